@@ -1,0 +1,83 @@
+"""The backbone: one aligned crop in, one embedding and the picture's own valence and arousal out.
+
+Owns the conversion between pixels and the graph's integers. Refuses a graph that differs from its manifest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge.bundle import BackboneGraph, Tensor
+from edge.engines import Engine, TensorSpec, dequantize, quantize
+from edge.errors import BundleError
+from edge.types import Embedding, FaceCrop, UInt8Array
+
+PIXEL_SCALE = 1 / 127.5
+PIXEL_ZERO = 127  # real = (pixel − 127) / 127.5, which int8 with zero point −1 holds without loss
+
+
+class Backbone:
+    """Runs the backbone graph, one face at a time (batching gains nothing on the CPUs measured).
+
+    Raises:
+        BundleError: the graph's tensors are not those the manifest names.
+    """
+
+    def __init__(self, engine: Engine, graph: BackboneGraph) -> None:
+        self._engine = engine
+        self._graph = graph
+        image = check_tensor(engine.inputs, graph.image, graph.file)
+        self._embedding = check_tensor(engine.outputs, graph.embedding, graph.file)
+        self._va = check_tensor(engine.outputs, graph.va, graph.file)
+        self._convert = pixel_converter(image)
+
+    def embed(self, crop: FaceCrop) -> Embedding:
+        """Embeds one crop.
+
+        Raises:
+            EngineError: the crop's size is not the graph's, or the runtime failed.
+        """
+        out = self._engine.invoke({self._graph.image.name: self._convert(crop.pixels)[None]})
+        return Embedding(
+            track_id=crop.track_id,
+            captured_ns=crop.captured_ns,
+            vector=dequantize(out[self._graph.embedding.name][0], self._embedding),
+            va=np.clip(dequantize(out[self._graph.va.name][0], self._va), -1, 1),
+        )
+
+
+def pixel_converter(image: TensorSpec) -> Callable[[UInt8Array], NDArray[Any]]:
+    """The function from uint8 (S, S, 3) RGB to the graph's input, without the batch axis.
+
+    Where the input's scale is 1/127.5 and its zero point −1, quantizing is flipping each pixel's top bit.
+    """
+    if not image.quantized:
+        return lambda pixels: ((pixels.astype(np.float32) - PIXEL_ZERO) * np.float32(PIXEL_SCALE)).astype(np.float32)
+    if image.dtype == np.int8 and abs(image.scale - PIXEL_SCALE) < 1e-7 and image.zero_point == -1:
+        return lambda pixels: (pixels ^ np.uint8(0x80)).view(np.int8)
+    return lambda pixels: quantize((pixels.astype(np.float32) - PIXEL_ZERO) * np.float32(PIXEL_SCALE), image)
+
+
+def check_tensor(specs: Any, tensor: Tensor, file: str) -> TensorSpec:
+    """The graph's spec of a tensor, if it is what the manifest says; −1 in the manifest's shape fits any size.
+
+    Raises:
+        BundleError: it is missing or differs.
+    """
+    spec: TensorSpec | None = specs.get(tensor.name)
+    if spec is None:
+        raise BundleError(f"{file}: has no tensor {tensor.name}, only {sorted(specs)}")
+    fits = len(spec.shape) == len(tensor.shape) and all(
+        want in (-1, have) for want, have in zip(tensor.shape, spec.shape, strict=True)
+    )
+    same_grid = abs(spec.scale - tensor.scale) <= 1e-6 * max(tensor.scale, 1e-9) and spec.zero_point == tensor.zero_point
+    if not fits or spec.dtype != np.dtype(tensor.dtype) or not same_grid:
+        raise BundleError(
+            f"{file}: tensor {tensor.name} is {spec.dtype} {spec.shape} scale {spec.scale:.6g} zero {spec.zero_point}, "
+            f"the manifest says {tensor.dtype} {tensor.shape} scale {tensor.scale:.6g} zero {tensor.zero_point}"
+        )
+    return spec

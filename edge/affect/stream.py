@@ -1,0 +1,128 @@
+"""The streaming head: one LSTM step for all faces due, on the bundle's time grid.
+
+State is data: it comes in as an argument and leaves as a result; this module keeps none. Whatever the camera's
+rate, a state sees one step each `step_s`: steps that no frame served are made with the last embedding held, and a
+gap longer than `reset_s` starts anew. So a camera at 10 frames a second and one at 30 drive the same dynamics.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from edge.affect.backbone import check_tensor
+from edge.bundle import Manifest
+from edge.clock import NS
+from edge.engines import Engine
+from edge.types import AffectScore, Embedding, Float32Array
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class StreamState:
+    """What one face's stream remembers.
+
+    Attributes:
+        h, c: float32 (units,), the LSTM's output and cell.
+        embedding: float32 (D,), the last one, held over missing steps.
+        slot: number of the grid step that was made last.
+        steps: how many steps the state has seen since it was made.
+    """
+
+    h: Float32Array
+    c: Float32Array
+    embedding: Float32Array
+    slot: int
+    steps: int
+
+
+class Stream:
+    """Steps the head graph.
+
+    Args:
+        engine: the head's graph.
+        manifest: of the bundle; names tensors, grid, reset and warm-up.
+
+    Raises:
+        BundleError: the graph's tensors are not those the manifest names.
+    """
+
+    def __init__(self, engine: Engine, manifest: Manifest) -> None:
+        self._engine = engine
+        self._graph = graph = manifest.head
+        for tensor in (graph.embedding, graph.h, graph.c):
+            check_tensor(engine.inputs, tensor, graph.file)
+        for tensor in (graph.va, graph.next_h, graph.next_c):
+            check_tensor(engine.outputs, tensor, graph.file)
+        self._units = graph.h.shape[-1]
+        self._step_ns = round(manifest.step_s * NS)
+        self._reset_slots = round(manifest.reset_s / manifest.step_s)
+        self._warmup_steps = manifest.warmup_steps
+
+    def slot(self, captured_ns: int) -> int:
+        """The grid step that an instant belongs to."""
+        return captured_ns // self._step_ns
+
+    def due(self, state: StreamState | None, captured_ns: int) -> bool:
+        """Whether a face with this state should be scored at this instant."""
+        return state is None or self.slot(captured_ns) > state.slot
+
+    def step(
+        self, embeddings: Sequence[Embedding], states: Sequence[StreamState | None]
+    ) -> tuple[list[AffectScore], list[StreamState]]:
+        """Brings every face's stream to its embedding's instant.
+
+        Args:
+            embeddings: N of them, each due by `due`.
+            states: the N states, in the same order; None for a new face.
+
+        Returns:
+            N scores and N new states. One call of the graph, plus one for each missed step of the face that
+            missed most.
+        """
+        started = [self._start(e, s) for e, s in zip(embeddings, states, strict=True)]
+        h = np.stack([state.h for state in started])
+        c = np.stack([state.c for state in started])
+        held = np.stack([state.embedding for state in started])
+        missed = np.array(
+            [self.slot(e.captured_ns) - s.slot - 1 for e, s in zip(embeddings, started, strict=True)]
+        )
+        for done in range(int(missed.max(initial=0))):
+            late = np.flatnonzero(missed > done)
+            _, h[late], c[late] = self.run(held[late], h[late], c[late])
+        va, h, c = self.run(np.stack([e.vector for e in embeddings]), h, c)
+        va = np.clip(va, -1, 1)
+        scores, after = [], []
+        for row, (embedding, state) in enumerate(zip(embeddings, started, strict=True)):
+            steps = state.steps + int(missed[row]) + 1
+            after.append(
+                StreamState(
+                    h=h[row], c=c[row], embedding=embedding.vector, slot=self.slot(embedding.captured_ns), steps=steps
+                )
+            )
+            scores.append(
+                AffectScore(
+                    track_id=embedding.track_id,
+                    captured_ns=embedding.captured_ns,
+                    valence=float(va[row, 0]),
+                    arousal=float(va[row, 1]),
+                    warm=steps >= self._warmup_steps,
+                )
+            )
+        return scores, after
+
+    def run(
+        self, embedding: Float32Array, h: Float32Array, c: Float32Array
+    ) -> tuple[Float32Array, Float32Array, Float32Array]:
+        """One call of the graph: float32 (N, D), (N, units), (N, units) in; (N, 2), (N, units), (N, units) out."""
+        graph = self._graph
+        out = self._engine.invoke({graph.embedding.name: embedding, graph.h.name: h, graph.c.name: c})
+        return out[graph.va.name], out[graph.next_h.name], out[graph.next_c.name]
+
+    def _start(self, embedding: Embedding, state: StreamState | None) -> StreamState:
+        slot = self.slot(embedding.captured_ns)
+        if state is not None and slot - state.slot <= self._reset_slots:
+            return state
+        zero = np.zeros(self._units, np.float32)
+        return StreamState(h=zero, c=zero, embedding=embedding.vector, slot=slot - 1, steps=0)

@@ -1,0 +1,248 @@
+"""Model bundles: a folder, or the same as a ZIP, with `manifest.json`, graphs, golden vectors and a model card.
+
+Reads a bundle whole into memory, checked: every file is listed with its SHA-256 and nothing unlisted is there.
+Refuses links, duplicate or unsafe names and oversize. Runs nothing: `edge.affect.golden` proves the graphs.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from edge.errors import BundleError
+from edge.geometry import CropRule
+
+FORMAT = 1
+MANIFEST = "manifest.json"
+_MAX_FILE_BYTES = 32 * 1024 * 1024
+_MAX_FILES = 32
+
+Sha256 = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
+FileName = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}$")]
+Positive = Annotated[float, msgspec.Meta(gt=0)]
+
+
+class _Record(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    pass
+
+
+class Tensor(_Record):
+    """One named tensor as the graph must have it; scale 0 means not quantized, −1 in `shape` any batch."""
+
+    name: str
+    dtype: Literal["int8", "uint8", "float32"]
+    shape: tuple[int, ...]
+    scale: float = 0.0
+    zero_point: int = 0
+
+
+class BackboneGraph(_Record):
+    """Image in, embedding and per-frame valence/arousal out."""
+
+    file: FileName
+    image: Tensor
+    embedding: Tensor
+    va: Tensor
+
+
+class HeadGraph(_Record):
+    """One LSTM step: embedding, h and c in; va, h and c out. All float32 with the faces on the first axis."""
+
+    file: FileName
+    embedding: Tensor
+    h: Tensor
+    c: Tensor
+    va: Tensor
+    next_h: Tensor
+    next_c: Tensor
+
+
+class Crop(_Record):
+    """The aligned square; see `edge.geometry.CropRule`. Colour order is RGB."""
+
+    size: Annotated[int, msgspec.Meta(ge=32, le=512)]
+    eye_mouth: Positive
+    eye_eye: Positive
+    eye_weight: Annotated[float, msgspec.Meta(ge=0, le=1)]
+
+    @property
+    def rule(self) -> CropRule:
+        return CropRule(self.eye_mouth, self.eye_eye, self.eye_weight)
+
+
+class Golden(_Record):
+    """Inputs and expected outputs; the largest difference allowed, by runtime."""
+
+    file: FileName
+    tolerance: dict[str, Positive]
+
+
+class Source(_Record):
+    """One thing the weights were made with: what, its licence, where from, how it was used, how many."""
+
+    name: str
+    licence: str
+    origin: str
+    use: str
+    count: int = 0
+
+
+class Metric(_Record):
+    """One number of the evaluation: of what answer (`frame` or `stream`), on which data, with a 95% interval."""
+
+    data: str
+    answer: Literal["frame", "stream"]
+    target: Literal["valence", "arousal"]
+    n: int
+    ccc: float
+    ccc_low: float
+    ccc_high: float
+    cc: float
+    rmse: float
+    sagr: float
+
+
+class Manifest(_Record):
+    """What a bundle says of itself. `version` only ever rises for one name."""
+
+    format: int
+    name: Annotated[str, msgspec.Meta(pattern="^[a-z0-9-]{1,32}$")]
+    version: Annotated[int, msgspec.Meta(ge=1)]
+    created: str
+    licence: str
+    network: str
+    runtimes: dict[Literal["litert", "tflite"], str]
+    crop: Crop
+    step_s: Positive
+    reset_s: Positive
+    warmup_steps: Annotated[int, msgspec.Meta(ge=1)]
+    backbone: BackboneGraph
+    head: HeadGraph
+    golden: Golden
+    sources: list[Source]
+    metrics: list[Metric]
+    files: dict[FileName, Sha256]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Bundle:
+    """A verified bundle in memory.
+
+    Attributes:
+        manifest: decoded.
+        files: every listed file's bytes by name.
+        sha256: of the manifest's exact bytes; through the hashes in it, of the whole bundle.
+    """
+
+    manifest: Manifest
+    files: Mapping[str, bytes]
+    sha256: str
+
+    def golden(self) -> dict[str, NDArray[Any]]:
+        """The golden arrays by name.
+
+        Raises:
+            BundleError: the file is no plain NumPy archive.
+        """
+        name = self.manifest.golden.file
+        try:
+            with np.load(io.BytesIO(self.files[name]), allow_pickle=False) as archive:
+                return {key: archive[key] for key in archive.files}
+        except (ValueError, OSError, EOFError, KeyError, zipfile.BadZipFile) as error:
+            raise BundleError(f"{name}: not a NumPy archive of plain arrays ({error})") from error
+
+
+def default_bundle() -> Path:
+    """The bundle that ships in the wheel."""
+    return Path(__file__).parent / "bundles" / "default"
+
+
+def load_bundle(path: Path) -> Bundle:
+    """Reads and verifies a bundle.
+
+    Args:
+        path: a folder, or a ZIP of one with its files at the top.
+
+    Raises:
+        BundleError: names the file and what is wrong with it.
+    """
+    if path.is_dir():
+        files = _read_folder(path)
+    elif path.is_file():
+        files = _read_zip(path)
+    else:
+        raise BundleError(f"{path}: no such bundle")
+    raw = files.pop(MANIFEST, None)
+    if raw is None:
+        raise BundleError(f"{path}: has no {MANIFEST}")
+    manifest = _decode(raw, path)
+    _check_files(manifest, files, path)
+    return Bundle(manifest=manifest, files=files, sha256=hashlib.sha256(raw).hexdigest())
+
+
+def _decode(raw: bytes, path: Path) -> Manifest:
+    try:
+        form = msgspec.json.decode(raw, type=dict[str, Any]).get("format")
+        if form != FORMAT:
+            raise BundleError(f"{path}: bundle format {form} is not {FORMAT}, the one this release reads")
+        return msgspec.json.decode(raw, type=Manifest)
+    except msgspec.MsgspecError as error:
+        raise BundleError(f"{path}/{MANIFEST}: {error}") from error
+    except UnicodeDecodeError as error:
+        raise BundleError(f"{path}/{MANIFEST}: not UTF-8") from error
+
+
+def _check_files(manifest: Manifest, files: Mapping[str, bytes], path: Path) -> None:
+    unlisted = sorted(files.keys() - manifest.files.keys())
+    if unlisted:
+        raise BundleError(f"{path}: {unlisted[0]} is not listed in the manifest")
+    for name in (manifest.backbone.file, manifest.head.file, manifest.golden.file):
+        if name not in manifest.files:
+            raise BundleError(f"{path}: {name} has no hash in the manifest")
+    for name, digest in manifest.files.items():
+        if name not in files:
+            raise BundleError(f"{path}: {name} is missing")
+        if hashlib.sha256(files[name]).hexdigest() != digest:
+            raise BundleError(f"{path}: {name} is not the file the manifest lists (SHA-256 differs); install it anew")
+
+
+def _read_folder(path: Path) -> dict[str, bytes]:
+    files = {}
+    for entry in sorted(path.iterdir()):
+        if entry.is_symlink() or not entry.is_file():
+            raise BundleError(f"{path}: {entry.name} is not a regular file")
+        if entry.stat().st_size > _MAX_FILE_BYTES:
+            raise BundleError(f"{path}: {entry.name} is larger than {_MAX_FILE_BYTES} bytes")
+        files[entry.name] = entry.read_bytes()
+        if len(files) > _MAX_FILES:
+            raise BundleError(f"{path}: more than {_MAX_FILES} files")
+    return files
+
+
+def _read_zip(path: Path) -> dict[str, bytes]:
+    files: dict[str, bytes] = {}
+    try:
+        with zipfile.ZipFile(path) as archive:
+            entries = archive.infolist()
+            if len(entries) > _MAX_FILES:
+                raise BundleError(f"{path}: more than {_MAX_FILES} files")
+            for entry in entries:
+                name = entry.filename
+                mode = entry.external_attr >> 16
+                if name in files or "/" in name or "\\" in name or entry.is_dir() or (mode and mode & 0o170000 == 0o120000):
+                    raise BundleError(f"{path}: {name} is a duplicate, a link or in a folder")
+                if entry.file_size > _MAX_FILE_BYTES:
+                    raise BundleError(f"{path}: {name} is larger than {_MAX_FILE_BYTES} bytes")
+                files[name] = archive.read(entry)
+    except (zipfile.BadZipFile, OSError, EOFError, RuntimeError, NotImplementedError) as error:
+        raise BundleError(f"{path}: neither a folder nor a readable ZIP ({error})") from error
+    return files

@@ -1,0 +1,55 @@
+"""The one error root and its leaves; each leaf carries the process exit code it ends with.
+
+A message names the thing (file, key or device) and the fix, in one line. Commands print it and leave with
+`exit_code`; anything that is not an `EdgeError` is a defect of ours and keeps its traceback.
+"""
+
+
+class EdgeError(Exception):
+    """Root of every error that a user can cause or cure."""
+
+    exit_code = 1
+
+
+class ConfigError(EdgeError, ValueError):
+    """The configuration is unreadable, has an unknown key, or asks for the impossible."""
+
+    exit_code = 2
+
+
+class DeploymentError(ConfigError):
+    """A live camera was asked for before `[deployment]` says why, where and who."""
+
+
+class AssetError(EdgeError, FileNotFoundError):
+    """A third-party model file is missing, cannot be fetched, or has the wrong hash."""
+
+    exit_code = 3
+
+
+class BundleError(EdgeError, ValueError):
+    """A model bundle is incomplete, altered, or does not reproduce its golden vectors."""
+
+    exit_code = 4
+
+
+class EngineError(EdgeError, RuntimeError):
+    """An inference runtime, a delegate or a model graph cannot be used."""
+
+    exit_code = 5
+
+
+class CameraError(EdgeError, OSError):
+    """A video source cannot be opened, vanished, or delivers nothing."""
+
+    exit_code = 6
+
+
+class PublishError(EdgeError, ConnectionError):
+    """A broker session cannot be set up as configured."""
+
+    exit_code = 7
+
+
+class FrameError(EdgeError, ValueError):
+    """One frame could not be used; it is counted and skipped, the run goes on."""

@@ -1,0 +1,1 @@
+"""Faces in a frame: finding, following, cutting out and judging them."""

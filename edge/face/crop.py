@@ -1,0 +1,61 @@
+"""The one crop: what the network sees on the device, in training, in calibration and in evaluation."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from edge.geometry import CropRule, Square, face_square, square_to_crop
+from edge.types import Float32Array, UInt8Array
+
+_GREY = (127, 127, 127)  # zero after normalization: outside of the frame says nothing
+
+
+def align_face(pixels: UInt8Array, landmarks_px: Float32Array, size: int, rule: CropRule) -> UInt8Array:
+    """Cuts the aligned square of a face out of a frame.
+
+    Args:
+        pixels: uint8 (H, W, 3), RGB.
+        landmarks_px: float32 (6, 2), as in `Detection`.
+        size: side of the crop, pixels.
+        rule: the bundle's crop rule.
+
+    Returns:
+        uint8 (size, size, 3), RGB; grey where the square reaches outside of the frame.
+    """
+    return cut_square(pixels, face_square(landmarks_px, rule), size)
+
+
+def cut_square(pixels: UInt8Array, square: Square, size: int) -> UInt8Array:
+    """Cuts a turned square out of a frame; arguments and result as in `align_face`.
+
+    Where the face is at least twice as large as the crop, the region is first averaged down by a whole factor:
+    sampling it directly would alias, and a close face would look unlike a far one.
+    """
+    matrix = square_to_crop(square, size)
+    factor = int(square.side // size)
+    if factor >= 2:
+        pixels, origin = _region(pixels, square, factor)
+        pixels = cv2.resize(
+            pixels, (pixels.shape[1] // factor, pixels.shape[0] // factor), interpolation=cv2.INTER_AREA
+        )
+        shift = np.array([*origin]) + (factor - 1) / 2
+        matrix[:, 2] += matrix[:, :2] @ shift
+        matrix[:, :2] *= factor
+    crop = cv2.warpAffine(
+        pixels, matrix, (size, size), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT, borderValue=_GREY
+    )
+    return np.asarray(crop, dtype=np.uint8)
+
+
+def _region(pixels: UInt8Array, square: Square, factor: int) -> tuple[UInt8Array, tuple[int, int]]:
+    """The upright part of the frame that holds the square, its sides whole multiples of `factor`, and its origin."""
+    height, width = pixels.shape[:2]
+    reach = square.side * 0.7072 + 2 * factor
+    x1 = min(max(int(square.center_x - reach), 0), width - factor)
+    y1 = min(max(int(square.center_y - reach), 0), height - factor)
+    x2 = min(max(int(square.center_x + reach), x1 + factor), width)
+    y2 = min(max(int(square.center_y + reach), y1 + factor), height)
+    x2 -= (x2 - x1) % factor
+    y2 -= (y2 - y1) % factor
+    return pixels[y1:y2, x1:x2], (x1, y1)
