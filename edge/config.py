@@ -1,0 +1,310 @@
+"""The configuration: one TOML file, decoded into frozen structs; an unknown key or impossible value is an error.
+
+Device profiles are such files. Paths in a file are relative to that file. Nothing here opens a device.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Annotated, Literal, get_args
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import msgspec
+
+from edge.errors import ConfigError, DeploymentError
+
+Slug = Annotated[str, msgspec.Meta(pattern="^[a-z0-9-]{1,32}$")]
+TagKey = Annotated[str, msgspec.Meta(pattern="^[a-z][a-z0-9_]{0,31}$")]
+TagValue = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
+Fraction = Annotated[float, msgspec.Meta(ge=0, le=1)]
+Positive = Annotated[float, msgspec.Meta(gt=0)]
+
+# What the kit may be used for. Deliberately without: watching staff or pupils, and deciding about one person.
+# EU AI Act (Regulation 2024/1689) Art. 5(1)(f) forbids the first two; the third the scores cannot carry.
+Purpose = Literal[
+    "audience-measurement",
+    "exhibition-feedback",
+    "product-testing-with-consent",
+    "research-with-consent",
+    "installation-art",
+]
+LOOPBACK = ("localhost", "127.0.0.1", "::1")
+
+
+class _Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    pass
+
+
+class DeviceConfig(_Section):
+    """Which device this is. `tags` (at most four) join the windows to sales and tests."""
+
+    site: Slug = "site"
+    name: Slug = "device"
+    tz: str = "UTC"
+    tags: Annotated[dict[TagKey, TagValue], msgspec.Meta(max_length=4)] = {}
+
+    def __post_init__(self) -> None:
+        if self.tz == "UTC":  # known even where the system has no zone database
+            return
+        try:
+            ZoneInfo(self.tz)
+        except (ZoneInfoNotFoundError, ValueError, OSError):
+            raise ValueError(f"unknown time zone {self.tz!r}; use an IANA name such as Europe/Berlin") from None
+
+
+class CameraConfig(_Section):
+    """Where pictures come from. `rotate` turns clockwise, degrees; `flip` mirrors left and right after it.
+
+    `path` and `pace` are for `replay`: `file` gives a file's frames at its own pace, `fast` as quickly as they
+    are worked on; no frame is dropped either way. `device` is for `v4l2`.
+    """
+
+    backend: Literal["v4l2", "picamera2", "replay", "scene"] = "v4l2"
+    device: str = "/dev/video0"
+    path: str = ""
+    width: Annotated[int, msgspec.Meta(ge=64, le=4096)] = 640
+    height: Annotated[int, msgspec.Meta(ge=64, le=4096)] = 480
+    fps: Annotated[float, msgspec.Meta(ge=1, le=120)] = 30.0
+    rotate: Literal[0, 90, 180, 270] = 0
+    flip: bool = False
+    loop: bool = False
+    pace: Literal["file", "fast"] = "file"
+
+    @property
+    def live(self) -> bool:
+        """Whether this looks at the real world now."""
+        return self.backend in ("v4l2", "picamera2")
+
+    def __post_init__(self) -> None:
+        if "://" in self.device or "://" in self.path:
+            raise ValueError("network cameras are refused: their video would travel; attach the camera to this device")
+        if self.backend == "replay" and not self.path:
+            raise ValueError("backend 'replay' needs `path`, a video file")
+
+
+class ZoneConfig(_Section):
+    """A place that is never looked at: corners as fractions of the turned and flipped picture, (0, 0) top left."""
+
+    name: str
+    exclude: Annotated[list[tuple[Fraction, Fraction]], msgspec.Meta(min_length=3, max_length=32)]
+
+
+class HoursConfig(_Section):
+    """When the eye is open, in the device's time zone; empty: always. Outside, frames are thrown away unseen.
+
+    Each entry is `mon-sat 09:00-20:00`, `sun 11:00-17:00` or `daily 08:00-24:00`.
+    """
+
+    open: list[str] = []
+
+    def __post_init__(self) -> None:
+        for entry in self.open:
+            parse_hours(entry)
+
+
+class FaceConfig(_Section):
+    """Finding and judging faces. Faces failing a limit are followed but not scored, and counted by reason."""
+
+    detector: Literal["blazeface", "yunet"] = "blazeface"
+    model: str = ""
+    min_score: Annotated[float, msgspec.Meta(ge=0.05, le=0.99)] = 0.6
+    min_face_px: Annotated[float, msgspec.Meta(ge=8)] = 24.0
+    max_yaw_deg: Annotated[float, msgspec.Meta(gt=0, le=90)] = 55.0
+    min_sharpness: Annotated[float, msgspec.Meta(ge=0)] = 2.0
+    min_light: Annotated[float, msgspec.Meta(ge=0, le=255)] = 20.0
+
+    def __post_init__(self) -> None:
+        if self.detector == "yunet" and not self.model:
+            raise ValueError("detector 'yunet' needs `model`, the path of its ONNX file")
+
+
+class EngineConfig(_Section):
+    """Which runtime computes the model, and an optional delegate library for the backbone."""
+
+    runtime: Literal["litert", "tflite"] = "litert"
+    threads: Annotated[int, msgspec.Meta(ge=1, le=16)] = 1
+    delegate: str = ""
+    delegate_options: dict[str, str] = {}
+
+
+class ModelConfig(_Section):
+    """`bundle`: a folder or ZIP; empty for the one that ships."""
+
+    bundle: str = ""
+
+
+class WindowConfig(_Section):
+    """How scores are aggregated. `min_visits` may be raised, not lowered: fewer visits cannot hide one among them."""
+
+    window_s: Annotated[int, msgspec.Meta(ge=10, le=3600)] = 60
+    min_visits: Annotated[int, msgspec.Meta(ge=3, le=100)] = 3
+    min_observed_s: Annotated[float, msgspec.Meta(ge=0.5, le=60)] = 2.0
+    reentry_s: Annotated[float, msgspec.Meta(ge=10, le=120)] = 10.0
+
+    def __post_init__(self) -> None:
+        if 3600 % self.window_s:
+            raise ValueError("`window_s` must divide an hour, so that windows align to the clock")
+
+
+class MqttConfig(_Section):
+    """The broker. Passwords come from a file, never from here.
+
+    `plaintext` says in words that scores may cross the network unencrypted; `protocol` 3.1.1 is for loopback or
+    with `accept_silent_loss`, since a broker may acknowledge there what its access list threw away.
+    """
+
+    host: str = "localhost"
+    port: Annotated[int, msgspec.Meta(ge=1, le=65535)] = 1883
+    protocol: Literal["5", "3.1.1"] = "5"
+    accept_silent_loss: bool = False
+    tls: bool = False
+    plaintext: bool = False
+    ca_file: str = ""
+    cert_file: str = ""
+    key_file: str = ""
+    username: str = ""
+    password_file: str = ""
+    keepalive_s: Annotated[int, msgspec.Meta(ge=5, le=3600)] = 60
+    backoff_max_s: Annotated[float, msgspec.Meta(ge=1, le=3600)] = 60.0
+    outbox_windows: Annotated[int, msgspec.Meta(ge=10, le=1_000_000)] = 10_000
+
+    @property
+    def loopback(self) -> bool:
+        return self.host in LOOPBACK
+
+    def __post_init__(self) -> None:
+        if not (self.tls or self.loopback or self.plaintext):
+            raise ValueError("a broker on another host needs `tls = true` (or `plaintext = true`, if you accept that)")
+        if self.protocol == "3.1.1" and not (self.loopback or self.accept_silent_loss):
+            raise ValueError(
+                "protocol 3.1.1 cannot report refused messages; use 5, or say `accept_silent_loss = true`"
+            )
+        if bool(self.cert_file) != bool(self.key_file):
+            raise ValueError("`cert_file` and `key_file` go together")
+        if not self.tls and (self.ca_file or self.cert_file):
+            raise ValueError("certificates need `tls = true`")
+        if self.password_file and not self.username:
+            raise ValueError("`password_file` needs `username`")
+
+
+class DeploymentConfig(_Section):
+    """Why, where and by whom; a live camera does not start without.
+
+    `purpose` from a closed list; `notice`: where visitors read that this camera is here; `controller`: who answers
+    for the data, with a way to reach them; `jurisdiction`: whose law applies, e.g. `DE`.
+    """
+
+    purpose: Purpose | None = None
+    notice: str = ""
+    controller: str = ""
+    jurisdiction: str = ""
+
+
+class Config(_Section):
+    """The whole configuration; every section may be left out."""
+
+    device: DeviceConfig = DeviceConfig()
+    camera: CameraConfig = CameraConfig()
+    zones: list[ZoneConfig] = []
+    hours: HoursConfig = HoursConfig()
+    face: FaceConfig = FaceConfig()
+    engine: EngineConfig = EngineConfig()
+    model: ModelConfig = ModelConfig()
+    window: WindowConfig = WindowConfig()
+    mqtt: MqttConfig = MqttConfig()
+    deployment: DeploymentConfig = DeploymentConfig()
+
+
+def load_config(path: Path) -> Config:
+    """Reads a configuration file.
+
+    Raises:
+        ConfigError: names file, key and what is wrong.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read ({error.strerror})") from error
+    except UnicodeDecodeError:
+        raise ConfigError(f"{path}: not UTF-8 text") from None
+    try:
+        config = msgspec.toml.decode(text, type=Config)
+    except msgspec.ValidationError as error:
+        raise ConfigError(f"{path}: {_by_key(str(error))}") from error
+    except (msgspec.DecodeError, ValueError) as error:
+        raise ConfigError(f"{path}: not valid TOML ({error})") from error
+    return _anchor(config, path.parent)
+
+
+def require_deployment(config: Config) -> None:
+    """Refuses a live camera until `[deployment]` is filled.
+
+    Raises:
+        DeploymentError: says in plain words what is missing and why it is asked.
+    """
+    if not config.camera.live:
+        return
+    given = config.deployment
+    missing = [key for key in ("purpose", "notice", "controller", "jurisdiction") if not getattr(given, key)]
+    if missing:
+        raise DeploymentError(
+            f"deployment.{missing[0]}: not filled, so the live camera stays off. People who walk past have a right to "
+            "know why a camera reads faces, where the notice hangs and whom to ask; "
+            f"fill [deployment] {', '.join(missing)} in the configuration"
+        )
+
+
+_DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+_HOURS = re.compile(r"^(daily|[a-z]{3}(?:-[a-z]{3})?) (\d\d):(\d\d)-(\d\d):(\d\d)$")
+
+
+def parse_hours(entry: str) -> tuple[frozenset[int], int, int]:
+    """Reads `mon-fri 09:00-18:00`: the weekdays (0 is Monday) and the minutes of the day, from and until.
+
+    Raises:
+        ValueError: the entry is not of that form.
+    """
+    match = _HOURS.match(entry)
+    if match is None:
+        raise ValueError(f"{entry!r} is not like 'mon-fri 09:00-18:00'")
+    days, *numbers = match.groups()
+    from_hour, from_minute, to_hour, to_minute = (int(number) for number in numbers)
+    first, _, last = ("mon-sun" if days == "daily" else days).partition("-")
+    if first not in _DAYS or (last or first) not in _DAYS:
+        raise ValueError(f"{entry!r}: days are {', '.join(_DAYS)} or daily")
+    begin, end = _DAYS.index(first), _DAYS.index(last or first)
+    weekdays = frozenset((begin + step) % 7 for step in range((end - begin) % 7 + 1))
+    start, until = from_hour * 60 + from_minute, to_hour * 60 + to_minute
+    if max(from_minute, to_minute) > 59 or not 0 <= start < until <= 24 * 60:
+        raise ValueError(f"{entry!r}: hours run from earlier to later within one day, at most 24:00")
+    return weekdays, start, until
+
+
+def _by_key(message: str) -> str:
+    """msgspec's `Expected `int`, got `str` - at `$.camera.width`` as `camera.width: expected int, got str`."""
+    text, _, where = message.replace("`", "").partition(" - at ")
+    key = re.sub(r"^\$\.?", "", where)
+    if key == "deployment.purpose":
+        return f"{key}: {text[:1].lower()}{text[1:]}; choose one of {', '.join(get_args(Purpose))}"
+    unknown = re.match(r"Object contains unknown field (\S+)$", text)
+    if unknown:
+        return f"{key + '.' if key else ''}{unknown[1]}: unknown key"
+    return f"{key or 'file'}: {text[:1].lower()}{text[1:]}"
+
+
+def _anchor(config: Config, folder: Path) -> Config:
+    """Makes every path in the file relative to the file itself."""
+
+    def anchored(section: msgspec.Struct, *keys: str) -> dict[str, str]:
+        return {key: str(folder / value) for key in keys if (value := getattr(section, key))}
+
+    replace = msgspec.structs.replace
+    mqtt = anchored(config.mqtt, "ca_file", "cert_file", "key_file", "password_file")
+    return replace(
+        config,
+        camera=replace(config.camera, **anchored(config.camera, "path")),
+        face=replace(config.face, **anchored(config.face, "model")),
+        model=replace(config.model, **anchored(config.model, "bundle")),
+        mqtt=replace(config.mqtt, **mqtt),
+    )
