@@ -111,7 +111,7 @@ class FaceConfig(_Section):
     min_score: Annotated[float, msgspec.Meta(ge=0.05, le=0.99)] = 0.6
     min_face_px: Annotated[float, msgspec.Meta(ge=8)] = 24.0
     max_yaw_deg: Annotated[float, msgspec.Meta(gt=0, le=90)] = 55.0
-    min_sharpness: Annotated[float, msgspec.Meta(ge=0)] = 2.0
+    min_sharpness: Annotated[float, msgspec.Meta(ge=0, le=1)] = 0.06
     min_light: Annotated[float, msgspec.Meta(ge=0, le=255)] = 20.0
 
     def __post_init__(self) -> None:

@@ -1,0 +1,137 @@
+"""Following faces from frame to frame by where they are and how large, never by who they are.
+
+Owns the tracks in view. A track is known by position and size alone; when a face is lost for longer than
+`max_missed_s` its track ends, and the same person returning is a new track.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from edge.clock import NS
+from edge.types import Detection, Track
+
+_MAX_SHIFT = 0.9  # farthest jump from the predicted place, in face sizes
+_MAX_GROWTH = 0.6  # largest change of size between sightings, as |ln ratio|
+_VELOCITY_GAIN = 0.5  # weight of the newest shift in the velocity
+_VELOCITY_DECAY_S = 0.3  # an unseen face is expected to slow down
+
+
+@dataclass(slots=True, kw_only=True)
+class _Follow:
+    """A track in the making or in being; the tracker's own mutable record."""
+
+    id: int
+    detection: Detection
+    seen_ns: int
+    velocity: tuple[float, float]
+    age: int
+    hits: int
+    missed: int
+
+    def predict(self, now_ns: int) -> tuple[float, float]:
+        """Where the centre is expected now, pixels."""
+        elapsed = (now_ns - self.seen_ns) / NS
+        travel = _VELOCITY_DECAY_S * (1 - float(np.exp(-elapsed / _VELOCITY_DECAY_S)))
+        x, y = self.detection.center_px
+        return x + self.velocity[0] * travel, y + self.velocity[1] * travel
+
+
+class Tracker:
+    """Predicts, associates, spawns and prunes.
+
+    Args:
+        confirm_hits: sightings before a face becomes a track; a flicker of the detector so gets no id.
+        max_missed_s: how long a face may be out of sight before its track ends, seconds.
+    """
+
+    def __init__(self, *, confirm_hits: int = 3, max_missed_s: float = 0.8) -> None:
+        self._confirm_hits = confirm_hits
+        self._max_missed_ns = round(max_missed_s * NS)
+        self._follows: list[_Follow] = []
+        self._last_id = 0
+
+    def update(self, detections: Sequence[Detection], captured_ns: int) -> list[Track]:
+        """Takes the detections of the next frame.
+
+        Args:
+            detections: in pixels of the frame.
+            captured_ns: of the frame, not before the last one's.
+
+        Returns:
+            Every confirmed track, those not seen in this frame with `missed` > 0; ordered by id.
+        """
+        pairs = self._associate(detections, captured_ns)
+        for index, follow in enumerate(self._follows):
+            follow.age += 1
+            if index in pairs:
+                self._sight(follow, detections[pairs[index]], captured_ns)
+            else:
+                follow.missed += 1
+        self._follows = [follow for follow in self._follows if self._alive(follow, captured_ns)]
+        taken = set(pairs.values())
+        for index, detection in enumerate(detections):
+            if index not in taken:
+                self._follows.append(
+                    _Follow(
+                        id=0, detection=detection, seen_ns=captured_ns, velocity=(0.0, 0.0), age=1, hits=1, missed=0
+                    )
+                )
+        self._confirm()
+        tracks = [
+            Track(id=follow.id, detection=follow.detection, age=follow.age, missed=follow.missed)
+            for follow in self._follows
+            if follow.id
+        ]
+        return sorted(tracks, key=lambda track: track.id)
+
+    def _associate(self, detections: Sequence[Detection], now_ns: int) -> dict[int, int]:
+        """Pairs follows with detections, nearest first; index of follow → index of detection."""
+        costs = []
+        for row, follow in enumerate(self._follows):
+            x, y = follow.predict(now_ns)
+            size = max(follow.detection.size_px, 1.0)
+            for column, detection in enumerate(detections):
+                other = max(detection.size_px, 1.0)
+                growth = abs(float(np.log(other / size)))
+                shift = float(np.hypot(detection.center_px[0] - x, detection.center_px[1] - y)) / max(size, other)
+                if shift <= _MAX_SHIFT and growth <= _MAX_GROWTH:
+                    # A confirmed track goes before one in the making that claims the same face.
+                    costs.append((shift + growth + (0.0 if follow.id else 0.5), row, column))
+        pairs: dict[int, int] = {}
+        taken: set[int] = set()
+        for _, row, column in sorted(costs):
+            if row not in pairs and column not in taken:
+                pairs[row] = column
+                taken.add(column)
+        return pairs
+
+    def _sight(self, follow: _Follow, detection: Detection, now_ns: int) -> None:
+        elapsed = max((now_ns - follow.seen_ns) / NS, 1e-3)
+        before, after = follow.detection.center_px, detection.center_px
+        vx, vy = ((after[axis] - before[axis]) / elapsed for axis in (0, 1))
+        if follow.hits > 1:
+            vx = _VELOCITY_GAIN * vx + (1 - _VELOCITY_GAIN) * follow.velocity[0]
+            vy = _VELOCITY_GAIN * vy + (1 - _VELOCITY_GAIN) * follow.velocity[1]
+        follow.detection, follow.seen_ns, follow.velocity = detection, now_ns, (vx, vy)
+        follow.hits += 1
+        follow.missed = 0
+
+    def _alive(self, follow: _Follow, now_ns: int) -> bool:
+        if not follow.id:
+            return follow.missed <= 1
+        return now_ns - follow.seen_ns <= self._max_missed_ns
+
+    def _confirm(self) -> None:
+        for follow in self._follows:
+            if not follow.id and follow.hits >= self._confirm_hits:
+                self._last_id += 1
+                follow.id = self._last_id
+
+
+def seen(tracks: Sequence[Track]) -> list[Track]:
+    """The tracks whose face is in this very frame."""
+    return [track for track in tracks if not track.missed]
