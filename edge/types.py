@@ -208,7 +208,7 @@ class HealthReport:
 
     Attributes:
         uptime_s: seconds since the pipeline started.
-        frames: counts by outcome: `seen`, `dropped`, `failed`.
+        frames: counts by outcome: `seen`, `closed` (outside opening hours), `dropped`, `failed`.
         rejections: faces not scored, counted by reason.
         faces: faces in view now.
         stage_ms: mean milliseconds a frame spent in each stage.

@@ -64,17 +64,13 @@ class Stream:
         """The grid step that an instant belongs to."""
         return captured_ns // self._step_ns
 
-    def due(self, state: StreamState | None, captured_ns: int) -> bool:
-        """Whether a face with this state should be scored at this instant."""
-        return state is None or self.slot(captured_ns) > state.slot
-
     def step(
         self, embeddings: Sequence[Embedding], states: Sequence[StreamState | None]
     ) -> tuple[list[AffectScore], list[StreamState]]:
         """Brings every face's stream to its embedding's instant.
 
         Args:
-            embeddings: N of them, each due by `due`.
+            embeddings: N of them, each in a later grid step than its state's.
             states: the N states, in the same order; None for a new face.
 
         Returns:

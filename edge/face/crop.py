@@ -33,7 +33,7 @@ def cut_square(pixels: UInt8Array, square: Square, size: int) -> UInt8Array:
     sampling it directly would alias, and a close face would look unlike a far one.
     """
     matrix = square_to_crop(square, size)
-    factor = int(square.side // size)
+    factor = min(int(square.side // size), *pixels.shape[:2])
     if factor >= 2:
         pixels, origin = _region(pixels, square, factor)
         pixels = cv2.resize(

@@ -12,7 +12,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from edge.assets import BLAZEFACE, read_asset
+from edge.config import EngineConfig, FaceConfig
 from edge.engines import Engine
+from edge.engines.litert import LiteRtEngine
 from edge.errors import AssetError, EngineError
 from edge.geometry import box_iou, letterbox
 from edge.types import Detection, Float32Array, UInt8Array
@@ -163,3 +166,18 @@ def _from_yunet(row: NDArray[np.float32]) -> Detection:
     ears = np.array([[x, points[0, 1]], [x + w, points[1, 1]]], np.float32)
     landmarks = np.concatenate([points[:3], mouth[None], ears]).astype(np.float32)
     return Detection(box_px=(x, y, x + w, y + h), score=float(row[14]), landmarks_px=landmarks)
+
+
+def load_detector(face: FaceConfig, engine: EngineConfig) -> Detector:
+    """The detector that the configuration names. It always runs on the CPU; a delegate is the backbone's.
+
+    Raises:
+        AssetError: its file is missing or altered.
+        EngineError: the runtime cannot load it.
+    """
+    if face.detector == "yunet":
+        return YuNet(Path(face.model), min_score=face.min_score)
+    graph = LiteRtEngine(
+        read_asset(BLAZEFACE), name=BLAZEFACE.name, runtime=engine.runtime, threads=engine.threads
+    )
+    return BlazeFace(graph, min_score=face.min_score)

@@ -1,0 +1,94 @@
+"""Following faces by place and size."""
+
+from __future__ import annotations
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edge.face.tracker import Tracker, seen
+from edge.types import Detection
+
+FPS30_NS = 33_333_333
+
+
+def face(x: float, y: float = 100.0, size: float = 60.0) -> Detection:
+    half = size / 2
+    return Detection(
+        box_px=(x - half, y - half, x + half, y + half), score=0.9, landmarks_px=np.zeros((6, 2), np.float32)
+    )
+
+
+def follow(tracker: Tracker, frames: list[list[Detection]], step_ns: int = FPS30_NS) -> list[list[int]]:
+    """Ids seen in each frame."""
+    return [[t.id for t in seen(tracker.update(faces, i * step_ns))] for i, faces in enumerate(frames)]
+
+
+def test_face_gets_an_id_at_its_third_sighting() -> None:
+    assert follow(Tracker(), [[face(100)]] * 4) == [[], [], [1], [1]]
+
+
+def test_flicker_of_the_detector_gets_no_id() -> None:
+    frames = [[face(100)], [], [], [face(300)], [face(300)], [], [], []]
+    assert follow(Tracker(), frames) == [[]] * len(frames)
+
+
+def test_track_survives_two_missed_frames() -> None:
+    frames = [[face(100)]] * 3 + [[], []] + [[face(104)]]
+    assert follow(Tracker(), frames)[-1] == [1]
+
+
+def test_missed_track_is_still_reported_with_its_count() -> None:
+    tracker = Tracker()
+    follow(tracker, [[face(100)]] * 3)
+    (track,) = tracker.update([], 3 * FPS30_NS)
+    assert (track.id, track.missed) == (1, 1)
+
+
+def test_id_is_not_reused_after_the_track_ended() -> None:
+    tracker = Tracker(max_missed_s=0.5)
+    frames = [[face(100)]] * 3 + [[]] * 30 + [[face(100)]] * 3
+    assert follow(tracker, frames)[-1] == [2]
+
+
+def test_two_faces_that_pass_each_other_keep_their_ids() -> None:
+    frames = [[face(100 + 6 * i, 100, 60), face(400 - 6 * i, 145, 60)] for i in range(50)]
+    tracker = Tracker()
+    first = last = None
+    for i, faces in enumerate(frames):
+        tracks = seen(tracker.update(faces, i * FPS30_NS))
+        if i == 5:
+            first = {t.id: t.detection.center_px[1] for t in tracks}
+        last = {t.id: t.detection.center_px[1] for t in tracks}
+    assert first == last
+
+
+def test_walking_face_at_twelve_frames_a_second_stays_one_track() -> None:
+    ids = follow(Tracker(), [[face(50 + 28 * i)] for i in range(15)], step_ns=83_333_333)
+    assert {i for row in ids for i in row} == {1}
+
+
+def test_face_of_another_size_at_the_same_place_is_another_track() -> None:
+    ids = follow(Tracker(), [[face(100, size=40)]] * 4 + [[face(100, size=140)]] * 4)
+    assert ids[-1] == [2]
+
+
+@given(
+    st.lists(
+        st.lists(st.tuples(st.floats(0, 640), st.floats(0, 480), st.floats(10, 200)), max_size=6), min_size=1, max_size=40
+    )
+)
+def test_ids_only_ascend_and_never_repeat_in_a_frame(frames: list[list[tuple[float, float, float]]]) -> None:
+    tracker = Tracker()
+    highest = 0
+    ended: set[int] = set()
+    before: set[int] = set()
+    for i, faces in enumerate(frames):
+        ids = [t.id for t in tracker.update([face(*f) for f in faces], i * FPS30_NS * 5)]
+        assert len(ids) == len(set(ids))
+        assert not ended & set(ids)
+        for new in set(ids) - before:
+            assert new > highest
+        highest = max([highest, *ids])
+        ended |= before - set(ids)
+        before = set(ids)
