@@ -1,0 +1,115 @@
+"""Raspberry Pi cameras (CSI), through picamera2, which exists only on those boards."""
+
+from __future__ import annotations
+
+import os
+from importlib import import_module
+from typing import Any
+
+import numpy as np
+
+from edge.camera.live import Picture, capture_time
+from edge.clock import Clock
+from edge.config import CameraConfig
+from edge.errors import CameraError, FrameError
+
+# libcamera names formats as DRM does, from the highest byte down, so the array's order is the reverse of the name:
+# "BGR888" lies as R, G, B in memory. See raspberrypi/picamera2, JpegEncoder.FORMAT_TABLE, and its issue 848
+# (read November 2026).
+_RGB_IN_MEMORY = {"BGR888": (0, 1, 2), "RGB888": (2, 1, 0), "XBGR8888": (0, 1, 2), "XRGB8888": (2, 1, 0)}
+_WANTED_FORMAT = "BGR888"
+_WAIT_S = 1.0
+_BUFFERS = 4
+
+
+class PicameraSource:
+    """The first camera that libcamera lists.
+
+    Args:
+        config: `width`, `height`, `fps`.
+        clock: whose monotonic time frames carry where the sensor's stamps are not usable.
+
+    Raises:
+        CameraError: picamera2 is not installed, no camera is connected, or it is in use.
+    """
+
+    name = "picamera2"
+
+    def __init__(self, config: CameraConfig, clock: Clock) -> None:
+        self._clock = clock
+        self._job: Any = None
+        self._camera = _open()
+        try:
+            frame_us = round(1e6 / config.fps)
+            self._camera.configure(
+                self._camera.create_video_configuration(
+                    main={"size": (config.width, config.height), "format": _WANTED_FORMAT},
+                    controls={"FrameDurationLimits": (frame_us, frame_us)},
+                    buffer_count=_BUFFERS,
+                )
+            )
+            given = self._camera.camera_configuration()["main"]["format"]
+            if given not in _RGB_IN_MEMORY:
+                raise CameraError(f"{self.name}: gives {given} pictures, which are not supported; update picamera2")
+            self._order = _RGB_IN_MEMORY[given]
+            self._camera.start()
+        except CameraError:
+            self._camera.close()
+            raise
+        except Exception as error:  # picamera2 raises what libcamera's binding gives it, of any type
+            self._camera.close()
+            raise CameraError(
+                f"{self.name}: cannot start the camera ({_line(error)}); check camera.width, height and fps"
+            ) from error
+
+    def read(self) -> Picture | None:
+        """See `Source.read`."""
+        try:
+            # The job outlives a wait in vain: asking anew would leave the old request, and its buffer, to nobody.
+            if self._job is None:
+                self._job = self._camera.capture_request(wait=False)
+            request = self._job.get_result(timeout=_WAIT_S)
+        except TimeoutError:
+            return None
+        except Exception as error:  # as above
+            raise CameraError(f"{self.name}: the camera stopped ({_line(error)}); check its ribbon cable") from error
+        self._job = None
+        now_ns = self._clock.monotonic_ns()
+        try:
+            stamp_ns = int(request.get_metadata().get("SensorTimestamp", 0))
+            array = request.make_array("main")
+        except Exception as error:  # as above
+            raise FrameError(f"{self.name}: a frame could not be read ({_line(error)})") from error
+        finally:
+            request.release()
+        if array.ndim != 3 or array.dtype != np.uint8:
+            raise FrameError(f"{self.name}: a frame came as {array.dtype} {array.shape}")
+        return Picture(np.ascontiguousarray(array[:, :, self._order]), capture_time(stamp_ns, now_ns))
+
+    def close(self) -> None:
+        """See `Source.close`."""
+        self._camera.stop()
+        self._camera.close()
+
+
+def _open() -> Any:
+    os.environ.setdefault("LIBCAMERA_LOG_LEVELS", "*:ERROR")  # it writes to stderr by itself
+    try:
+        module = import_module("picamera2")
+    except ImportError as error:
+        raise CameraError(
+            f"picamera2: not importable ({_line(error)}); on Raspberry Pi OS run `sudo apt install python3-picamera2` "
+            "and make the virtual environment with --system-site-packages, or use camera.backend 'v4l2'"
+        ) from error
+    try:
+        if not module.Picamera2.global_camera_info():
+            raise CameraError("picamera2: no camera found; check its ribbon cable, then `rpicam-hello --list-cameras`")
+        return module.Picamera2()
+    except CameraError:
+        raise
+    except Exception as error:  # as in PicameraSource
+        raise CameraError(f"picamera2: cannot open the camera ({_line(error)}); another program may use it") from error
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split())[:160] or type(error).__name__

@@ -1,0 +1,106 @@
+"""What is done to every picture before anyone sees it: turned, flipped, and blacked out where nobody may look."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from types import TracebackType
+
+import cv2
+import numpy as np
+
+from edge.camera import Camera
+from edge.types import Frame, UInt8Array
+
+Polygon = Sequence[tuple[float, float]]
+
+_TURNS = {90: cv2.ROTATE_90_CLOCKWISE, 180: cv2.ROTATE_180, 270: cv2.ROTATE_90_COUNTERCLOCKWISE}
+_SUBPIXEL_BITS = 4
+
+
+class Transform:
+    """Turns, then flips, then blacks out; prepared once for each size of picture.
+
+    Args:
+        rotate: clockwise, 0, 90, 180 or 270 degrees.
+        flip: mirror left and right.
+        zones: polygons that are painted black, corners as fractions of the turned and flipped picture.
+    """
+
+    def __init__(self, *, rotate: int = 0, flip: bool = False, zones: Sequence[Polygon] = ()) -> None:
+        if rotate not in (0, *_TURNS):
+            raise ValueError(f"a picture is turned by 0, 90, 180 or 270 degrees, not {rotate}")
+        self._turn = _TURNS.get(rotate)
+        self._flip = flip
+        self._zones = [np.asarray(zone, np.float64).reshape(-1, 2) for zone in zones]
+        self._keep: UInt8Array | None = None
+
+    @property
+    def idle(self) -> bool:
+        """Whether it changes nothing."""
+        return self._turn is None and not self._flip and not self._zones
+
+    def apply(self, pixels: UInt8Array) -> UInt8Array:
+        """The picture as everyone downstream may see it.
+
+        Args:
+            pixels: uint8 (H, W, 3); left as it is.
+
+        Returns:
+            uint8 (H, W, 3), or (W, H, 3) after a quarter turn; the argument itself when there is nothing to do.
+        """
+        if self._turn is not None:
+            pixels = np.asarray(cv2.rotate(pixels, self._turn), np.uint8)
+        if self._flip:
+            pixels = np.asarray(cv2.flip(pixels, 1), np.uint8)
+        if self._zones:
+            if self._keep is None or self._keep.shape != pixels.shape:
+                self._keep = self._mask(pixels.shape[1], pixels.shape[0])
+            pixels = np.bitwise_and(pixels, self._keep)
+        return pixels
+
+    def _mask(self, width: int, height: int) -> UInt8Array:
+        """255 where a pixel is kept, 0 inside a zone and on its edge; uint8 (H, W, 3)."""
+        keep = np.full((height, width, 3), 255, np.uint8)
+        for zone in self._zones:
+            # Pixel centres lie at whole numbers: a corner at fraction 0 is half a pixel left of the first centre.
+            corners = np.rint((zone * (width, height) - 0.5) * (1 << _SUBPIXEL_BITS)).astype(np.int32)
+            cv2.fillPoly(keep, [corners], (0, 0, 0), shift=_SUBPIXEL_BITS)
+        return keep
+
+
+class TransformedCamera:
+    """A camera whose every frame passed a `Transform`."""
+
+    def __init__(self, camera: Camera, transform: Transform) -> None:
+        self._camera = camera
+        self._transform = transform
+
+    @property
+    def dropped(self) -> int:
+        return self._camera.dropped
+
+    @property
+    def failed(self) -> int:
+        return self._camera.failed
+
+    @property
+    def ended(self) -> bool:
+        return self._camera.ended
+
+    def frames(self) -> Iterator[Frame]:
+        """See `Camera.frames`."""
+        for frame in self._camera.frames():
+            yield Frame(pixels=self._transform.apply(frame.pixels), captured_ns=frame.captured_ns, index=frame.index)
+
+    def close(self) -> None:
+        """See `Camera.close`."""
+        self._camera.close()
+
+    def __enter__(self) -> TransformedCamera:
+        self._camera.__enter__()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._camera.__exit__(kind, error, trace)
