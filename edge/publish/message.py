@@ -1,0 +1,228 @@
+"""From the device's values to messages: which topic, which payload, how it is delivered.
+
+Takes a `WindowAggregate`, a `HealthReport` or a status, and nothing else: there is no way in for a frame, a face or
+a single score.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta, timezone
+from typing import cast
+
+import msgspec
+
+from edge.bundle import Bundle
+from edge.clock import Clock
+from edge.config import DeviceConfig
+from edge.errors import ConfigError
+from edge.publish.payload import (
+    HealthPayload,
+    ModelPayload,
+    QuadrantsPayload,
+    SpreadPayload,
+    StatusPayload,
+    Suppressed,
+    Trust,
+    WindowPayload,
+    encode,
+)
+from edge.release import VERSION, commit
+from edge.types import HealthReport, Message, Quadrants, Spread, WindowAggregate
+
+_MAX_TAG_BYTES = 640  # of JSON, all tags together: keeps the largest legal window under 2 KiB
+_EPOCH_START = datetime(1970, 1, 1, tzinfo=timezone.utc)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Origin:
+    """Who sends, and with which model: the part of a message that does not change during a run.
+
+    Raises:
+        ConfigError: the tags are too long to be sent.
+    """
+
+    site: str
+    device: str
+    model: ModelPayload
+    tz: str = "UTC"
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        size = len(msgspec.json.encode(dict(self.tags)))
+        if size > _MAX_TAG_BYTES:
+            raise ConfigError(f"device.tags: {size} bytes of JSON, at most {_MAX_TAG_BYTES} together; shorten them")
+
+    def topic(self, kind: str) -> str:
+        """The topic of `window`, `status` or `health`."""
+        return f"affect/v1/{self.site}/{self.device}/{kind}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PublishCounts:
+    """What the publisher knows about its own work.
+
+    Attributes:
+        outbox: windows waiting for the broker.
+        evicted: windows lost because the outbox was full.
+        refused: windows that the broker refused, each counted once.
+        reconnects: times the broker session was made anew.
+    """
+
+    outbox: int
+    evicted: int
+    refused: int
+    reconnects: int
+
+
+def origin_of(device: DeviceConfig, bundle: Bundle) -> Origin:
+    """The origin that a configuration and a loaded bundle make.
+
+    Raises:
+        ConfigError: the tags are too long to be sent.
+    """
+    manifest = bundle.manifest
+    model = ModelPayload(name=manifest.name, version=manifest.version, sha256=bundle.sha256)
+    return Origin(site=device.site, device=device.name, tz=device.tz, tags=dict(device.tags), model=model)
+
+
+def number_window(aggregate: WindowAggregate, origin: Origin, *, epoch: str, seq: int) -> WindowPayload:
+    """One aggregate as the payload it will be sent as, `historical` still open (False).
+
+    Raises:
+        ValueError: a number that is none.
+    """
+    return WindowPayload(
+        schema="affect/v1/window",
+        id=f"{origin.device}/{epoch}/{seq}",
+        seq=seq,
+        epoch=epoch,
+        site=origin.site,
+        device=origin.device,
+        tags=dict(origin.tags),
+        start=instant(aggregate.start_ns),
+        end=instant(aggregate.end_ns),
+        tz=origin.tz,
+        clock=_trust(aggregate.synced),
+        partial=aggregate.partial,
+        historical=False,
+        visits=aggregate.visits,
+        peak_simultaneous=aggregate.peak_simultaneous,
+        scored_s=rounded(aggregate.scored_s, 1),
+        unscored_visits=aggregate.unscored_visits,
+        valence=_spread(aggregate.valence),
+        arousal=_spread(aggregate.arousal),
+        quadrants=_quadrants(aggregate.quadrants),
+        suppressed=cast("Suppressed | None", aggregate.suppressed),  # `encode` checks it
+        model=origin.model,
+    )
+
+
+def window_message(window: WindowPayload, *, historical: bool) -> Message:
+    """A numbered window, ready to send: QoS 1, not retained (an old window must not look like the present).
+
+    Raises:
+        ValueError: a value breaks the contract.
+    """
+    payload = encode(msgspec.structs.replace(window, historical=historical))
+    return Message(topic=f"affect/v1/{window.site}/{window.device}/window", payload=payload, qos=1)
+
+
+def offline_message(origin: Origin) -> Message:
+    """What the device says when it stops, and the broker in its name when it vanished: the same bytes, always."""
+    payload = StatusPayload(schema="affect/v1/status", site=origin.site, device=origin.device, state="offline")
+    return Message(topic=origin.topic("status"), payload=encode(payload), qos=1, retain=True)
+
+
+def online_message(origin: Origin, clock: Clock) -> Message:
+    """What the device says at the start of each broker session: retained, QoS 1."""
+    payload = StatusPayload(
+        schema="affect/v1/status",
+        site=origin.site,
+        device=origin.device,
+        state="online",
+        since=instant(clock.utc_ns(clock.monotonic_ns())),
+        clock=_trust(clock.synced()),
+        version=VERSION,
+        commit=commit(),
+        model=origin.model,
+    )
+    return Message(topic=origin.topic("status"), payload=encode(payload), qos=1, retain=True)
+
+
+def health_message(report: HealthReport, origin: Origin, counts: PublishCounts, clock: Clock) -> Message:
+    """A health report: QoS 0, not retained. Its counters run on, so the next one makes up for a lost one.
+
+    Raises:
+        ValueError: a value breaks the contract.
+    """
+    payload = HealthPayload(
+        schema="affect/v1/health",
+        site=origin.site,
+        device=origin.device,
+        at=instant(clock.utc_ns(clock.monotonic_ns())),
+        clock=_trust(clock.synced()),
+        uptime_s=rounded(report.uptime_s, 1),
+        frames=dict(report.frames),
+        rejections=dict(report.rejections),
+        faces=report.faces,
+        stage_ms={stage: rounded(value, 2) for stage, value in report.stage_ms.items()},
+        outbox=counts.outbox,
+        evicted=counts.evicted,
+        refused=counts.refused,
+        reconnects=counts.reconnects,
+    )
+    return Message(topic=origin.topic("health"), payload=encode(payload), qos=0)
+
+
+def instant(utc_ns: int) -> datetime:
+    """UTC nanoseconds since 1970 as a time, cut to milliseconds.
+
+    Raises:
+        ValueError: before 1970 or after the year 9999.
+    """
+    try:
+        if utc_ns < 0:
+            raise OverflowError
+        return _EPOCH_START + timedelta(milliseconds=utc_ns // 1_000_000)
+    except OverflowError:
+        raise ValueError(f"{utc_ns} ns is no time between 1970 and 9999") from None
+
+
+def nanoseconds(time: datetime) -> int:
+    """The inverse of `instant`: UTC nanoseconds since 1970, exact to the millisecond."""
+    return (time - _EPOCH_START) // timedelta(milliseconds=1) * 1_000_000
+
+
+def rounded(value: float, digits: int) -> float:
+    """A finite number, rounded; never minus zero.
+
+    Raises:
+        ValueError: not a finite number.
+    """
+    if not math.isfinite(value):
+        raise ValueError(f"{value} is not a finite number")
+    return round(float(value), digits) + 0.0
+
+
+def _trust(synced: bool) -> Trust:
+    return "synced" if synced else "unsynced"
+
+
+def _spread(spread: Spread | None) -> SpreadPayload | None:
+    if spread is None:
+        return None
+    return SpreadPayload(mean=rounded(spread.mean, 2), std=rounded(spread.std, 2))
+
+
+def _quadrants(quadrants: Quadrants | None) -> QuadrantsPayload | None:
+    if quadrants is None:
+        return None
+    return QuadrantsPayload(
+        pos_high=rounded(quadrants.pos_high, 2),
+        pos_low=rounded(quadrants.pos_low, 2),
+        neg_high=rounded(quadrants.neg_high, 2),
+        neg_low=rounded(quadrants.neg_low, 2),
+    )

@@ -1,0 +1,263 @@
+"""Publishing over MQTT: a thread that keeps a broker session when it can, and owes windows when it cannot.
+
+Owns the thread, the back-off and what is in flight; the outbox owns what is owed. The pipeline's thread only ever
+puts a value down and returns: no broker, however broken, slows a frame.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import select
+import socket
+import threading
+import time
+from contextlib import suppress
+
+from edge.clock import NS, Clock
+from edge.config import MqttConfig
+from edge.publish.credentials import load_credentials
+from edge.publish.journal import STABLE_S, Journal
+from edge.publish.message import (
+    Origin,
+    PublishCounts,
+    health_message,
+    nanoseconds,
+    offline_message,
+    online_message,
+    window_message,
+)
+from edge.publish.outbox import Outbox
+from edge.publish.session import BrokerSession, End, Fate
+from edge.types import HealthReport, Message, WindowAggregate
+
+log = logging.getLogger(__name__)
+
+_FIRST_DELAY_S = 0.5
+_IDLE_S = 1.0
+_FAREWELL_S = 0.1  # kept of the closing time for the connection's own end
+_REFUSED = 0x80
+
+
+class MqttPublisher:
+    """Sends windows, status and health to one broker. A `Sink`.
+
+    An unreachable broker is no error, at start or later: it is logged once and shows in `counts`.
+
+    Args:
+        config: the broker.
+        origin: who sends.
+        outbox: what is owed; this publisher is the only one that takes from it.
+        clock: tells when a window is historical.
+        window_s: length of a window, seconds; one that is sent later than this after its end is historical.
+
+    Raises:
+        PublishError: a certificate, key or password file cannot be used.
+    """
+
+    def __init__(self, config: MqttConfig, origin: Origin, outbox: Outbox, clock: Clock, *, window_s: int) -> None:
+        self._config = config
+        self._origin = origin
+        self._outbox = outbox
+        self._clock = clock
+        self._window_ns = window_s * NS
+        self._credentials = load_credentials(config)
+        self._offline = offline_message(origin)
+        self._client_id = f"affect-{origin.site}-{origin.device}"
+        self._where = f"{config.host}:{config.port}"
+        self._lock = threading.Lock()
+        self._health: HealthReport | None = None
+        self._sessions = 0
+        self._closing_s: float | None = None  # monotonic second by which all must be over
+        self._wake_in, self._wake_out = socket.socketpair()
+        self._wake_in.setblocking(False)
+        self._wake_out.setblocking(False)
+        self._thread = threading.Thread(target=self._run, name="affect-publish", daemon=True)
+        self._journal = Journal(self._where)
+
+    def start(self) -> None:
+        """Begins to look for the broker; returns at once.
+
+        Raises:
+            RuntimeError: started before.
+        """
+        self._thread.start()
+
+    def publish(self, aggregate: WindowAggregate) -> None:
+        """Puts one closed window into the outbox.
+
+        Raises:
+            ValueError: the aggregate breaks the contract.
+            RuntimeError: after `close`.
+        """
+        if self._closing_s is not None:
+            raise RuntimeError("publish after close")
+        self._outbox.insert(aggregate, self._origin)
+        self._wake()
+
+    def report(self, health: HealthReport) -> None:
+        """Offers a health report, replacing one that was not sent yet; its counts of this publisher are added.
+
+        Raises:
+            ValueError: the report breaks the contract.
+        """
+        health_message(health, self._origin, self.counts(), self._clock)  # a breach is the caller's, so tell it here
+        with self._lock:
+            self._health = health
+        self._wake()
+
+    def counts(self) -> PublishCounts:
+        """What waits, was lost, was refused, and how often the session was made anew."""
+        outbox = self._outbox.counts()
+        return PublishCounts(
+            outbox=outbox.waiting,
+            evicted=outbox.evicted,
+            refused=outbox.refused,
+            reconnects=max(self._sessions - 1, 0),
+        )
+
+    def close(self, timeout_s: float = 5.0) -> None:
+        """Sends what is owed if the broker is there, says `offline`, and ends the thread.
+
+        Returns after `timeout_s` seconds at the latest. A thread that is still waiting for a dead host then ends by
+        itself within two `CONNECT_TIMEOUT_S`, without sending.
+        """
+        if self._closing_s is not None:
+            return
+        self._closing_s = time.monotonic() + timeout_s
+        if self._thread.ident is not None:
+            self._wake()
+            self._thread.join(timeout_s)
+        waiting = self._outbox.counts().waiting
+        if waiting:
+            log.warning("%d windows were not delivered", waiting)
+        if not self._thread.is_alive():
+            self._wake_in.close()
+            self._wake_out.close()
+
+    def _wake(self) -> None:
+        with suppress(OSError):  # full: it is awake already; closed: there is nobody to wake
+            self._wake_in.send(b"\0")
+
+    def _run(self) -> None:
+        short_sessions = 0
+        while self._closing_s is None:
+            begun_s, sessions = time.monotonic(), self._sessions
+            try:
+                end = self._serve()
+            except Exception:  # one defect, here or in paho, must not end publishing for good
+                log.exception("the session with %s broke down", self._where)
+                end = End(Fate.LOST, "internal error")
+            if end.fate is not Fate.CLOSED:
+                lived_s = time.monotonic() - begun_s
+                self._journal.ended(end, greeted=self._sessions > sessions, lived_s=lived_s)
+                # Being let in is not enough to start the back-off anew: a broker may let in and drop at once.
+                short_sessions = 0 if lived_s >= STABLE_S else short_sessions + 1
+                self._pause(short_sessions)
+
+    def _pause(self, short_sessions: int) -> None:
+        """Waits longer with every failure; random, so that a site's devices do not return in step."""
+        longest_s = min(self._config.backoff_max_s, _FIRST_DELAY_S * 2.0 ** min(short_sessions, 16))
+        until_s = time.monotonic() + longest_s * random.uniform(0.5, 1.0)
+        while self._closing_s is None and (left_s := until_s - time.monotonic()) > 0:
+            if select.select([self._wake_out], [], [], left_s)[0]:
+                self._wake_out.recv(4096)
+
+    def _serve(self) -> End:
+        """One session, from its connection to its end."""
+        session = BrokerSession(self._config, self._credentials, self._client_id, self._offline)
+        flight = _Flight(session, self._outbox)
+        greeted_s: float | None = None
+        try:
+            session.open()
+            while session.end is None:
+                if session.connected:
+                    if greeted_s is None:
+                        greeted_s = time.monotonic()
+                        self._greet(flight)
+                    self._journal.alive(time.monotonic() - greeted_s)
+                    self._offer(flight)
+                if self._closing_s is not None and self._farewell(session, flight):
+                    break
+                session.pump(self._wake_out, _IDLE_S if self._closing_s is None else _FAREWELL_S / 2)
+                for what, reason_code in flight.settle():
+                    self._journal.acknowledged(what, reason_code)
+        finally:
+            session.drop()
+        return session.end or End(Fate.CLOSED, "")
+
+    def _greet(self, flight: _Flight) -> None:
+        """Says `online`, and offers again what this broker refused in an earlier session: its rules may be new."""
+        self._sessions += 1
+        self._outbox.readmit()
+        flight.send(online_message(self._origin, self._clock), None)
+
+    def _offer(self, flight: _Flight) -> None:
+        """Sends what the outbox and the health slot hold, as far as the broker takes more in flight."""
+        now_ns = self._clock.utc_ns(self._clock.monotonic_ns())
+        for window in self._outbox.pending(flight.room, flight.sending):
+            historical = now_ns - nanoseconds(window.end) > self._window_ns
+            flight.send(window_message(window, historical=historical), window.seq)
+        with self._lock:
+            health, self._health = self._health, None
+        if health is not None:
+            flight.send(health_message(health, self._origin, self.counts(), self._clock), None)
+
+    def _farewell(self, session: BrokerSession, flight: _Flight) -> bool:
+        """Closes: first the windows, then `offline`, then the connection. True when all is said, or time is up."""
+        if self._closing_s is None or time.monotonic() > self._closing_s - _FAREWELL_S:
+            return True  # cut off without an acknowledged `offline`: the broker speaks the last will, which says it
+        if not session.connected or flight.waiting or self._outbox.pending(1, flight.sending):
+            return False
+        if not flight.said_goodbye:
+            flight.send(self._offline, None)
+            flight.said_goodbye = True
+            return False
+        session.disconnect()
+        return True
+
+
+class _Flight:
+    """What one session has sent and not yet heard of."""
+
+    def __init__(self, session: BrokerSession, outbox: Outbox) -> None:
+        self.said_goodbye = False
+        self._session = session
+        self._outbox = outbox
+        self._seqs: dict[int, int | None] = {}  # by message id; None for what is not of the outbox
+
+    @property
+    def room(self) -> int:
+        """How many more messages the broker takes before it acknowledges one."""
+        return self._session.in_flight_limit - len(self._seqs)
+
+    @property
+    def waiting(self) -> bool:
+        return bool(self._seqs)
+
+    @property
+    def sending(self) -> set[int]:
+        """Numbers of the windows on their way."""
+        return {seq for seq in self._seqs.values() if seq is not None}
+
+    def send(self, message: Message, seq: int | None) -> None:
+        mid = self._session.send(message)
+        if message.qos > 0:
+            self._seqs[mid] = seq
+
+    def settle(self) -> list[tuple[str, int]]:
+        """Books the acknowledgements that came; returns of what each was, `window` or `status`, and its reason code."""
+        acks, self._session.acks = self._session.acks, []
+        settled = []
+        for mid, reason_code in acks:
+            if mid not in self._seqs:
+                continue
+            seq = self._seqs.pop(mid)
+            settled.append(("status" if seq is None else "window", reason_code))
+            if seq is None:
+                continue
+            if reason_code >= _REFUSED:
+                self._outbox.refuse(seq, reason_code)
+            else:
+                self._outbox.ack(seq)
+        return settled
