@@ -1,0 +1,1 @@
+"""From a checkout to a board: device pages, systemd units, packages and images."""
