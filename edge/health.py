@@ -39,6 +39,7 @@ class Health:
         scored: face-steps scored.
         faces: faces in view in the last frame.
         tracks: ids given so far.
+        windows: closed and handed to the publisher.
         stages: time by stage.
     """
 
@@ -50,6 +51,7 @@ class Health:
     scored: int = 0
     faces: int = 0
     tracks: int = 0
+    windows: int = 0
     stages: dict[str, StageTime] = field(default_factory=lambda: {stage: StageTime() for stage in STAGES})
 
     @property

@@ -212,10 +212,6 @@ class HealthReport:
         rejections: faces not scored, counted by reason.
         faces: faces in view now.
         stage_ms: mean milliseconds a frame spent in each stage.
-        outbox: messages waiting for the broker.
-        evicted: windows lost because the outbox was full.
-        refused: messages that the broker refused.
-        reconnects: times the broker session was made anew.
     """
 
     uptime_s: float
@@ -223,10 +219,6 @@ class HealthReport:
     rejections: Mapping[str, int]
     faces: int
     stage_ms: Mapping[str, float]
-    outbox: int
-    evicted: int
-    refused: int
-    reconnects: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -74,7 +74,9 @@ def check_tensor(specs: Any, tensor: Tensor, file: str) -> TensorSpec:
     fits = len(spec.shape) == len(tensor.shape) and all(
         want in (-1, have) for want, have in zip(tensor.shape, spec.shape, strict=True)
     )
-    same_grid = abs(spec.scale - tensor.scale) <= 1e-6 * max(tensor.scale, 1e-9) and spec.zero_point == tensor.zero_point
+    same_grid = (
+        abs(spec.scale - tensor.scale) <= 1e-6 * max(tensor.scale, 1e-9) and spec.zero_point == tensor.zero_point
+    )
     if not fits or spec.dtype != np.dtype(tensor.dtype) or not same_grid:
         raise BundleError(
             f"{file}: tensor {tensor.name} is {spec.dtype} {spec.shape} scale {spec.scale:.6g} zero {spec.zero_point}, "

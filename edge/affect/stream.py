@@ -81,9 +81,7 @@ class Stream:
         h = np.stack([state.h for state in started])
         c = np.stack([state.c for state in started])
         held = np.stack([state.embedding for state in started])
-        missed = np.array(
-            [self.slot(e.captured_ns) - s.slot - 1 for e, s in zip(embeddings, started, strict=True)]
-        )
+        missed = np.array([self.slot(e.captured_ns) - s.slot - 1 for e, s in zip(embeddings, started, strict=True)])
         for done in range(int(missed.max(initial=0))):
             late = np.flatnonzero(missed > done)
             _, h[late], c[late] = self.run(held[late], h[late], c[late])

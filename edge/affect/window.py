@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import NDArray
 
 from edge.affect.visits import Visits
 from edge.clock import NS, Clock
@@ -146,14 +147,14 @@ class Windower:
         )
 
 
-def _spread(values: np.typing.NDArray[np.float64]) -> Spread:
+def _spread(values: NDArray[np.float64]) -> Spread:
     return Spread(mean=round(float(values.mean()), 2), std=round(float(values.std()), 2))
 
 
-def _quadrants(means: np.typing.NDArray[np.float64]) -> Quadrants:
+def _quadrants(means: NDArray[np.float64]) -> Quadrants:
     pleasant, active = means[:, 0] >= 0, means[:, 1] >= 0
 
-    def share(mask: np.typing.NDArray[np.bool_]) -> float:
+    def share(mask: NDArray[np.bool_]) -> float:
         return round(float(mask.mean()), 2)
 
     return Quadrants(

@@ -36,9 +36,8 @@ def cut_square(pixels: UInt8Array, square: Square, size: int) -> UInt8Array:
     factor = min(int(square.side // size), *pixels.shape[:2])
     if factor >= 2:
         pixels, origin = _region(pixels, square, factor)
-        pixels = cv2.resize(
-            pixels, (pixels.shape[1] // factor, pixels.shape[0] // factor), interpolation=cv2.INTER_AREA
-        )
+        smaller = (pixels.shape[1] // factor, pixels.shape[0] // factor)
+        pixels = np.asarray(cv2.resize(pixels, smaller, interpolation=cv2.INTER_AREA), np.uint8)
         shift = np.array([*origin]) + (factor - 1) / 2
         matrix[:, 2] += matrix[:, :2] @ shift
         matrix[:, :2] *= factor

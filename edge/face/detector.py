@@ -177,7 +177,5 @@ def load_detector(face: FaceConfig, engine: EngineConfig) -> Detector:
     """
     if face.detector == "yunet":
         return YuNet(Path(face.model), min_score=face.min_score)
-    graph = LiteRtEngine(
-        read_asset(BLAZEFACE), name=BLAZEFACE.name, runtime=engine.runtime, threads=engine.threads
-    )
+    graph = LiteRtEngine(read_asset(BLAZEFACE), name=BLAZEFACE.name, runtime=engine.runtime, threads=engine.threads)
     return BlazeFace(graph, min_score=face.min_score)

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 from edge.geometry import yaw_degrees
-from edge.types import Detection, UInt8Array
+from edge.types import Detection, Float32Array, UInt8Array
 
 _REFERENCE_SIZE = 112  # crop side for which the blur scales below are given, pixels
 
@@ -57,7 +57,7 @@ class QualityGate:
         return None
 
 
-def sharpness(luma: np.typing.NDArray[np.float32]) -> float:
+def sharpness(luma: Float32Array) -> float:
     """Share of a crop's contrast that lies in fine detail (1 to 2.5 pixels at 112): 0.2–0.3 for a sharp face.
 
     Relative to the face's own contrast, so that dim light does not read as blur; a band instead of the usual
@@ -71,11 +71,12 @@ def sharpness(luma: np.typing.NDArray[np.float32]) -> float:
         0 for a flat picture, otherwise the ratio of standard deviations.
     """
     scale = luma.shape[0] / _REFERENCE_SIZE
-    fine = cv2.GaussianBlur(luma - cv2.GaussianBlur(luma, (0, 0), 2.5 * scale), (0, 0), scale)
+    coarse = cv2.GaussianBlur(luma, (0, 0), 2.5 * scale)
+    fine = np.asarray(cv2.GaussianBlur(luma - coarse, (0, 0), scale), np.float32)
     contrast = float(_middle(luma).std())
     return float(_middle(fine).std()) / contrast if contrast > 1.0 else 0.0
 
 
-def _middle(luma: np.typing.NDArray[np.float32]) -> np.typing.NDArray[np.float32]:
+def _middle(luma: Float32Array) -> Float32Array:
     edge = luma.shape[0] * 18 // 100
     return luma[edge:-edge, edge:-edge]

@@ -78,7 +78,12 @@ def test_crop_is_grey_outside_of_the_frame() -> None:
 
 
 @given(
-    st.integers(1, 60), st.integers(1, 60), st.floats(-500, 500), st.floats(-500, 500), st.floats(1, 3000), st.floats(-4, 4)
+    st.integers(1, 60),
+    st.integers(1, 60),
+    st.floats(-500, 500),
+    st.floats(-500, 500),
+    st.floats(1, 3000),
+    st.floats(-4, 4),
 )
 def test_any_square_on_any_frame_gives_a_crop(w: int, h: int, x: float, y: float, side: float, roll: float) -> None:
     crop = cut_square(np.zeros((h, w, 3), np.uint8), Square(x, y, side, roll), 16)

@@ -75,7 +75,9 @@ def test_face_of_another_size_at_the_same_place_is_another_track() -> None:
 
 @given(
     st.lists(
-        st.lists(st.tuples(st.floats(0, 640), st.floats(0, 480), st.floats(10, 200)), max_size=6), min_size=1, max_size=40
+        st.lists(st.tuples(st.floats(0, 640), st.floats(0, 480), st.floats(10, 200)), max_size=6),
+        min_size=1,
+        max_size=40,
     )
 )
 def test_ids_only_ascend_and_never_repeat_in_a_frame(frames: list[list[tuple[float, float, float]]]) -> None:

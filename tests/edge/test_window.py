@@ -36,7 +36,9 @@ class Scene:
         self.now_ns = 0
         self.closed: list[WindowAggregate] = []
 
-    def show(self, seconds: float, faces: dict[int, tuple[float, float]], warm: bool = True, size: float = 60.0) -> None:
+    def show(
+        self, seconds: float, faces: dict[int, tuple[float, float]], warm: bool = True, size: float = 60.0
+    ) -> None:
         """Shows faces for a while: id → (x, valence)."""
         for _ in range(round(seconds * 10)):
             self.closed += self.windower.advance(self.now_ns)
@@ -176,5 +178,3 @@ def test_stepped_clock_does_not_make_up_the_years_between() -> None:
     assert starts[:2] == [0, 10]
     assert len(starts) < 6
     assert starts == sorted(set(starts))
-
-

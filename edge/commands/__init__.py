@@ -1,0 +1,64 @@
+"""The command line: one file a verb."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from typing import Annotated
+
+import typer
+
+from edge.errors import EdgeError
+from edge.release import VERSION, commit
+
+EXIT_CODES = """Exit codes: 0 done, 2 usage or configuration, 3 detector file, 4 model bundle, 5 inference runtime,
+6 camera or video, 7 broker settings, 130 interrupted."""
+
+app = typer.Typer(
+    name="affect-edge",
+    help="Valence and arousal from faces, computed on the camera. Pictures never leave the process; only counts and "
+    "averages of several people do. An expression is not a feeling.",
+    epilog=EXIT_CODES,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"affect-edge {VERSION} ({commit()})")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    _asked: Annotated[
+        bool, typer.Option("--version", help="Print the version and leave.", callback=_version, is_eager=True)
+    ] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Log more than changes and failures.")] = False,
+) -> None:
+    logging.basicConfig(
+        stream=sys.stderr,
+        level=logging.DEBUG if verbose else logging.INFO,
+        format="%(asctime)s %(levelname)s %(message)s",
+    )
+
+
+def main() -> None:
+    """Runs the command line; a user's mistake ends in one line on stderr and a documented exit code."""
+    from edge.commands import demo, fetch, info, replay, run  # noqa: F401  (each registers itself)
+
+    try:
+        app()
+    except EdgeError as error:
+        typer.echo(f"affect-edge: {error}", err=True)
+        raise SystemExit(error.exit_code) from None
+    except KeyboardInterrupt:
+        raise SystemExit(130) from None
+    except BrokenPipeError:
+        # The reader of our output went away (`| head`); there is nobody left to tell.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise SystemExit(141) from None

@@ -1,0 +1,129 @@
+"""`affect-edge info`: which versions, which model, which files, so that a report or an audit can name them."""
+
+from __future__ import annotations
+
+import platform
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from edge.affect.model import load_model
+from edge.assets import ASSETS, find_asset, read_asset
+from edge.commands import app
+from edge.config import Config, load_config
+from edge.errors import AssetError
+from edge.release import VERSION, commit
+
+_PACKAGES = (
+    "numpy",
+    "opencv-python-headless",
+    "ai-edge-litert",
+    "tflite-runtime",
+    "msgspec",
+    "paho-mqtt",
+    "typer",
+    "rich",
+)
+
+
+@app.command(epilog="Example: affect-edge info --json | jq .bundle")
+def info(
+    config: Annotated[Path | None, typer.Option(help="Tell of this configuration's model and runtime.")] = None,
+    json: Annotated[bool, typer.Option("--json", help="One JSON object instead of tables.")] = False,
+) -> None:
+    """Say versions, commit, model bundle and hashes; the bundle is verified on this machine first."""
+    facts = gather(load_config(config) if config else Config())
+    if json:
+        typer.echo(msgspec.json.format(msgspec.json.encode(facts), indent=2).decode())
+        return
+    _show(facts)
+
+
+def gather(config: Config) -> dict[str, Any]:
+    """Everything `info` tells, ready for JSON.
+
+    Raises:
+        BundleError, EngineError: the configured model does not run here.
+    """
+    model = load_model(config.model, config.engine)
+    manifest = model.bundle.manifest
+    return {
+        "affect_edge": VERSION,
+        "commit": commit(),
+        "python": platform.python_version(),
+        "machine": f"{platform.system()} {platform.machine()}",
+        "packages": {name: found for name in _PACKAGES if (found := _installed(name))},
+        "bundle": {
+            "name": manifest.name,
+            "version": manifest.version,
+            "created": manifest.created,
+            "licence": manifest.licence,
+            "network": manifest.network,
+            "input_px": manifest.crop.size,
+            "step_s": manifest.step_s,
+            "sha256": model.bundle.sha256,
+            "files": manifest.files,
+            "golden_max_difference": {name: round(worst, 6) for name, worst in model.golden.items()},
+            "runtime": config.engine.runtime,
+            "metrics": manifest.metrics,
+            "sources": manifest.sources,
+        },
+        "assets": [_asset_facts(asset) for asset in ASSETS],
+    }
+
+
+def _installed(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+def _asset_facts(asset: Any) -> dict[str, Any]:
+    path = find_asset(asset)
+    try:
+        read_asset(asset)
+        state = "verified"
+    except AssetError:
+        state = "missing, run `affect-edge fetch`" if path is None else "altered, run `affect-edge fetch`"
+    return {
+        "name": asset.name,
+        "state": state,
+        "path": str(path or ""),
+        "sha256": asset.sha256,
+        "licence": asset.licence,
+        "origin": asset.origin,
+    }
+
+
+def _show(facts: dict[str, Any]) -> None:
+    console = Console()
+    bundle = facts["bundle"]
+    table = Table(show_header=False, box=None, pad_edge=False)
+    table.add_row("affect-edge", f"{facts['affect_edge']} ({facts['commit']})")
+    table.add_row("python", f"{facts['python']} on {facts['machine']}")
+    table.add_row("packages", ", ".join(f"{name} {found}" for name, found in facts["packages"].items()))
+    table.add_row("bundle", f"{bundle['name']} {bundle['version']}, {bundle['network']}, {bundle['created']}")
+    table.add_row("", f"sha256 {bundle['sha256']}")
+    for name, digest in bundle["files"].items():
+        table.add_row("", f"  {name}  {digest}")
+    worst = ", ".join(f"{name} {value:g}" for name, value in bundle["golden_max_difference"].items())
+    table.add_row("golden", f"verified on {bundle['runtime']}: largest differences {worst}")
+    for metric in bundle["metrics"]:
+        table.add_row(
+            "accuracy",
+            f"{metric.answer} {metric.target}: CCC {metric.ccc:.2f} [{metric.ccc_low:.2f}, {metric.ccc_high:.2f}] "
+            f"on {metric.data}, n = {metric.n}",
+        )
+    for asset in facts["assets"]:
+        table.add_row("detector", f"{asset['name']}: {asset['state']} {asset['path']}")
+        table.add_row("", f"sha256 {asset['sha256']}, {asset['licence']}")
+    console.print(table, soft_wrap=True)
+    console.print(
+        "\nThe scores describe expressions, not feelings, and are not made to judge a person.", soft_wrap=True
+    )

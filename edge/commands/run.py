@@ -1,0 +1,79 @@
+"""`affect-edge run`: the device itself, until it is told to stop."""
+
+from __future__ import annotations
+
+import logging
+import signal
+from contextlib import ExitStack
+from pathlib import Path
+from types import FrameType
+from typing import Annotated
+
+import typer
+
+from edge.affect.model import load_model
+from edge.camera import open_camera
+from edge.clock import Clock, FileClock, SystemClock
+from edge.commands import app
+from edge.config import Config, load_config, require_deployment
+from edge.pipeline import Pipeline, build_pipeline
+from edge.publish.message import origin_of
+from edge.publish.mqtt import MqttPublisher
+from edge.publish.outbox import MemoryOutbox
+
+log = logging.getLogger(__name__)
+
+
+@app.command(epilog="Example: affect-edge run --config /etc/affect-edge/config.toml")
+def run(
+    config: Annotated[Path, typer.Option(help="The device's configuration, TOML.", show_default=False)],
+) -> None:
+    """Watch the configured camera and publish a window of aggregated scores every minute over MQTT.
+
+    A live camera starts only when [deployment] says why, where the notice hangs, who answers for it and under whose
+    law. The broker may come and go; windows wait for it. SIGTERM or Ctrl-C ends the run and sends what is open.
+    """
+    chosen = load_config(config)
+    require_deployment(chosen)
+    clock = clock_of(chosen)
+    with ExitStack() as stack:
+        model = load_model(chosen.model, chosen.engine)
+        camera = open_camera(chosen, clock)
+        publisher = MqttPublisher(
+            chosen.mqtt,
+            origin_of(chosen.device, model.bundle),
+            MemoryOutbox(chosen.mqtt.outbox_windows),
+            clock,
+            window_s=chosen.window.window_s,
+        )
+        pipeline = build_pipeline(chosen, camera=camera, model=model, sink=publisher, clock=clock)
+        publisher.start()
+        stack.callback(publisher.close)
+        stop_on_signal(pipeline)
+        manifest = model.bundle.manifest
+        log.info(
+            "watching %s with model %s %d, publishing to %s:%d",
+            chosen.camera.backend,
+            manifest.name,
+            manifest.version,
+            chosen.mqtt.host,
+            chosen.mqtt.port,
+        )
+        pipeline.run()
+        log.info("stopped after %d frames", pipeline.health.seen)
+
+
+def clock_of(config: Config) -> Clock:
+    """The file's own time for a replay, the machine's for everything else."""
+    return FileClock() if config.camera.backend == "replay" else SystemClock()
+
+
+def stop_on_signal(pipeline: Pipeline) -> None:
+    """Lets SIGTERM and SIGINT end the run after the frame at hand; a second one ends it at once."""
+
+    def stop(number: int, _: FrameType | None) -> None:
+        signal.signal(number, signal.SIG_DFL)
+        pipeline.stop()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, stop)

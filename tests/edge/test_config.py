@@ -1,0 +1,116 @@
+"""The configuration file: what is refused, and in which words."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from edge.config import Config, load_config, parse_hours, require_deployment
+from edge.errors import ConfigError, DeploymentError
+
+DEPLOYMENT = """[deployment]
+purpose = "exhibition-feedback"
+notice = "at the entrance"
+controller = "Museum, privacy@museum.example"
+jurisdiction = "DE"
+"""
+
+
+def write(folder: Path, text: str) -> Path:
+    path = folder / "config.toml"
+    path.write_text(text)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('[camera]\nwidth = "x"', "camera.width: expected int, got str"),
+        ("[camera]\ncolour = 1", "camera.colour: unknown key"),
+        ("speed = 1", "speed: unknown key"),
+        ('[camera]\ndevice = "rtsp://10.0.0.1/a"', "network cameras are refused"),
+        ('[camera]\nbackend = "replay"', "needs `path`"),
+        ('[device]\ntz = "Mars/Olympus"', "unknown time zone 'Mars/Olympus'"),
+        ('[device]\nsite = "Shop 1"', "device.site"),
+        ('[device]\ntags = {a="1",b="1",c="1",d="1",e="1"}', "device.tags"),
+        ('[hours]\nopen = ["mon 9-10"]', "is not like"),
+        ('[[zones]]\nname = "till"\nexclude = [[0,0],[1,2],[0,1]]', "zones[0].exclude[1][1]"),
+        ('[mqtt]\nhost = "broker.example"', "needs `tls = true`"),
+        ('[mqtt]\nhost = "b.example"\nplaintext = true\nprotocol = "3.1.1"', "accept_silent_loss"),
+        ('[mqtt]\ntls = true\ncert_file = "c.pem"', "go together"),
+        ("[window]\nmin_visits = 1", "window.min_visits"),
+        ("[window]\nwindow_s = 70", "must divide an hour"),
+        ('[face]\ndetector = "yunet"', "needs `model`"),
+        ("a =", "not valid TOML"),
+        ("a = 1\na = 2", "not valid TOML"),
+    ],
+)
+def test_impossible_configuration_names_file_and_key(tmp_path: Path, text: str, said: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load_config(write(tmp_path, text))
+    message = str(caught.value).replace("`", "")
+    assert message.startswith(str(tmp_path / "config.toml"))
+    assert said.replace("`", "") in message
+    assert "\n" not in message
+    assert caught.value.exit_code == 2
+
+
+def test_missing_file_and_other_bytes_are_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="cannot be read"):
+        load_config(tmp_path / "none.toml")
+    (tmp_path / "config.toml").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(ConfigError, match="not UTF-8"):
+        load_config(tmp_path / "config.toml")
+
+
+def test_empty_file_is_a_whole_configuration(tmp_path: Path) -> None:
+    assert load_config(write(tmp_path, "")) == Config()
+
+
+def test_paths_are_relative_to_the_file(tmp_path: Path) -> None:
+    config = load_config(write(tmp_path, '[camera]\nbackend = "replay"\npath = "a.mp4"\n[model]\nbundle = "/b"'))
+    assert config.camera.path == str(tmp_path / "a.mp4")
+    assert config.model.bundle == "/b"
+
+
+@pytest.mark.parametrize("backend", ["v4l2", "picamera2"])
+@pytest.mark.parametrize("left_out", [None, "purpose", "notice", "controller", "jurisdiction"])
+def test_live_camera_needs_a_filled_deployment(tmp_path: Path, backend: str, left_out: str | None) -> None:
+    lines = [line for line in DEPLOYMENT.splitlines() if left_out is None or not line.startswith(left_out)]
+    config = load_config(write(tmp_path, f'[camera]\nbackend = "{backend}"\n' + "\n".join(lines)))
+    if left_out is None:
+        require_deployment(config)
+        return
+    with pytest.raises(DeploymentError, match=f"deployment.{left_out}"):
+        require_deployment(config)
+
+
+def test_scene_and_replay_need_no_deployment() -> None:
+    for text in ({"backend": "scene"}, {"backend": "replay", "path": "a"}):
+        require_deployment(Config(camera=type(Config().camera)(**text)))
+
+
+@pytest.mark.parametrize("purpose", ["staff-monitoring", "education", "hiring", "credit-scoring"])
+def test_purpose_comes_from_the_closed_list_which_is_told(tmp_path: Path, purpose: str) -> None:
+    with pytest.raises(ConfigError, match="choose one of audience-measurement"):
+        load_config(write(tmp_path, DEPLOYMENT.replace("exhibition-feedback", purpose)))
+
+
+@pytest.mark.parametrize(
+    ("entry", "days", "start", "until"),
+    [
+        ("mon-fri 09:00-18:00", {0, 1, 2, 3, 4}, 540, 1080),
+        ("sun 00:00-24:00", {6}, 0, 1440),
+        ("sat-mon 10:30-11:00", {5, 6, 0}, 630, 660),
+        ("daily 08:00-20:00", set(range(7)), 480, 1200),
+    ],
+)
+def test_opening_hours_are_read(entry: str, days: set[int], start: int, until: int) -> None:
+    assert parse_hours(entry) == (days, start, until)
+
+
+@pytest.mark.parametrize("entry", ["mon 18:00-09:00", "fro 09:00-10:00", "mon 09:61-10:00", "mon 09:00-24:01", ""])
+def test_impossible_opening_hours_are_refused(entry: str) -> None:
+    with pytest.raises(ValueError, match=r"day|like|hours"):
+        parse_hours(entry)

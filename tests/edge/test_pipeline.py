@@ -1,0 +1,230 @@
+"""The loop, with a scripted camera and detector and the shipped model."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+
+from edge.affect.model import AffectModel, load_model
+from edge.affect.window import Windower
+from edge.camera.hours import OpeningHours
+from edge.clock import NS, FileClock
+from edge.config import EngineConfig, HoursConfig, ModelConfig, WindowConfig
+from edge.errors import CameraError, EngineError, FrameError
+from edge.face.quality import QualityGate
+from edge.face.tracker import Tracker
+from edge.health import Health
+from edge.pipeline import Pipeline
+from edge.types import AffectScore, Detection, Frame, HealthReport, WindowAggregate
+
+PICTURE = np.random.default_rng(0).integers(40, 220, (240, 320, 3), dtype=np.uint8)
+SHAPE = np.array([[-15, -12], [15, -12], [0, 4], [0, 16], [-28, -8], [28, -8]], np.float32)
+
+
+def face(x: float, size: float = 60.0, nose: float = 0.0) -> Detection:
+    landmarks = SHAPE + np.array([x, 120])
+    landmarks[2, 0] += nose
+    half = size / 2
+    return Detection(box_px=(x - half, 90, x + half, 90 + size), score=0.9, landmarks_px=landmarks.astype(np.float32))
+
+
+class ScriptedCamera:
+    """Gives frames at a rate; raises at the end if told to."""
+
+    dropped = failed = 0
+    ended = False
+
+    def __init__(self, frames: int, fps: float, clock: FileClock, error: Exception | None = None) -> None:
+        self.script = (frames, fps, clock, error)
+        self.closed = False
+
+    def frames(self) -> Iterator[Frame]:
+        count, fps, clock, error = self.script
+        for index in range(count):
+            clock.now_ns = round(index * NS / fps)
+            yield Frame(pixels=PICTURE, captured_ns=clock.now_ns, index=index)
+        if error is not None:
+            raise error
+
+    def close(self) -> None:
+        self.closed = True
+
+    def __enter__(self) -> ScriptedCamera:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+class ScriptedDetector:
+    """Gives the same faces at every frame, or raises what it is told to."""
+
+    def __init__(self, faces: Sequence[Detection]) -> None:
+        self.faces: Sequence[Detection] | Exception = faces
+        self.calls = 0
+
+    def detect(self, pixels: np.ndarray) -> list[Detection]:
+        self.calls += 1
+        if isinstance(self.faces, Exception):
+            raise self.faces
+        return list(self.faces)
+
+
+class Collected:
+    """A sink that keeps what it is given."""
+
+    def __init__(self) -> None:
+        self.windows: list[WindowAggregate] = []
+        self.reports: list[HealthReport] = []
+
+    def publish(self, aggregate: WindowAggregate) -> None:
+        self.windows.append(aggregate)
+
+    def report(self, health: HealthReport) -> None:
+        self.reports.append(health)
+
+    def close(self, timeout_s: float = 5.0) -> None:
+        pass
+
+
+@pytest.fixture(scope="module")
+def model() -> AffectModel:
+    return load_model(ModelConfig(), EngineConfig())
+
+
+def build(
+    model: AffectModel,
+    faces: Sequence[Detection],
+    frames: int = 60,
+    fps: float = 30,
+    hours: Sequence[str] = (),
+    error: Exception | None = None,
+) -> Pipeline:
+    clock = FileClock()
+    return Pipeline(
+        camera=ScriptedCamera(frames, fps, clock, error),
+        hours=OpeningHours(HoursConfig(open=list(hours))),
+        detector=ScriptedDetector(faces),
+        tracker=Tracker(),
+        gate=QualityGate(min_face_px=24, max_yaw_deg=55, min_light=20, min_sharpness=0.0),
+        model=model,
+        windower=Windower(WindowConfig(window_s=10), clock, step_s=0.1, reset_s=1.0),
+        sink=Collected(),
+        clock=clock,
+        health=Health(),
+    )
+
+
+def run(pipeline: Pipeline) -> list[AffectScore]:
+    scores: list[AffectScore] = []
+    pipeline.on_scores = lambda _, found: scores.extend(found)
+    pipeline.run()
+    return scores
+
+
+@pytest.mark.parametrize("fps", [10, 12, 15, 30, 60])
+def test_each_face_is_scored_once_a_grid_step_whatever_the_rate(model: AffectModel, fps: int) -> None:
+    scores = run(build(model, [face(80), face(240)], frames=10 * fps, fps=fps))
+    for track_id in (1, 2):
+        slots = [score.captured_ns // (NS // 10) for score in scores if score.track_id == track_id]
+        assert slots == sorted(set(slots))
+        # Two frames pass before a face has a track.
+        assert len(slots) >= 100 - 1 - np.ceil(30 / fps)
+
+
+def test_windows_leave_in_order_and_the_last_is_partial(model: AffectModel) -> None:
+    pipeline = build(model, [face(60), face(160), face(260)], frames=250, fps=10)
+    run(pipeline)
+    windows = pipeline.sink.windows  # type: ignore[attr-defined]
+    assert [window.start_ns // NS for window in windows] == [0, 10, 20]
+    assert [window.partial for window in windows] == [False, False, True]
+    assert [window.visits for window in windows] == [3, 3, 3]
+    assert pipeline.health.windows == 3
+
+
+def test_state_goes_with_its_track(model: AffectModel) -> None:
+    pipeline = build(model, [face(80)], frames=40)
+    run(pipeline)
+    assert list(pipeline._states) == [1]
+    pipeline.detector.faces = []  # type: ignore[attr-defined]
+    for index in range(40):
+        pipeline.step(Frame(pixels=PICTURE, captured_ns=2 * NS + index * NS // 30, index=index))
+    assert pipeline._states == pipeline._tried == {}
+
+
+@pytest.mark.parametrize(
+    ("faces", "reason"),
+    [([face(80, size=20)], "small"), ([face(80, nose=-16)], "turned")],
+)
+def test_rejected_face_is_followed_and_counted_by_reason_once_a_step(
+    model: AffectModel, faces: Sequence[Detection], reason: str
+) -> None:
+    pipeline = build(model, faces, frames=60, fps=30)
+    assert run(pipeline) == []
+    assert set(pipeline.health.rejections) == {reason}
+    assert 18 <= pipeline.health.rejections[reason] <= 20
+    (window,) = pipeline.sink.windows  # type: ignore[attr-defined]
+    assert (window.visits, window.unscored_visits) == (0, 1)
+
+
+def test_nothing_is_looked_at_outside_opening_hours(model: AffectModel) -> None:
+    pipeline = build(model, [face(80)], frames=300, fps=10, hours=["daily 08:00-09:00"])
+    assert run(pipeline) == []
+    assert pipeline.detector.calls == 0  # type: ignore[attr-defined]
+    assert (pipeline.health.seen, pipeline.health.closed) == (0, 300)
+    assert {window.suppressed for window in pipeline.sink.windows} == {"closed"}  # type: ignore[attr-defined]
+
+
+def test_frame_that_cannot_be_worked_on_is_counted_and_skipped(model: AffectModel) -> None:
+    pipeline = build(model, [face(80)], frames=60)
+    detector: Any = pipeline.detector
+    good, bad = detector.faces, FrameError("odd")
+    pipeline.on_scores = lambda frame, _: setattr(detector, "faces", bad if frame.index % 20 == 10 else good)
+
+    class Recovering(ScriptedDetector):
+        def detect(self, pixels: np.ndarray) -> list[Detection]:
+            if isinstance(detector.faces, Exception):
+                detector.faces = good
+                raise bad
+            return list(good)
+
+    pipeline.detector = Recovering(good)
+    pipeline.run()
+    assert pipeline.health.failed == 3
+    assert pipeline.health.scored > 10
+
+
+def test_unbroken_row_of_failures_ends_the_run(model: AffectModel) -> None:
+    pipeline = build(model, [], frames=500)
+    pipeline.detector.faces = EngineError("broken")  # type: ignore[attr-defined]
+    with pytest.raises(EngineError, match="100 frames in a row failed, the last with: broken"):
+        pipeline.run()
+    assert pipeline.camera.closed  # type: ignore[attr-defined]
+
+
+def test_vanished_camera_ends_the_run_after_the_open_window_was_handed_over(model: AffectModel) -> None:
+    pipeline = build(model, [face(60), face(160), face(260)], frames=50, fps=10, error=CameraError("/dev/video0: gone"))
+    with pytest.raises(CameraError, match="gone"):
+        pipeline.run()
+    (window,) = pipeline.sink.windows  # type: ignore[attr-defined]
+    assert (window.visits, window.partial) == (3, True)
+
+
+def test_stop_ends_the_run_after_the_frame_at_hand(model: AffectModel) -> None:
+    pipeline = build(model, [face(80)], frames=10_000)
+    pipeline.on_scores = lambda frame, _: pipeline.stop() if frame.index == 29 else None
+    pipeline.run()
+    assert pipeline.health.seen == 30
+    assert len(pipeline.sink.windows) == 1  # type: ignore[attr-defined]
+
+
+def test_health_is_reported_once_a_minute(model: AffectModel) -> None:
+    pipeline = build(model, [face(80)], frames=125, fps=1)
+    run(pipeline)
+    first, second = pipeline.sink.reports  # type: ignore[attr-defined]
+    assert first.frames["seen"] < second.frames["seen"]
+    assert second.faces == 1
+    assert set(second.stage_ms) >= {"detect", "embed", "head"}
