@@ -22,6 +22,7 @@ class Camera(Protocol):
         dropped: frames that a newer one overtook before they were read; always 0 where nothing is lost.
         failed: frames that were there but could not be used (damaged, unreadable).
         ended: no further frame will come: the source is at its end, broke, or was closed.
+        length: how many frames it gives in all, as far as it knows; None when it does not or never ends.
     """
 
     @property
@@ -32,6 +33,9 @@ class Camera(Protocol):
 
     @property
     def ended(self) -> bool: ...
+
+    @property
+    def length(self) -> int | None: ...
 
     def frames(self) -> Iterator[Frame]:
         """The frames from now on, each waited for; a second call goes on where the first stopped.

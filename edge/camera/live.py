@@ -56,6 +56,8 @@ class LiveCamera:
         stall_s: seconds without a frame after which `frames` gives up.
     """
 
+    length: int | None = None
+
     def __init__(self, source: Source, *, stall_s: float = STALL_S) -> None:
         self._source = source
         self._stall_s = stall_s

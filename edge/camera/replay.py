@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import math
 import stat
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
@@ -15,6 +14,7 @@ from types import TracebackType
 import cv2
 
 from edge.camera.capture import open_capture, to_rgb
+from edge.camera.pace import Pace
 from edge.clock import NS, Clock, FileClock
 from edge.config import CameraConfig
 from edge.errors import CameraError
@@ -89,7 +89,7 @@ class Replay:
         self._path = _regular_file(config.path)
         self._clock = clock if isinstance(clock, FileClock) else None
         self._loop = config.loop
-        self._paced = config.pace == "file"
+        self._pace = Pace() if config.pace == "file" else None
         self._capture = self._open()
         fps = self._capture.get(cv2.CAP_PROP_FPS)
         self._timeline = Timeline(fps if 0.1 <= fps <= 1000 else config.fps)
@@ -98,7 +98,12 @@ class Replay:
         self._index = 0  # of the next frame, damaged ones included
         self._pass_start = 0
         self._delivered = False
-        self._due_ns: int | None = None
+
+    @property
+    def length(self) -> int | None:
+        """See `Camera`; a container that keeps no count gives its own estimate."""
+        declared = self._capture.get(cv2.CAP_PROP_FRAME_COUNT)
+        return int(declared) if 0 < declared < 1e9 and not self._loop else None
 
     def frames(self) -> Iterator[Frame]:
         """See `Camera.frames`."""
@@ -107,8 +112,8 @@ class Replay:
             if frame is None:
                 self._finish_pass()
                 continue
-            if self._paced:
-                self._wait(frame.captured_ns)
+            if self._pace is not None:
+                self._pace.wait(frame.captured_ns)
             if self._clock is not None:
                 self._clock.now_ns = frame.captured_ns
             yield frame
@@ -184,16 +189,6 @@ class Replay:
         if not capture.isOpened():
             raise CameraError(f"{self._path}: not a video that OpenCV can read; convert it to MP4 (H.264) or MJPEG AVI")
         return capture
-
-    def _wait(self, captured_ns: int) -> None:
-        now_ns = time.monotonic_ns()
-        if self._due_ns is None:
-            self._due_ns = now_ns - captured_ns
-        ahead_ns = self._due_ns + captured_ns - now_ns
-        if ahead_ns > 0:
-            time.sleep(ahead_ns / NS)
-        elif ahead_ns < -NS:
-            self._due_ns -= ahead_ns  # too slow to keep up: do not race afterwards
 
 
 def _regular_file(name: str) -> Path:

@@ -87,6 +87,10 @@ class TransformedCamera:
     def ended(self) -> bool:
         return self._camera.ended
 
+    @property
+    def length(self) -> int | None:
+        return self._camera.length
+
     def frames(self) -> Iterator[Frame]:
         """See `Camera.frames`."""
         for frame in self._camera.frames():

@@ -172,7 +172,7 @@ def _summarize(pipeline: Pipeline, subscriber: _Subscriber, seconds: float, cons
         f"\n{health.tracks} faces followed, {health.seen / seconds:.0f} frames a second, {health.scored} scores.\n"
         f"Time a frame: {total:.1f} ms ({stages} ms).\n"
         f"{subscriber.windows} of {health.windows} windows delivered over MQTT. No picture left the process.\n"
-        "The scores describe drawn faces. On real ones: an expression is not a feeling, visits are not unique visitors.",
+        "Drawn faces, this time. On real ones: an expression is not a feeling, visits are not unique visitors.",
         soft_wrap=True,
     )
     if subscriber.windows < health.windows:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import sys
 import time
 from collections.abc import Sequence
@@ -21,7 +22,7 @@ from edge.camera import open_camera
 from edge.clock import NS, FileClock
 from edge.commands import app
 from edge.config import Config, load_config
-from edge.errors import ConfigError
+from edge.errors import ConfigError, EdgeError
 from edge.pipeline import Pipeline, build_pipeline
 from edge.publish.jsonlines import JsonLines
 from edge.publish.message import origin_of
@@ -61,13 +62,24 @@ def replay(
         def look_on(frame: Frame, found: Sequence[AffectScore]) -> None:
             if lines:
                 _write_scores(lines, frame, found)
-            progress.update(task, completed=frame.index + 1, total=source.frame_count or None)
+            progress.update(task, completed=frame.index + 1, total=source.length)
 
         pipeline.on_scores = look_on
         begun = time.perf_counter()
-        pipeline.run()
+        try:
+            pipeline.run()
+        except (EdgeError, BrokenPipeError):  # the latter, a reader who went away, ends quietly in typer
+            raise
+        except OSError as error:  # a full disk, for instance
+            _abandon_stdout()
+            raise EdgeError(f"the output cannot be written ({error.strerror}); what came before it is there") from error
         elapsed = time.perf_counter() - begun
     _summarize(pipeline, elapsed)
+
+
+def _abandon_stdout() -> None:
+    """Keeps the interpreter from trying, at its end, to flush what cannot be written."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _epoch(video: Path) -> str:

@@ -5,7 +5,10 @@ Tensors are addressed by the names in the model's signature; a graph without one
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import ctypes
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -48,19 +51,15 @@ class LiteRtEngine:
         module = _load_runtime(runtime)
         delegates = []
         if delegate is not None:
-            try:
-                delegates = [module.load_delegate(str(delegate), dict(delegate_options or {}))]
-            except (OSError, ValueError, RuntimeError) as error:
-                raise EngineError(
-                    f"{delegate}: the delegate cannot be loaded ({_line(error)}); check engine.delegate and its options"
-                ) from error
+            delegates = [_load_delegate(module, delegate, dict(delegate_options or {}))]
         try:
             # The interpreter keeps only a view of the bytes: hold them as long as it lives.
             self._model = model
-            self._interpreter = module.Interpreter(
-                model_content=model, num_threads=threads, experimental_delegates=delegates
-            )
-            self._interpreter.allocate_tensors()
+            with _without_chatter():
+                self._interpreter = module.Interpreter(
+                    model_content=model, num_threads=threads, experimental_delegates=delegates
+                )
+                self._interpreter.allocate_tensors()
             self._input_index, self._output_index = self._names()
         except (ValueError, RuntimeError) as error:
             raise EngineError(f"{name}: {runtime} cannot load the graph ({_line(error)})") from error
@@ -134,6 +133,37 @@ def _load_runtime(runtime: str) -> Any:
     except ImportError as error:
         extra = "affect-edge[tflite]" if runtime == "tflite" else "affect-edge"
         raise EngineError(f"engine.runtime: {runtime} is not installed ({error}); pip install '{extra}'") from error
+
+
+def _load_delegate(module: Any, path: Path, options: dict[str, str]) -> Any:
+    try:
+        # Opened here first: where that fails, LiteRT 2.3.0's own Delegate prints a traceback from its __del__
+        # (seen 2026-11).
+        if not hasattr(ctypes.CDLL(str(path)), "tflite_plugin_create_delegate"):
+            raise OSError("it is no TensorFlow Lite delegate")
+        with _without_chatter():
+            return module.load_delegate(str(path), options)
+    except (OSError, ValueError, RuntimeError) as error:
+        raise EngineError(
+            f"{path}: the delegate cannot be loaded ({_line(error)}); check engine.delegate and its options"
+        ) from error
+
+
+@contextmanager
+def _without_chatter() -> Iterator[None]:
+    """Keeps the runtime's native `INFO:` lines off stderr; everything else it says is passed on afterwards."""
+    stderr = os.dup(2)
+    with os.fdopen(os.memfd_create("runtime-log"), "w+b", buffering=0) as said:
+        os.dup2(said.fileno(), 2)
+        try:
+            yield
+        finally:
+            os.dup2(stderr, 2)
+            said.seek(0)
+            for line in said.read().splitlines(keepends=True):
+                if not line.startswith(b"INFO:"):
+                    os.write(stderr, line)
+            os.close(stderr)
 
 
 def _line(error: Exception) -> str:

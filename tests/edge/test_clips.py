@@ -1,0 +1,139 @@
+"""The whole path on videos of real people, judged by what a person sees in them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from statistics import median
+
+import cv2
+import numpy as np
+import pytest
+
+from edge.affect.model import AffectModel, load_model
+from edge.camera import open_camera
+from edge.clock import FileClock
+from edge.config import CameraConfig, Config, WindowConfig
+from edge.pipeline import build_pipeline
+from edge.types import AffectScore, HealthReport, WindowAggregate
+
+pytestmark = pytest.mark.usefixtures("detector_asset")
+
+
+class Collected:
+    def __init__(self) -> None:
+        self.windows: list[WindowAggregate] = []
+
+    def publish(self, aggregate: WindowAggregate) -> None:
+        self.windows.append(aggregate)
+
+    def report(self, health: HealthReport) -> None:
+        pass
+
+    def close(self, timeout_s: float = 5.0) -> None:
+        pass
+
+
+@pytest.fixture(scope="module")
+def model() -> AffectModel:
+    return load_model(Config().model, Config().engine)
+
+
+def replay(clip: Path, model: AffectModel, window_s: int = 60) -> tuple[list[AffectScore], list[WindowAggregate]]:
+    if not clip.is_file():
+        pytest.skip(f"{clip.name} is not on this machine")
+    config = Config(
+        camera=CameraConfig(backend="replay", path=str(clip), pace="fast"), window=WindowConfig(window_s=window_s)
+    )
+    clock, sink = FileClock(), Collected()
+    scores: list[AffectScore] = []
+    build_pipeline(
+        config,
+        camera=open_camera(config, clock),
+        model=model,
+        sink=sink,
+        clock=clock,
+        on_scores=lambda _, found: scores.extend(found),
+    ).run()
+    return scores, sink.windows
+
+
+def test_smiling_man_is_one_person_and_pleasant(clips: Path, model: AffectModel) -> None:
+    scores, _ = replay(clips / "head-pose-face-detection-male.mp4", model)
+    assert {score.track_id for score in scores} == {1}
+    assert median(score.valence for score in scores if score.warm) >= 0.3
+
+
+def there_and_back(clip: Path, target: Path) -> Path:
+    """The clip and then its frames backwards, losslessly: in `single_face.mp4` the man never stops smiling."""
+    capture = cv2.VideoCapture(str(clip))
+    fps, size = capture.get(cv2.CAP_PROP_FPS), (int(capture.get(3)), int(capture.get(4)))
+    pictures = []
+    while (answer := capture.read())[0]:
+        pictures.append(answer[1])
+    writer = cv2.VideoWriter(str(target), cv2.VideoWriter.fourcc(*"FFV1"), fps, size)
+    for picture in pictures + pictures[::-1]:
+        writer.write(picture)
+    writer.release()
+    return target
+
+
+def test_valence_rises_with_a_smile_and_falls_with_its_end(clips: Path, model: AffectModel, tmp_path: Path) -> None:
+    if not (clips / "single_face.mp4").is_file():
+        pytest.skip("single_face.mp4 is not on this machine")
+    scores, _ = replay(there_and_back(clips / "single_face.mp4", tmp_path / "smile.avi"), model)
+    valence = {score.captured_ns / 1e9: score.valence for score in scores if score.warm}
+    before = [value for at_s, value in valence.items() if at_s < 0.55]
+    during = [value for at_s, value in valence.items() if 0.8 < at_s < 4.0]
+    after = [value for at_s, value in valence.items() if at_s > 4.5]
+    assert min(during) - max(before) >= 0.3
+    assert min(during) - max(after) >= 0.3
+
+
+def test_three_people_are_three_or_four_tracks(clips: Path, model: AffectModel) -> None:
+    scores, (window,) = replay(clips / "face-demographics-walking-and-pause.mp4", model)
+    assert len({score.track_id for score in scores}) in (3, 4)
+    assert window.peak_simultaneous == 3
+
+
+def test_picture_without_a_face_gives_at_most_a_stray_score(clips: Path, model: AffectModel) -> None:
+    scores, (window,) = replay(clips / "no_face.mp4", model)
+    assert sum(score.warm for score in scores) <= 1
+    assert window.visits == 0
+
+
+def test_face_that_vanishes_is_no_longer_scored(clips: Path, model: AffectModel) -> None:
+    scores, _ = replay(clips / "face_noface.mov", model)
+    counts = Counter(score.captured_ns // 1_000_000_000 for score in scores)
+    assert counts[1] >= 8
+    assert sum(count for second, count in counts.items() if second >= 5) <= 2
+
+
+def at_rate(clip: Path, target: Path, keep: int) -> Path:
+    """The same clip with every `keep`-th frame, losslessly."""
+    capture = cv2.VideoCapture(str(clip))
+    fps = capture.get(cv2.CAP_PROP_FPS)
+    size = (int(capture.get(3)), int(capture.get(4)))
+    writer = cv2.VideoWriter(str(target), cv2.VideoWriter.fourcc(*"FFV1"), fps / keep, size)
+    index = 0
+    while True:
+        there, picture = capture.read()
+        if not there:
+            break
+        if index % keep == 0:
+            writer.write(picture)
+        index += 1
+    writer.release()
+    return target
+
+
+@pytest.mark.parametrize("name", ["single_face.mp4", "asl/learn.mkv", "asl/sorry.mkv"])
+def test_camera_rate_does_not_move_the_mean(clips: Path, model: AffectModel, tmp_path: Path, name: str) -> None:
+    if not (clips / name).is_file():
+        pytest.skip(f"{name} is not on this machine")
+    means = []
+    for keep in (1, 2, 3):  # 30, 15 and 10 frames a second
+        scores, _ = replay(at_rate(clips / name, tmp_path / f"{keep}.avi", keep), model)
+        warm = [(score.valence, score.arousal) for score in scores if score.warm]
+        means.append(np.mean(warm, axis=0))
+    assert np.ptp(means, axis=0).max() <= 0.05, means
