@@ -145,16 +145,16 @@ def window_lines(window: WindowPayload) -> list[str]:
 def plane(valence: SpreadPayload, arousal: SpreadPayload) -> list[str]:
     """The plane as text: valence from −1 to 1 to the right, arousal upwards, ● the mean, ░ one deviation around."""
     rows = []
+    center = (round((valence.mean + 1) / 2 * (_WIDTH - 1)), round((1 - arousal.mean) / 2 * (_HEIGHT - 1)))
     for row in range(_HEIGHT):
         up = 1 - 2 * row / (_HEIGHT - 1)
         cells = []
         for column in range(_WIDTH):
             right = 2 * column / (_WIDTH - 1) - 1
-            near = abs(right - valence.mean) <= 1 / (_WIDTH - 1) and abs(up - arousal.mean) <= 1 / (_HEIGHT - 1)
             within = abs(right - valence.mean) <= valence.std and abs(up - arousal.mean) <= arousal.std
             axis = "┼" if (column, row) == (_WIDTH // 2, _HEIGHT // 2) else None
             axis = axis or ("│" if column == _WIDTH // 2 else "─" if row == _HEIGHT // 2 else " ")
-            cells.append("●" if near else "░" if within else axis)
+            cells.append("●" if (column, row) == center else "░" if within else axis)
         label = {0: "activated ", _HEIGHT // 2: "unpleasant", _HEIGHT - 1: "calm      "}.get(row, " " * 10)
         rows.append(f"  {label} {''.join(cells)}{' pleasant' if row == _HEIGHT // 2 else ''}")
     return rows

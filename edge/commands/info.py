@@ -9,8 +9,6 @@ from typing import Annotated, Any
 
 import msgspec
 import typer
-from rich.console import Console
-from rich.table import Table
 
 from edge.affect.model import load_model
 from edge.assets import ASSETS, find_asset, read_asset
@@ -102,28 +100,24 @@ def _asset_facts(asset: Any) -> dict[str, Any]:
 
 
 def _show(facts: dict[str, Any]) -> None:
-    console = Console()
     bundle = facts["bundle"]
-    table = Table(show_header=False, box=None, pad_edge=False)
-    table.add_row("affect-edge", f"{facts['affect_edge']} ({facts['commit']})")
-    table.add_row("python", f"{facts['python']} on {facts['machine']}")
-    table.add_row("packages", ", ".join(f"{name} {found}" for name, found in facts["packages"].items()))
-    table.add_row("bundle", f"{bundle['name']} {bundle['version']}, {bundle['network']}, {bundle['created']}")
-    table.add_row("", f"sha256 {bundle['sha256']}")
-    for name, digest in bundle["files"].items():
-        table.add_row("", f"  {name}  {digest}")
     worst = ", ".join(f"{name} {value:g}" for name, value in bundle["golden_max_difference"].items())
-    table.add_row("golden", f"verified on {bundle['runtime']}: largest differences {worst}")
+    rows = [
+        ("affect-edge", f"{facts['affect_edge']} ({facts['commit']})"),
+        ("python", f"{facts['python']} on {facts['machine']}"),
+        *(("package", f"{name} {found}") for name, found in facts["packages"].items()),
+        ("bundle", f"{bundle['name']} {bundle['version']}, made {bundle['created']}, {bundle['licence']}"),
+        ("", bundle["network"]),
+        ("", f"{bundle['sha256']}  manifest.json"),
+        *(("", f"{digest}  {name}") for name, digest in bundle["files"].items()),
+        ("golden", f"reproduced on {bundle['runtime']}; largest difference: {worst}"),
+    ]
     for metric in bundle["metrics"]:
-        table.add_row(
-            "accuracy",
-            f"{metric.answer} {metric.target}: CCC {metric.ccc:.2f} [{metric.ccc_low:.2f}, {metric.ccc_high:.2f}] "
-            f"on {metric.data}, n = {metric.n}",
-        )
+        interval = f"[{metric.ccc_low:.2f}, {metric.ccc_high:.2f}]"
+        where = f"{metric.data}, n = {metric.n}"
+        rows.append(("accuracy", f"{metric.answer} {metric.target}: CCC {metric.ccc:.2f} {interval} on {where}"))
     for asset in facts["assets"]:
-        table.add_row("detector", f"{asset['name']}: {asset['state']} {asset['path']}")
-        table.add_row("", f"sha256 {asset['sha256']}, {asset['licence']}")
-    console.print(table, soft_wrap=True)
-    console.print(
-        "\nThe scores describe expressions, not feelings, and are not made to judge a person.", soft_wrap=True
-    )
+        rows += [("detector", f"{asset['state']}, {asset['licence']}"), ("", f"{asset['sha256']}  {asset['path']}")]
+    for key, value in rows:
+        typer.echo(f"{key:<12} {value}")
+    typer.echo("\nThe scores describe expressions, not feelings, and are not made to judge a person.")
