@@ -111,7 +111,9 @@ def fetch_asset(asset: Asset) -> Path:
         partial.write_bytes(data)
         partial.replace(target)
     except OSError as error:
-        raise AssetError(f"{target}: cannot be written ({error.strerror}); set AFFECT_EDGE_ASSETS to a folder of yours") from error
+        raise AssetError(
+            f"{target}: cannot be written ({error.strerror}); set AFFECT_EDGE_ASSETS to a folder of yours"
+        ) from error
     return target
 
 
@@ -127,7 +129,9 @@ def _download(asset: Asset, folder: Path) -> Path:
             check=False,
         )
     except subprocess.TimeoutExpired:
-        raise AssetError(f"{requirement}: no answer in {_FETCH_TIMEOUT_S} s; try again when the network is up") from None
+        raise AssetError(
+            f"{requirement}: no answer in {_FETCH_TIMEOUT_S} s; try again when the network is up"
+        ) from None
     wheels = list(folder.glob("*.whl"))
     if done.returncode != 0 or len(wheels) != 1:
         said = [line for line in done.stderr.splitlines() if "ERROR" in line or "No module" in line]
