@@ -1,0 +1,70 @@
+"""The device as its service manager and its broker see it: a process that is started, watched and told to stop."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("detector_asset")]
+
+CONFIG = """
+[device]
+site = "test"
+name = "scene"
+tags = {{ zone = "entrance" }}
+[camera]
+backend = "scene"
+fps = 15
+[window]
+window_s = 10
+[mqtt]
+host = "127.0.0.1"
+port = {port}
+backoff_max_s = 1
+"""
+
+
+@pytest.fixture
+def device(tmp_path: Path, free_port: int) -> Iterator[subprocess.Popen[str]]:
+    path = tmp_path / "config.toml"
+    path.write_text(CONFIG.format(port=free_port))
+    with (tmp_path / "log").open("w") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "edge", "run", "--config", str(path)], stdout=subprocess.PIPE, stderr=log, text=True
+        )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.communicate(timeout=10)
+
+
+def test_device_publishes_through_a_broker_that_comes_late_and_goes_away(
+    device: subprocess.Popen[str], tmp_path: Path, mosquitto: Any, listen: Any, until: Any
+) -> None:
+    log = tmp_path / "log"
+    until(lambda: "broker unreachable" in log.read_text(), 30)
+    mosquitto.start()
+    listener = listen(mosquitto.port)
+    until(lambda: [s for s in listener.payloads("status") if s["state"] == "online"], 30)
+    windows = until(lambda: len(found := listener.payloads("window")) >= 2 and found, 40)
+    assert windows[0]["partial"]
+    assert windows[1]["tags"] == {"zone": "entrance"}
+    assert windows[1]["visits"] >= 3
+    assert windows[1]["valence"] is not None
+
+    device.send_signal(signal.SIGTERM)
+    said, _ = device.communicate(timeout=20)
+    assert device.returncode == 0, log.read_text()
+    assert said == ""
+    assert "Traceback" not in log.read_text()
+    until(lambda: listener.payloads("status")[-1]["state"] == "offline")
+    assert listener.payloads("window")[-1]["partial"]
+    numbers = [window["seq"] for window in listener.payloads("window")]
+    assert numbers == list(range(1, len(numbers) + 1))
