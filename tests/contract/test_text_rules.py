@@ -11,7 +11,7 @@ import pytest
 # Each is put together from parts, so that this file does not hold what it looks for.
 RULES = {
     "address of a package registry": re.compile("pypi" + r"\.org|python" + r"hosted\.org"),
-    "option that names a package source": re.compile("index" + "[-_]url|find" + "[-_]links", re.IGNORECASE),
+    "option that names a package index": re.compile("index" + "[-_]url", re.IGNORECASE),
     "path of one machine": re.compile("/work" + "/(main|shared)|/tmp" + "/w/|/root" + r"/\.|/opt" + "/wheels"),
 }
 
@@ -38,7 +38,7 @@ def test_tracked_files_name_no_package_source_and_no_path_of_a_machine(repo: Pat
         "see https://" + "pypi" + ".org/project/numpy",
         "https://files." + "python" + "hosted.org/packages/x.whl",
         "pip install --extra-" + "index" + "-url https://example.org numpy",
-        "PIP_" + "FIND" + "_LINKS",
+        "PIP_EXTRA_" + "INDEX" + "_URL",
         "cd /work" + "/main",
         "/root" + "/.cache/affect-edge",
     ],
