@@ -55,15 +55,27 @@ def _read_password(path: Path) -> str:
     return password
 
 
+class _TidySocket(ssl.SSLSocket):
+    """Closes itself when the handshake fails; paho 2.2.0 leaves that to the garbage collector."""
+
+    def do_handshake(self, block: bool = False) -> None:
+        try:
+            super().do_handshake(block)
+        except OSError:
+            self.close()
+            raise
+
+
 def _tls_context(config: MqttConfig) -> ssl.SSLContext:
     """TLS 1.2 or later, the broker's certificate and host name always checked; there is no switch to turn that off."""
-    context = ssl.create_default_context()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # checks certificate and host name
     context.minimum_version = ssl.TLSVersion.TLSv1_2
-    if config.ca_file:
+    context.sslsocket_class = _TidySocket
+    if not config.ca_file:
+        context.load_default_certs(ssl.Purpose.SERVER_AUTH)
+    else:
         # Only this authority, not the system's as well: a broker with a private one shall not be
         # impersonated with a certificate that any public one signed.
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        context.minimum_version = ssl.TLSVersion.TLSv1_2
         try:
             context.load_verify_locations(cafile=config.ca_file)
         except (OSError, ssl.SSLError) as error:

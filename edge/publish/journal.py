@@ -51,6 +51,14 @@ class Journal:
             log.warning("%s: %s (%s); windows wait in the outbox", self._where, end.fate.value, end.detail)
             self._told = end
         self._connected = False
+        if greeted and self._short_sessions == _FLAPPING:
+            # Mosquitto 2.0.11 takes a session over without the reason 0x8E that MQTT 5 has for it (seen 2026-11).
+            log.warning(
+                "%s: sessions break again and again soon after they began; does another device have this one's "
+                "site and name? No more is logged until one lasts %.0f s",
+                self._where,
+                STABLE_S,
+            )
 
     def acknowledged(self, what: str, reason_code: int) -> None:
         """The broker answered for a message.

@@ -32,7 +32,7 @@ from edge.publish.payload import (
 from edge.release import VERSION, commit
 from edge.types import HealthReport, Message, Quadrants, Spread, WindowAggregate
 
-_MAX_TAG_BYTES = 640  # of JSON, all tags together: keeps the largest legal window under 2 KiB
+_MAX_TAG_BYTES = 1024  # of JSON, all tags together: keeps the largest legal window under 2 KiB
 _EPOCH_START = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 

@@ -37,6 +37,7 @@ _FIRST_DELAY_S = 0.5
 _IDLE_S = 1.0
 _FAREWELL_S = 0.1  # kept of the closing time for the connection's own end
 _REFUSED = 0x80
+_RULES = (0x87, 0x97)  # not authorized, quota exceeded: about the device, so another answer may come
 
 
 class MqttPublisher:
@@ -130,7 +131,7 @@ class MqttPublisher:
             self._thread.join(timeout_s)
         waiting = self._outbox.counts().waiting
         if waiting:
-            log.warning("%d windows were not delivered", waiting)
+            log.warning("windows not delivered: %d", waiting)
         if not self._thread.is_alive():
             self._wake_in.close()
             self._wake_out.close()
@@ -222,6 +223,7 @@ class _Flight:
 
     def __init__(self, session: BrokerSession, outbox: Outbox) -> None:
         self.said_goodbye = False
+        self._denied = False
         self._session = session
         self._outbox = outbox
         self._seqs: dict[int, int | None] = {}  # by message id; None for what is not of the outbox
@@ -258,6 +260,10 @@ class _Flight:
                 continue
             if reason_code >= _REFUSED:
                 self._outbox.refuse(seq, reason_code)
-            else:
-                self._outbox.ack(seq)
+                self._denied |= reason_code in _RULES
+                continue
+            self._outbox.ack(seq)
+            if self._denied:  # and now it is not: the rules were changed under a running session
+                self._denied = False
+                self._outbox.readmit()
         return settled

@@ -220,12 +220,12 @@ class HealthPayload(_Payload, frozen=True, kw_only=True):
     ]
     rejections: Annotated[
         dict[_Name, _Count],
-        Meta(max_length=10, description="Faces not scored, by reason. Counts of looks, not of people."),
+        Meta(max_length=12, description="Faces not scored, by reason. Counts of looks, not of people."),
     ]
     faces: Annotated[_Count, Meta(description="Faces in view when the report was made. Not visits.")]
     stage_ms: Annotated[
         dict[_Name, _Number],
-        Meta(max_length=12, description="Mean milliseconds a frame spent in each stage, rounded to 0.01."),
+        Meta(max_length=16, description="Mean milliseconds a frame spent in each stage, rounded to 0.01."),
     ]
     outbox: Annotated[_Count, Meta(description="Windows waiting for the broker.")]
     evicted: Annotated[_Count, Meta(description="Windows lost because the outbox was full, since the run started.")]

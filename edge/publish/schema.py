@@ -20,6 +20,7 @@ KINDS = {"window": WindowPayload, "status": StatusPayload, "health": HealthPaylo
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _DELIVERY = {"window": (1, False), "status": (1, True), "health": (0, False)}
 _SCORES = ("valence", "arousal", "quadrants")
+_HEAD = "| field | type | always there | meaning |\n|---|---|---|---|\n"
 _TOPIC_PART = "{name}, `[a-z0-9-]{{1,32}}`, as configured on the device."
 
 
@@ -27,7 +28,8 @@ def documents() -> dict[str, str]:
     """Every generated document: its text by file name."""
     texts = {f"{kind}.schema.json": json_schema(kind) for kind in KINDS}
     texts["asyncapi.json"] = asyncapi()
-    return {name: json.dumps(value, indent=2, ensure_ascii=False) + "\n" for name, value in texts.items()}
+    written = {name: json.dumps(value, indent=2, ensure_ascii=False) + "\n" for name, value in texts.items()}
+    return written | {"fields.md": field_tables()}
 
 
 def json_schema(kind: str) -> dict[str, Any]:
@@ -87,6 +89,31 @@ def asyncapi() -> dict[str, Any]:
         "operations": operations,
         "components": {"messages": messages, "schemas": schemas},
     }
+
+
+def field_tables() -> str:
+    """Every field in words, as Markdown."""
+    parts = ["# Fields of the messages\n\nGenerated from the payload structs; see [the contract](../mqtt.md).\n"]
+    for kind in KINDS:
+        for name, struct in json_schema(kind)["$defs"].items():
+            title = f"affect/v{VERSION}/{kind}" if name == KINDS[kind].__name__ else f"In {kind}: {name}"
+            rows = []
+            for field, rule in struct["properties"].items():
+                always = "yes" if field in struct["required"] else "no"
+                rows.append(f"| `{field}` | {_shape(rule)} | {always} | {rule['description']} |")
+            parts.append(f"\n## {title}\n\n{struct['description']}\n\n{_HEAD}" + "\n".join(rows) + "\n")
+    return "".join(parts)
+
+
+def _shape(rule: dict[str, Any]) -> str:
+    """The type of one field in a word or two."""
+    if "anyOf" in rule:
+        return " or ".join(_shape(choice) for choice in rule["anyOf"])
+    if "$ref" in rule:
+        return str(rule["$ref"]).rpartition("/")[2]
+    if "enum" in rule:
+        return " or ".join(f"`{value}`" for value in rule["enum"])
+    return "time" if rule.get("format") == "date-time" else str(rule["type"])
 
 
 def examples() -> dict[str, list[str]]:

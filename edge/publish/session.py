@@ -25,6 +25,7 @@ from edge.types import Message
 
 CONNECT_TIMEOUT_S = 5.0  # for the TCP connection, again for the TLS handshake, and twice this for the answer
 IN_FLIGHT = 16
+_UNSPECIFIED = 0x80
 _TAKEN_OVER = 0x8E
 
 
@@ -126,7 +127,7 @@ class BrokerSession:
             self._client.loop_write()
         self._client.loop_misc()
         if not self.connected and self.end is None and time.monotonic() - self._opened_s > 2 * CONNECT_TIMEOUT_S:
-            self._finish(Fate.UNREACHABLE, "connected, but no MQTT answer; is this the broker's port?")
+            self._finish(Fate.UNREACHABLE, "it does not answer; are port, TLS and protocol right?")
             self.drop()
 
     def disconnect(self) -> None:
@@ -167,6 +168,7 @@ class BrokerSession:
         if flags.is_disconnect_packet_from_server and reason.value == _TAKEN_OVER:
             self._finish(Fate.TAKEN_OVER, "two devices share a site and a name; give one another `device.name`")
         elif self.connected:
-            self._finish(Fate.LOST, str(reason))
+            silent = reason.value == _UNSPECIFIED  # paho's word for a connection that just ended
+            self._finish(Fate.LOST, "it closed without a reason" if silent else str(reason))
         else:
             self._finish(Fate.REJECTED, "closed before it answered; are port, TLS and protocol right?")

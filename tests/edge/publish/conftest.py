@@ -1,0 +1,192 @@
+"""A real Mosquitto on a free loopback port, a listener, and publishers that are closed whatever happens."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import paho.mqtt.client as paho
+import pytest
+
+from edge.clock import SystemClock
+from edge.config import MqttConfig
+from edge.publish.example import ORIGIN
+from edge.publish.mqtt import MqttPublisher
+from edge.publish.outbox import MemoryOutbox
+
+HOST = "127.0.0.1"
+MOSQUITTO = shutil.which("mosquitto", path=os.environ.get("PATH", "") + ":/usr/sbin:/usr/local/sbin")
+
+
+def until(condition: Callable[[], Any], timeout_s: float = 10.0) -> Any:
+    """Waits until the condition gives something true, and returns that."""
+    end_s = time.monotonic() + timeout_s
+    while not (value := condition()):
+        assert time.monotonic() < end_s, "waited in vain"
+        time.sleep(0.01)
+    return value
+
+
+@pytest.fixture(name="until")
+def until_fixture():
+    return until
+
+
+@pytest.fixture
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        return int(probe.getsockname()[1])
+
+
+@dataclass
+class Mosquitto:
+    """A broker that can be stopped, killed and started again on its port, with other rules."""
+
+    folder: Path
+    port: int
+    rules: list[str] = field(default_factory=list)
+    process: subprocess.Popen[bytes] | None = None
+
+    def start(self, *rules: str) -> None:
+        self.rules = list(rules) or self.rules or ["allow_anonymous true"]
+        lines = [f"listener {self.port} {HOST}", "persistence false", *self.rules]
+        if os.geteuid() == 0:
+            lines.append("user root")
+        conf = self.folder / "mosquitto.conf"
+        conf.write_text("\n".join(lines) + "\n")
+        with (self.folder / "mosquitto.log").open("ab") as log:
+            self.process = subprocess.Popen([str(MOSQUITTO), "-c", str(conf)], stdout=log, stderr=log)
+        until(self._answers)
+
+    def stop(self) -> None:
+        if self.process is not None:
+            self.process.terminate()
+            self.process.wait(5)
+            self.process = None
+
+    def kill(self) -> None:
+        if self.process is not None:
+            self.process.kill()
+            self.process.wait(5)
+            self.process = None
+
+    def _answers(self) -> bool:
+        assert self.process is not None
+        assert self.process.poll() is None, (self.folder / "mosquitto.log").read_text()
+        try:
+            socket.create_connection((HOST, self.port), timeout=1).close()
+        except OSError:
+            return False
+        return True
+
+
+@pytest.fixture
+def mosquitto(tmp_path: Path, free_port: int) -> Iterator[Mosquitto]:
+    if MOSQUITTO is None:
+        pytest.skip("needs the Mosquitto broker: apt-get install mosquitto")
+    broker = Mosquitto(tmp_path, free_port)
+    try:
+        yield broker
+    finally:
+        broker.kill()
+
+
+class Listener:
+    """Hears everything on a broker, in order of arrival."""
+
+    def __init__(self, port: int, username: str = "", password: str = "") -> None:
+        self.messages: list[paho.MQTTMessage] = []
+        self.ready = False
+        self.client = paho.Client(paho.CallbackAPIVersion.VERSION2)
+        if username:
+            self.client.username_pw_set(username, password)
+        self.client.on_connect = lambda client, *_: client.subscribe("affect/v1/#", qos=1)
+        self.client.on_subscribe = lambda *_: setattr(self, "ready", True)
+        self.client.on_message = lambda _client, _data, message: self.messages.append(message)
+        self.client.connect(HOST, port)
+        self.client.loop_start()
+
+    def payloads(self, kind: str) -> list[dict[str, Any]]:
+        return [msgspec.json.decode(m.payload) for m in list(self.messages) if m.topic.endswith("/" + kind)]
+
+    def ids(self) -> list[str]:
+        return [window["id"] for window in self.payloads("window")]
+
+    def states(self) -> list[str]:
+        return [status["state"] for status in self.payloads("status")]
+
+    def close(self) -> None:
+        self.client.disconnect()
+        self.client.loop_stop()
+        self.client.on_connect = self.client.on_subscribe = self.client.on_message = None
+
+
+@pytest.fixture
+def listen() -> Iterator[Callable[..., Listener]]:
+    listeners: list[Listener] = []
+
+    def begin(port: int, **login: str) -> Listener:
+        listener = Listener(port, **login)
+        listeners.append(listener)
+        until(lambda: listener.ready)
+        return listener
+
+    try:
+        yield begin
+    finally:
+        for listener in listeners:
+            listener.close()
+
+
+@pytest.fixture
+def make_publisher(free_port: int) -> Iterator[Callable[..., tuple[MqttPublisher, MemoryOutbox]]]:
+    """Publishers with a short back-off; `settings` are keys of `[mqtt]`."""
+    made: list[MqttPublisher] = []
+
+    def make(*, origin=ORIGIN, clock=None, capacity: int = 1000, epoch: str | None = None, **settings: Any):
+        given = {"host": HOST, "port": free_port, "backoff_max_s": 1.0} | settings
+        outbox = MemoryOutbox(capacity, epoch)
+        publisher = MqttPublisher(MqttConfig(**given), origin, outbox, clock or SystemClock(), window_s=60)
+        made.append(publisher)
+        return publisher, outbox
+
+    try:
+        yield make
+    finally:
+        for publisher in made:
+            publisher.close(1.0)
+
+
+def _openssl(*arguments: object) -> None:
+    subprocess.run(["openssl", *map(str, arguments)], check=True, capture_output=True)
+
+
+@pytest.fixture(scope="session")
+def authority(tmp_path_factory):
+    """A throw-away certificate authority and what it signed: the broker as 127.0.0.1 and as elsewhere, a device."""
+    folder = tmp_path_factory.mktemp("tls")
+    new_key = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes")
+    for name in ("ca", "foreign"):
+        _openssl(
+            *("req", "-x509", *new_key, "-days", 1, "-subj", f"/CN={name}"),
+            *("-keyout", folder / f"{name}.key", "-out", folder / f"{name}.pem"),
+        )
+    for name, alternative in (("here", "IP:127.0.0.1"), ("elsewhere", "DNS:broker.example"), ("door", "DNS:door")):
+        request, extension = folder / f"{name}.csr", folder / f"{name}.ext"
+        extension.write_text(f"subjectAltName={alternative}\n")
+        _openssl("req", *new_key, "-subj", f"/CN={name}", "-keyout", folder / f"{name}.key", "-out", request)
+        _openssl(
+            *("x509", "-req", "-in", request, "-days", 1, "-extfile", extension, "-CAcreateserial"),
+            *("-CA", folder / "ca.pem", "-CAkey", folder / "ca.key", "-out", folder / f"{name}.pem"),
+        )
+        (folder / f"{name}.key").chmod(0o600)
+    return folder

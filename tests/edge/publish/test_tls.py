@@ -1,0 +1,71 @@
+import logging
+import time
+
+import pytest
+
+from edge.publish.example import BUSY
+
+
+@pytest.fixture
+def serve(mosquitto, authority):
+    def serve(name: str, *rules: str) -> None:
+        files = [f"certfile {authority / name}.pem", f"keyfile {authority / name}.key"]
+        mosquitto._answers = lambda: True  # a bare TCP knock would be logged as a failed handshake
+        mosquitto.start("allow_anonymous true", *files, f"cafile {authority / 'ca.pem'}", *rules)
+
+    return serve
+
+
+def test_a_broker_with_the_right_certificate_is_served(serve, authority, make_publisher, until):
+    serve("here")
+    publisher, outbox = make_publisher(tls=True, ca_file=str(authority / "ca.pem"))
+    publisher.start()
+    for _ in range(50):
+        publisher.publish(BUSY)
+    until(lambda: outbox.counts().waiting == 0)
+
+
+@pytest.mark.parametrize(
+    ("name", "ca", "why"),
+    [
+        ("elsewhere", "ca", "IP address mismatch"),
+        ("here", "foreign", "certificate"),
+    ],
+)
+def test_a_broker_with_a_wrong_certificate_gets_nothing(serve, authority, make_publisher, caplog, name, ca, why):
+    caplog.set_level(logging.INFO, logger="edge.publish")
+    serve(name)
+    publisher, outbox = make_publisher(tls=True, ca_file=str(authority / f"{ca}.pem"))
+    publisher.start()
+    publisher.publish(BUSY)
+    time.sleep(1.5)
+    assert outbox.counts().waiting == 1
+    assert publisher.counts().reconnects == 0
+    warnings = [
+        record.getMessage() for record in caplog.records if "certificate is not accepted" in record.getMessage()
+    ]
+    assert len(warnings) == 1
+    assert why in warnings[0]
+
+
+def test_a_broker_that_asks_for_a_certificate_gets_the_devices_own(serve, authority, make_publisher, until):
+    serve("here", "require_certificate true", "use_identity_as_username true")
+    publisher, outbox = make_publisher(
+        tls=True,
+        ca_file=str(authority / "ca.pem"),
+        cert_file=str(authority / "door.pem"),
+        key_file=str(authority / "door.key"),
+    )
+    publisher.start()
+    publisher.publish(BUSY)
+    until(lambda: outbox.counts().waiting == 0)
+
+
+def test_tls_against_a_plain_port_fails_without_a_crash(mosquitto, authority, make_publisher, caplog, until):
+    caplog.set_level(logging.INFO, logger="edge.publish")
+    mosquitto.start()
+    publisher, outbox = make_publisher(tls=True, ca_file=str(authority / "ca.pem"))
+    publisher.start()
+    publisher.publish(BUSY)
+    until(lambda: caplog.records)
+    assert outbox.counts().waiting == 1
