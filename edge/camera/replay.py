@@ -20,6 +20,7 @@ from edge.config import CameraConfig
 from edge.errors import CameraError
 from edge.types import Frame
 
+_SHORTEST_STEP_NS = 1000
 _LONGEST_GAP_NS = 10 * NS  # a longer step between two frames is a broken time stamp, not a pause
 _END_AFTER_MISSES = 300  # failed reads in a row that mean the end where the file does not say how long it is
 _COUNTED = frozenset({".avi", ".mp4", ".m4v", ".mov"})  # containers that store how many frames they hold
@@ -58,7 +59,7 @@ class Timeline:
             step = by_count
         else:
             step = stamp_ns - self._stamp_ns
-            if not 0 < step <= max(_LONGEST_GAP_NS, 2 * by_count):
+            if not _SHORTEST_STEP_NS <= step <= max(_LONGEST_GAP_NS, 2 * by_count):
                 step = by_count
         self._stamp_ns = stamp_ns if math.isfinite(stamp_ns) else None
         self._elapsed_ns += step
