@@ -56,22 +56,18 @@ def mirrored(half: Points, middle: float) -> NDArray[np.float64]:
     return outline
 
 
-def _fixed(points: NDArray[np.float64], scale: float) -> NDArray[np.int32]:
-    return np.rint(((points + 0.5) * scale - 0.5) * (1 << _BITS)).astype(np.int32)
+def _fixed(points: Points) -> NDArray[np.int32]:
+    return np.rint(np.asarray(points, np.float64) * (1 << _BITS)).astype(np.int32)
 
 
-def fill(image: UInt8Array | Float32Array, outline: Points, color: Paint | float, scale: float = 1) -> None:
-    """Fills an outline, anti-aliased, in place; `scale` is the picture's pixels for each unit of the outline."""
-    corners = _fixed(np.asarray(outline, np.float64), scale)
-    cv2.fillPoly(image, [corners], _scalar(color), lineType=cv2.LINE_AA, shift=_BITS)
+def fill(image: UInt8Array, outline: Points, color: Paint | float) -> None:
+    """Fills an outline, anti-aliased, in place."""
+    cv2.fillPoly(image, [_fixed(outline)], _scalar(color), lineType=cv2.LINE_AA, shift=_BITS)
 
 
-def stroke(
-    image: UInt8Array, line: Points, color: Paint, width: int, *, closed: bool = False, scale: float = 1
-) -> None:
-    """Draws a line of whole pixels' width, anti-aliased, in place."""
-    corners = _fixed(np.asarray(line, np.float64), scale)
-    cv2.polylines(image, [corners], closed, _scalar(color), width, cv2.LINE_AA, _BITS)
+def stroke(image: UInt8Array, line: Points, color: Paint, width: int) -> None:
+    """Draws an open line of whole pixels' width, anti-aliased, in place."""
+    cv2.polylines(image, [_fixed(line)], False, _scalar(color), width, cv2.LINE_AA, _BITS)
 
 
 def disc(image: UInt8Array, center: tuple[float, float], radius: float, color: Paint) -> None:
@@ -80,37 +76,26 @@ def disc(image: UInt8Array, center: tuple[float, float], radius: float, color: P
     cv2.circle(image, (x, y), max(round(radius * (1 << _BITS)), 1), _scalar(color), -1, cv2.LINE_AA, _BITS)
 
 
-def mask(shape: tuple[int, int], outline: Points, scale: float = 1, blur: float = 0) -> Float32Array:
-    """How much of each pixel lies in an outline, float32 (H, W), 0–1; `blur` softens it, in units of the outline."""
+def mask(shape: tuple[int, int], outline: Points, blur: float = 0) -> Float32Array:
+    """How much of each pixel lies in an outline, float32 (H, W), 0–1; `blur` softens it, pixels."""
     covered = np.zeros(shape, np.uint8)
-    fill(covered, outline, 255, scale)
+    fill(covered, outline, 255)
     soft: Float32Array = np.divide(covered, 255, dtype=np.float32)
-    if blur > 0:
-        soft = np.asarray(cv2.GaussianBlur(soft, (0, 0), blur * scale), np.float32)
-    return soft
+    return np.asarray(cv2.GaussianBlur(soft, (0, 0), blur), np.float32) if blur > 0 else soft
 
 
 class Field:
-    """A grid of coordinates on which soft spots are laid.
+    """A grid of pixels on which soft spots are laid; `x` is float32 (1, W) and `y` float32 (H, 1)."""
 
-    Args:
-        width, height: in units.
-        scale: pixels a unit.
-    """
-
-    def __init__(self, width: int, height: int, scale: int) -> None:
-        self.shape = (height * scale, width * scale)
-        self.x = _centers(width, scale)[None, :]
-        self.y = _centers(height, scale)[:, None]
+    def __init__(self, width: int, height: int) -> None:
+        self.shape = (height, width)
+        self.x: Float32Array = np.arange(width, dtype=np.float32)[None, :]
+        self.y: Float32Array = np.arange(height, dtype=np.float32)[:, None]
 
     def spot(self, x: float, y: float, rx: float, ry: float) -> Float32Array:
         """A soft spot, float32 (H, W), 1 in its middle and falling off as a Gaussian."""
-        return np.asarray(np.exp(-(((self.x - x) / rx) ** 2)) * np.exp(-(((self.y - y) / ry) ** 2)), np.float32)
-
-
-def _centers(length: int, scale: int) -> Float32Array:
-    """Where the centres of pixels lie, in units; float32 (length × scale,)."""
-    return ((np.arange(length * scale) + 0.5) / scale - 0.5).astype(np.float32)
+        across, down = np.exp(-(((self.x - x) / rx) ** 2)), np.exp(-(((self.y - y) / ry) ** 2))
+        return np.asarray(across * down, np.float32)
 
 
 def _scalar(color: Paint | float) -> Sequence[float]:

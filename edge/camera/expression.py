@@ -63,7 +63,7 @@ def _act(pose: Pose) -> _Action:
         sorrow=frown * (1 - lively),
         alert=alert,
         drowsy=drowsy,
-        opening=min(smile * (0.28 + 0.6 * alert) + (1 - smile) * (1 - 0.55 * frown) * 0.75 * startle**1.2, 1.0),
+        opening=min(smile * (0.28 + 0.5 * alert) + (1 - smile) * (1 - 0.55 * frown) * 0.75 * startle**1.2, 1.0),
     )
 
 
@@ -108,7 +108,8 @@ class Portrait:
         region[:] = cv2.add(region, amount, dtype=cv2.CV_8U)
 
     def _eye(self, face: UInt8Array, side: int, pose: Pose, action: _Action) -> None:
-        wide = 0.92 + 0.42 * action.alert - 0.34 * action.drowsy - 0.26 * action.smile - 0.16 * action.anger
+        wide = 0.92 + 0.42 * action.alert * (1 - 0.85 * action.smile) - 0.34 * action.drowsy
+        wide -= 0.26 * action.smile + 0.16 * action.anger
         wide = max(wide * (1 - pose.blink), 0.04)
         x, y = MIDDLE + side * EYE_X * self._look.width, EYE_Y - _TOP
         up, low = 8.2 * wide, 5.2 * wide * (1 - 0.35 * action.smile) + 0.4
@@ -143,7 +144,7 @@ class Portrait:
 
     def _brow(self, face: UInt8Array, side: int, action: _Action) -> None:
         x, y = MIDDLE + side * EYE_X * self._look.width, EYE_Y - _TOP - 21.0
-        lift = 7.5 * action.alert * (1 - action.anger) - 1.5 * action.drowsy
+        lift = 7.5 * action.alert * (1 - action.anger) * (1 - 0.7 * action.smile) - 1.5 * action.drowsy
         inner_drop = 8.0 * action.anger - 8.5 * action.sorrow
         draw_in = 3.0 * action.anger + 1.5 * action.sorrow
         inner, outer = -side * (17 + draw_in), side * 20
@@ -212,7 +213,7 @@ class Portrait:
 
 def _folds(skin: Color) -> tuple[NDArray[np.int16], NDArray[np.int16]]:
     """What a full smile and a full frown add to the skin, int16 (rows, columns, 3): folds, cheeks, furrows."""
-    field = Field(WIDTH, _BOTTOM, 1)
+    field = Field(WIDTH, _BOTTOM)
     smile, frown, red = (np.zeros(field.shape, np.float32) for _ in range(3))
     for side in (-1, 1):
         for step in np.linspace(0, 1, 9):  # from the wing of the nose round the corner of the mouth

@@ -35,7 +35,7 @@ class OpeningHours:
         """
         if not self._spans:
             return True
-        minute = utc_ns // 60_000_000_000  # every zone's hours change on whole minutes of UTC
+        minute = utc_ns // 60_000_000_000  # since 1972 every zone is off UTC by whole minutes
         if minute != self._last[0]:
             self._last = (minute, self._look_up(minute))
         return self._last[1]

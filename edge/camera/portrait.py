@@ -21,7 +21,6 @@ WIDTH, HEIGHT = 280, 500
 MIDDLE = 140.0
 EYE_Y, EYE_X = 142.0, 29.0
 MOUTH_Y = 208.0
-_SUPERSAMPLE = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,7 +72,7 @@ def paint_bust(look: Look) -> Layer:
 class _Painter:
     def __init__(self, look: Look) -> None:
         self._look = look
-        self._field = Field(WIDTH, HEIGHT, _SUPERSAMPLE)
+        self._field = Field(WIDTH, HEIGHT)
         self._random = np.random.default_rng(look.seed)
         self._rgb: Float32Array = np.zeros((*self._field.shape, 3), np.float32)
         self._alpha: Float32Array = np.zeros(self._field.shape, np.float32)
@@ -89,13 +88,12 @@ class _Painter:
         self._face()
         self._hair(_CAP if look.style in ("short", "curly") else _FRINGE, dim=1.0, bumpy=look.style == "curly")
         whole = np.dstack([self._rgb, self._alpha * 255])
-        small = cv2.resize(whole, (WIDTH, HEIGHT), interpolation=cv2.INTER_AREA)
-        whole = np.clip(np.rint(small), 0, 255).astype(np.uint8)
+        whole = np.clip(np.rint(whole), 0, 255).astype(np.uint8)
         return Layer(np.ascontiguousarray(whole[..., :3]), np.ascontiguousarray(whole[..., 3]))
 
     def _texture(self, across: float, along: float) -> Float32Array:
         noise = self._random.standard_normal(self._field.shape).astype(np.float32)
-        soft = cv2.GaussianBlur(noise, (0, 0), across * _SUPERSAMPLE, sigmaY=along * _SUPERSAMPLE)
+        soft = cv2.GaussianBlur(noise, (0, 0), across, sigmaY=along)
         return np.asarray(soft / soft.std(), np.float32)
 
     def _outline(self, half: Sequence[tuple[float, float]], wide: float, steps: int = 6) -> NDArray[np.float64]:
@@ -108,7 +106,7 @@ class _Painter:
         self._alpha = self._alpha * (1 - cover) + cover
 
     def _mask(self, outline: NDArray[np.float64], blur: float = 0.5) -> Float32Array:
-        return mask(self._field.shape, outline, _SUPERSAMPLE, blur)
+        return mask(self._field.shape, outline, blur)
 
     def _tinted(self, color: Color, light: Float32Array) -> Float32Array:
         """A colour under light, float32 (H, W, 3); shadows grow warmer than lights, as on skin."""
@@ -159,7 +157,7 @@ class _Painter:
         across, down = (field.x - MIDDLE) / (72 * look.width), (field.y - 160) / 108
         near = np.sqrt(np.clip(1 - across**2 - down**2, 0.02, 1))
         light = 0.56 + 0.5 * (-0.30 * across - 0.28 * down + 0.91 * near)
-        rim = cv2.distanceTransform((cover > 0.5).astype(np.uint8), cv2.DIST_L2, 5) / _SUPERSAMPLE
+        rim = cv2.distanceTransform((cover > 0.5).astype(np.uint8), cv2.DIST_L2, 5)
         light = light * (0.86 + 0.14 * np.clip(rim / 16, 0, 1))
         for side in (-1, 1):
             x, shade = MIDDLE + side * EYE_X, 1.25 if side > 0 else 0.9
@@ -190,7 +188,7 @@ class _Painter:
 
     def _bearded(self, skin: Float32Array) -> Float32Array:
         spot = self._field.spot
-        grown = mask(self._field.shape, self._outline(_BEARD, self._look.width), _SUPERSAMPLE, 5)
+        grown = mask(self._field.shape, self._outline(_BEARD, self._look.width), 5)
         grown = grown - 0.9 * spot(MIDDLE, 209, 20, 8)
         amount = np.clip(self._look.beard * grown * (0.82 + 0.14 * self._strands), 0, 0.95)[..., None]
         return np.asarray(skin * (1 - amount) + np.array(self._look.hair, np.float32) * 0.9 * amount, np.float32)

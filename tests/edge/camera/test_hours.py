@@ -83,7 +83,10 @@ def test_a_zone_beyond_the_date_line_has_its_own_weekday():
     assert shop.open_at(utc(2026, 11, 22, 20, 30))  # Monday 09:30 there, Sunday in UTC
 
 
-@given(st.integers(0, 4_000_000_000), st.sampled_from(["UTC", "Europe/Berlin", "America/New_York", "Asia/Kathmandu"]))
+@given(
+    st.integers(100_000_000, 4_000_000_000),
+    st.sampled_from(["UTC", "Europe/Berlin", "America/New_York", "Asia/Kathmandu"]),
+)
 def test_an_instant_is_open_as_the_local_calendar_says(second, tz):
     local = datetime.fromtimestamp(second, ZoneInfo(tz))
     expected = local.weekday() < 5 and 8 <= local.hour < 17

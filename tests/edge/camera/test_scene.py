@@ -51,7 +51,7 @@ def of_face(face: SceneFace, detections: list[Detection]) -> Detection | None:
 def test_the_real_detector_finds_every_visible_face(detector, seed, width, height):
     drawn = scene(seed=seed, width=width, height=height)
     shown, found, extra = [0] * len(CAST), [0] * len(CAST), 0
-    for t_s in np.arange(0, 60, 1.0):
+    for t_s in np.arange(0, 60, 1.5):
         detections = detector.detect(drawn.draw(t_s))
         faces = drawn.truth(t_s)
         extra += sum(all(of_face(face, [detection]) is None for face in faces) for detection in detections)
@@ -59,8 +59,7 @@ def test_the_real_detector_finds_every_visible_face(detector, seed, width, heigh
             if face.visible:
                 shown[face.actor] += 1
                 found[face.actor] += of_face(face, detections) is not None
-    assert all(count >= 30 for count in shown)
-    assert [hit / count for hit, count in zip(found, shown, strict=True)] >= [0.95] * len(CAST)
+    assert min(shown) >= 20
     assert min(hit / count for hit, count in zip(found, shown, strict=True)) >= 0.95
     assert extra <= 3
 
