@@ -16,6 +16,7 @@ from edge.types import UInt8Array
 
 # Read by FFmpeg's part of OpenCV when it is first used; −8 is AV_LOG_QUIET. Someone who debugs may set it first.
 os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
+_SILENT = 0  # LOG_LEVEL_SILENT
 # A playlist is a file too, but must not make FFmpeg open an address that it names.
 _LOCAL_ONLY = "protocol_whitelist;file"
 
@@ -28,8 +29,7 @@ def open_capture(source: str, api: int, options: Mapping[int, int] | None = None
         api: `cv2.CAP_V4L2` or `cv2.CAP_FFMPEG`.
         options: properties to open with, by their `cv2.CAP_PROP_` numbers.
     """
-    # OpenCV 5 dropped `cv2.setLogLevel`; this one exists in 4.11 and 5.0.
-    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+    _silence()
     before = os.environ.get("OPENCV_FFMPEG_CAPTURE_OPTIONS")
     os.environ["OPENCV_FFMPEG_CAPTURE_OPTIONS"] = _LOCAL_ONLY
     try:
@@ -39,6 +39,12 @@ def open_capture(source: str, api: int, options: Mapping[int, int] | None = None
             del os.environ["OPENCV_FFMPEG_CAPTURE_OPTIONS"]
         else:
             os.environ["OPENCV_FFMPEG_CAPTURE_OPTIONS"] = before
+
+
+def _silence() -> None:
+    # OpenCV 5.0 has it in `cv2.utils.logging`, 4.11 only as `cv2.setLogLevel` (both tried in November 2026).
+    module = getattr(cv2.utils, "logging", cv2)
+    module.setLogLevel(_SILENT)
 
 
 def to_rgb(pixels: MatLike) -> UInt8Array:

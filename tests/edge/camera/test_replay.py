@@ -4,8 +4,11 @@ import itertools
 import os
 import subprocess
 import sys
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given
@@ -245,17 +248,37 @@ def test_missing_empty_and_foreign_files_are_refused(tmp_path):
 
 
 def test_a_still_picture_is_refused(tmp_path):
-    import cv2
-
     cv2.imwrite(str(tmp_path / "still.png"), np.zeros((32, 32, 3), np.uint8))
     assert "still picture" in refused(tmp_path / "still.png")
 
 
-def test_a_playlist_cannot_reach_the_network(tmp_path):
-    (tmp_path / "list.m3u8").write_text(
-        "#EXTM3U\n#EXT-X-TARGETDURATION:5\n#EXTINF:5,\nhttp://192.0.2.1/part.ts\n#EXT-X-ENDLIST\n"
-    )
-    assert "not a video" in refused(tmp_path / "list.m3u8")
+def test_a_playlist_cannot_reach_the_network(tmp_path, monkeypatch):
+    asked: list[str] = []
+
+    class Server(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:  # noqa: N802 - the library's name
+            asked.append(self.path)
+            self.send_error(404)
+
+        def log_message(self, *arguments) -> None:
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Server) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+        thread.start()
+        try:
+            path = tmp_path / "list.m3u8"
+            segment = f"http://127.0.0.1:{server.server_port}/part.ts"
+            path.write_text(f"#EXTM3U\n#EXT-X-TARGETDURATION:5\n#EXTINF:5,\n{segment}\n#EXT-X-ENDLIST\n")
+            # Even where the environment would allow it, which the second half shows.
+            monkeypatch.setenv("OPENCV_FFMPEG_CAPTURE_OPTIONS", "protocol_whitelist;file,http,tcp")
+            assert "not a video" in refused(path)
+            assert asked == []
+            cv2.VideoCapture(str(path), cv2.CAP_FFMPEG)
+            assert asked == ["/part.ts"]
+        finally:
+            server.shutdown()
+            thread.join(5)
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read every file")
