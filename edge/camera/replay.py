@@ -14,6 +14,7 @@ from types import TracebackType
 import cv2
 
 from edge.camera.capture import open_capture, to_rgb
+from edge.camera.container import count_is_owed
 from edge.camera.pace import Pace
 from edge.clock import NS, Clock, FileClock
 from edge.config import CameraConfig
@@ -23,7 +24,6 @@ from edge.types import Frame
 _SHORTEST_STEP_NS = 1000
 _LONGEST_GAP_NS = 10 * NS  # a longer step between two frames is a broken time stamp, not a pause
 _END_AFTER_MISSES = 300  # failed reads in a row that mean the end where the file does not say how long it is
-_COUNTED = frozenset({".avi", ".mp4", ".m4v", ".mov"})  # containers that store how many frames they hold
 
 
 class Timeline:
@@ -89,6 +89,7 @@ class Replay:
     def __init__(self, config: CameraConfig, clock: Clock) -> None:
         self._path = _regular_file(config.path)
         self._clock = clock if isinstance(clock, FileClock) else None
+        self._counted = count_is_owed(self._path)
         self._loop = config.loop
         self._pace = Pace() if config.pace == "file" else None
         self._capture = self._open()
@@ -158,9 +159,9 @@ class Replay:
         return None
 
     def _remaining(self) -> int | None:
-        """Frames that the file still owes by its own count, None where it keeps none."""
+        """Frames that the file still owes by its own count, None where that proves nothing."""
         declared = self._capture.get(cv2.CAP_PROP_FRAME_COUNT)
-        if self._path.suffix.lower() not in _COUNTED or not 0 < declared < 1e9:
+        if not self._counted or not 0 < declared < 1e9:
             return None
         return max(int(declared) - (self._index - self._pass_start), 0)
 

@@ -256,7 +256,7 @@ def test_a_playlist_cannot_reach_the_network(tmp_path, monkeypatch):
     asked: list[str] = []
 
     class Server(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:  # noqa: N802 - the library's name
+        def do_GET(self) -> None:
             asked.append(self.path)
             self.send_error(404)
 
@@ -274,8 +274,9 @@ def test_a_playlist_cannot_reach_the_network(tmp_path, monkeypatch):
             monkeypatch.setenv("OPENCV_FFMPEG_CAPTURE_OPTIONS", "protocol_whitelist;file,http,tcp")
             assert "not a video" in refused(path)
             assert asked == []
-            cv2.VideoCapture(str(path), cv2.CAP_FFMPEG)
-            assert asked == ["/part.ts"]
+            if int(cv2.__version__.partition(".")[0]) >= 5:  # 4.11 has an FFmpeg that refuses by itself
+                cv2.VideoCapture(str(path), cv2.CAP_FFMPEG)
+                assert asked == ["/part.ts"]
         finally:
             server.shutdown()
             thread.join(5)
@@ -314,7 +315,14 @@ def test_opencv_and_ffmpeg_keep_quiet_about_damage(make_video, damage, tmp_path)
 
 @pytest.mark.skipif(not CLIPS.is_dir(), reason="no sample clips beside the checkout (../shared/clips)")
 @pytest.mark.parametrize(
-    ("name", "count"), [("single_face.mp4", 72), ("store-aisle-detection.mp4", 67), ("face_noface.mov", 169)]
+    ("name", "count"),
+    [
+        ("single_face.mp4", 72),
+        ("store-aisle-detection.mp4", 67),
+        ("face_noface.mov", 169),
+        ("no_face.mp4", 95),  # declares 98 and hides three by its edit list
+        ("asl/milk.mkv", 51),  # keeps no count; OpenCV estimates 52
+    ],
 )
 def test_real_clips_replay_whole(name, count):
     with replay(CLIPS / name) as camera:
