@@ -55,6 +55,23 @@ def test_clean_install_replays_a_clip(
     assert window["suppressed"] == "min_visits"
 
 
+def test_oldest_python_of_a_device_replays_a_clip(
+    make_environment: Make,
+    wheel: Path,
+    repo: Path,
+    succeed: Succeed,
+    grey_clip: Path,
+    detector_asset: Path,
+    bare_environment: dict[str, str],
+) -> None:
+    python = find_python((3, 10), (3, 10))
+    if python is None:
+        pytest.skip("needs Python 3.10, JetPack 6's")
+    binaries = make_environment(python, str(wheel), repo / "constraints.txt")
+    replayed = succeed([binaries / "affect-edge", "replay", grey_clip], env=bare_environment, cwd=binaries)
+    assert json.loads(replayed.splitlines()[-1])["visits"] == 0
+
+
 def test_tflite_extra_works_in_an_environment_of_its_own(
     make_environment: Make,
     wheel: Path,
@@ -65,7 +82,7 @@ def test_tflite_extra_works_in_an_environment_of_its_own(
     tmp_path: Path,
     bare_environment: dict[str, str],
 ) -> None:
-    python = old_python()
+    python = find_python((3, 10), (3, 11))
     if python is None:
         pytest.skip("needs Python 3.10 or 3.11: tflite-runtime has no wheel for later ones")
     binaries = make_environment(python, f"{wheel}[tflite]", repo / "constraints-tflite.txt")
@@ -82,9 +99,9 @@ def test_tflite_extra_works_in_an_environment_of_its_own(
     assert json.loads(succeed(command, env=bare_environment, cwd=tmp_path).splitlines()[-1])["visits"] == 0
 
 
-def old_python() -> str | None:
-    """A Python that tflite-runtime has a wheel for and that really runs; a name on the PATH may be an empty shim."""
-    fits = "import ensurepip, sys, venv; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 11))"
+def find_python(first: tuple[int, int], last: tuple[int, int]) -> str | None:
+    """An interpreter from one version to another that really runs; a name on the PATH may be an empty shim."""
+    fits = f"import ensurepip, sys, venv; sys.exit(not {first} <= sys.version_info[:2] <= {last})"
     for candidate in (sys.executable, "python3.11", "python3.10", "python3"):
         found = shutil.which(candidate)
         if found and subprocess.run([found, "-c", fits], capture_output=True, check=False).returncode == 0:
