@@ -83,21 +83,23 @@ class V4l2Source:
 
     def _configure(self, config: CameraConfig) -> None:
         raw = 2 * config.width * config.height * config.fps <= _RAW_BYTES_PER_S
-        fourcc = cv2.VideoWriter.fourcc(*("YUYV" if raw else "MJPG"))
-        # The pixel format first: sizes and rates depend on it. One buffer: a frame must not grow old in a queue.
-        self._capture.set(cv2.CAP_PROP_FOURCC, fourcc)
-        self._capture.set(cv2.CAP_PROP_FRAME_WIDTH, config.width)
-        self._capture.set(cv2.CAP_PROP_FRAME_HEIGHT, config.height)
-        self._capture.set(cv2.CAP_PROP_FPS, config.fps)
-        self._capture.set(cv2.CAP_PROP_BUFFERSIZE, 1)
-        width = int(self._capture.get(cv2.CAP_PROP_FRAME_WIDTH))
-        height = int(self._capture.get(cv2.CAP_PROP_FRAME_HEIGHT))
-        fps = self._capture.get(cv2.CAP_PROP_FPS)
-        if (width, height) != (config.width, config.height) or not 0.9 <= fps / config.fps <= 1.1:
-            log.warning(
-                "%s: asked for %dx%d at %g fps, the driver gives %dx%d at %g",
-                self.name, config.width, config.height, config.fps, width, height, fps,
-            )  # fmt: skip
+        for fourcc in ("YUYV", "MJPG") if raw else ("MJPG",):
+            # The pixel format first: sizes and rates depend on it. One buffer: no frame must grow old in a queue.
+            self._capture.set(cv2.CAP_PROP_FOURCC, cv2.VideoWriter.fourcc(*fourcc))
+            self._capture.set(cv2.CAP_PROP_FRAME_WIDTH, config.width)
+            self._capture.set(cv2.CAP_PROP_FRAME_HEIGHT, config.height)
+            self._capture.set(cv2.CAP_PROP_FPS, config.fps)
+            self._capture.set(cv2.CAP_PROP_BUFFERSIZE, 1)
+            width = int(self._capture.get(cv2.CAP_PROP_FRAME_WIDTH))
+            height = int(self._capture.get(cv2.CAP_PROP_FRAME_HEIGHT))
+            fps = self._capture.get(cv2.CAP_PROP_FPS)
+            as_asked = (width, height) == (config.width, config.height) and not 0 < fps < 0.9 * config.fps
+            if as_asked:
+                return
+        log.warning(
+            "%s: asked for %dx%d at %g fps, the driver gives %dx%d at %g",
+            self.name, config.width, config.height, config.fps, width, height, fps,
+        )  # fmt: skip
 
 
 def _check_device(name: str) -> None:

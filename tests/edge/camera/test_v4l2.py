@@ -128,6 +128,18 @@ def test_compressed_pictures_are_asked_for_where_raw_ones_do_not_fit_usb_2(opene
     assert capture.asked[cv2.CAP_PROP_FOURCC] == cv2.VideoWriter.fourcc(*name)
 
 
+def test_compressed_pictures_are_tried_where_raw_ones_come_too_slowly(opened, caplog):
+    class SlowWhenRaw(FakeCapture):
+        def get(self, key: int) -> float:
+            raw = self.asked.get(cv2.CAP_PROP_FOURCC) == cv2.VideoWriter.fourcc(*"YUYV")
+            return 15.0 if key == cv2.CAP_PROP_FPS and raw else super().get(key)
+
+    capture = SlowWhenRaw()
+    opened(capture)
+    assert capture.asked[cv2.CAP_PROP_FOURCC] == cv2.VideoWriter.fourcc(*"MJPG")
+    assert caplog.text == ""
+
+
 def test_another_size_than_asked_for_is_logged(opened, caplog):
     opened(FakeCapture(gives={cv2.CAP_PROP_FRAME_WIDTH: 1280, cv2.CAP_PROP_FRAME_HEIGHT: 720}))
     assert "gives 1280x720" in caplog.text
