@@ -54,8 +54,8 @@ class Journal:
         if greeted and self._short_sessions == _FLAPPING:
             # Mosquitto 2.0.11 takes a session over without the reason 0x8E that MQTT 5 has for it (seen 2026-11).
             log.warning(
-                "%s: sessions break again and again soon after they began; does another device have this one's "
-                "site and name? No more is logged until one lasts %.0f s",
+                "%s: sessions break again and again soon after they began; does another device have this one's site "
+                "and name, or does the broker drop whom it refuses? No more is logged until one lasts %.0f s",
                 self._where,
                 STABLE_S,
             )

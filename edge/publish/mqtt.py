@@ -208,7 +208,7 @@ class MqttPublisher:
         """Closes: first the windows, then `offline`, then the connection. True when all is said, or time is up."""
         if self._closing_s is None or time.monotonic() > self._closing_s - _FAREWELL_S:
             return True  # cut off without an acknowledged `offline`: the broker speaks the last will, which says it
-        if not session.connected or flight.waiting or self._outbox.pending(1, flight.sending):
+        if not session.connected or flight.waiting:  # what did not fit into the flight waits behind what did
             return False
         if not flight.said_goodbye:
             flight.send(self._offline, None)

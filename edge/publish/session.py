@@ -26,7 +26,9 @@ from edge.types import Message
 CONNECT_TIMEOUT_S = 5.0  # for the TCP connection, again for the TLS handshake, and twice this for the answer
 IN_FLIGHT = 16
 _UNSPECIFIED = 0x80
+_KEEP_ALIVE = 0x8D
 _TAKEN_OVER = 0x8E
+_SILENT = "it does not answer; are port, TLS and protocol right?"
 
 
 class Fate(Enum):
@@ -127,7 +129,7 @@ class BrokerSession:
             self._client.loop_write()
         self._client.loop_misc()
         if not self.connected and self.end is None and time.monotonic() - self._opened_s > 2 * CONNECT_TIMEOUT_S:
-            self._finish(Fate.UNREACHABLE, "it does not answer; are port, TLS and protocol right?")
+            self._finish(Fate.UNREACHABLE, _SILENT)
             self.drop()
 
     def disconnect(self) -> None:
@@ -170,5 +172,7 @@ class BrokerSession:
         elif self.connected:
             silent = reason.value == _UNSPECIFIED  # paho's word for a connection that just ended
             self._finish(Fate.LOST, "it closed without a reason" if silent else str(reason))
+        elif reason.value == _KEEP_ALIVE:
+            self._finish(Fate.UNREACHABLE, _SILENT)
         else:
             self._finish(Fate.REJECTED, "closed before it answered; are port, TLS and protocol right?")

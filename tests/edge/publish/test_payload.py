@@ -186,6 +186,17 @@ def test_a_window_that_breaks_the_contract_is_refused(change):
         _window(replace(BUSY, **change))
 
 
+@pytest.mark.parametrize("change", [{"scored_s": float("nan")}, {"scored_s": float("inf")}, {"visits": 0.5}])
+def test_the_encoder_refuses_what_was_not_checked_before_it(change):
+    with pytest.raises(ValueError, match="WindowPayload"):
+        encode(msgspec.structs.replace(example_windows()[0], **change))
+
+
+def test_the_encoder_refuses_a_message_that_is_too_large():
+    with pytest.raises(ValueError, match="more than 2048"):
+        encode(msgspec.structs.replace(example_windows()[0], tags={"key": "x" * 3000}))
+
+
 def test_a_health_report_that_is_no_number_is_refused():
     report = HealthReport(uptime_s=1.0, frames={}, rejections={}, faces=0, stage_ms={"detect": float("nan")})
     with pytest.raises(ValueError, match="finite"):

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from edge.config import MqttConfig
+from edge.publish import session as session_module
 from edge.publish.credentials import Credentials
 from edge.publish.example import ORIGIN
 from edge.publish.message import offline_message
@@ -24,7 +25,7 @@ def talk(free_port: int) -> Iterator[Callable[[bytes], BrokerSession]]:
     sessions: list[BrokerSession] = []
     release = threading.Event()
 
-    def talk(answer: bytes, *, hold: bool = False, protocol: str = "5") -> BrokerSession:
+    def talk(answer: bytes, *, hold: bool = False, to_the_end: bool = False, protocol: str = "5") -> BrokerSession:
         def serve() -> None:
             connection, _ = server.accept()
             with connection:
@@ -41,7 +42,7 @@ def talk(free_port: int) -> Iterator[Callable[[bytes], BrokerSession]]:
         sessions.append(session)
         session.open()
         for _ in range(50):
-            if session.end or (hold and session.connected):
+            if session.end or (hold and session.connected and not to_the_end):
                 break
             session.pump(wake, 0.1)
         return session
@@ -66,6 +67,19 @@ def test_a_takeover_is_told_apart_from_a_lost_connection(talk):
 
 def test_a_connection_that_ends_without_a_word_is_lost(talk):
     assert talk(ACCEPTED).end == End(Fate.LOST, "it closed without a reason")
+
+
+def test_a_broker_that_falls_silent_is_given_up_after_the_keep_alive(talk):
+    one_second = b"\x20\x06\x00\x00\x03\x13\x00\x01"
+    end = talk(one_second, hold=True, to_the_end=True).end
+    assert end == End(Fate.LOST, "Keep alive timeout")
+
+
+def test_a_server_that_never_answers_is_unreachable(talk, monkeypatch):
+    monkeypatch.setattr(session_module, "CONNECT_TIMEOUT_S", 0.2)
+    end = talk(b"", hold=True).end
+    assert end is not None
+    assert end.fate is Fate.UNREACHABLE
 
 
 def test_a_rejection_carries_the_brokers_reason(talk):
