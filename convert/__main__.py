@@ -1,0 +1,37 @@
+"""`python -m convert`: from data to a bundle, and a bundle against data."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from convert.commands.evaluate import evaluate
+from convert.commands.pack import pack
+from convert.commands.quantize import quantize
+from convert.commands.recipe import recipe
+from convert.commands.teacher import teacher
+from convert.commands.train import train
+from edge.errors import EdgeError
+
+app = typer.Typer(
+    help="From data to a bundle: teacher, train, quantize, pack, evaluate; or recipe for all of it.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+for verb in (teacher, train, quantize, pack, evaluate, recipe):
+    app.command()(verb)
+
+
+def main() -> None:
+    """Runs the verb; an error of the user's making is one line on standard error and its exit code."""
+    try:
+        app()
+    except EdgeError as error:
+        print(f"convert: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)
+
+
+if __name__ == "__main__":
+    main()

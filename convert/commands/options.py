@@ -1,0 +1,52 @@
+"""Options that several verbs share, and how a recipe is changed by them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+import typer
+
+from convert.datasets.collection import data_root
+from convert.recipe import Recipe, find_recipe
+from convert.stages import TEACHER_LABELS, make_teacher
+from convert.teacher.regressor import TeacherLabels
+
+DataOption = Annotated[Path, typer.Option("--data", help="Folder of the data sets (or the one above it).")]
+RunOption = Annotated[Path, typer.Option("--out", help="The run's folder; an interrupted run goes on there.")]
+RecipeOption = Annotated[str, typer.Option("--recipe", help="Name of the recipe.")]
+EpochsOption = Annotated[int | None, typer.Option("--epochs", min=1, help="Backbone epochs instead of the recipe's.")]
+HeadEpochsOption = Annotated[int | None, typer.Option("--head-epochs", min=1, help="Head epochs, likewise.")]
+SeedOption = Annotated[int | None, typer.Option("--seed", min=0, help="Seed instead of the recipe's.")]
+TeacherOption = Annotated[
+    Path | None, typer.Option("--teacher", help="Folder that `teacher` wrote; without it, the run makes its own.")
+]
+LandmarkerOption = Annotated[
+    Path | None,
+    typer.Option("--landmarker", help="MediaPipe's face_landmarker.task; default: models/ beside the data sets."),
+]
+
+
+def changed_recipe(name: str, epochs: int | None, head_epochs: int | None, seed: int | None) -> Recipe:
+    """A recipe by name, with what the user said instead."""
+    recipe = find_recipe(name)
+    if epochs is not None:
+        recipe = msgspec.structs.replace(recipe, backbone=msgspec.structs.replace(recipe.backbone, epochs=epochs))
+    if head_epochs is not None:
+        recipe = msgspec.structs.replace(recipe, head=msgspec.structs.replace(recipe.head, epochs=head_epochs))
+    return recipe if seed is None else msgspec.structs.replace(recipe, seed=seed)
+
+
+def find_landmarker(data: Path, given: Path | None) -> Path:
+    """Where the teacher's file lies: as given, or `models/` beside the data sets."""
+    return given or data_root(data).parent / "models" / "face_landmarker.task"
+
+
+def obtain_teacher(data: Path, own: Path, given: Path | None, landmarker: Path | None, seed: int) -> TeacherLabels:
+    """The labels of the folder given, or of the run's own, made now unless they are there."""
+    if given is not None:
+        return TeacherLabels.load(given / TEACHER_LABELS)
+    if (own / TEACHER_LABELS).is_file():
+        return TeacherLabels.load(own / TEACHER_LABELS)
+    return make_teacher(data_root(data), find_landmarker(data, landmarker), own, seed=seed)

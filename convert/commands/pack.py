@@ -1,0 +1,49 @@
+"""`pack`: a run's graphs as a bundle, proved on the runtimes that are here."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+import typer
+from rich.console import Console
+
+from convert.packing import Label, assemble, prove, write_folder, write_zip
+from convert.run import Run
+from convert.sources import list_sources
+from edge.bundle import Metric, load_bundle
+
+
+def pack(
+    run: Annotated[Path, typer.Option("--run", help="The run's folder.")] = Path("out/default"),
+    out: Annotated[Path, typer.Option("--out", help="The bundle's folder, written anew.")] = Path("out/bundle"),
+    name: Annotated[str, typer.Option("--name", help="The bundle's name, [a-z0-9-].")] = "default",
+    version: Annotated[int, typer.Option("--version", min=1, help="Rises with each release of one name.")] = 1,
+    created: Annotated[str | None, typer.Option("--created", help="Day, YYYY-MM-DD; default today (UTC).")] = None,
+    archive: Annotated[Path | None, typer.Option("--zip", help="Also write the bundle as this ZIP.")] = None,
+) -> None:
+    """Packs backbone, head, golden vectors, manifest and model card into a folder, and loads it as a device would.
+
+    Example: python -m convert pack --run out/default --out edge/bundles/default --version 2 --zip out/default.zip
+    """
+    folder = Run(run)
+    evaluation = folder.read_json("evaluation.json", "train")
+    bundle = assemble(
+        folder.read("backbone.tflite", "quantize"),
+        folder.read("head.tflite", "train"),
+        folder.recipe(),
+        Label(name=name, version=version, created=created or time.strftime("%Y-%m-%d", time.gmtime())),
+        sources=list_sources(evaluation["counts"]),
+        metrics=msgspec.convert(evaluation["metrics"], list[Metric]),
+    )
+    write_folder(bundle, out)
+    worst = prove(out)
+    if archive is not None:
+        write_zip(out, archive)
+    console = Console()
+    console.print(f"{out}: {name} {version}, {sum(map(len, bundle.files.values()))} bytes, {load_bundle(out).sha256}")
+    for runtime, differences in worst.items():
+        told = ", ".join(f"{key} {value:.4f}" for key, value in differences.items())
+        console.print(f"golden vectors hold on {runtime}: {told}")

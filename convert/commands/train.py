@@ -1,0 +1,82 @@
+"""`train`: backbone, its int8 graph, and the head on top of it."""
+
+from __future__ import annotations
+
+from enum import Enum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from convert.commands.options import (
+    DataOption,
+    EpochsOption,
+    HeadEpochsOption,
+    LandmarkerOption,
+    RecipeOption,
+    RunOption,
+    SeedOption,
+    TeacherOption,
+    changed_recipe,
+    obtain_teacher,
+)
+from convert.commands.report import print_evaluation
+from convert.datasets.collection import data_root
+from convert.run import Run
+from convert.stages import (
+    Material,
+    evaluate_stage,
+    quantize_stage,
+    record_data,
+    train_backbone_stage,
+    train_head_stage,
+)
+
+
+class Stage(str, Enum):
+    """Which part to train. The head learns from the int8 backbone's embeddings, so the graph comes between."""
+
+    ALL = "all"
+    BACKBONE = "backbone"
+    HEAD = "head"
+
+
+def train(
+    data: DataOption = Path("../shared/data"),
+    out: RunOption = Path("out/default"),
+    recipe: RecipeOption = "default",
+    epochs: EpochsOption = None,
+    head_epochs: HeadEpochsOption = None,
+    seed: SeedOption = None,
+    teacher: TeacherOption = None,
+    landmarker: LandmarkerOption = None,
+    start: Annotated[
+        Path | None, typer.Option("--start", help="Backbone weights to begin with, as convert/weights/backbone.npz.")
+    ] = None,
+    stage: Annotated[Stage, typer.Option("--stage", help="Which part to train.")] = Stage.ALL,
+) -> None:
+    """Trains; goes on where an interrupted run stopped.
+
+    `all` trains the backbone, quantizes it and trains the head on its int8 embeddings. With `--stage backbone`, then
+    `quantize`, then `--stage head`, the same in three commands.
+
+    Example: python -m convert train --data ../shared/data --out out/default
+
+    On data of your own: python -m convert train --recipe finetune --start convert/weights/backbone.npz --out out/mine
+    """
+    chosen = changed_recipe(recipe, epochs, head_epochs, seed)
+    root = data_root(data)
+    run = Run(out)
+    run.start(chosen)
+    labels = obtain_teacher(data, run.path("teacher"), teacher, landmarker, chosen.seed)
+    record_data(run, root, chosen.seed)
+    material = Material(root, labels, chosen)
+    if stage is not Stage.HEAD:
+        train_backbone_stage(run, chosen, material, start=start)
+    if stage is Stage.ALL:
+        quantize_stage(run, chosen, material)
+    if stage is not Stage.BACKBONE:
+        train_head_stage(run, chosen, material)
+        found = evaluate_stage(run, chosen, material)
+        if found is not None:
+            print_evaluation(found, "Held-out part, int8, device path")

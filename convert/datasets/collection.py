@@ -1,0 +1,33 @@
+"""All pictures of a data folder: each set that is there, in a fixed order."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from convert.datasets import diffusionfer, sfhq
+from convert.datasets.faces import FaceFinder, LabelledFace
+from convert.errors import DataError
+
+
+def data_root(path: Path) -> Path:
+    """The folder that holds the data sets: `path` itself, or `path/data`.
+
+    Raises:
+        DataError: neither holds DiffusionFER's labels.
+    """
+    for root in (path, path / "data"):
+        if (root / diffusionfer.SOURCE / "labels.csv").is_file():
+            return root
+    raise DataError(f"{path}: has no {diffusionfer.SOURCE}/labels.csv; point --data at the folder of the data sets")
+
+
+def load_faces(root: Path, finder: FaceFinder) -> list[LabelledFace]:
+    """The faces of DiffusionFER and, where it is there, SFHQ.
+
+    Raises:
+        DataError: a file is missing or malformed.
+    """
+    faces = diffusionfer.load_diffusionfer(root / diffusionfer.SOURCE, finder)
+    if (root / sfhq.SOURCE).is_dir():
+        faces += sfhq.load_sfhq(root / sfhq.SOURCE, finder)
+    return faces

@@ -1,0 +1,17 @@
+"""What a user of the workstation tools can cause or cure, besides what `edge.errors` names already."""
+
+from __future__ import annotations
+
+from edge.errors import EdgeError
+
+
+class DataError(EdgeError, ValueError):
+    """A data folder, a label file or a picture is missing or malformed; the message names file and line."""
+
+    exit_code = 2
+
+
+class TrainingError(EdgeError, RuntimeError):
+    """A stage lacks what an earlier stage makes, or its result is not what the device needs."""
+
+    exit_code = 1

@@ -1,0 +1,118 @@
+"""A bundle's agreement with ratings, by the device's own detector, crop, graphs and stream. Needs no TensorFlow.
+
+`frame` is the backbone's own answer to a picture. `stream` is the head's answer after the picture was held for twice
+the warm-up on the time grid, from a state of its own: what a device says of a face that keeps its expression.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from convert.datasets.faces import FaceFinder, cut_face, read_picture
+from convert.datasets.labels_csv import LabelRow
+from convert.metrics import Agreement, agreement
+from edge.affect.backbone import Backbone
+from edge.affect.stream import Stream, StreamState
+from edge.bundle import Bundle
+from edge.engines.litert import LiteRtEngine
+from edge.types import Embedding, FaceCrop, Float32Array, UInt8Array
+
+TARGETS = ("valence", "arousal")
+ANSWERS = ("frame", "stream")
+_NS = 1_000_000_000
+
+
+class Device:
+    """A bundle's graphs, run as the device runs them.
+
+    Raises:
+        BundleError: the graphs are not those the manifest names.
+        EngineError: the runtime is missing or cannot load them.
+    """
+
+    def __init__(self, bundle: Bundle, *, runtime: str = "litert") -> None:
+        self.manifest = manifest = bundle.manifest
+
+        def engine(file: str) -> LiteRtEngine:
+            return LiteRtEngine(bundle.files[file], name=file, runtime=runtime)
+
+        self.backbone = Backbone(engine(manifest.backbone.file), manifest.backbone)
+        self.stream = Stream(engine(manifest.head.file), manifest)
+
+    def answer(self, crop: UInt8Array) -> Float32Array:
+        """Both answers to a crop uint8 (S, S, 3), RGB: float32 (2, 2), rows by `ANSWERS`, columns by `TARGETS`."""
+        step_ns = round(self.manifest.step_s * _NS)
+        embedding = self.backbone.embed(FaceCrop(track_id=1, pixels=crop, captured_ns=0))
+        state: StreamState | None = None
+        held = (0.0, 0.0)
+        for slot in range(2 * self.manifest.warmup_steps):
+            now = Embedding(track_id=1, captured_ns=slot * step_ns, vector=embedding.vector, va=embedding.va)
+            (score,), (state,) = self.stream.step([now], [state])
+            held = (score.valence, score.arousal)
+        return np.array([embedding.va, held], np.float32)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evaluation:
+    """Agreement by answer (`frame`, `stream`) and target (`valence`, `arousal`).
+
+    Attributes:
+        n: pictures.
+        faces_found: pictures in which the detector found a face; in the others the whole picture was scored.
+    """
+
+    n: int
+    faces_found: int
+    agreement: dict[str, dict[str, Agreement]]
+
+    def record(self) -> dict[str, object]:
+        """The record that `--json` prints."""
+        answers = {
+            answer: {
+                target: {key: value for key, value in found._asdict().items() if key != "n"}
+                for target, found in targets.items()
+            }
+            for answer, targets in self.agreement.items()
+        }
+        return {"n": self.n, "faces_found": self.faces_found, **answers}
+
+
+def evaluate(
+    rows: Sequence[LabelRow], device: Device, finder: FaceFinder, *, advance: Callable[[], None] = lambda: None
+) -> Evaluation:
+    """Scores each row's picture and compares.
+
+    Args:
+        rows: of a label file.
+        device: the bundle.
+        finder: finds the face that a picture is about.
+        advance: called after each picture.
+
+    Raises:
+        DataError: a picture is missing or unreadable; names the label file's line.
+    """
+    crop = device.manifest.crop
+    found, answers = 0, []
+    for row in rows:
+        pixels = read_picture(row.image, row.where)
+        face = finder.find(pixels)
+        found += face is not None
+        answers.append(device.answer(cut_face(pixels, face, crop.size, crop.rule)))
+        advance()
+    rated = np.array([(row.valence, row.arousal) for row in rows], np.float32)
+    return compare(rated, np.stack(answers), found)
+
+
+def compare(rated: Float32Array, answers: Float32Array, faces_found: int) -> Evaluation:
+    """The evaluation of answers (N, 2, 2) as `Device.answer` gives them to ratings (N, 2)."""
+    return Evaluation(
+        n=len(rated),
+        faces_found=faces_found,
+        agreement={
+            answer: {target: agreement(rated[:, t], answers[:, a, t]) for t, target in enumerate(TARGETS)}
+            for a, answer in enumerate(ANSWERS)
+        },
+    )

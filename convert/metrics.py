@@ -1,0 +1,75 @@
+"""How well a series of estimates agrees with its ratings, as the Aff-Wild papers measure it.
+
+Kollias et al., "Deep Affect Prediction in-the-wild", IJCV 2019: CCC (Lin 1989), Pearson's CC, RMSE (they report
+its square too) and SAGR, the share of estimates whose sign agrees with the rating's.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+
+class Agreement(NamedTuple):
+    """Agreement of one target. `ccc_low` and `ccc_high` bound the 95% percentile bootstrap interval of `ccc`."""
+
+    n: int
+    ccc: float
+    ccc_low: float
+    ccc_high: float
+    cc: float
+    rmse: float
+    sagr: float
+
+
+def ccc(rated: ArrayLike, estimated: ArrayLike) -> float:
+    """Concordance correlation coefficient (Lin 1989), −1..1; population moments; 0 where either is constant."""
+    x, y = _pair(rated, estimated)
+    spread = x.var() + y.var() + (x.mean() - y.mean()) ** 2
+    return float(2 * np.mean((x - x.mean()) * (y - y.mean())) / spread) if spread > 0 else 0.0
+
+
+def cc(rated: ArrayLike, estimated: ArrayLike) -> float:
+    """Pearson's correlation coefficient, −1..1; 0 where either is constant."""
+    x, y = _pair(rated, estimated)
+    spread = x.std() * y.std()
+    return float(np.mean((x - x.mean()) * (y - y.mean())) / spread) if spread > 0 else 0.0
+
+
+def rmse(rated: ArrayLike, estimated: ArrayLike) -> float:
+    """Root of the mean squared error, in the ratings' unit."""
+    x, y = _pair(rated, estimated)
+    return float(np.sqrt(np.mean((x - y) ** 2)))
+
+
+def sagr(rated: ArrayLike, estimated: ArrayLike) -> float:
+    """Sign agreement, 0–1; zero has a sign of its own, as `sign` has it, so a rating of exactly 0 rarely agrees."""
+    x, y = _pair(rated, estimated)
+    return float(np.mean(np.sign(x) == np.sign(y)))
+
+
+def agreement(rated: ArrayLike, estimated: ArrayLike, *, draws: int = 1000, seed: int = 0) -> Agreement:
+    """All of the above, with a bootstrap interval for CCC.
+
+    Args:
+        rated, estimated: (N,), −1..1.
+        draws: bootstrap resamples.
+        seed: of the resampling.
+
+    Raises:
+        ValueError: the lengths differ or N is 0.
+    """
+    x, y = _pair(rated, estimated)
+    rng = np.random.default_rng(seed)
+    picks = rng.integers(0, x.size, (draws, x.size))
+    low, high = np.percentile([ccc(x[pick], y[pick]) for pick in picks], [2.5, 97.5])
+    return Agreement(x.size, ccc(x, y), float(low), float(high), cc(x, y), rmse(x, y), sagr(x, y))
+
+
+def _pair(rated: ArrayLike, estimated: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    x, y = np.asarray(rated, np.float64).ravel(), np.asarray(estimated, np.float64).ravel()
+    if x.size != y.size or not x.size:
+        raise ValueError(f"{x.size} ratings for {y.size} estimates")
+    return x, y

@@ -1,0 +1,92 @@
+"""The model card, generated from the manifest: what it is, from what, how good, and what it must not be used for."""
+
+from __future__ import annotations
+
+from edge.bundle import Manifest, Metric
+
+CARD_FILE = "MODEL_CARD.md"
+
+_CARD = """\
+# {name}, version {version}
+
+{network}. Made {created}; weights under {licence}.
+
+Estimates how pleasant (valence) and how activated (arousal) a facial expression **looks**, each in -1..1, on the
+camera device itself. One aligned {size} x {size} RGB crop goes in; a per-picture answer (`frame`) and, after an LSTM
+on a {step_s:g} s time grid, a streamed answer (`stream`) come out. The stream counts from {warmup_steps} steps on.
+
+## What the scores do not mean
+
+- An expression is not a feeling. The scores say how raters would describe a face, not what a person feels, wants or
+  thinks; people differ in how they show what they feel, by culture, age, health and situation.
+- Not for judging individuals, and not for any decision about one: not for staff, education, hiring, policing, health
+  care, insurance or access to anything. It is made for counts and averages over several visitors of a place.
+- Not validated on the people in front of your camera. Compare with people's own ratings before you rely on a number.
+
+## Measured
+
+{metrics}
+
+CCC is Lin's concordance correlation coefficient with a 95% bootstrap interval, CC Pearson's, SAGR the share of equal
+signs (a rating of exactly 0 hardly ever agrees). Held out means: no fit, calibration or teacher saw these pictures;
+they still come from the same generator and the same two raters as the training pictures. `stream` is the answer after
+one picture was held for {held} steps. The same measure for your own data:
+`python -m convert evaluate --csv labels.csv --bundle PATH`.
+
+## Known weaknesses
+
+- Real photographs are harder than generated ones: an earlier network of the same make and data reached CCC 0.76 for
+  valence and 0.51 for arousal on real photographs, so expect **low arousal agreement** on real faces.
+- Two raters, posed and often exaggerated generated expressions; subtle ones, speech and chewing mislead it.
+- Fear, sadness and disgust are rare in the data. Children, very old faces, head coverings, masks, glasses with
+  reflections, strong profiles (beyond about 30 degrees) and faces under 40 pixels are poorly covered.
+- Generated faces inherit the biases of their generators, in skin colour, age, sex and style; they have not been
+  measured by group here, because the data has no such labels.
+- The teacher's errors are in the labels.
+
+## What it was made with
+
+{sources}
+
+**No photograph of a real person is in the training set.** The generators behind the pictures were trained by others on
+photographs, and the teacher by Google on its own data; that chain is listed above, not hidden. Licences are listed as
+their publishers state them; this is not legal advice.
+"""
+
+
+def write_card(manifest: Manifest) -> str:
+    """The card's text (Markdown)."""
+    return _CARD.format(
+        name=manifest.name,
+        version=manifest.version,
+        network=manifest.network,
+        created=manifest.created,
+        licence=manifest.licence,
+        size=manifest.crop.size,
+        step_s=manifest.step_s,
+        warmup_steps=manifest.warmup_steps,
+        held=2 * manifest.warmup_steps,
+        metrics=_metrics(manifest.metrics),
+        sources=_sources(manifest),
+    )
+
+
+def _metrics(metrics: list[Metric]) -> str:
+    if not metrics:
+        return "Nothing: this bundle was packed without an evaluation, and its answers mean nothing until it has one."
+    lines = [
+        "| data | n | answer | target | CCC (95% interval) | CC | RMSE | SAGR |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    lines += [
+        f"| {m.data} | {m.n} | {m.answer} | {m.target} | {m.ccc:.3f} ({m.ccc_low:.3f} to {m.ccc_high:.3f}) "
+        f"| {m.cc:.3f} | {m.rmse:.3f} | {m.sagr:.3f} |"
+        for m in metrics
+    ]
+    return "\n".join(lines)
+
+
+def _sources(manifest: Manifest) -> str:
+    lines = ["| what | pictures | licence | origin | use |", "|---|---|---|---|---|"]
+    lines += [f"| {s.name} | {s.count or ''} | {s.licence} | {s.origin} | {s.use} |" for s in manifest.sources]
+    return "\n".join(lines)

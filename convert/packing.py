@@ -1,0 +1,142 @@
+"""Puts a bundle together and proves it: the manifest from the graphs themselves, golden vectors, hashes, model card."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import zipfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from convert.errors import TrainingError
+from convert.evaluation import Device
+from convert.golden import GOLDEN_FILE, make_golden, tolerances
+from convert.model_card import CARD_FILE, write_card
+from convert.quantization.tensors import BACKBONE_FILE, HEAD_FILE, describe_backbone, describe_head
+from convert.recipe import Recipe
+from edge.affect.golden import check_golden
+from edge.bundle import FORMAT, MANIFEST, Bundle, Crop, Golden, Manifest, Metric, Source, load_bundle
+from edge.errors import EdgeError
+from edge.geometry import CropRule
+
+NETWORK = "shallow Inception-ResNet {width:g} at {size} px, int8; LSTM step of {units} units, float32"
+RUNTIMES = {"litert": ">=2.3.0", "tflite": ">=2.14.0"}
+_DOS_EPOCH = (1980, 1, 1, 0, 0, 0)  # a ZIP of the same files is the same bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Label:
+    """What a bundle calls itself: name, version from 1, and the day it was made as YYYY-MM-DD."""
+
+    name: str
+    version: int
+    created: str
+
+
+def assemble(
+    backbone: bytes,
+    head: bytes,
+    recipe: Recipe,
+    label: Label,
+    *,
+    sources: Sequence[Source],
+    metrics: Sequence[Metric],
+) -> Bundle:
+    """A whole bundle in memory.
+
+    Args:
+        backbone, head: the graphs.
+        recipe: that they were made by.
+        label: name, version and day.
+        sources, metrics: for manifest and model card.
+    """
+    rule = CropRule()
+    manifest = Manifest(
+        format=FORMAT,
+        name=label.name,
+        version=label.version,
+        created=label.created,
+        licence="Apache-2.0",
+        network=NETWORK.format(width=recipe.backbone.width, size=recipe.backbone.size, units=recipe.head.units),
+        runtimes=RUNTIMES,  # type: ignore[arg-type]
+        crop=Crop(size=recipe.backbone.size, **rule._asdict()),
+        step_s=recipe.head.step_s,
+        reset_s=recipe.head.reset_s,
+        warmup_steps=recipe.head.warmup_steps,
+        backbone=describe_backbone(backbone),
+        head=describe_head(head),
+        golden=Golden(file=GOLDEN_FILE, tolerance={}),
+        sources=list(sources),
+        metrics=list(metrics),
+        files={},
+    )
+    files = {BACKBONE_FILE: backbone, HEAD_FILE: head}
+    device = Device(_seal(manifest, files))
+    files[GOLDEN_FILE] = make_golden(device.backbone, device.stream, manifest.head, recipe.backbone.size)
+    golden = Golden(file=GOLDEN_FILE, tolerance=tolerances(manifest))
+    manifest = msgspec.structs.replace(manifest, golden=golden)
+    files[CARD_FILE] = write_card(manifest).encode()
+    return _seal(manifest, files)
+
+
+def write_folder(bundle: Bundle, folder: Path) -> None:
+    """Writes a bundle's folder anew and proves it as a device would.
+
+    Raises:
+        TrainingError: the folder holds something else than a bundle; nothing is deleted then.
+        BundleError: what was written does not load or does not reproduce its golden vectors.
+    """
+    if folder.is_dir() and any(folder.iterdir()) and not (folder / MANIFEST).is_file():
+        raise TrainingError(f"{folder}: is not empty and holds no bundle; choose another --out")
+    fresh = folder.with_name(folder.name + ".partial")
+    shutil.rmtree(fresh, ignore_errors=True)
+    fresh.mkdir(parents=True)
+    for name, data in (*bundle.files.items(), (MANIFEST, encode(bundle.manifest))):
+        (fresh / name).write_bytes(data)
+    prove(fresh)
+    shutil.rmtree(folder, ignore_errors=True)
+    fresh.rename(folder)
+
+
+def write_zip(folder: Path, path: Path) -> None:
+    """Writes a bundle's folder as a ZIP, the same bytes each time, and proves it."""
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for file in sorted(folder.iterdir()):
+            archive.writestr(zipfile.ZipInfo(file.name, _DOS_EPOCH), file.read_bytes(), zipfile.ZIP_DEFLATED)
+    prove(path)
+
+
+def prove(path: Path) -> dict[str, dict[str, float]]:
+    """Loads a bundle and checks its golden vectors on every runtime that is installed here.
+
+    Returns:
+        The largest differences met, by runtime.
+
+    Raises:
+        BundleError: the bundle is broken or a difference is above its tolerance.
+    """
+    bundle = load_bundle(path)
+    worst = {}
+    for runtime in bundle.manifest.golden.tolerance:
+        try:
+            device = Device(bundle, runtime=runtime)
+        except EdgeError:
+            if runtime == "litert":
+                raise
+            continue
+        worst[runtime] = check_golden(bundle, device.backbone, device.stream, runtime)
+    return worst
+
+
+def encode(manifest: Manifest) -> bytes:
+    """The manifest's exact bytes."""
+    return msgspec.json.format(msgspec.json.encode(manifest), indent=2) + b"\n"
+
+
+def _seal(manifest: Manifest, files: Mapping[str, bytes]) -> Bundle:
+    hashes = {name: hashlib.sha256(data).hexdigest() for name, data in files.items()}
+    sealed = msgspec.structs.replace(manifest, files=hashes)
+    return Bundle(manifest=sealed, files=dict(files), sha256=hashlib.sha256(encode(sealed)).hexdigest())

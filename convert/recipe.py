@@ -1,0 +1,100 @@
+"""Recipes: every number that decides what a bundle becomes, by name. A run records the one it used."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+
+from convert.errors import DataError
+
+Count = Annotated[int, msgspec.Meta(ge=1)]
+Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
+
+
+class BackboneRecipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The shallow Inception-ResNet and its training.
+
+    Attributes:
+        size: side of the crop, pixels.
+        width: channels relative to the full network's.
+        embedding: length of the embedding.
+        rater_share: of a label that both rater and teacher gave; the rest is the teacher's.
+        blendshape_weight: of the auxiliary L1 loss.
+        average: decay of the moving average of weights that is kept as the result.
+    """
+
+    size: Annotated[int, msgspec.Meta(ge=32, le=512)] = 112
+    width: Annotated[float, msgspec.Meta(gt=0, le=2)] = 0.25
+    embedding: Count = 128
+    epochs: Count = 120
+    batch: Count = 64
+    learning_rate: float = 2e-3
+    dropout: Share = 0.2
+    rater_share: Share = 0.6
+    blendshape_weight: float = 0.5
+    average: Share = 0.995
+
+
+class HeadRecipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The LSTM step, its time grid and its training.
+
+    Attributes:
+        cell_clip: the cell stays within ± this, in the graph as in training.
+        step_s, reset_s, warmup_steps: the time grid, as in the manifest.
+        sequences: rendered for training; `steps` each, of the grid.
+        truncate: steps that gradients flow back.
+        reset_share: of sequences that start from a zero state; the others carry on.
+    """
+
+    units: Count = 64
+    cell_clip: float = 8.0
+    step_s: float = 0.1
+    reset_s: float = 1.0
+    warmup_steps: Count = 5
+    sequences: Count = 800
+    steps: Count = 80
+    truncate: Count = 20
+    batch: Count = 32
+    epochs: Count = 25
+    learning_rate: float = 2e-3
+    reset_share: Share = 0.5
+
+
+class Recipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Everything that decides what a bundle becomes, besides the data."""
+
+    name: str
+    seed: int = 20
+    calibration: Count = 400
+    backbone: BackboneRecipe = BackboneRecipe()
+    head: HeadRecipe = HeadRecipe()
+
+
+RECIPES = {
+    recipe.name: recipe
+    for recipe in (
+        Recipe(name="default"),
+        # With --start: from weights that know faces already to data of one's own.
+        Recipe(name="finetune", backbone=BackboneRecipe(epochs=25, learning_rate=3e-4)),
+        # Proves the whole way in seconds; its answers mean nothing.
+        Recipe(
+            name="tiny",
+            calibration=8,
+            backbone=BackboneRecipe(size=32, width=0.0625, embedding=8, epochs=1, batch=4),
+            head=HeadRecipe(units=8, sequences=4, steps=12, truncate=6, batch=2, epochs=1, warmup_steps=4),
+        ),
+    )
+}
+
+
+def find_recipe(name: str) -> Recipe:
+    """The recipe of that name.
+
+    Raises:
+        DataError: there is none.
+    """
+    try:
+        return RECIPES[name]
+    except KeyError:
+        raise DataError(f"{name}: no such recipe; there are {sorted(RECIPES)}") from None

@@ -1,0 +1,268 @@
+"""The way from data to graphs, stage by stage; each leaves its result in the run's folder and starts from the last's.
+
+teacher → backbone → quantize → head. TensorFlow is imported by the stages that train, not by this module.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import msgspec
+import numpy as np
+
+from convert.curves import plot_history
+from convert.datasets.collection import load_faces
+from convert.datasets.faces import FaceFinder, LabelledFace, cut_face
+from convert.evaluation import ANSWERS, TARGETS, Device, Evaluation, compare
+from convert.metrics import ccc
+from convert.packing import Label, assemble
+from convert.progress import Progress
+from convert.quantization.export import export_backbone, export_head
+from convert.quantization.tensors import describe_backbone
+from convert.recipe import Recipe
+from convert.run import Run, describe_machine, hash_folder, load_weights, save_weights
+from convert.teacher.landmarker import FaceLandmarker
+from convert.teacher.regressor import TeacherLabels, fit_teacher
+from convert.training.examples import AUXILIARY, Example, make_examples
+from convert.training.nuisance import Nuisance, draw_nuisance, render
+from convert.training.sequences import Sequences, make_sequences
+from edge.affect.backbone import Backbone
+from edge.bundle import Metric
+from edge.engines.litert import LiteRtEngine
+from edge.geometry import CropRule
+from edge.types import Detection, FaceCrop, Float32Array, UInt8Array
+
+TEACHER_LABELS = "labels.npz"
+VALIDATION_DATA = "DiffusionFER-S, held-out part"
+
+
+class Material:
+    """The pictures of a run, found once: faces, what the backbone learns from, and the held-out crops.
+
+    Attributes:
+        faces: all of them.
+        examples: labelled, outside of the held-out part.
+        images, rated: the held-out part: uint8 (N, S, S, 3) device crops and float32 (N, 2).
+    """
+
+    def __init__(self, root: Path, teacher: TeacherLabels, recipe: Recipe) -> None:
+        rule = CropRule()
+        self.faces = load_faces(root, FaceFinder())
+        self.examples = make_examples(self.faces, teacher, rater_share=recipe.backbone.rater_share, rule=rule)
+        held = [face for face in self.faces if face.validation and face.rated is not None]
+        size = recipe.backbone.size
+        crops = [cut_face(face.pixels, _detection(face), size, rule) for face in held]
+        self.images: UInt8Array = np.stack(crops) if crops else np.zeros((0, size, size, 3), np.uint8)
+        self.rated: Float32Array = np.array([face.rated for face in held], np.float32).reshape(-1, 2)
+
+    def counts(self) -> dict[str, int]:
+        """Pictures used, by data set."""
+        sources = [face.source for face in self.faces]
+        return {source: sources.count(source) for source in dict.fromkeys(sources)}
+
+
+def make_teacher(root: Path, task: Path, folder: Path, *, seed: int = 0) -> TeacherLabels:
+    """Fits the teacher on a data folder and writes `labels.npz` and `report.json`."""
+    faces = load_faces(root, FaceFinder())
+    landmarker = FaceLandmarker(task)
+    shapes = []
+    with Progress("teacher", len(faces), every=400) as progress:
+        for face in faces:
+            shapes.append(landmarker.describe(face.pixels, face.landmarks_px))
+            progress.advance()
+    labels, report = fit_teacher(faces, shapes, seed=seed)
+    labels.save(folder / TEACHER_LABELS)
+    Run(folder).write_json(
+        "report.json",
+        {
+            "machine": describe_machine(),
+            "landmarker_sha256": hashlib.sha256(task.read_bytes()).hexdigest(),
+            "faces": len(faces),
+            "agreement": {
+                part: {target: found._asdict() for target, found in targets.items()} for part, targets in report.items()
+            },
+        },
+    )
+    return labels
+
+
+def train_backbone_stage(
+    run: Run, recipe: Recipe, material: Material, *, start: Path | None = None, stop_after: int | None = None
+) -> None:
+    """Trains the backbone, from the weights in `start` if given, or goes on; writes its weights and curves."""
+    from convert.training.backbone import Validation, fit_embedding, train_backbone
+
+    started = time.monotonic()
+    validation = Validation(material.images, material.rated) if len(material.rated) else None
+    with Progress("backbone", recipe.backbone.epochs) as progress:
+        weights, history = train_backbone(
+            material.examples,
+            validation,
+            recipe.backbone,
+            folder=run.path("backbone"),
+            seed=recipe.seed,
+            progress=progress,
+            start=load_weights(start) if start is not None else None,
+            stop_after=stop_after,
+        )
+    if len(history) < recipe.backbone.epochs:
+        return
+    weights = fit_embedding(weights, calibration_images(material.examples, recipe), recipe.backbone)
+    save_weights(run.path("backbone.npz"), weights)
+    plot_history(history, run.path("backbone.png"), "backbone")
+    run.write_json("backbone.json", {"seconds": round(time.monotonic() - started, 1), "history": history})
+
+
+def quantize_stage(run: Run, recipe: Recipe, material: Material) -> dict[str, object]:
+    """Makes the int8 graph and says what it cost against the float one, on the held-out crops."""
+    weights = load_weights(run.path("backbone.npz"))
+    images = calibration_images(material.examples, recipe)
+    graphs = export_backbone(weights, recipe, images, blendshapes=len(AUXILIARY))._asdict()
+    run.path("backbone.tflite").write_bytes(graphs["int8"])
+    report: dict[str, object] = {"bytes": {kind: len(graph) for kind, graph in graphs.items()}}
+    if len(material.rated):
+        answers = {kind: _answers(graph, material.images) for kind, graph in graphs.items()}
+        report["ccc"] = {
+            kind: {target: round(ccc(material.rated[:, t], va[:, t]), 4) for t, target in enumerate(TARGETS)}
+            for kind, va in answers.items()
+        }
+        report["rms"] = float(np.sqrt(np.mean((answers["int8"] - answers["float32"]) ** 2)))
+        report["max"] = float(np.max(np.abs(answers["int8"] - answers["float32"])))
+    run.write_json("quantization.json", report)
+    return report
+
+
+def train_head_stage(run: Run, recipe: Recipe, material: Material, *, stop_after: int | None = None) -> None:
+    """Trains the head on what the int8 backbone makes of sequences, or goes on; writes weights, graph and curves."""
+    from convert.training.head import train_head
+
+    graph = run.read("backbone.tflite", "quantize")
+    started = time.monotonic()
+    sequences = _sequences(run, recipe, material.examples, graph)
+    backbone = _backbone(graph)
+    held = None
+    if len(material.rated):
+        vectors = np.stack([_embed(backbone, image) for image in material.images])
+        steps = 2 * recipe.head.warmup_steps
+        held = Sequences(np.repeat(vectors[:, None], steps, 1), np.repeat(material.rated[:, None], steps, 1))
+    with Progress("head", recipe.head.epochs) as progress:
+        weights, history = train_head(
+            sequences,
+            _readout(load_weights(run.path("backbone.npz")), recipe),
+            recipe.head,
+            held=held,
+            folder=run.path("head"),
+            seed=recipe.seed,
+            progress=progress,
+            stop_after=stop_after,
+        )
+    if len(history) < recipe.head.epochs:
+        return
+    save_weights(run.path("head.npz"), weights)
+    run.path("head.tflite").write_bytes(export_head(weights, recipe))
+    plot_history(history, run.path("head.png"), "head")
+    run.write_json("head.json", {"seconds": round(time.monotonic() - started, 1), "history": history})
+
+
+def evaluate_stage(run: Run, recipe: Recipe, material: Material) -> Evaluation | None:
+    """The held-out part through the device's code; writes `evaluation.json`, whose records the manifest takes."""
+    if not len(material.rated):
+        run.write_json("evaluation.json", {"metrics": [], "counts": material.counts()})
+        return None
+    label = Label(name="evaluation", version=1, created="-")
+    bundle = assemble(
+        run.read("backbone.tflite", "quantize"), run.read("head.tflite", "train"), recipe, label, sources=[], metrics=[]
+    )
+    device = Device(bundle)
+    found = compare(material.rated, np.stack([device.answer(image) for image in material.images]), len(material.rated))
+    metrics = [
+        msgspec.convert(
+            {"data": VALIDATION_DATA, "answer": answer, "target": target, **found.agreement[answer][target]._asdict()},
+            Metric,
+        )
+        for answer in ANSWERS
+        for target in TARGETS
+    ]
+    run.write_json("evaluation.json", {"metrics": msgspec.to_builtins(metrics), "counts": material.counts()})
+    return found
+
+
+def record_data(run: Run, root: Path, seed: int) -> None:
+    """Writes hashes of the data, the seed and the machine."""
+    sets = [folder for folder in sorted(root.iterdir()) if folder.name in ("diffusionfer", "sfhq")]
+    hashes = {folder.name: hash_folder(folder) for folder in sets}
+    run.write_json("data.json", {"seed": seed, "sha256": hashes, "machine": describe_machine()})
+
+
+def calibration_images(examples: Sequence[Example], recipe: Recipe) -> UInt8Array:
+    """Device crops of training faces to calibrate on, half of them under a nuisance: uint8 (N, S, S, 3), RGB."""
+    rng = np.random.default_rng([recipe.seed, 1])
+    picks = rng.choice(len(examples), min(recipe.calibration, len(examples)), replace=False)
+    images = []
+    for number, pick in enumerate(picks):
+        example = examples[int(pick)]
+        nuisance = draw_nuisance(rng) if number % 2 else Nuisance()
+        images.append(render(example.pixels, example.square, nuisance, recipe.backbone.size))
+    return np.stack(images)
+
+
+def _sequences(run: Run, recipe: Recipe, examples: Sequence[Example], graph: bytes) -> Sequences:
+    """Rendered once for a graph and recipe, then read back: resuming the head need not wait for them."""
+    key = hashlib.sha256(graph + msgspec.json.encode(recipe) + str(len(examples)).encode()).hexdigest()[:16]
+    path = run.path(f"sequences-{key}.npz")
+    if path.is_file():
+        with np.load(path, allow_pickle=False) as file:
+            return Sequences(file["embeddings"], file["va"])
+    backbone = _backbone(graph)
+    examples = [_as_seen(example, backbone, recipe.backbone.size) for example in examples]
+    with Progress("sequences", recipe.head.sequences, every=160) as progress:
+        sequences = make_sequences(
+            examples,
+            lambda crop: _embed(backbone, crop),
+            recipe.head,
+            size=recipe.backbone.size,
+            seed=recipe.seed,
+            advance=progress.advance,
+        )
+    for old in run.folder.glob("sequences-*.npz"):
+        old.unlink()
+    np.savez(path, embeddings=sequences.embeddings, va=sequences.va)
+    return sequences
+
+
+def _as_seen(example: Example, backbone: Backbone, size: int) -> Example:
+    """The same face labelled by the backbone's answer to its undisturbed crop.
+
+    The head is to add time, not a second opinion: asked for the raters' labels, it learns the training faces by heart
+    and loses on others. So it learns to say, under every disturbance, what an undisturbed picture would have said.
+    """
+    crop = render(example.pixels, example.square, Nuisance(), size)
+    va = backbone.embed(FaceCrop(track_id=0, pixels=crop, captured_ns=0)).va
+    return replace(example, va=va)
+
+
+def _readout(weights: list[Float32Array], recipe: Recipe) -> tuple[Float32Array, Float32Array]:
+    from convert.training.backbone import readout
+
+    return readout(weights, recipe.backbone)
+
+
+def _backbone(graph: bytes) -> Backbone:
+    return Backbone(LiteRtEngine(graph, name="backbone.tflite"), describe_backbone(graph))
+
+
+def _embed(backbone: Backbone, crop: UInt8Array) -> Float32Array:
+    return backbone.embed(FaceCrop(track_id=0, pixels=crop, captured_ns=0)).vector
+
+
+def _answers(graph: bytes, images: UInt8Array) -> Float32Array:
+    backbone = _backbone(graph)
+    return np.stack([backbone.embed(FaceCrop(track_id=0, pixels=image, captured_ns=0)).va for image in images])
+
+
+def _detection(face: LabelledFace) -> Detection:
+    return Detection(box_px=(0.0, 0.0, 0.0, 0.0), score=1.0, landmarks_px=face.landmarks_px)

@@ -1,0 +1,134 @@
+"""The head's training: truncated back-propagation through time with a state that is carried on, and random resets.
+
+A head whose state is reset at every batch learns answers that hold for the length of a batch; on a device the state
+lives as long as its track. So rows keep their state from one sequence into the next, and some start anew.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from convert.errors import TrainingError
+from convert.keras_runtime import keras, seed_everything, tf
+from convert.metrics import ccc
+from convert.models.lstm_head import LstmHead
+from convert.progress import Progress
+from convert.recipe import HeadRecipe
+from convert.training.checkpoint import TrainingState, restore_or_start
+from convert.training.losses import ccc_loss, squared_loss
+from convert.training.sequences import Sequences
+from edge.types import Float32Array
+
+_AVERAGE = 0.99
+_INPUT_NOISE = 0.3  # in standard deviations of the embedding: the readout must not hang on single numbers
+
+
+def train_head(
+    sequences: Sequences,
+    readout: tuple[Float32Array, Float32Array],
+    recipe: HeadRecipe,
+    *,
+    held: Sequences | None,
+    folder: Path,
+    seed: int,
+    progress: Progress,
+    stop_after: int | None = None,
+) -> tuple[list[Any], list[dict[str, float]]]:
+    """Trains, or goes on where `folder` has a checkpoint.
+
+    Args:
+        sequences: to learn from.
+        readout: kernel (D, 2) and bias (2,) of the backbone's own `va`, where the head's readout starts.
+        recipe: of the head.
+        held: held-out sequences; measured at their last step, decides nothing.
+        folder: for checkpoints.
+        seed: of weights, order and resets.
+        progress: told of each epoch.
+        stop_after: leave after this epoch, as an interruption would.
+
+    Returns:
+        The averaged weights in Keras's order, and one record an epoch.
+
+    Raises:
+        TrainingError: there are fewer sequences than one batch, or the loss is no number any more.
+    """
+    count, length, width = sequences.embeddings.shape
+    if count < recipe.batch:
+        raise TrainingError(f"{count} sequences are fewer than one batch of {recipe.batch}")
+    seed_everything(seed)
+    head = LstmHead(width, recipe)
+    head.start_from(sequences.embeddings.reshape(-1, width), *readout)
+    updates = recipe.epochs * (count // recipe.batch) * -(-length // recipe.truncate)
+    optimizer = keras.optimizers.Adam(
+        keras.optimizers.schedules.CosineDecay(recipe.learning_rate, max(updates, 1)), clipnorm=1.0
+    )
+    state = restore_or_start(folder, head, optimizer)
+    step = _make_step(head, optimizer, state)
+    averaged = LstmHead(width, recipe)
+    for epoch in range(state.epoch, recipe.epochs):
+        loss = _run_epoch(sequences, recipe, step, np.random.default_rng([seed, epoch]))
+        if not np.isfinite(loss):
+            raise TrainingError(f"the head's loss became {loss} in epoch {epoch + 1}; lower the learning rate")
+        record = {"epoch": epoch + 1.0, "loss": loss}
+        if held is not None:
+            averaged.set_weights([value.numpy() for value in state.average])
+            last = averaged(tf.constant(held.embeddings)).numpy()[:, -1]
+            record |= {
+                "valence_ccc": ccc(held.va[:, -1, 0], last[:, 0]),
+                "arousal_ccc": ccc(held.va[:, -1, 1], last[:, 1]),
+            }
+        state.save(record)
+        progress.advance(record)
+        if stop_after is not None and epoch + 1 >= stop_after:
+            break
+    return [value.numpy() for value in state.average], state.history
+
+
+def _run_epoch(sequences: Sequences, recipe: HeadRecipe, step: Callable[..., Any], rng: np.random.Generator) -> float:
+    count, length, _ = sequences.embeddings.shape
+    order = rng.permutation(count)
+    h = c = np.zeros((recipe.batch, recipe.units), np.float32)
+    losses = []
+    for at in range(0, count - recipe.batch + 1, recipe.batch):
+        rows = order[at : at + recipe.batch]
+        keep = (rng.random((recipe.batch, 1)) >= recipe.reset_share).astype(np.float32)
+        h, c = h * keep, c * keep
+        for start in range(0, length, recipe.truncate):
+            end = min(start + recipe.truncate, length)
+            age = np.broadcast_to(np.arange(start, end), (recipe.batch, end - start))
+            # Cold answers are not counted on the device; they are asked for all the same, only less.
+            weight = np.where(age < recipe.warmup_steps, 0.5, 1.0).astype(np.float32)
+            loss, h, c = step(
+                tf.constant(sequences.embeddings[rows, start:end]),
+                tf.constant(sequences.va[rows, start:end]),
+                tf.constant(weight),
+                tf.constant(h),
+                tf.constant(c),
+                tf.constant(rng.integers(2**31, size=2), tf.int32),
+            )
+            losses.append(float(loss))
+            h, c = h.numpy(), c.numpy()
+    return float(np.mean(losses))
+
+
+def _make_step(head: LstmHead, optimizer: Any, state: TrainingState) -> Callable[..., Any]:
+    @tf.function(reduce_retracing=True)  # type: ignore[untyped-decorator]
+    def step(embeddings: Any, va: Any, weight: Any, h: Any, c: Any, seed: Any) -> Any:
+        noise = tf.random.stateless_normal(tf.shape(embeddings), seed) * _INPUT_NOISE * head.spread
+        with tf.GradientTape() as tape:
+            answer, next_h, next_c = head.unroll(embeddings + noise, h, c)
+            flat = tf.reshape(va, (-1, 2)), tf.reshape(answer, (-1, 2)), tf.reshape(weight, (-1,))
+            loss = ccc_loss(*flat) + 2 * squared_loss(*flat)
+        gradients = tape.gradient(loss, head.trainable_variables)
+        optimizer.apply_gradients(zip(gradients, head.trainable_variables, strict=True))
+        made = tf.cast(optimizer.iterations, tf.float32)
+        decay = tf.minimum(_AVERAGE, (1 + made) / (10 + made))
+        for average, value in zip(state.average, head.weights, strict=True):
+            average.assign(decay * average + (1 - decay) * value)
+        return loss, next_h, next_c
+
+    return step

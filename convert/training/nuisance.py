@@ -1,0 +1,218 @@
+"""How one face may look otherwise in a store without showing another expression.
+
+A `Nuisance` is one draw of everything that varies besides the expression; `render` makes the crop that the device
+would have cut. Geometry goes through the device's own crop, so no interpolation is added that the device lacks.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from edge.face.crop import cut_square
+from edge.geometry import Square
+from edge.types import UInt8Array
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Nuisance:
+    """One draw; the defaults change nothing.
+
+    Attributes:
+        roll: radians by which the square is turned.
+        zoom: side of the square relative to the rule's.
+        shift: (x, y) of its centre in units of its side.
+        flip: mirrored left to right.
+        squeeze: width relative to height, as a turned head or another lens has it.
+        border: what lies outside of the picture: `grey` as on the device, `replicate` or `reflect`.
+        gamma, gain, contrast: of the light; `tint` (3,) by channel; `grey` mixes colour out, 0–1.
+        shade: brightness added across the face, from − to + this, in direction `shade_angle` radians.
+        occlusion: (x1, y1, x2, y2) in units of the crop's side, and its RGB; None for none.
+        low_px: resolution of the face before it was scaled up to the crop; 0 keeps the crop's.
+        blur_px, blur_angle: length of motion in crop pixels, and direction.
+        noise: standard deviation in pixel values.
+        jpeg: quality; 0 for none.
+        seed: of noise and of the occlusion's texture.
+    """
+
+    roll: float = 0.0
+    zoom: float = 1.0
+    shift: tuple[float, float] = (0.0, 0.0)
+    flip: bool = False
+    squeeze: float = 1.0
+    border: str = "grey"
+    gamma: float = 1.0
+    gain: float = 1.0
+    contrast: float = 1.0
+    tint: tuple[float, float, float] = (1.0, 1.0, 1.0)
+    grey: float = 0.0
+    shade: float = 0.0
+    shade_angle: float = 0.0
+    occlusion: tuple[float, float, float, float] | None = None
+    occlusion_rgb: tuple[float, float, float] = (127.0, 127.0, 127.0)
+    low_px: int = 0
+    blur_px: float = 0.0
+    blur_angle: float = 0.0
+    noise: float = 0.0
+    jpeg: int = 0
+    seed: int = 0
+
+
+_BORDERS = {"replicate": cv2.BORDER_REPLICATE, "reflect": cv2.BORDER_REFLECT}
+
+
+def draw_nuisance(rng: np.random.Generator) -> Nuisance:
+    """Draws one, as wide as cameras, lamps and customers in a store differ."""
+    size = rng.uniform(0.15, 0.45, 2)
+    corner = rng.uniform(-0.1, 1.1 - size)
+    occluded = rng.random() < 0.25
+    return Nuisance(
+        roll=float(np.radians(rng.uniform(-12, 12))),
+        zoom=float(rng.uniform(0.82, 1.18)),
+        shift=(float(rng.uniform(-0.06, 0.06)), float(rng.uniform(-0.06, 0.06))),
+        flip=bool(rng.random() < 0.5),
+        squeeze=float(rng.uniform(0.88, 1.08)),
+        border=str(rng.choice(["grey", "replicate", "reflect"], p=[0.5, 0.25, 0.25])),
+        occlusion=(*corner.tolist(), *(corner + size).tolist()) if occluded else None,
+        occlusion_rgb=tuple(rng.uniform(0, 255, 3).tolist()),
+        seed=int(rng.integers(2**31)),
+        **_draw_light(rng),
+        **_draw_camera(rng),
+    )
+
+
+def _draw_light(rng: np.random.Generator) -> dict[str, Any]:
+    return {
+        "gamma": float(np.exp(rng.uniform(-0.5, 0.5))),
+        "gain": float(rng.uniform(0.6, 1.3)),
+        "contrast": float(rng.uniform(0.35, 1.2)),
+        "tint": tuple(rng.uniform(0.85, 1.15, 3).tolist()),
+        "grey": float(rng.choice([0.0, rng.random(), 1.0], p=[0.6, 0.25, 0.15])),
+        "shade": float(rng.uniform(0, 60)) if rng.random() < 0.35 else 0.0,
+        "shade_angle": float(rng.uniform(0, 2 * np.pi)),
+    }
+
+
+def _draw_camera(rng: np.random.Generator) -> dict[str, Any]:
+    return {
+        "low_px": int(rng.uniform(20, 80)) if rng.random() < 0.4 else 0,
+        "blur_px": float(rng.uniform(1.5, 7)) if rng.random() < 0.2 else 0.0,
+        "blur_angle": float(rng.uniform(0, np.pi)),
+        "noise": float(rng.uniform(1, 10)) if rng.random() < 0.5 else 0.0,
+        "jpeg": int(rng.uniform(25, 90)) if rng.random() < 0.3 else 0,
+    }
+
+
+def drift_nuisance(nuisance: Nuisance, rng: np.random.Generator, *, jitter: float = 1.0) -> Nuisance:
+    """The next picture of the same face a tenth of a second later: detector jitter, hand movement, new noise."""
+    return replace(
+        nuisance,
+        roll=nuisance.roll * 0.97 + jitter * float(rng.normal(0, 0.02)),
+        zoom=1 + (nuisance.zoom - 1) * 0.97 + jitter * float(rng.normal(0, 0.015)),
+        shift=(
+            nuisance.shift[0] * 0.95 + jitter * float(rng.normal(0, 0.01)),
+            nuisance.shift[1] * 0.95 + jitter * float(rng.normal(0, 0.01)),
+        ),
+        gain=float(np.clip(nuisance.gain + jitter * rng.normal(0, 0.01), 0.4, 1.5)),
+        seed=int(rng.integers(2**31)),
+    )
+
+
+def render(pixels: UInt8Array, square: Square, nuisance: Nuisance, size: int) -> UInt8Array:
+    """The crop of a face as it would look under a nuisance.
+
+    Args:
+        pixels: uint8 (H, W, 3), RGB.
+        square: the rule's square of the face, in pixels of the picture.
+        nuisance: what varies.
+        size: side of the crop, pixels.
+
+    Returns:
+        uint8 (size, size, 3), RGB.
+    """
+    moved = square._replace(
+        center_x=square.center_x + nuisance.shift[0] * square.side,
+        center_y=square.center_y + nuisance.shift[1] * square.side,
+        side=max(square.side * nuisance.zoom, 1.0),
+        roll=square.roll + nuisance.roll,
+    )
+    if nuisance.border != "grey":
+        pad = max(pixels.shape[:2]) // 2
+        padded = cv2.copyMakeBorder(pixels, pad, pad, pad, pad, _BORDERS[nuisance.border])
+        pixels = np.asarray(padded, np.uint8)
+        moved = moved._replace(center_x=moved.center_x + pad, center_y=moved.center_y + pad)
+    crop = cut_square(pixels, moved, size)
+    if nuisance.squeeze != 1.0:
+        crop = _squeezed(crop, nuisance.squeeze)
+    if nuisance.flip:
+        crop = np.ascontiguousarray(crop[:, ::-1])
+    return photograph(crop, nuisance)
+
+
+def photograph(crop: UInt8Array, nuisance: Nuisance) -> UInt8Array:
+    """The part of `render` after the geometry: occlusion, light and camera; same shape in and out."""
+    rng = np.random.default_rng(nuisance.seed)
+    values: NDArray[Any] = crop.astype(np.float32)
+    if nuisance.occlusion is not None:
+        _occlude(values, nuisance, rng)
+    values = _lit(values, nuisance)
+    size = crop.shape[0]
+    low = nuisance.low_px if 0 < nuisance.low_px < size else size
+    if nuisance.blur_px > 0:
+        values = cv2.filter2D(values, -1, _motion_kernel(nuisance.blur_px, nuisance.blur_angle))
+    if low != size:
+        values = cv2.resize(values, (low, low), interpolation=cv2.INTER_AREA)
+    if nuisance.noise > 0:
+        values = values + rng.normal(0, nuisance.noise, values.shape).astype(np.float32)
+    small = np.clip(np.rint(values), 0, 255).astype(np.uint8)
+    if nuisance.jpeg:
+        _, data = cv2.imencode(".jpg", small, [cv2.IMWRITE_JPEG_QUALITY, nuisance.jpeg])
+        small = np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR), np.uint8)
+    if low != size:
+        small = np.asarray(cv2.resize(small, (size, size), interpolation=cv2.INTER_LINEAR), np.uint8)
+    return small
+
+
+def _squeezed(crop: UInt8Array, squeeze: float) -> UInt8Array:
+    size = crop.shape[0]
+    half = (size - 1) / 2
+    matrix = np.array([[squeeze, 0, half * (1 - squeeze)], [0, 1, 0]])
+    return np.asarray(cv2.warpAffine(crop, matrix, (size, size), borderMode=cv2.BORDER_REPLICATE), np.uint8)
+
+
+def _occlude(values: NDArray[np.float32], nuisance: Nuisance, rng: np.random.Generator) -> None:
+    size = values.shape[0]
+    x1, y1, x2, y2 = (round(min(max(edge, 0.0), 1.0) * size) for edge in nuisance.occlusion or (0, 0, 0, 0))
+    if x2 > x1 and y2 > y1:
+        texture = rng.normal(0, 12, (y2 - y1, x2 - x1, 1)).astype(np.float32)
+        values[y1:y2, x1:x2] = np.array(nuisance.occlusion_rgb, np.float32) + texture
+
+
+def _lit(values: NDArray[np.float32], nuisance: Nuisance) -> NDArray[np.float32]:
+    size = values.shape[0]
+    if nuisance.grey > 0:
+        luma = values @ np.array([0.299, 0.587, 0.114], np.float32)
+        values = values + np.float32(nuisance.grey) * (luma[..., None] - values)
+    values = 255 * (np.clip(values, 0, 255) / 255) ** np.float32(nuisance.gamma)
+    middle = values.mean()
+    values = (values - middle) * np.float32(nuisance.contrast) + middle
+    values = values * (np.float32(nuisance.gain) * np.array(nuisance.tint, np.float32))
+    if nuisance.shade > 0:
+        across = np.linspace(-1, 1, size, dtype=np.float32)
+        cos, sin = np.cos(nuisance.shade_angle), np.sin(nuisance.shade_angle)
+        values = values + np.float32(nuisance.shade) * (cos * across[None, :, None] + sin * across[:, None, None])
+    return np.asarray(values, np.float32)
+
+
+def _motion_kernel(length: float, angle: float) -> NDArray[np.float32]:
+    side = int(np.ceil(length)) | 1
+    kernel = np.zeros((side, side), np.float32)
+    half = (side - 1) / 2
+    step = np.array([np.cos(angle), np.sin(angle)]) * (length - 1) / 2
+    start, end = np.rint(half - step).astype(int), np.rint(half + step).astype(int)
+    cv2.line(kernel, tuple(map(int, start)), tuple(map(int, end)), 1.0)
+    return kernel / kernel.sum()

@@ -1,0 +1,88 @@
+"""Drawn faces and tiny data in the published layouts: nothing here is a photograph or anybody's data."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from convert.datasets.faces import FaceFinder
+from convert.teacher.regressor import TeacherLabels
+from edge.errors import AssetError
+
+
+def _draw_face(rng: np.random.Generator, smile: float, mouth_open: float, size: int = 224) -> np.ndarray:
+    image = np.full((size, size, 3), rng.integers(40, 200, 3), np.uint8)
+    skin = tuple(int(v) for v in np.array([205, 165, 140]) * rng.uniform(0.6, 1.15))
+    dark = tuple(int(v * 0.25) for v in skin)
+    cx, cy = size / 2 + rng.uniform(-8, 8), size / 2 + rng.uniform(-8, 8)
+
+    def ellipse(
+        dx: float, dy: float, w: float, h: float, colour: tuple[int, ...], start: int = 0, end: int = 360
+    ) -> None:
+        center = (round(cx + dx * size), round(cy + dy * size))
+        cv2.ellipse(image, center, (round(w * size), max(round(h * size), 1)), 0, start, end, colour, -1, cv2.LINE_AA)
+
+    ellipse(0, -0.08, 0.34, 0.40, dark)
+    ellipse(0, 0, 0.29, 0.38, skin)
+    for side in (-1, 1):
+        ellipse(side * 0.12, -0.08, 0.055, 0.028, (240, 240, 240))
+        ellipse(side * 0.12, -0.08, 0.024, 0.026, (40, 30, 30))
+        ellipse(side * 0.12, -0.15, 0.07, 0.014, dark)
+    ellipse(0, 0.06, 0.03, 0.05, tuple(int(v * 0.8) for v in skin))
+    ellipse(0, 0.2, 0.09 + 0.05 * smile, 0.02 + 0.06 * mouth_open, (150, 50, 60))
+    return cv2.GaussianBlur(image, (5, 5), 0)
+
+
+@pytest.fixture(scope="session")
+def finder() -> FaceFinder:
+    try:
+        return FaceFinder()
+    except AssetError as error:
+        pytest.skip(f"the face detector's file is not here: {error}")
+
+
+@pytest.fixture(scope="session")
+def draw_face() -> Callable[..., np.ndarray]:
+    return _draw_face
+
+
+@pytest.fixture(scope="session")
+def drawn_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data folder in DiffusionFER's layout with 40 drawn faces, and teacher labels in `teacher/`."""
+    root = tmp_path_factory.mktemp("data")
+    images = root / "diffusionfer" / "images"
+    images.mkdir(parents=True)
+    rng = np.random.default_rng(3)
+    names, labels = [], []
+    with (root / "diffusionfer" / "labels.csv").open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["image", "valence", "arousal", "expression", "group"])
+        for number in range(40):
+            smile, mouth_open = rng.uniform(-0.8, 0.8), rng.uniform(0, 0.8)
+            name = f"{number:03d}.jpg"
+            pixels = _draw_face(rng, smile, mouth_open)
+            cv2.imwrite(str(images / name), pixels[:, :, ::-1])
+            writer.writerow([f"images/{name}", round(smile, 1), round(mouth_open, 1), "drawn", number])
+            names.append(f"diffusionfer/{name}")
+            labels.append((smile, mouth_open))
+    TeacherLabels(
+        names=tuple(names),
+        va=np.array(labels, np.float32),
+        blendshapes=rng.uniform(0, 1, (len(names), 52)).astype(np.float32),
+    ).save(root / "teacher" / "labels.npz")
+    return root
+
+
+@pytest.fixture(scope="session")
+def tiny_run(drawn_data: Path, finder: FaceFinder, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The run's folder after `train --recipe tiny` on the drawn faces: every stage, one epoch each."""
+    from convert.commands.train import Stage, train
+
+    folder = tmp_path_factory.mktemp("run") / "tiny"
+    train(drawn_data, folder, "tiny", None, None, None, drawn_data / "teacher", None, None, Stage.ALL)
+    return folder

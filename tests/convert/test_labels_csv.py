@@ -1,0 +1,49 @@
+"""Label files: what is read, and how a bad line is named."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from convert.datasets.labels_csv import read_labels
+from convert.errors import DataError
+
+
+def _write(folder: Path, text: str) -> Path:
+    path = folder / "labels.csv"
+    path.write_text(text)
+    return path
+
+
+def test_columns_in_any_order_with_extras(tmp_path: Path) -> None:
+    path = _write(tmp_path, "arousal,mood,image,valence\n0.5,fine,a/b.png,-1\n")
+    (row,) = read_labels(path)
+    assert (row.image, row.valence, row.arousal) == (tmp_path / "a/b.png", -1.0, 0.5)
+    assert row.extra == {"mood": "fine"}
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("image,valence\na.png,0\n", r"labels\.csv:1: has no column 'arousal'"),
+        ("image,valence,arousal\na.png,0,0\nb.png,high,0\n", r"labels\.csv:3: column 'valence' is 'high'"),
+        ("image,valence,arousal\na.png,0,1.5\n", r"labels\.csv:2: column 'arousal' is 1\.5, outside"),
+        ("image,valence,arousal\na.png,nan,0\n", r"labels\.csv:2: column 'valence' is nan, outside"),
+        ("image,valence,arousal\na.png,0\n", r"labels\.csv:2: column 'arousal' is None, not a number"),
+        ("image,valence,arousal\n,0,0\n", r"labels\.csv:2: column 'image' is empty"),
+        ("image,valence,arousal\n", r"labels\.csv: has no line below its header"),
+        ("", r"labels\.csv:1: has no column 'image'"),
+    ],
+)
+def test_a_bad_file_is_named_with_its_line(tmp_path: Path, text: str, said: str) -> None:
+    with pytest.raises(DataError, match=said):
+        read_labels(_write(tmp_path, text))
+
+
+def test_a_file_that_is_not_there_or_no_text(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="no such label file"):
+        read_labels(tmp_path / "none.csv")
+    (tmp_path / "labels.csv").write_bytes(b"image,valence,arousal\n\xff\xfe,0,0\n")
+    with pytest.raises(DataError, match="not UTF-8"):
+        read_labels(tmp_path / "labels.csv")

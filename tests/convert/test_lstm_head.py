@@ -1,0 +1,70 @@
+"""The exported step against whole sequences in Keras, and its clip."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from convert.recipe import RECIPES
+from convert.run import load_weights
+from edge.engines.litert import LiteRtEngine
+
+RECIPE = RECIPES["tiny"]
+UNITS, LENGTH = RECIPE.head.units, RECIPE.backbone.embedding
+
+
+@pytest.fixture(scope="module")
+def engine(tiny_run: Path) -> LiteRtEngine:
+    return LiteRtEngine((tiny_run / "head.tflite").read_bytes(), name="head.tflite")
+
+
+def _zeros(faces: int) -> np.ndarray:
+    return np.zeros((faces, UNITS), np.float32)
+
+
+@pytest.mark.slow
+def test_single_steps_equal_a_whole_keras_lstm_over_1000_steps(tiny_run: Path, engine: LiteRtEngine) -> None:
+    from convert.keras_runtime import keras
+    from convert.models.lstm_head import LstmHead
+
+    head = LstmHead(LENGTH, RECIPE.head)
+    head.set_weights(load_weights(tiny_run / "head.npz"))
+    rng = np.random.default_rng(0)
+    x = (head.center.numpy() + head.spread.numpy() * rng.normal(size=(2, 1000, LENGTH))).astype(np.float32)
+    lstm = keras.layers.LSTM(UNITS, return_sequences=True)
+    lstm.build((None, None, LENGTH))
+    lstm.set_weights(head.cell.get_weights())
+    standard = ((x - head.center.numpy()) / head.spread.numpy()).astype(np.float32)
+    hidden = lstm(standard).numpy()
+    va = np.clip((head.picture(standard) + head.memory(hidden)).numpy(), -1, 1)
+
+    h, c = _zeros(2), _zeros(2)
+    for t in range(1000):
+        out = engine.invoke({"embedding": x[:, t], "h": h, "c": c})
+        h, c = out["next_h"], out["next_c"]
+        np.testing.assert_allclose(h, hidden[:, t], atol=1e-5)
+        np.testing.assert_allclose(out["va"], va[:, t], atol=1e-5)
+
+
+@pytest.mark.slow
+def test_faces_in_one_call_do_not_touch_each_other(engine: LiteRtEngine) -> None:
+    rng = np.random.default_rng(1)
+    x, h, c = (rng.normal(size=(5, n)).astype(np.float32) for n in (LENGTH, UNITS, UNITS))
+    together = engine.invoke({"embedding": x, "h": h, "c": c})
+    for face in range(5):
+        one = slice(face, face + 1)
+        alone = engine.invoke({"embedding": x[one], "h": h[one], "c": c[one]})
+        for name, values in alone.items():
+            np.testing.assert_allclose(values, together[name][one], atol=1e-6)
+
+
+@pytest.mark.slow
+def test_the_cell_is_clipped_and_the_answer_cut(engine: LiteRtEngine) -> None:
+    clip = RECIPE.head.cell_clip
+    far = np.full((1, UNITS), 500, np.float32)
+    out = engine.invoke({"embedding": np.full((1, LENGTH), 90, np.float32), "h": _zeros(1), "c": far})
+    assert np.abs(out["next_c"]).max() <= clip
+    assert out["next_c"].max() == pytest.approx(clip)
+    assert np.abs(out["va"]).max() <= 1

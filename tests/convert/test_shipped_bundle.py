@@ -1,0 +1,77 @@
+"""The bundle in `edge/bundles/default`: whole, small, honest, and as good as it says."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from convert.packing import prove
+from convert.quantization.graph import float_operators
+from edge.bundle import default_bundle, load_bundle
+
+ROOT = Path(__file__).resolve().parents[2]
+SHARED = ROOT.parent / "shared"
+
+
+def test_it_loads_and_reproduces_its_golden_vectors() -> None:
+    assert (
+        prove(default_bundle())["litert"]["embedding"]
+        <= load_bundle(default_bundle()).manifest.golden.tolerance["litert"]
+    )
+
+
+def test_it_is_small_and_its_backbone_is_all_int8() -> None:
+    bundle = load_bundle(default_bundle())
+    assert sum(map(len, bundle.files.values())) < 2_000_000
+    assert float_operators(bundle.files["backbone.tflite"]) == []
+
+
+def test_its_card_names_sources_limits_and_intervals() -> None:
+    bundle = load_bundle(default_bundle())
+    card = bundle.files["MODEL_CARD.md"].decode()
+    for said in (
+        "No photograph of a real person",
+        "not a feeling",
+        "not for staff, education",
+        "not legal advice",
+        "CC0-1.0",
+        "MIT",
+        "Apache-2.0",
+        "StyleGAN2",
+        "Stable Diffusion",
+        "low arousal agreement",
+    ):
+        assert said in card
+    for metric in bundle.manifest.metrics:
+        assert f"{metric.ccc:.3f} ({metric.ccc_low:.3f} to {metric.ccc_high:.3f})" in card
+        assert metric.n >= 100
+
+
+def test_its_golden_images_are_drawn_from_a_seed() -> None:
+    from convert.golden import draw_images
+
+    bundle = load_bundle(default_bundle())
+    drawn = draw_images(bundle.manifest.crop.size)
+    golden = bundle.golden()["image"]
+    # Gradients may round differently between OpenCV builds.
+    assert np.mean(np.abs(drawn.astype(int) - golden.astype(int)) > 2) < 0.01
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not (SHARED / "data" / "diffusionfer").is_dir(), reason="needs ../shared/data/diffusionfer")
+def test_the_held_out_faces_score_what_the_manifest_says() -> None:
+    from convert.datasets.faces import FaceFinder
+    from convert.datasets.labels_csv import read_labels
+    from convert.datasets.split import held_out
+    from convert.evaluation import Device, evaluate
+
+    rows = [row for row in read_labels(SHARED / "data" / "diffusionfer" / "labels.csv") if held_out(row.extra["group"])]
+    bundle = load_bundle(default_bundle())
+    found = evaluate(rows, Device(bundle), FaceFinder())
+    for metric in bundle.manifest.metrics:
+        measured = found.agreement[metric.answer][metric.target]
+        assert measured.n == metric.n
+        assert measured.ccc == pytest.approx(metric.ccc, abs=0.01)
+        assert measured.ccc >= {"valence": 0.82, "arousal": 0.84}[metric.target]

@@ -1,0 +1,129 @@
+"""Training repeats itself: interrupted and resumed, it ends as it would have."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from convert.errors import TrainingError
+from convert.progress import Progress
+from convert.recipe import BackboneRecipe, HeadRecipe
+from convert.training.examples import AUXILIARY, Example, batches
+from convert.training.sequences import Sequences, make_sequences
+from edge.geometry import Square
+
+BACKBONE = BackboneRecipe(size=32, width=0.0625, embedding=8, epochs=2, batch=4)
+HEAD = HeadRecipe(units=8, sequences=6, steps=12, truncate=6, batch=2, epochs=2, warmup_steps=4)
+
+
+def _examples(count: int = 8) -> list[Example]:
+    rng = np.random.default_rng(0)
+    return [
+        Example(
+            name=f"drawn/{n}",
+            pixels=rng.integers(0, 256, (48, 48, 3), dtype=np.uint8),
+            square=Square(24, 24, 40, 0.1),
+            va=rng.uniform(-1, 1, 2).astype(np.float32),
+            blendshapes=rng.uniform(0, 1, len(AUXILIARY)).astype(np.float32),
+        )
+        for n in range(count)
+    ]
+
+
+def _progress() -> Progress:
+    return Progress("test", 1)
+
+
+def _mean_embedding(crop: np.ndarray) -> np.ndarray:
+    return np.append(crop.mean(axis=(0, 1)), [1.0]).astype(np.float32) / 255
+
+
+def test_an_epochs_batches_depend_on_seed_and_epoch_alone() -> None:
+    def images(epoch: int) -> np.ndarray:
+        return np.stack([b.images for b in batches(_examples(), size=32, batch=4, seed=1, epoch=epoch)])
+
+    assert np.array_equal(images(0), images(0))
+    assert not np.array_equal(images(0), images(1))
+
+
+def test_fewer_faces_than_a_batch_are_refused() -> None:
+    with pytest.raises(TrainingError, match="3 faces to learn from are fewer than one batch of 4"):
+        next(batches(_examples(3), size=32, batch=4, seed=1, epoch=0))
+
+
+def test_a_missing_step_holds_the_last_embedding_and_sequences_repeat() -> None:
+    made = [make_sequences(_examples(), _mean_embedding, HEAD, size=32, seed=4, advance=lambda: None) for _ in range(2)]
+    assert np.array_equal(made[0].embeddings, made[1].embeddings)
+    assert made[0].embeddings.shape == (6, 12, 4)
+    assert made[0].va.shape == (6, 12, 2)
+    assert np.abs(made[0].va).max() <= 1
+
+
+@pytest.mark.slow
+def test_an_interrupted_backbone_training_ends_as_one_that_was_not(tmp_path: Path) -> None:
+    from convert.training.backbone import train_backbone
+
+    def train(folder: str, **options: int) -> list[np.ndarray]:
+        weights, _ = train_backbone(
+            _examples(), None, BACKBONE, folder=tmp_path / folder, seed=3, progress=_progress(), **options
+        )
+        return weights
+
+    whole = train("whole")
+    half = train("parts", stop_after=1)
+    resumed = train("parts")
+    assert any(not np.array_equal(a, b) for a, b in zip(half, whole, strict=True))
+    for a, b in zip(resumed, whole, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.slow
+def test_an_interrupted_head_training_ends_as_one_that_was_not(tmp_path: Path) -> None:
+    from convert.training.head import train_head
+
+    rng = np.random.default_rng(0)
+    sequences = Sequences(
+        rng.normal(size=(6, 12, 5)).astype(np.float32), rng.uniform(-1, 1, (6, 12, 2)).astype(np.float32)
+    )
+    readout = np.zeros((5, 2), np.float32), np.zeros(2, np.float32)
+
+    def train(folder: str, **options: int) -> list[np.ndarray]:
+        weights, _ = train_head(
+            sequences, readout, HEAD, held=None, folder=tmp_path / folder, seed=3, progress=_progress(), **options
+        )
+        return weights
+
+    whole = train("whole")
+    train("parts", stop_after=1)
+    for a, b in zip(train("parts"), whole, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.slow
+def test_weights_of_another_network_are_refused(tmp_path: Path) -> None:
+    from convert.training.backbone import train_backbone
+
+    with pytest.raises(TrainingError, match="of another network"):
+        train_backbone(
+            _examples(),
+            None,
+            BACKBONE,
+            folder=tmp_path,
+            seed=3,
+            progress=_progress(),
+            start=[np.zeros((2, 2), np.float32)],
+        )
+
+
+@pytest.mark.slow
+def test_the_ccc_loss_is_one_minus_the_metric() -> None:
+    from convert.metrics import ccc
+    from convert.training.losses import ccc_loss
+
+    rng = np.random.default_rng(2)
+    target = rng.uniform(-1, 1, (64, 2)).astype(np.float32)
+    answer = (0.5 * target + rng.normal(0, 0.2, (64, 2))).astype(np.float32)
+    wanted = 1 - np.mean([ccc(target[:, t], answer[:, t]) for t in range(2)])
+    assert float(ccc_loss(target, answer)) == pytest.approx(wanted, abs=1e-4)
