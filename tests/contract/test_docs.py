@@ -1,0 +1,75 @@
+"""The README is true: its message, subscriber, configuration, commands, links and figures are the real ones."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+import typer.main
+
+from edge.bundle import default_bundle, load_bundle
+from edge.commands import app, main
+from edge.config import load_config, require_deployment
+from edge.publish.payload import decode_window, encode
+
+REPO = Path(__file__).resolve().parents[2]
+README = (REPO / "README.md").read_text(encoding="utf-8")
+PAGES = sorted(
+    path
+    for path in [*REPO.glob("*.md"), *(REPO / "docs").rglob("*.md"), *(REPO / "edge" / "bundles").rglob("*.md")]
+    if ".venv" not in path.parts
+)
+
+
+def block(language: str, holding: str) -> str:
+    """The one fenced block of a language that holds a text."""
+    found = [text for text in re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL) if holding in text]
+    assert len(found) == 1
+    return found[0]
+
+
+def test_message_in_the_readme_is_one_that_a_device_can_send() -> None:
+    text = block("json", "affect/v1/window")
+    assert json.loads(encode(decode_window(text.encode()))) == json.loads(text)
+
+
+def test_subscriber_in_the_readme_is_the_tested_one() -> None:
+    code = (REPO / "examples" / "subscriber.py").read_text(encoding="utf-8")
+    assert block("python", "sqlite3").strip() == code.split('"""\n', 1)[1].strip()
+
+
+def test_configuration_in_the_readme_starts_a_live_camera(tmp_path: Path) -> None:
+    (tmp_path / "config.toml").write_text(block("toml", "[deployment]"))
+    config = load_config(tmp_path / "config.toml")
+    assert config.camera.live
+    require_deployment(config)
+
+
+def test_every_verb_is_documented_and_every_documented_verb_exists(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.argv", ["affect-edge", "--version"])
+    with pytest.raises(SystemExit):
+        main()  # registers the verbs
+    verbs = set(typer.main.get_command(app).commands)  # type: ignore[attr-defined]
+    assert set(re.findall(r"^\| `affect-edge ([a-z]+)", README, re.MULTILINE)) == verbs
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: str(path.relative_to(REPO)))
+def test_links_between_pages_lead_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8")):
+        if "://" not in target:
+            assert (page.parent / target).exists(), target
+
+
+def test_accuracy_in_the_readme_is_the_bundle_s() -> None:
+    for metric in load_bundle(default_bundle()).manifest.metrics:
+        figures = f"{metric.ccc:.2f} [{metric.ccc_low:.2f}, {metric.ccc_high:.2f}]"
+        rows = [line for line in README.splitlines() if line.startswith("|") and metric.data in line]
+        assert any(figures in line and metric.answer in line for line in rows), (metric.data, metric.answer, figures)
+
+
+def test_make_targets_in_the_readme_exist() -> None:
+    makefile = (REPO / "Makefile").read_text(encoding="utf-8")
+    for target in re.findall(r"^make ([a-z-]+)", README, re.MULTILINE):
+        assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
