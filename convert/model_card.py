@@ -30,16 +30,18 @@ on a {step_s:g} s time grid, a streamed answer (`stream`) come out. The stream c
 CCC is Lin's concordance correlation coefficient with a 95% bootstrap interval, CC Pearson's, SAGR the share of equal
 signs (a rating of exactly 0 hardly ever agrees). Held out means: no fit, calibration or teacher saw these pictures;
 they still come from the same generator and the same two raters as the training pictures. `stream` is the answer after
-one picture was held for {held} steps. The same measure for your own data:
-`python -m convert evaluate --csv labels.csv --bundle PATH`.
+one picture was held for {held} steps: still pictures show that it keeps the picture's quality, not that it is calmer
+over time. The same measure for your own data: `python -m convert evaluate --csv labels.csv --bundle PATH`.
 
 ## Known weaknesses
 
-- Real photographs are harder than generated ones: an earlier network of the same make and data reached CCC 0.76 for
+- Real photographs are harder than generated ones: an earlier network of this design and data reached CCC 0.76 for
   valence and 0.51 for arousal on real photographs, so expect **low arousal agreement** on real faces.
 - Two raters, posed and often exaggerated generated expressions; subtle ones, speech and chewing mislead it.
-- Fear, sadness and disgust are rare in the data. Children, very old faces, head coverings, masks, glasses with
-  reflections, strong profiles (beyond about 30 degrees) and faces under 40 pixels are poorly covered.
+- On the real video looked at, calm faces in dim or flat light read about 0.2 too low in valence.
+- Fear, sadness and disgust are rare in the data. Children and old faces come with the teacher's labels only. Head
+  coverings, masks, glasses with reflections, strong profiles (beyond about 30 degrees) and faces under 40 pixels are
+  poorly covered.
 - Generated faces inherit the biases of their generators, in skin colour, age, sex and style; they have not been
   measured by group here, because the data has no such labels.
 - The teacher's errors are in the labels.

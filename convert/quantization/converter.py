@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +34,7 @@ def main(job_path: str, out_folder: str) -> None:
         count = sum(key.startswith("w") and key[1:].isdigit() for key in job.files)
         weights = [job[f"w{n}"] for n in range(count)]
         if str(job["kind"]) == "head":
-            graphs = {"head": _convert_head(recipe, weights)}
+            graphs = _convert_head(recipe, weights)
         else:
             graphs = _convert_backbone(recipe, weights, job["images"], int(job["blendshapes"]))
     for name, graph in graphs.items():
@@ -64,10 +64,10 @@ def _convert_backbone(recipe: Recipe, weights: list[Any], images: Any, blendshap
         # Per-channel fully connected layers are refused by the Edge TPU's compiler (TensorFlow 2.21, 2026).
         converter._experimental_disable_per_channel_quantization_for_dense_layers = True
 
-    return {"int8": _convert(model, serve, make_int8), "float32": _convert(model, serve)}
+    return _convert(model, serve, {"int8": make_int8, "float32": _keep_float})
 
 
-def _convert_head(recipe: Recipe, weights: list[Any]) -> bytes:
+def _convert_head(recipe: Recipe, weights: list[Any]) -> dict[str, bytes]:
     head = LstmHead(recipe.backbone.embedding, recipe.head)
     head.set_weights(weights)
     units = recipe.head.units
@@ -83,19 +83,25 @@ def _convert_head(recipe: Recipe, weights: list[Any]) -> bytes:
         va, next_h, next_c = head.step(embedding, h, c)
         return {"va": tf.clip_by_value(va, -1.0, 1.0), "next_h": next_h, "next_c": next_c}
 
-    return _convert(head, serve)
+    return _convert(head, serve, {"head": _keep_float})
 
 
-def _convert(model: Any, serve: Any, configure: Any = None) -> bytes:
+def _keep_float(converter: Any) -> None:
+    """Leaves a converter as it is."""
+
+
+def _convert(model: Any, serve: Any, kinds: Mapping[str, Callable[[Any], None]]) -> dict[str, bytes]:
     # Only a saved model's signature keeps the tensors' names.
     module = tf.Module()
     module.model = model
+    graphs = {}
     with tempfile.TemporaryDirectory(prefix="affect-edge-") as folder:
         tf.saved_model.save(module, folder, signatures={"serving_default": serve})
-        converter = tf.lite.TFLiteConverter.from_saved_model(folder)
-        if configure is not None:
+        for kind, configure in kinds.items():
+            converter = tf.lite.TFLiteConverter.from_saved_model(folder)
             configure(converter)
-        return bytes(converter.convert())
+            graphs[kind] = bytes(converter.convert())
+    return graphs
 
 
 if __name__ == "__main__":

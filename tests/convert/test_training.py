@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -30,6 +31,16 @@ def _examples(count: int = 8) -> list[Example]:
         )
         for n in range(count)
     ]
+
+
+@pytest.fixture
+def eagerly() -> Iterator[None]:
+    """Steps run as they are written: tracing this network takes longer than the few steps a test makes."""
+    from convert.keras_runtime import tf
+
+    tf.config.run_functions_eagerly(True)
+    yield
+    tf.config.run_functions_eagerly(False)
 
 
 def _progress() -> Progress:
@@ -62,7 +73,7 @@ def test_a_missing_step_holds_the_last_embedding_and_sequences_repeat() -> None:
 
 
 @pytest.mark.slow
-def test_an_interrupted_backbone_training_ends_as_one_that_was_not(tmp_path: Path) -> None:
+def test_an_interrupted_backbone_training_ends_as_one_that_was_not(tmp_path: Path, eagerly: None) -> None:
     from convert.training.backbone import train_backbone
 
     def train(folder: str, **options: int) -> list[np.ndarray]:
@@ -80,7 +91,7 @@ def test_an_interrupted_backbone_training_ends_as_one_that_was_not(tmp_path: Pat
 
 
 @pytest.mark.slow
-def test_an_interrupted_head_training_ends_as_one_that_was_not(tmp_path: Path) -> None:
+def test_an_interrupted_head_training_ends_as_one_that_was_not(tmp_path: Path, eagerly: None) -> None:
     from convert.training.head import train_head
 
     rng = np.random.default_rng(0)
