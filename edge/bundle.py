@@ -35,7 +35,7 @@ class _Record(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     pass
 
 
-class Tensor(_Record, frozen=True):
+class Tensor(_Record, frozen=True, kw_only=True):
     """One named tensor as the graph must have it; scale 0 means not quantized, −1 in `shape` any batch."""
 
     name: str
@@ -45,7 +45,7 @@ class Tensor(_Record, frozen=True):
     zero_point: int = 0
 
 
-class BackboneGraph(_Record, frozen=True):
+class BackboneGraph(_Record, frozen=True, kw_only=True):
     """Image in, embedding and per-frame valence/arousal out."""
 
     file: FileName
@@ -54,7 +54,7 @@ class BackboneGraph(_Record, frozen=True):
     va: Tensor
 
 
-class HeadGraph(_Record, frozen=True):
+class HeadGraph(_Record, frozen=True, kw_only=True):
     """One LSTM step: embedding, h and c in; va, h and c out. All float32 with the faces on the first axis."""
 
     file: FileName
@@ -66,7 +66,7 @@ class HeadGraph(_Record, frozen=True):
     next_c: Tensor
 
 
-class Crop(_Record, frozen=True):
+class Crop(_Record, frozen=True, kw_only=True):
     """The aligned square; see `edge.geometry.CropRule`. Colour order is RGB."""
 
     size: Annotated[int, msgspec.Meta(ge=32, le=512)]
@@ -79,14 +79,14 @@ class Crop(_Record, frozen=True):
         return CropRule(self.eye_mouth, self.eye_eye, self.eye_weight)
 
 
-class Golden(_Record, frozen=True):
+class Golden(_Record, frozen=True, kw_only=True):
     """Inputs and expected outputs; the largest difference allowed, by runtime."""
 
     file: FileName
     tolerance: dict[str, Positive]
 
 
-class Source(_Record, frozen=True):
+class Source(_Record, frozen=True, kw_only=True):
     """One thing the weights were made with: what, its licence, where from, how it was used, how many."""
 
     name: str
@@ -96,7 +96,7 @@ class Source(_Record, frozen=True):
     count: int = 0
 
 
-class Metric(_Record, frozen=True):
+class Metric(_Record, frozen=True, kw_only=True):
     """One number of the evaluation: of what answer (`frame` or `stream`), on which data, with a 95% interval."""
 
     data: str
@@ -111,7 +111,7 @@ class Metric(_Record, frozen=True):
     sagr: float
 
 
-class Manifest(_Record, frozen=True):
+class Manifest(_Record, frozen=True, kw_only=True):
     """What a bundle says of itself. `version` only ever rises for one name."""
 
     format: int

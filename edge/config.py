@@ -36,7 +36,7 @@ class _Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     pass
 
 
-class DeviceConfig(_Section, frozen=True):
+class DeviceConfig(_Section, frozen=True, kw_only=True):
     """Which device this is. `tags` (at most four) join the windows to sales and tests."""
 
     site: Slug = "site"
@@ -53,7 +53,7 @@ class DeviceConfig(_Section, frozen=True):
             raise ValueError(f"unknown time zone {self.tz!r}; use an IANA name such as Europe/Berlin") from None
 
 
-class CameraConfig(_Section, frozen=True):
+class CameraConfig(_Section, frozen=True, kw_only=True):
     """Where pictures come from. `rotate` turns clockwise, degrees; `flip` mirrors left and right after it.
 
     `path` and `pace` are for `replay`: `file` gives a file's frames at its own pace, `fast` as quickly as they
@@ -83,14 +83,14 @@ class CameraConfig(_Section, frozen=True):
             raise ValueError("backend 'replay' needs `path`, a video file")
 
 
-class ZoneConfig(_Section, frozen=True):
+class ZoneConfig(_Section, frozen=True, kw_only=True):
     """A place that is never looked at: corners as fractions of the turned and flipped picture, (0, 0) top left."""
 
     name: str
     exclude: Annotated[list[tuple[Fraction, Fraction]], msgspec.Meta(min_length=3, max_length=32)]
 
 
-class HoursConfig(_Section, frozen=True):
+class HoursConfig(_Section, frozen=True, kw_only=True):
     """When the eye is open, in the device's time zone; empty: always. Outside, frames are thrown away unseen.
 
     Each entry is `mon-sat 09:00-20:00`, `sun 11:00-17:00` or `daily 08:00-24:00`.
@@ -103,7 +103,7 @@ class HoursConfig(_Section, frozen=True):
             parse_hours(entry)
 
 
-class FaceConfig(_Section, frozen=True):
+class FaceConfig(_Section, frozen=True, kw_only=True):
     """Finding and judging faces. Faces failing a limit are followed but not scored, and counted by reason."""
 
     detector: Literal["blazeface", "yunet"] = "blazeface"
@@ -119,7 +119,7 @@ class FaceConfig(_Section, frozen=True):
             raise ValueError("detector 'yunet' needs `model`, the path of its ONNX file")
 
 
-class EngineConfig(_Section, frozen=True):
+class EngineConfig(_Section, frozen=True, kw_only=True):
     """Which runtime computes the model, and an optional delegate library for the backbone."""
 
     runtime: Literal["litert", "tflite"] = "litert"
@@ -128,13 +128,13 @@ class EngineConfig(_Section, frozen=True):
     delegate_options: dict[str, str] = {}
 
 
-class ModelConfig(_Section, frozen=True):
+class ModelConfig(_Section, frozen=True, kw_only=True):
     """`bundle`: a folder or ZIP; empty for the one that ships."""
 
     bundle: str = ""
 
 
-class WindowConfig(_Section, frozen=True):
+class WindowConfig(_Section, frozen=True, kw_only=True):
     """How scores are aggregated. `min_visits` may be raised, not lowered: fewer visits cannot hide one among them."""
 
     window_s: Annotated[int, msgspec.Meta(ge=10, le=3600)] = 60
@@ -147,7 +147,7 @@ class WindowConfig(_Section, frozen=True):
             raise ValueError("`window_s` must divide an hour, so that windows align to the clock")
 
 
-class MqttConfig(_Section, frozen=True):
+class MqttConfig(_Section, frozen=True, kw_only=True):
     """The broker. Passwords come from a file, never from here.
 
     `plaintext` says in words that scores may cross the network unencrypted; `protocol` 3.1.1 is for loopback or
@@ -186,7 +186,7 @@ class MqttConfig(_Section, frozen=True):
             raise ValueError("`password_file` needs `username`")
 
 
-class DeploymentConfig(_Section, frozen=True):
+class DeploymentConfig(_Section, frozen=True, kw_only=True):
     """Why, where and by whom; a live camera does not start without.
 
     `purpose` from a closed list; `notice`: where visitors read that this camera is here; `controller`: who answers
@@ -199,7 +199,7 @@ class DeploymentConfig(_Section, frozen=True):
     jurisdiction: str = ""
 
 
-class Config(_Section, frozen=True):
+class Config(_Section, frozen=True, kw_only=True):
     """The whole configuration; every section may be left out."""
 
     device: DeviceConfig = DeviceConfig()
