@@ -51,7 +51,7 @@ class Progress:
         """Counts one piece more, or sets the count to the record's `epoch` or to `done`."""
         record = record or {}
         self._done = int(record.get("epoch", done if done is not None else self._done + 1))
-        note = " ".join(f"{name} {value:.3f}" for name, value in record.items() if name != "epoch")
+        note = " ".join(f"{name} {value:.3f}" for name, value in record.items() if name not in ("epoch", "seconds"))
         if self._bar is not None:
             self._bar.update(self._task, completed=self._done, note=note)
         elif self._done % self._every == 0 or self._done == self._total:

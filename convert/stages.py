@@ -6,7 +6,6 @@ teacher → backbone → quantize → head. TensorFlow is imported by the stages
 from __future__ import annotations
 
 import hashlib
-import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -96,7 +95,6 @@ def train_backbone_stage(
     """Trains the backbone, from the weights in `start` if given, or goes on; writes its weights and curves."""
     from convert.training.backbone import Validation, fit_embedding, train_backbone
 
-    started = time.monotonic()
     validation = Validation(material.images, material.rated) if len(material.rated) else None
     with Progress("backbone", recipe.backbone.epochs) as progress:
         weights, history = train_backbone(
@@ -114,7 +112,7 @@ def train_backbone_stage(
     weights = fit_embedding(weights, calibration_images(material.examples, recipe), recipe.backbone)
     save_weights(run.path("backbone.npz"), weights)
     plot_history(history, run.path("backbone.png"), "backbone")
-    run.write_json("backbone.json", {"seconds": round(time.monotonic() - started, 1), "history": history})
+    run.write_json("backbone.json", {"seconds": sum(r["seconds"] for r in history), "history": history})
 
 
 def quantize_stage(run: Run, recipe: Recipe, material: Material) -> dict[str, object]:
@@ -141,7 +139,6 @@ def train_head_stage(run: Run, recipe: Recipe, material: Material, *, stop_after
     from convert.training.head import train_head
 
     graph = run.read("backbone.tflite", "quantize")
-    started = time.monotonic()
     sequences = _sequences(run, recipe, material.examples, graph)
     backbone = _backbone(graph)
     held = None
@@ -165,7 +162,7 @@ def train_head_stage(run: Run, recipe: Recipe, material: Material, *, stop_after
     save_weights(run.path("head.npz"), weights)
     run.path("head.tflite").write_bytes(export_head(weights, recipe))
     plot_history(history, run.path("head.png"), "head")
-    run.write_json("head.json", {"seconds": round(time.monotonic() - started, 1), "history": history})
+    run.write_json("head.json", {"seconds": sum(r["seconds"] for r in history), "history": history})
 
 
 def evaluate_stage(run: Run, recipe: Recipe, material: Material) -> Evaluation | None:

@@ -6,6 +6,7 @@ alone, a run that was interrupted ends as one that was not.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -79,6 +80,7 @@ def train_backbone(
     step = _make_step(model, optimizer, state, recipe, seed)
     averaged = build_backbone(recipe, blendshapes=len(AUXILIARY))
     for epoch in range(state.epoch, recipe.epochs):
+        began = time.monotonic()
         losses = [
             step(*map(tf.constant, batch))
             for batch in batches(examples, size=recipe.size, batch=recipe.batch, seed=seed, epoch=epoch)
@@ -86,7 +88,7 @@ def train_backbone(
         loss = float(np.mean([float(value) for value in losses]))
         if not np.isfinite(loss):
             raise TrainingError(f"the loss became {loss} in epoch {epoch + 1}; lower the learning rate")
-        record = {"epoch": epoch + 1.0, "loss": loss}
+        record = {"epoch": epoch + 1.0, "seconds": round(time.monotonic() - began, 2), "loss": loss}
         if validation is not None and (epoch % 5 == 4 or epoch + 1 == recipe.epochs):
             averaged.set_weights([value.numpy() for value in state.average])
             va = run_backbone(averaged, validation.images)["va"]

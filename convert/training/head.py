@@ -6,6 +6,7 @@ lives as long as its track. So rows keep their state from one sequence into the 
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -70,10 +71,11 @@ def train_head(
     step = _make_step(head, optimizer, state)
     averaged = LstmHead(width, recipe)
     for epoch in range(state.epoch, recipe.epochs):
+        began = time.monotonic()
         loss = _run_epoch(sequences, recipe, step, np.random.default_rng([seed, epoch]))
         if not np.isfinite(loss):
             raise TrainingError(f"the head's loss became {loss} in epoch {epoch + 1}; lower the learning rate")
-        record = {"epoch": epoch + 1.0, "loss": loss}
+        record = {"epoch": epoch + 1.0, "seconds": round(time.monotonic() - began, 2), "loss": loss}
         if held is not None:
             averaged.set_weights([value.numpy() for value in state.average])
             last = averaged(tf.constant(held.embeddings)).numpy()[:, -1]
