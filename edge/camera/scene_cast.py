@@ -15,6 +15,8 @@ from edge.camera.portrait import Look
 
 DESIGN_WIDTH, DESIGN_HEIGHT = 640, 480  # the picture in which places are given; others are scaled to fit
 
+STORY_S = 40.0  # quiet, then something delights them, then something annoys them, and quiet again
+
 Beat = tuple[float, float, float]
 
 
@@ -36,8 +38,8 @@ class Actor:
         look: what the person looks like.
         x, y, scale: where the person stands, in the design picture.
         beats: (second, valence, arousal), in order; between two of them the face moves smoothly, and after
-            `period_s` it starts over.
-        away: seconds of `stay_s` in which the person leaves to the right, is gone, and returns; None to stay.
+            `STORY_S` it starts over.
+        away: from and until which second the person leaves to the right, is gone, and returns; None to stay.
     """
 
     look: Look
@@ -45,9 +47,7 @@ class Actor:
     y: float
     scale: float
     beats: tuple[Beat, ...]
-    period_s: float
     away: tuple[float, float] | None = None
-    stay_s: float = 40.0
 
 
 class Part:
@@ -55,25 +55,24 @@ class Part:
 
     Args:
         actor: the part to play.
-        random: decides where in the script this run begins and how the person sways and blinks.
+        random: decides how quickly the person reacts, sways and blinks.
     """
 
     def __init__(self, actor: Actor, random: np.random.Generator) -> None:
         self.actor = actor
-        self._start_s = float(random.uniform(0, actor.period_s))
+        self._start_s = float(random.uniform(0, 2))
         self._phases = random.uniform(0, 2 * math.pi, 6)
         self._rates = random.uniform(0.8, 1.25, 6)
         self._blink_every_s = float(random.uniform(3.1, 5.2))
 
     def expression(self, t_s: float) -> tuple[float, float]:
         """Valence and arousal of the script at a time, each −1..1."""
-        period = self.actor.period_s
         beats = self.actor.beats
-        now = (t_s + self._start_s) % period
+        now = (t_s + self._start_s) % STORY_S
         following = next((index for index, beat in enumerate(beats) if beat[0] > now), len(beats))
         before, after = beats[following - 1], beats[following % len(beats)]
-        span = (after[0] - before[0]) % period or period
-        share = ((now - before[0]) % period) / span
+        span = (after[0] - before[0]) % STORY_S or STORY_S
+        share = ((now - before[0]) % STORY_S) / span
         ease = share * share * (3 - 2 * share)
         return before[1] + ease * (after[1] - before[1]), before[2] + ease * (after[2] - before[2])
 
@@ -105,7 +104,7 @@ class Part:
         if self.actor.away is None:
             return 0.0
         leave, back = self.actor.away
-        now = t_s % self.actor.stay_s
+        now = t_s % STORY_S
         share = min(max(min((now - leave) / 2.5, (back - now) / 2.5), 0.0), 1.0)
         return share * share * (3 - 2 * share)
 
@@ -119,31 +118,43 @@ CAST = (
             skin=(236, 188, 158), hair=(104, 66, 40), iris=(86, 120, 140), lips=(196, 98, 92), clothes=(70, 104, 140),
             style="long", seed=1,
         ),
-        x=104, y=246, scale=0.76, period_s=26.0,
-        beats=((0, 0.1, -0.1), (4, 0.75, 0.2), (9, 0.85, 0.7), (13, 0.4, 0.0), (18, -0.2, -0.3), (22, 0.2, -0.2)),
+        x=104, y=246, scale=0.76,
+        beats=(
+            (0, 0.1, -0.1), (9, 0.2, 0.0), (12, 0.85, 0.5), (20, 0.8, 0.3),
+            (24, -0.1, -0.2), (28, -0.5, 0.1), (34, -0.1, -0.2),
+        ),
     ),
     Actor(
         look=Look(
             skin=(150, 98, 68), hair=(34, 26, 24), iris=(70, 44, 28), lips=(132, 66, 60), clothes=(196, 148, 62),
             style="short", beard=0.75, width=1.03, seed=2,
         ),
-        x=254, y=226, scale=0.69, period_s=31.0,
-        beats=((0, -0.1, -0.2), (5, -0.7, -0.4), (11, -0.75, 0.5), (16, -0.2, 0.1), (21, 0.6, 0.3), (26, 0.2, -0.4)),
+        x=254, y=226, scale=0.69,
+        beats=(
+            (0, -0.1, -0.2), (11, 0.2, 0.1), (15, 0.7, 0.3), (20, 0.4, 0.0),
+            (25, -0.7, 0.4), (31, -0.6, -0.2), (36, -0.1, -0.3),
+        ),
     ),
     Actor(
         look=Look(
             skin=(222, 172, 132), hair=(44, 34, 32), iris=(84, 56, 36), lips=(190, 92, 88), clothes=(150, 72, 84),
             style="bob", width=0.98, seed=3,
         ),
-        x=404, y=250, scale=0.78, period_s=23.0,
-        beats=((0, 0.0, 0.0), (4, 0.1, 0.8), (8, 0.8, 0.6), (12, 0.3, -0.2), (16, -0.6, 0.3), (19, -0.3, -0.4)),
+        x=404, y=250, scale=0.78,
+        beats=(
+            (0, 0.0, -0.2), (9, 0.1, 0.7), (12, 0.9, 0.7), (19, 0.7, 0.3),
+            (24, -0.4, 0.2), (31, -0.6, 0.3), (35, 0.0, -0.2),
+        ),
     ),
     Actor(
         look=Look(
             skin=(108, 70, 50), hair=(28, 22, 20), iris=(58, 36, 24), lips=(128, 62, 62), clothes=(96, 134, 108),
             style="curly", width=0.97, seed=4,
         ),
-        x=548, y=228, scale=0.70, period_s=19.0, away=(22.0, 36.0),
-        beats=((0, 0.2, 0.0), (4, 0.8, 0.3), (8, 0.3, -0.3), (12, -0.5, -0.1), (16, 0.0, 0.4)),
+        x=548, y=228, scale=0.70, away=(22.0, 36.0),
+        beats=(
+            (0, 0.2, 0.0), (10, 0.2, 0.2), (13, 0.9, 0.5), (20, 0.6, 0.1),
+            (23, 0.0, 0.0), (36, 0.1, 0.2),
+        ),
     ),
 )  # fmt: skip
