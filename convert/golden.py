@@ -8,9 +8,10 @@ import cv2
 import numpy as np
 
 from edge.affect.backbone import Backbone
+from edge.affect.golden import step_through
 from edge.affect.stream import Stream
 from edge.bundle import HeadGraph, Manifest
-from edge.types import FaceCrop, Float32Array, UInt8Array
+from edge.types import FaceCrop, UInt8Array
 
 GOLDEN_FILE = "golden.npz"
 IMAGES = 6
@@ -73,19 +74,9 @@ def make_golden(backbone: Backbone, stream: Stream, head: HeadGraph, size: int, 
         embedding=embedding,
         va=np.stack([one.va for one in found]),
         head_embedding=head_embedding,
-        head_va=_step(stream, head_embedding, head.h.shape[-1]),
+        head_va=step_through(stream, head_embedding, head.h.shape[-1]),
     )
     return file.getvalue()
-
-
-def _step(stream: Stream, embeddings: Float32Array, units: int) -> Float32Array:
-    h = np.zeros((embeddings.shape[1], units), np.float32)
-    c = np.zeros_like(h)
-    answers = []
-    for embedding in embeddings:
-        va, h, c = stream.run(embedding, h, c)
-        answers.append(va)
-    return np.stack(answers)
 
 
 def tolerances(manifest: Manifest) -> dict[str, float]:

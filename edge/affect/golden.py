@@ -40,7 +40,7 @@ def check_golden(bundle: Bundle, backbone: Backbone, stream: Stream, runtime: st
     found = {
         "embedding": np.stack([e.vector for e in embeddings]),
         "va": np.stack([e.va for e in embeddings]),
-        "head_va": _run_head(stream, golden["head_embedding"], bundle.manifest.head.h.shape[-1]),
+        "head_va": step_through(stream, golden["head_embedding"], bundle.manifest.head.h.shape[-1]),
     }
     worst = {}
     for name, values in found.items():
@@ -55,7 +55,8 @@ def check_golden(bundle: Bundle, backbone: Backbone, stream: Stream, runtime: st
     return worst
 
 
-def _run_head(stream: Stream, embeddings: NDArray[Any], units: int) -> NDArray[Any]:
+def step_through(stream: Stream, embeddings: NDArray[Any], units: int) -> NDArray[Any]:
+    """The head's answers float32 (T, N, 2) to embeddings float32 (T, N, D), from a zero state of `units`."""
     h = np.zeros((embeddings.shape[1], units), np.float32)
     c = np.zeros_like(h)
     answers = []
