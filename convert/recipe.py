@@ -56,8 +56,8 @@ class HeadRecipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     steps: Count = 80
     truncate: Count = 20
     batch: Count = 32
-    epochs: Count = 25
-    learning_rate: float = 2e-3
+    epochs: Count = 12
+    learning_rate: float = 1e-3
     reset_share: Share = 0.5
 
 

@@ -61,8 +61,11 @@ class Stream:
         self._warmup_steps = manifest.warmup_steps
 
     def slot(self, captured_ns: int) -> int:
-        """The grid step that an instant belongs to."""
-        return captured_ns // self._step_ns
+        """The grid step that an instant is nearest to.
+
+        Nearest, not last: a camera that runs at the grid's own rate, with some jitter, so fills each step once.
+        """
+        return (captured_ns + self._step_ns // 2) // self._step_ns
 
     def step(
         self, embeddings: Sequence[Embedding], states: Sequence[StreamState | None]

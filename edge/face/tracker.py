@@ -16,6 +16,7 @@ from edge.types import Detection, Track
 
 _MAX_SHIFT = 0.9  # farthest jump from the predicted place, in face sizes
 _MAX_GROWTH = 0.6  # largest change of size between sightings, as |ln ratio|
+_MIN_HITS = 2
 _VELOCITY_GAIN = 0.5  # weight of the newest shift in the velocity
 _VELOCITY_DECAY_S = 0.3  # an unseen face is expected to slow down
 
@@ -26,6 +27,7 @@ class _Follow:
 
     id: int
     detection: Detection
+    begun_ns: int
     seen_ns: int
     velocity: tuple[float, float]
     age: int
@@ -44,12 +46,13 @@ class Tracker:
     """Predicts, associates, spawns and prunes.
 
     Args:
-        confirm_hits: sightings before a face becomes a track; a flicker of the detector so gets no id.
+        confirm_s: how long a face is seen, twice at least, before it becomes a track, seconds; a flicker of the
+            detector so gets no id, and a fast camera and a slow one begin a track at the same time.
         max_missed_s: how long a face may be out of sight before its track ends, seconds.
     """
 
-    def __init__(self, *, confirm_hits: int = 3, max_missed_s: float = 0.8) -> None:
-        self._confirm_hits = confirm_hits
+    def __init__(self, *, confirm_s: float = 0.09, max_missed_s: float = 0.8) -> None:
+        self._confirm_ns = round(confirm_s * NS)
         self._max_missed_ns = round(max_missed_s * NS)
         self._follows: list[_Follow] = []
         self._last_id = 0
@@ -77,7 +80,14 @@ class Tracker:
             if index not in taken:
                 self._follows.append(
                     _Follow(
-                        id=0, detection=detection, seen_ns=captured_ns, velocity=(0.0, 0.0), age=1, hits=1, missed=0
+                        id=0,
+                        detection=detection,
+                        begun_ns=captured_ns,
+                        seen_ns=captured_ns,
+                        velocity=(0.0, 0.0),
+                        age=1,
+                        hits=1,
+                        missed=0,
                     )
                 )
         self._confirm()
@@ -127,7 +137,7 @@ class Tracker:
 
     def _confirm(self) -> None:
         for follow in self._follows:
-            if not follow.id and follow.hits >= self._confirm_hits:
+            if not follow.id and follow.hits >= _MIN_HITS and follow.seen_ns - follow.begun_ns >= self._confirm_ns:
                 self._last_id += 1
                 follow.id = self._last_id
 

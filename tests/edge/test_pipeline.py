@@ -129,10 +129,10 @@ def run(pipeline: Pipeline) -> list[AffectScore]:
 def test_each_face_is_scored_once_a_grid_step_whatever_the_rate(model: AffectModel, fps: int) -> None:
     scores = run(build(model, [face(80), face(240)], frames=10 * fps, fps=fps))
     for track_id in (1, 2):
-        slots = [score.captured_ns // (NS // 10) for score in scores if score.track_id == track_id]
+        slots = [(score.captured_ns + NS // 20) // (NS // 10) for score in scores if score.track_id == track_id]
         assert slots == sorted(set(slots))
-        # Two frames pass before a face has a track.
-        assert len(slots) >= 100 - 1 - np.ceil(30 / fps)
+        # A tenth of a second, at least two frames, passes before a face has a track.
+        assert len(slots) >= 100 - 3
 
 
 def test_windows_leave_in_order_and_the_last_is_partial(model: AffectModel) -> None:

@@ -86,6 +86,16 @@ def test_camera_rate_does_not_change_the_dynamics(manifest: Manifest) -> None:
     assert len(set(ends.values())) == 1, ends
 
 
+@pytest.mark.parametrize("jitter_ns", [0, 20_000_000, 45_000_000])
+def test_camera_at_the_grid_s_own_rate_fills_each_step_once_despite_its_jitter(
+    manifest: Manifest, jitter_ns: int
+) -> None:
+    times = [i * STEP_NS + (jitter_ns if i % 2 else -jitter_ns) for i in range(1, 40)]
+    scores, state = play(Stream(LeakyHead(), manifest), times)
+    assert state is not None
+    assert len(scores) == state.steps == 39
+
+
 def test_missing_steps_hold_the_last_embedding(manifest: Manifest) -> None:
     stream = Stream(LeakyHead(), manifest)
     _, (state,) = stream.step([embedding(1, 0, 1.0)], [None])

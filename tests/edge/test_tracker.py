@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -24,8 +25,10 @@ def follow(tracker: Tracker, frames: list[list[Detection]], step_ns: int = FPS30
     return [[t.id for t in seen(tracker.update(faces, i * step_ns))] for i, faces in enumerate(frames)]
 
 
-def test_face_gets_an_id_at_its_third_sighting() -> None:
-    assert follow(Tracker(), [[face(100)]] * 4) == [[], [], [1], [1]]
+@pytest.mark.parametrize(("fps", "frames"), [(60, 6), (30, 3), (15, 2), (10, 1), (5, 1), (1, 1)])
+def test_face_gets_an_id_after_a_tenth_of_a_second_and_two_sightings(fps: int, frames: int) -> None:
+    seen_ids = follow(Tracker(), [[face(100)]] * (frames + 2), step_ns=1_000_000_000 // fps)
+    assert seen_ids == [[]] * frames + [[1], [1]]
 
 
 def test_flicker_of_the_detector_gets_no_id() -> None:
@@ -34,20 +37,20 @@ def test_flicker_of_the_detector_gets_no_id() -> None:
 
 
 def test_track_survives_two_missed_frames() -> None:
-    frames = [[face(100)]] * 3 + [[], []] + [[face(104)]]
+    frames = [[face(100)]] * 5 + [[], []] + [[face(104)]]
     assert follow(Tracker(), frames)[-1] == [1]
 
 
 def test_missed_track_is_still_reported_with_its_count() -> None:
     tracker = Tracker()
-    follow(tracker, [[face(100)]] * 3)
-    (track,) = tracker.update([], 3 * FPS30_NS)
+    follow(tracker, [[face(100)]] * 5)
+    (track,) = tracker.update([], 5 * FPS30_NS)
     assert (track.id, track.missed) == (1, 1)
 
 
 def test_id_is_not_reused_after_the_track_ended() -> None:
     tracker = Tracker(max_missed_s=0.5)
-    frames = [[face(100)]] * 3 + [[]] * 30 + [[face(100)]] * 3
+    frames = [[face(100)]] * 5 + [[]] * 30 + [[face(100)]] * 5
     assert follow(tracker, frames)[-1] == [2]
 
 
@@ -69,7 +72,7 @@ def test_walking_face_at_twelve_frames_a_second_stays_one_track() -> None:
 
 
 def test_face_of_another_size_at_the_same_place_is_another_track() -> None:
-    ids = follow(Tracker(), [[face(100, size=40)]] * 4 + [[face(100, size=140)]] * 4)
+    ids = follow(Tracker(), [[face(100, size=40)]] * 5 + [[face(100, size=140)]] * 5)
     assert ids[-1] == [2]
 
 
