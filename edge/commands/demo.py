@@ -170,7 +170,7 @@ def _summarize(pipeline: Pipeline, subscriber: _Subscriber, seconds: float, cons
     total = sum(time.mean_ms for time in health.stages.values())
     console.print(
         f"\n{health.tracks} faces followed, {health.seen / seconds:.0f} frames a second, {health.scored} scores.\n"
-        f"Time a frame: {total:.1f} ms ({stages} ms).\n"
+        f"{total:.1f} ms a frame: {stages}.\n"
         f"{subscriber.windows} of {health.windows} windows delivered over MQTT. No picture left the process.\n"
         "Drawn faces, this time. On real ones: an expression is not a feeling, visits are not unique visitors.",
         soft_wrap=True,

@@ -75,3 +75,26 @@ def test_the_held_out_faces_score_what_the_manifest_says() -> None:
         assert measured.n == metric.n
         assert measured.ccc == pytest.approx(metric.ccc, abs=0.01)
         assert measured.ccc >= {"valence": 0.82, "arousal": 0.84}[metric.target]
+
+
+@pytest.mark.slow
+def test_its_head_stepped_equals_the_whole_sequence_over_1000_steps() -> None:
+    from convert.models.lstm_head import LstmHead
+    from convert.recipe import find_recipe
+    from convert.run import load_weights
+    from edge.engines.litert import LiteRtEngine
+
+    bundle = load_bundle(default_bundle())
+    graph = bundle.manifest.head
+    head = LstmHead(graph.embedding.shape[-1], find_recipe("default").head)
+    head.set_weights(load_weights(ROOT / "convert" / "weights" / "head.npz"))
+    noise = np.random.default_rng(0).normal(size=(2, 1000, graph.embedding.shape[-1]))
+    x = (head.center.numpy() + head.spread.numpy() * noise).astype(np.float32)
+    whole = np.clip(head(x).numpy(), -1, 1)
+
+    engine = LiteRtEngine(bundle.files[graph.file], name=graph.file)
+    h = c = np.zeros((2, graph.h.shape[-1]), np.float32)
+    for t in range(1000):
+        out = engine.invoke({graph.embedding.name: x[:, t], graph.h.name: h, graph.c.name: c})
+        h, c = out[graph.next_h.name], out[graph.next_c.name]
+        np.testing.assert_allclose(out[graph.va.name], whole[:, t], atol=1e-5)
