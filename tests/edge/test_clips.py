@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 import cv2
 import numpy as np
@@ -13,39 +15,31 @@ import pytest
 from edge.affect.model import AffectModel, load_model
 from edge.camera import open_camera
 from edge.clock import FileClock
-from edge.config import CameraConfig, Config, WindowConfig
+from edge.config import CameraConfig, Config
 from edge.pipeline import build_pipeline
-from edge.types import AffectScore, HealthReport, WindowAggregate
+from edge.types import AffectScore, WindowAggregate
 
 pytestmark = pytest.mark.usefixtures("detector_asset")
 
 
-class Collected:
-    def __init__(self) -> None:
-        self.windows: list[WindowAggregate] = []
-
-    def publish(self, aggregate: WindowAggregate) -> None:
-        self.windows.append(aggregate)
-
-    def report(self, health: HealthReport) -> None:
-        pass
-
-    def close(self, timeout_s: float = 5.0) -> None:
-        pass
+Replay = Callable[[Path], tuple[list[AffectScore], list[WindowAggregate]]]
 
 
-@pytest.fixture(scope="module")
-def model() -> AffectModel:
-    return load_model(Config().model, Config().engine)
+@pytest.fixture
+def replay(new_sink: Any) -> Replay:
+    model = load_model(Config().model, Config().engine)
+
+    def run(clip: Path) -> tuple[list[AffectScore], list[WindowAggregate]]:
+        if not clip.is_file():
+            pytest.skip(f"{clip.name} is not on this machine")
+        return play(clip, model, new_sink())
+
+    return run
 
 
-def replay(clip: Path, model: AffectModel, window_s: int = 60) -> tuple[list[AffectScore], list[WindowAggregate]]:
-    if not clip.is_file():
-        pytest.skip(f"{clip.name} is not on this machine")
-    config = Config(
-        camera=CameraConfig(backend="replay", path=str(clip), pace="fast"), window=WindowConfig(window_s=window_s)
-    )
-    clock, sink = FileClock(), Collected()
+def play(clip: Path, model: AffectModel, sink: Any) -> tuple[list[AffectScore], list[WindowAggregate]]:
+    config = Config(camera=CameraConfig(backend="replay", path=str(clip), pace="fast"))
+    clock = FileClock()
     scores: list[AffectScore] = []
     build_pipeline(
         config,
@@ -58,14 +52,14 @@ def replay(clip: Path, model: AffectModel, window_s: int = 60) -> tuple[list[Aff
     return scores, sink.windows
 
 
-def test_smiling_man_is_one_person_and_pleasant(clips: Path, model: AffectModel) -> None:
-    scores, _ = replay(clips / "head-pose-face-detection-male.mp4", model)
+def test_smiling_man_is_one_person_and_pleasant(clips: Path, replay: Replay) -> None:
+    scores, _ = replay(clips / "head-pose-face-detection-male.mp4")
     assert {score.track_id for score in scores} == {1}
     assert median(score.valence for score in scores if score.warm) >= 0.3
 
 
-def test_valence_rises_with_a_smile_and_falls_with_its_end(clips: Path, model: AffectModel) -> None:
-    scores, _ = replay(clips / "single_face.mp4", model)
+def test_valence_rises_with_a_smile_and_falls_with_its_end(clips: Path, replay: Replay) -> None:
+    scores, _ = replay(clips / "single_face.mp4")
     # He begins to smile at 0.55 s and stops in the last two frames, at 2.33 s.
     valence = {score.captured_ns / 1e9: score.valence for score in scores if score.warm}
     before = [value for at_s, value in valence.items() if at_s < 0.55]
@@ -75,20 +69,20 @@ def test_valence_rises_with_a_smile_and_falls_with_its_end(clips: Path, model: A
     assert min(during) - max(after) >= 0.15
 
 
-def test_three_people_are_three_or_four_tracks(clips: Path, model: AffectModel) -> None:
-    scores, (window,) = replay(clips / "face-demographics-walking-and-pause.mp4", model)
+def test_three_people_are_three_or_four_tracks(clips: Path, replay: Replay) -> None:
+    scores, (window,) = replay(clips / "face-demographics-walking-and-pause.mp4")
     assert len({score.track_id for score in scores}) in (3, 4)
     assert window.peak_simultaneous == 3
 
 
-def test_picture_without_a_face_gives_at_most_a_stray_score(clips: Path, model: AffectModel) -> None:
-    scores, (window,) = replay(clips / "no_face.mp4", model)
+def test_picture_without_a_face_gives_at_most_a_stray_score(clips: Path, replay: Replay) -> None:
+    scores, (window,) = replay(clips / "no_face.mp4")
     assert sum(score.warm for score in scores) <= 1
     assert window.visits == 0
 
 
-def test_face_that_vanishes_is_no_longer_scored(clips: Path, model: AffectModel) -> None:
-    scores, _ = replay(clips / "face_noface.mov", model)
+def test_face_that_vanishes_is_no_longer_scored(clips: Path, replay: Replay) -> None:
+    scores, _ = replay(clips / "face_noface.mov")
     counts = Counter(score.captured_ns // 1_000_000_000 for score in scores)
     assert counts[1] >= 8
     assert sum(count for second, count in counts.items() if second >= 5) <= 2
@@ -113,12 +107,12 @@ def at_rate(clip: Path, target: Path, keep: int) -> Path:
 
 
 @pytest.mark.parametrize("name", ["single_face.mp4", "asl/learn.mkv", "asl/sorry.mkv"])
-def test_camera_rate_does_not_move_the_mean(clips: Path, model: AffectModel, tmp_path: Path, name: str) -> None:
+def test_camera_rate_does_not_move_the_mean(clips: Path, replay: Replay, tmp_path: Path, name: str) -> None:
     if not (clips / name).is_file():
         pytest.skip(f"{name} is not on this machine")
     means = []
     for keep in (1, 2, 3):  # 30, 15 and 10 frames a second
-        scores, _ = replay(at_rate(clips / name, tmp_path / f"{keep}.avi", keep), model)
+        scores, _ = replay(at_rate(clips / name, tmp_path / f"{keep}.avi", keep))
         warm = [(score.valence, score.arousal) for score in scores if score.warm]
         means.append(np.mean(warm, axis=0))
     assert np.ptp(means, axis=0).max() <= 0.05, means

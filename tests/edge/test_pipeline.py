@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,7 +18,7 @@ from edge.face.quality import QualityGate
 from edge.face.tracker import Tracker
 from edge.health import Health
 from edge.pipeline import Pipeline
-from edge.types import AffectScore, Detection, Frame, HealthReport, WindowAggregate
+from edge.types import AffectScore, Detection, Frame
 
 PICTURE = np.random.default_rng(0).integers(40, 220, (240, 320, 3), dtype=np.uint8)
 SHAPE = np.array([[-15, -12], [15, -12], [0, 4], [0, 16], [-28, -8], [28, -8]], np.float32)
@@ -73,30 +73,14 @@ class ScriptedDetector:
         return list(self.faces)
 
 
-class Collected:
-    """A sink that keeps what it is given."""
-
-    def __init__(self) -> None:
-        self.windows: list[WindowAggregate] = []
-        self.reports: list[HealthReport] = []
-
-    def publish(self, aggregate: WindowAggregate) -> None:
-        self.windows.append(aggregate)
-
-    def report(self, health: HealthReport) -> None:
-        self.reports.append(health)
-
-    def close(self, timeout_s: float = 5.0) -> None:
-        pass
-
-
 @pytest.fixture(scope="module")
 def model() -> AffectModel:
     return load_model(ModelConfig(), EngineConfig())
 
 
-def build(
+def assemble(
     model: AffectModel,
+    sink: Any,
     faces: Sequence[Detection],
     frames: int = 60,
     fps: float = 30,
@@ -112,10 +96,19 @@ def build(
         gate=QualityGate(min_face_px=24, max_yaw_deg=55, min_light=20, min_sharpness=0.0),
         model=model,
         windower=Windower(WindowConfig(window_s=10), clock, step_s=0.1, reset_s=1.0),
-        sink=Collected(),
+        sink=sink,
         clock=clock,
         health=Health(),
     )
+
+
+Build = Callable[..., Pipeline]
+
+
+@pytest.fixture
+def build(model: AffectModel, new_sink: Any) -> Build:
+    """Pipelines of the shipped model; arguments as of `assemble` from the faces on."""
+    return lambda faces, **script: assemble(model, new_sink(), faces, **script)
 
 
 def run(pipeline: Pipeline) -> list[AffectScore]:
@@ -126,8 +119,8 @@ def run(pipeline: Pipeline) -> list[AffectScore]:
 
 
 @pytest.mark.parametrize("fps", [10, 12, 15, 30, 60])
-def test_each_face_is_scored_once_a_grid_step_whatever_the_rate(model: AffectModel, fps: int) -> None:
-    scores = run(build(model, [face(80), face(240)], frames=10 * fps, fps=fps))
+def test_each_face_is_scored_once_a_grid_step_whatever_the_rate(build: Build, fps: int) -> None:
+    scores = run(build([face(80), face(240)], frames=10 * fps, fps=fps))
     for track_id in (1, 2):
         slots = [(score.captured_ns + NS // 20) // (NS // 10) for score in scores if score.track_id == track_id]
         assert slots == sorted(set(slots))
@@ -135,8 +128,8 @@ def test_each_face_is_scored_once_a_grid_step_whatever_the_rate(model: AffectMod
         assert len(slots) >= 100 - 3
 
 
-def test_windows_leave_in_order_and_the_last_is_partial(model: AffectModel) -> None:
-    pipeline = build(model, [face(60), face(160), face(260)], frames=250, fps=10)
+def test_windows_leave_in_order_and_the_last_is_partial(build: Build) -> None:
+    pipeline = build([face(60), face(160), face(260)], frames=250, fps=10)
     run(pipeline)
     windows = pipeline.sink.windows  # type: ignore[attr-defined]
     assert [window.start_ns // NS for window in windows] == [0, 10, 20]
@@ -145,8 +138,8 @@ def test_windows_leave_in_order_and_the_last_is_partial(model: AffectModel) -> N
     assert pipeline.health.windows == 3
 
 
-def test_state_goes_with_its_track(model: AffectModel) -> None:
-    pipeline = build(model, [face(80)], frames=40)
+def test_state_goes_with_its_track(build: Build) -> None:
+    pipeline = build([face(80)], frames=40)
     run(pipeline)
     assert list(pipeline._states) == [1]
     pipeline.detector.faces = []  # type: ignore[attr-defined]
@@ -160,9 +153,9 @@ def test_state_goes_with_its_track(model: AffectModel) -> None:
     [([face(80, size=20)], "small"), ([face(80, nose=-16)], "turned")],
 )
 def test_rejected_face_is_followed_and_counted_by_reason_once_a_step(
-    model: AffectModel, faces: Sequence[Detection], reason: str
+    build: Build, faces: Sequence[Detection], reason: str
 ) -> None:
-    pipeline = build(model, faces, frames=60, fps=30)
+    pipeline = build(faces, frames=60, fps=30)
     assert run(pipeline) == []
     assert set(pipeline.health.rejections) == {reason}
     assert 18 <= pipeline.health.rejections[reason] <= 20
@@ -170,16 +163,16 @@ def test_rejected_face_is_followed_and_counted_by_reason_once_a_step(
     assert (window.visits, window.unscored_visits) == (0, 1)
 
 
-def test_nothing_is_looked_at_outside_opening_hours(model: AffectModel) -> None:
-    pipeline = build(model, [face(80)], frames=300, fps=10, hours=["daily 08:00-09:00"])
+def test_nothing_is_looked_at_outside_opening_hours(build: Build) -> None:
+    pipeline = build([face(80)], frames=300, fps=10, hours=["daily 08:00-09:00"])
     assert run(pipeline) == []
     assert pipeline.detector.calls == 0  # type: ignore[attr-defined]
     assert (pipeline.health.seen, pipeline.health.closed) == (0, 300)
     assert {window.suppressed for window in pipeline.sink.windows} == {"closed"}  # type: ignore[attr-defined]
 
 
-def test_frame_that_cannot_be_worked_on_is_counted_and_skipped(model: AffectModel) -> None:
-    pipeline = build(model, [face(80)], frames=60)
+def test_frame_that_cannot_be_worked_on_is_counted_and_skipped(build: Build) -> None:
+    pipeline = build([face(80)], frames=60)
     detector: Any = pipeline.detector
     good, bad = detector.faces, FrameError("odd")
     pipeline.on_scores = lambda frame, _: setattr(detector, "faces", bad if frame.index % 20 == 10 else good)
@@ -197,32 +190,32 @@ def test_frame_that_cannot_be_worked_on_is_counted_and_skipped(model: AffectMode
     assert pipeline.health.scored > 10
 
 
-def test_unbroken_row_of_failures_ends_the_run(model: AffectModel) -> None:
-    pipeline = build(model, [], frames=500)
+def test_unbroken_row_of_failures_ends_the_run(build: Build) -> None:
+    pipeline = build([], frames=500)
     pipeline.detector.faces = EngineError("broken")  # type: ignore[attr-defined]
     with pytest.raises(EngineError, match="100 frames in a row failed, the last with: broken"):
         pipeline.run()
     assert pipeline.camera.closed  # type: ignore[attr-defined]
 
 
-def test_vanished_camera_ends_the_run_after_the_open_window_was_handed_over(model: AffectModel) -> None:
-    pipeline = build(model, [face(60), face(160), face(260)], frames=50, fps=10, error=CameraError("/dev/video0: gone"))
+def test_vanished_camera_ends_the_run_after_the_open_window_was_handed_over(build: Build) -> None:
+    pipeline = build([face(60), face(160), face(260)], frames=50, fps=10, error=CameraError("/dev/video0: gone"))
     with pytest.raises(CameraError, match="gone"):
         pipeline.run()
     (window,) = pipeline.sink.windows  # type: ignore[attr-defined]
     assert (window.visits, window.partial) == (3, True)
 
 
-def test_stop_ends_the_run_after_the_frame_at_hand(model: AffectModel) -> None:
-    pipeline = build(model, [face(80)], frames=10_000)
+def test_stop_ends_the_run_after_the_frame_at_hand(build: Build) -> None:
+    pipeline = build([face(80)], frames=10_000)
     pipeline.on_scores = lambda frame, _: pipeline.stop() if frame.index == 29 else None
     pipeline.run()
     assert pipeline.health.seen == 30
     assert len(pipeline.sink.windows) == 1  # type: ignore[attr-defined]
 
 
-def test_health_is_reported_once_a_minute(model: AffectModel) -> None:
-    pipeline = build(model, [face(80)], frames=125, fps=1)
+def test_health_is_reported_once_a_minute(build: Build) -> None:
+    pipeline = build([face(80)], frames=125, fps=1)
     run(pipeline)
     first, second = pipeline.sink.reports  # type: ignore[attr-defined]
     assert first.frames["seen"] < second.frames["seen"]

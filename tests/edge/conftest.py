@@ -1,0 +1,30 @@
+"""What several tests of the device share."""
+
+from __future__ import annotations
+
+import pytest
+
+from edge.types import HealthReport, WindowAggregate
+
+
+class Collected:
+    """A sink that keeps what it is given."""
+
+    def __init__(self) -> None:
+        self.windows: list[WindowAggregate] = []
+        self.reports: list[HealthReport] = []
+
+    def publish(self, aggregate: WindowAggregate) -> None:
+        self.windows.append(aggregate)
+
+    def report(self, health: HealthReport) -> None:
+        self.reports.append(health)
+
+    def close(self, timeout_s: float = 5.0) -> None:
+        pass
+
+
+@pytest.fixture(scope="session")
+def new_sink() -> type[Collected]:
+    """Makes sinks that keep what they are given, in `windows` and `reports`."""
+    return Collected
