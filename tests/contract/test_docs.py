@@ -6,12 +6,13 @@ import json
 import re
 from pathlib import Path
 
+import msgspec
 import pytest
 import typer.main
 
 from edge.bundle import default_bundle, load_bundle
 from edge.commands import app, main
-from edge.config import load_config, require_deployment
+from edge.config import Config, ZoneConfig, load_config, require_deployment
 from edge.publish.payload import decode_window, encode
 
 REPO = Path(__file__).resolve().parents[2]
@@ -45,6 +46,17 @@ def test_configuration_in_the_readme_starts_a_live_camera(tmp_path: Path) -> Non
     config = load_config(tmp_path / "config.toml")
     assert config.camera.live
     require_deployment(config)
+
+
+def test_example_configuration_names_every_key_with_its_default(tmp_path: Path) -> None:
+    text = (REPO / "examples" / "config.toml").read_text(encoding="utf-8")
+    (tmp_path / "config.toml").write_text(text)
+    assert load_config(tmp_path / "config.toml") == Config()
+    sections = dict(re.findall(r"^(?:# )?\[+([a-z]+)\]+\n(.*?)(?=^(?:# )?\[+[a-z]|\Z)", text, re.MULTILINE | re.DOTALL))
+    for section in msgspec.structs.fields(Config):
+        struct = ZoneConfig if section.name == "zones" else section.type
+        named = re.findall(r"^(?:# )?([a-z_]+) = ", sections[section.name], re.MULTILINE)
+        assert named == [field.name for field in msgspec.structs.fields(struct)]
 
 
 def test_every_verb_is_documented_and_every_documented_verb_exists(monkeypatch: pytest.MonkeyPatch) -> None:
