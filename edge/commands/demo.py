@@ -23,9 +23,7 @@ from edge.config import CameraConfig, Config, DeviceConfig, MqttConfig, WindowCo
 from edge.errors import PublishError
 from edge.pipeline import Pipeline, build_pipeline
 from edge.publish.broker import EmbeddedBroker
-from edge.publish.message import origin_of
-from edge.publish.mqtt import MqttPublisher
-from edge.publish.outbox import MemoryOutbox
+from edge.publish.mqtt import make_publisher
 from edge.publish.payload import SpreadPayload, WindowPayload, decode_window
 from edge.types import AffectScore, Frame
 
@@ -61,13 +59,7 @@ def _perform(config: Config, seconds: float, subscriber: _Subscriber, console: C
     """Runs the pipeline for a while, showing windows as they arrive."""
     clock = SystemClock()
     model = load_model(config.model, config.engine)
-    publisher = MqttPublisher(
-        config.mqtt,
-        origin_of(config.device, model.bundle),
-        MemoryOutbox(config.mqtt.outbox_windows),
-        clock,
-        window_s=config.window.window_s,
-    )
+    publisher = make_publisher(config, model.bundle, clock)
     pipeline = build_pipeline(config, camera=open_camera(config, clock), model=model, sink=publisher, clock=clock)
     columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:

@@ -11,7 +11,7 @@ import msgspec
 import typer
 
 from edge.affect.model import load_model
-from edge.assets import ASSETS, find_asset, read_asset
+from edge.assets import ASSETS, Asset, find_asset, read_asset
 from edge.commands import app
 from edge.config import Config, load_config
 from edge.errors import AssetError
@@ -82,7 +82,7 @@ def _installed(package: str) -> str | None:
         return None
 
 
-def _asset_facts(asset: Any) -> dict[str, Any]:
+def _asset_facts(asset: Asset) -> dict[str, Any]:
     path = find_asset(asset)
     try:
         read_asset(asset)

@@ -57,12 +57,12 @@ def replay(
         lines = stack.enter_context(_open_scores(scores)) if scores else None
         pipeline = build_pipeline(chosen, camera=source, model=model, sink=sink, clock=clock)
         progress = stack.enter_context(_progress())
-        task = progress.add_task(video.name, total=None)
+        task = progress.add_task(video.name, total=source.length)
 
         def look_on(frame: Frame, found: Sequence[AffectScore]) -> None:
             if lines:
                 _write_scores(lines, frame, found)
-            progress.update(task, completed=frame.index + 1, total=source.length)
+            progress.update(task, completed=frame.index + 1)
 
         pipeline.on_scores = look_on
         begun = time.perf_counter()

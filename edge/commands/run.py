@@ -17,9 +17,7 @@ from edge.clock import Clock, FileClock, SystemClock
 from edge.commands import app
 from edge.config import Config, load_config, require_deployment
 from edge.pipeline import Pipeline, build_pipeline
-from edge.publish.message import origin_of
-from edge.publish.mqtt import MqttPublisher
-from edge.publish.outbox import MemoryOutbox
+from edge.publish.mqtt import make_publisher
 
 log = logging.getLogger(__name__)
 
@@ -39,13 +37,7 @@ def run(
     with ExitStack() as stack:
         model = load_model(chosen.model, chosen.engine)
         camera = open_camera(chosen, clock)
-        publisher = MqttPublisher(
-            chosen.mqtt,
-            origin_of(chosen.device, model.bundle),
-            MemoryOutbox(chosen.mqtt.outbox_windows),
-            clock,
-            window_s=chosen.window.window_s,
-        )
+        publisher = make_publisher(chosen, model.bundle, clock)
         pipeline = build_pipeline(chosen, camera=camera, model=model, sink=publisher, clock=clock)
         publisher.start()
         stack.callback(publisher.close)

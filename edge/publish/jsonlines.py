@@ -7,8 +7,6 @@ from typing import TextIO
 from edge.publish.message import Origin, number_window, window_message
 from edge.types import HealthReport, WindowAggregate
 
-REPLAY_EPOCH = "00000000"  # not random: two replays of one file give the same bytes
-
 
 class JsonLines:
     """Writes each window as one line. A `Sink`. The stream stays its caller's.
@@ -16,10 +14,10 @@ class JsonLines:
     Args:
         stream: where to; flushed after every line.
         origin: who sends.
-        epoch: eight hexadecimal digits.
+        epoch: eight hexadecimal digits; not random here, so that two replays of one file give the same bytes.
     """
 
-    def __init__(self, stream: TextIO, origin: Origin, epoch: str = REPLAY_EPOCH) -> None:
+    def __init__(self, stream: TextIO, origin: Origin, epoch: str) -> None:
         self._stream = stream
         self._origin = origin
         self._epoch = epoch

@@ -14,8 +14,9 @@ import threading
 import time
 from contextlib import suppress
 
+from edge.bundle import Bundle
 from edge.clock import NS, Clock
-from edge.config import MqttConfig
+from edge.config import Config, MqttConfig
 from edge.publish.credentials import load_credentials
 from edge.publish.journal import STABLE_S, Journal
 from edge.publish.message import (
@@ -25,9 +26,10 @@ from edge.publish.message import (
     nanoseconds,
     offline_message,
     online_message,
+    origin_of,
     window_message,
 )
-from edge.publish.outbox import Outbox
+from edge.publish.outbox import MemoryOutbox, Outbox
 from edge.publish.session import BrokerSession, End, Fate
 from edge.types import HealthReport, Message, WindowAggregate
 
@@ -216,6 +218,22 @@ class MqttPublisher:
             return False
         session.disconnect()
         return True
+
+
+def make_publisher(config: Config, bundle: Bundle, clock: Clock) -> MqttPublisher:
+    """The publisher that a configuration and a loaded bundle make, with an outbox of its own; not started.
+
+    Raises:
+        ConfigError: the tags are too long to be sent.
+        PublishError: a certificate, key or password file cannot be used.
+    """
+    return MqttPublisher(
+        config.mqtt,
+        origin_of(config.device, bundle),
+        MemoryOutbox(config.mqtt.outbox_windows),
+        clock,
+        window_s=config.window.window_s,
+    )
 
 
 class _Flight:

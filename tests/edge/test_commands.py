@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 import pytest
 
-from edge.assets import BLAZEFACE, find_asset
+from edge.assets import BLAZEFACE
 
 VERBS = ("run", "demo", "replay", "fetch", "info")
 
@@ -49,12 +49,6 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
         writer.write(picture)
     writer.release()
     return path
-
-
-@pytest.fixture
-def detector() -> None:
-    if find_asset(BLAZEFACE) is None:
-        pytest.skip("the face detector's file is not on this machine; run `affect-edge fetch`")
 
 
 @pytest.mark.parametrize("verb", VERBS)
@@ -121,12 +115,12 @@ def test_replay_refuses_what_is_no_video(tmp_path: Path) -> None:
         assert str(path) in one_line(affect_edge("replay", path), 6)
 
 
-@pytest.mark.usefixtures("detector")
+@pytest.mark.usefixtures("detector_asset")
 def test_replay_that_cannot_write_its_scores_says_so(clip: Path) -> None:
     assert "cannot be written" in one_line(affect_edge("replay", clip, "--scores", "/nowhere/scores.jsonl"), 2)
 
 
-@pytest.mark.usefixtures("detector")
+@pytest.mark.usefixtures("detector_asset")
 def test_two_replays_give_the_same_bytes(clip: Path, tmp_path: Path) -> None:
     first, second = (affect_edge("replay", clip, "--scores", tmp_path / name) for name in ("a", "b"))
     assert first.returncode == second.returncode == 0
@@ -135,7 +129,7 @@ def test_two_replays_give_the_same_bytes(clip: Path, tmp_path: Path) -> None:
     assert "Traceback" not in first.stderr
 
 
-@pytest.mark.usefixtures("detector")
+@pytest.mark.usefixtures("detector_asset")
 def test_replay_prints_windows_and_nothing_else_on_stdout(clip: Path) -> None:
     (line,) = affect_edge("replay", clip).stdout.splitlines()
     window = json.loads(line)
@@ -143,7 +137,7 @@ def test_replay_prints_windows_and_nothing_else_on_stdout(clip: Path) -> None:
     assert (window["partial"], window["clock"]) == (True, "unsynced")
 
 
-@pytest.mark.usefixtures("detector")
+@pytest.mark.usefixtures("detector_asset")
 @pytest.mark.parametrize(("redirect", "code", "said"), [(">/dev/full", 1, "No space left"), ("| true", 1, "")])
 def test_output_that_nobody_takes_ends_replay_cleanly(clip: Path, redirect: str, code: int, said: str) -> None:
     command = f"{sys.executable} -m edge replay {clip} {redirect}; exit ${{PIPESTATUS[0]}}"

@@ -14,14 +14,18 @@ from edge.config import EngineConfig, FaceConfig
 from edge.errors import AssetError, EngineError
 from edge.face.detector import BlazeFace, Detector, _suppress, load_detector
 
-SHARED = Path(__file__).parents[3] / "shared"
+
+@pytest.fixture(scope="module")
+def blazeface(detector_asset: Path) -> Detector:
+    return load_detector(FaceConfig(), EngineConfig())
 
 
 @pytest.fixture(scope="module")
-def blazeface() -> Detector:
-    if find_asset(BLAZEFACE) is None:
-        pytest.skip("the face detector's file is not on this machine; run `affect-edge fetch`")
-    return load_detector(FaceConfig(), EngineConfig())
+def yunet(shared: Path) -> Detector:
+    model = shared / "models" / "face_detection_yunet_2023mar.onnx"
+    if not model.is_file():
+        pytest.skip(f"{model.name} is not on this machine")
+    return load_detector(FaceConfig(detector="yunet", model=str(model)), EngineConfig())
 
 
 def pictures(clip: Path, every: int) -> list[np.ndarray]:
@@ -41,28 +45,23 @@ def test_empty_picture_of_any_shape_has_no_face(blazeface: Detector, shape: tupl
     assert blazeface.detect(np.full((*shape, 3), 90, np.uint8)) == []
 
 
-def test_letterbox_of_one_size_leaves_no_trace_in_the_next(blazeface: Detector) -> None:
-    (picture, *_) = pictures(SHARED / "clips" / "single_face.mp4", 100)
+def test_letterbox_of_one_size_leaves_no_trace_in_the_next(blazeface: Detector, clips: Path) -> None:
+    (picture, *_) = pictures(clips / "single_face.mp4", 100)
     before = blazeface.detect(picture)
     blazeface.detect(np.full((900, 200, 3), 255, np.uint8))
     after = blazeface.detect(picture)
     assert before[0].box_px == after[0].box_px
 
 
-def test_three_people_are_found_in_every_frame(blazeface: Detector) -> None:
-    frames = pictures(SHARED / "clips" / "face-demographics-walking-and-pause.mp4", 4)
+def test_three_people_are_found_in_every_frame(blazeface: Detector, clips: Path) -> None:
+    frames = pictures(clips / "face-demographics-walking-and-pause.mp4", 4)
     assert [len(blazeface.detect(frame)) for frame in frames] == [3] * len(frames)
 
 
 @pytest.mark.parametrize("name", ["blazeface", "yunet"])
-def test_landmarks_lie_where_a_face_has_them(name: str) -> None:
-    model = SHARED / "models" / "face_detection_yunet_2023mar.onnx"
-    if name == "yunet" and not model.is_file():
-        pytest.skip(f"{model.name} is not on this machine")
-    if name == "blazeface" and find_asset(BLAZEFACE) is None:
-        pytest.skip("the face detector's file is not on this machine; run `affect-edge fetch`")
-    detector = load_detector(FaceConfig(detector=name, model=str(model)), EngineConfig())  # type: ignore[arg-type]
-    for frame in pictures(SHARED / "clips" / "single_face.mp4", 12):
+def test_landmarks_lie_where_a_face_has_them(name: str, request: pytest.FixtureRequest, clips: Path) -> None:
+    detector: Detector = request.getfixturevalue(name)
+    for frame in pictures(clips / "single_face.mp4", 12):
         (face,) = detector.detect(frame)
         right_eye, left_eye, nose, mouth, right_ear, left_ear = face.landmarks_px
         assert right_ear[0] < right_eye[0] < nose[0] < left_eye[0] < left_ear[0]
@@ -72,12 +71,8 @@ def test_landmarks_lie_where_a_face_has_them(name: str) -> None:
         assert y1 < nose[1] < y2
 
 
-def test_detectors_agree_on_where_eyes_and_mouth_are(blazeface: Detector) -> None:
-    model = SHARED / "models" / "face_detection_yunet_2023mar.onnx"
-    if not model.is_file():
-        pytest.skip(f"{model.name} is not on this machine")
-    yunet = load_detector(FaceConfig(detector="yunet", model=str(model)), EngineConfig())
-    for frame in pictures(SHARED / "clips" / "single_face.mp4", 12):
+def test_detectors_agree_on_where_eyes_and_mouth_are(blazeface: Detector, yunet: Detector, clips: Path) -> None:
+    for frame in pictures(clips / "single_face.mp4", 12):
         (one,), (other,) = blazeface.detect(frame), yunet.detect(frame)
         assert np.abs(one.landmarks_px[:4] - other.landmarks_px[:4]).max() < 0.12 * one.size_px
 

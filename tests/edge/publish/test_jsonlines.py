@@ -13,7 +13,7 @@ from edge.types import HealthReport
 
 def _lines(*aggregates) -> list[str]:
     stream = io.StringIO()
-    sink = JsonLines(stream, ORIGIN)
+    sink = JsonLines(stream, ORIGIN, "00000000")
     for aggregate in aggregates:
         sink.publish(aggregate)
     sink.close()
@@ -37,7 +37,7 @@ def test_a_line_is_what_mqtt_would_carry():
 
 def test_a_broken_aggregate_leaves_no_half_line_and_uses_no_number():
     stream = io.StringIO()
-    sink = JsonLines(stream, ORIGIN)
+    sink = JsonLines(stream, ORIGIN, "00000000")
     with pytest.raises(ValueError):
         sink.publish(replace(BUSY, scored_s=float("nan")))
     sink.publish(BUSY)
@@ -46,5 +46,7 @@ def test_a_broken_aggregate_leaves_no_half_line_and_uses_no_number():
 
 def test_health_is_not_written():
     stream = io.StringIO()
-    JsonLines(stream, ORIGIN).report(HealthReport(uptime_s=1, frames={}, rejections={}, faces=0, stage_ms={}))
+    JsonLines(stream, ORIGIN, "00000000").report(
+        HealthReport(uptime_s=1, frames={}, rejections={}, faces=0, stage_ms={})
+    )
     assert stream.getvalue() == ""
