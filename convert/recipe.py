@@ -22,6 +22,9 @@ class BackboneRecipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
         rater_share: of a label that both rater and teacher gave; the rest is the teacher's.
         blendshape_weight: of the auxiliary L1 loss.
         average: decay of the moving average of weights that is kept as the result.
+        made_share: made faces that an epoch takes, relative to the data's own; another part of them each epoch.
+        made_weight: of a made face in the loss; a face that a rater labelled weighs 1.
+        unrated_weight: of a face of the data that only the teacher labelled.
     """
 
     size: Annotated[int, msgspec.Meta(ge=32, le=512)] = 112
@@ -33,7 +36,27 @@ class BackboneRecipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     dropout: Share = 0.2
     rater_share: Share = 0.6
     blendshape_weight: float = 0.5
-    average: Share = 0.995
+    average: Share = 0.998
+    made_share: float = 1.5
+    made_weight: Share = 0.5
+    unrated_weight: Share = 0.7
+
+
+class StudioRecipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What the expression studio makes; 0 of a kind leaves it out.
+
+    Attributes:
+        stills: re-enacted faces for the backbone.
+        held: the same of held-out portraits, to measure on.
+        sequences: re-enacted sequences for the head, `steps` each, of the head's grid.
+        takes: how often each sequence is photographed, under other disturbances.
+    """
+
+    stills: Annotated[int, msgspec.Meta(ge=0)] = 8000
+    held: Annotated[int, msgspec.Meta(ge=0)] = 400
+    sequences: Annotated[int, msgspec.Meta(ge=0)] = 240
+    steps: Count = 80
+    takes: Count = 4
 
 
 class HeadRecipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -67,6 +90,7 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     name: str
     seed: int = 20
     calibration: Count = 400
+    studio: StudioRecipe = StudioRecipe()
     backbone: BackboneRecipe = BackboneRecipe()
     head: HeadRecipe = HeadRecipe()
 
@@ -81,6 +105,7 @@ RECIPES = {
         Recipe(
             name="tiny",
             calibration=8,
+            studio=StudioRecipe(stills=0, held=0, sequences=0),
             backbone=BackboneRecipe(size=32, width=0.0625, embedding=8, epochs=1, batch=4),
             head=HeadRecipe(units=8, sequences=4, steps=12, truncate=6, batch=2, epochs=1, warmup_steps=4),
         ),

@@ -24,11 +24,13 @@ from convert.quantization.export import export_backbone, export_head
 from convert.quantization.tensors import describe_backbone
 from convert.recipe import Recipe
 from convert.run import Run, describe_machine, hash_folder, load_weights, save_weights
+from convert.studio.stage import Studio
 from convert.teacher.landmarker import FaceLandmarker
 from convert.teacher.regressor import TeacherLabels, fit_teacher
-from convert.training.examples import AUXILIARY, Example, make_examples
+from convert.training.examples import AUXILIARY, Example, make_examples, make_studio_examples
 from convert.training.nuisance import Nuisance, draw_nuisance, render
 from convert.training.sequences import Sequences, make_sequences
+from convert.training.validation import Validation
 from edge.affect.backbone import Backbone
 from edge.bundle import Metric
 from edge.engines.litert import LiteRtEngine
@@ -51,12 +53,21 @@ class Material:
     def __init__(self, root: Path, teacher: TeacherLabels, recipe: Recipe) -> None:
         rule = CropRule()
         self.faces = load_faces(root, FaceFinder())
-        self.examples = make_examples(self.faces, teacher, rater_share=recipe.backbone.rater_share, rule=rule)
+        self.teacher = teacher
+        self.examples = make_examples(self.faces, teacher, recipe=recipe.backbone, rule=rule)
         held = [face for face in self.faces if face.validation and face.rated is not None]
         size = recipe.backbone.size
         crops = [cut_face(face.pixels, _detection(face), size, rule) for face in held]
         self.images: UInt8Array = np.stack(crops) if crops else np.zeros((0, size, size, 3), np.uint8)
         self.rated: Float32Array = np.array([face.rated for face in held], np.float32).reshape(-1, 2)
+
+    def teacher_labelled(self, recipe: Recipe) -> Validation:
+        """The held-out faces that nobody rated, with the teacher's labels."""
+        rows = {name: row for row, name in enumerate(self.teacher.names)}
+        held = [face for face in self.faces if face.validation and face.rated is None and face.name in rows]
+        crops = [cut_face(face.pixels, _detection(face), recipe.backbone.size, CropRule()) for face in held]
+        labels = self.teacher.va[[rows[face.name] for face in held]]
+        return Validation("sfhq", np.stack(crops) if crops else self.images[:0], labels)
 
     def counts(self) -> dict[str, int]:
         """Pictures used, by data set."""
@@ -90,16 +101,28 @@ def make_teacher(root: Path, task: Path, folder: Path, *, seed: int = 0) -> Teac
 
 
 def train_backbone_stage(
-    run: Run, recipe: Recipe, material: Material, *, start: Path | None = None, stop_after: int | None = None
+    run: Run,
+    recipe: Recipe,
+    material: Material,
+    studio: Studio | None = None,
+    *,
+    start: Path | None = None,
+    stop_after: int | None = None,
 ) -> None:
     """Trains the backbone, from the weights in `start` if given, or goes on; writes its weights and curves."""
-    from convert.training.backbone import Validation, fit_embedding, train_backbone
+    from convert.training.backbone import fit_embedding, train_backbone
 
-    validation = Validation(material.images, material.rated) if len(material.rated) else None
+    validations = [Validation("", material.images, material.rated), material.teacher_labelled(recipe)]
+    made: list[Example] = []
+    if studio is not None:
+        made = make_studio_examples(*studio.stills(), weight=recipe.backbone.made_weight)
+        held = make_studio_examples(*studio.stills(held=True), weight=1.0)
+        validations.append(_as_validation("studio", held, recipe.backbone.size))
     with Progress("backbone", recipe.backbone.epochs) as progress:
         weights, history = train_backbone(
             material.examples,
-            validation,
+            made,
+            [validation for validation in validations if len(validation.va)],
             recipe.backbone,
             folder=run.path("backbone"),
             seed=recipe.seed,
@@ -190,7 +213,7 @@ def evaluate_stage(run: Run, recipe: Recipe, material: Material) -> Evaluation |
 
 def record_data(run: Run, root: Path, seed: int) -> None:
     """Writes hashes of the data, the seed and the machine."""
-    sets = [folder for folder in sorted(root.iterdir()) if folder.name in ("diffusionfer", "sfhq")]
+    sets = [folder for folder in sorted(root.iterdir()) if folder.name in ("diffusionfer", "sfhq", "ict_facekit")]
     hashes = {folder.name: hash_folder(folder) for folder in sets}
     run.write_json("data.json", {"seed": seed, "sha256": hashes, "machine": describe_machine()})
 
@@ -259,6 +282,12 @@ def _embed(backbone: Backbone, crop: UInt8Array) -> Float32Array:
 def _answers(graph: bytes, images: UInt8Array) -> Float32Array:
     backbone = _backbone(graph)
     return np.stack([backbone.embed(FaceCrop(track_id=0, pixels=image, captured_ns=0)).va for image in images])
+
+
+def _as_validation(name: str, examples: Sequence[Example], size: int) -> Validation:
+    crops = [render(example.pixels, example.square, Nuisance(), size) for example in examples]
+    labels = [example.va for example in examples]
+    return Validation(name, np.stack(crops), np.stack(labels))
 
 
 def _detection(face: LabelledFace) -> Detection:

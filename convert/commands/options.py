@@ -10,7 +10,10 @@ import typer
 
 from convert.datasets.collection import data_root
 from convert.recipe import Recipe, find_recipe
-from convert.stages import TEACHER_LABELS, make_teacher
+from convert.run import Run
+from convert.stages import TEACHER_LABELS, Material, make_teacher
+from convert.studio.stage import Studio
+from convert.studio.stills import StudioFiles
 from convert.teacher.regressor import TeacherLabels
 
 DataOption = Annotated[Path, typer.Option("--data", help="Folder of the data sets (or the one above it).")]
@@ -50,3 +53,11 @@ def obtain_teacher(data: Path, own: Path, given: Path | None, landmarker: Path |
     if (own / TEACHER_LABELS).is_file():
         return TeacherLabels.load(own / TEACHER_LABELS)
     return make_teacher(data_root(data), find_landmarker(data, landmarker), own, seed=seed)
+
+
+def open_studio(run: Run, recipe: Recipe, material: Material, data: Path, landmarker: Path | None) -> Studio | None:
+    """The studio of a run, unless its recipe makes nothing there."""
+    if not (recipe.studio.stills or recipe.studio.sequences):
+        return None
+    files = StudioFiles(data_root(data) / "ict_facekit" / "ict_facekit.npz", find_landmarker(data, landmarker))
+    return Studio(material.faces, material.teacher, files, recipe.studio, seed=recipe.seed, folder=run.path("studio"))

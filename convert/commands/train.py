@@ -19,6 +19,7 @@ from convert.commands.options import (
     TeacherOption,
     changed_recipe,
     obtain_teacher,
+    open_studio,
 )
 from convert.commands.report import print_evaluation
 from convert.datasets.collection import data_root
@@ -71,8 +72,9 @@ def train(
     labels = obtain_teacher(data, run.path("teacher"), teacher, landmarker, chosen.seed)
     record_data(run, root, chosen.seed)
     material = Material(root, labels, chosen)
+    studio = open_studio(run, chosen, material, data, landmarker)
     if stage is not Stage.HEAD:
-        train_backbone_stage(run, chosen, material, start=start)
+        train_backbone_stage(run, chosen, material, studio, start=start)
     if stage is Stage.ALL:
         quantize_stage(run, chosen, material)
     if stage is not Stage.BACKBONE:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from convert.datasets.faces import FaceFinder, LabelledFace, read_picture
+from convert.datasets.split import held_out
 from convert.errors import DataError
 
 SOURCE = "sfhq"
@@ -31,7 +32,7 @@ def load_sfhq(folder: Path, finder: FaceFinder) -> list[LabelledFace]:
                 LabelledFace(
                     name=f"{SOURCE}/{path.name}",
                     source=SOURCE,
-                    validation=False,
+                    validation=held_out(path.name),
                     pixels=pixels,
                     landmarks_px=face.landmarks_px,
                     rated=None,

@@ -56,10 +56,13 @@ class FaceShape(NamedTuple):
     Attributes:
         blendshapes: float32 (52,), 0..1, in the order of `BLENDSHAPES`.
         rotation: float32 (3,), yaw, pitch and roll of the head in radians.
+        mesh_px: float32 (478, 3), the canonical face mesh: x and y in pixels of the picture, z in the same unit,
+            towards the camera negative.
     """
 
     blendshapes: Float32Array
     rotation: Float32Array
+    mesh_px: Float32Array
 
 
 class FaceLandmarker:
@@ -67,13 +70,14 @@ class FaceLandmarker:
 
     Args:
         task: path of `face_landmarker.task`, from the user.
+        threads: of the landmark graph.
 
     Raises:
         DataError: the file is missing or not such a ZIP.
         EngineError: a graph cannot be loaded.
     """
 
-    def __init__(self, task: Path) -> None:
+    def __init__(self, task: Path, *, threads: int = 2) -> None:
         try:
             with zipfile.ZipFile(task) as archive:
                 landmarks = archive.read("face_landmarks_detector.tflite")
@@ -82,7 +86,7 @@ class FaceLandmarker:
             raise DataError(f"{task}: no such file; the teacher needs MediaPipe's face_landmarker.task") from None
         except (KeyError, zipfile.BadZipFile, OSError) as error:
             raise DataError(f"{task}: not a Face Landmarker task file ({error})") from error
-        self._landmarks = LiteRtEngine(landmarks, name="face_landmarks_detector.tflite", threads=2)
+        self._landmarks = LiteRtEngine(landmarks, name="face_landmarks_detector.tflite", threads=threads)
         self._blendshapes = LiteRtEngine(blendshapes, name="face_blendshapes.tflite")
         (self._image,) = self._landmarks.inputs
         (self._points,) = self._blendshapes.inputs
@@ -106,6 +110,7 @@ class FaceLandmarker:
         return FaceShape(
             blendshapes=scores.reshape(-1).astype(np.float32),
             rotation=np.array([yaw, pitch, roll + square.roll], np.float32),
+            mesh_px=_to_picture(mesh, square),
         )
 
     def _run(self, pixels: UInt8Array, square: Square) -> Float32Array:
@@ -128,6 +133,16 @@ def _mesh_square(mesh: Float32Array, square: Square) -> Square:
         side=max(float((high - low).max()) * scale * _MARGIN, 1.0),
         roll=square.roll + float(np.arctan2(across[1], across[0])),
     )
+
+
+def _to_picture(mesh: Float32Array, square: Square) -> Float32Array:
+    """A mesh (478, 3) in pixels of a turned square of `_SIDE` pixels, in pixels of the picture."""
+    scale = square.side / _SIDE
+    cos, sin = scale * np.cos(square.roll), scale * np.sin(square.roll)
+    off = mesh[:, :2] - (_SIDE - 1) / 2
+    x = square.center_x + cos * off[:, 0] - sin * off[:, 1]
+    y = square.center_y + sin * off[:, 0] + cos * off[:, 1]
+    return np.stack([x, y, scale * mesh[:, 2]], axis=1).astype(np.float32)
 
 
 def _rotation(mesh: Float32Array) -> tuple[float, float, float]:

@@ -23,7 +23,7 @@ from edge.types import Float32Array
 _FOLDS = 10
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False)
 class TeacherLabels:
     """What the teacher says of each face, by name.
 
@@ -31,16 +31,32 @@ class TeacherLabels:
         names: N names as in `LabelledFace`.
         va: float32 (N, 2), −1..1.
         blendshapes: float32 (N, 52), 0..1.
+        rotation: float32 (N, 3), as in `FaceShape`.
+        mesh_px: float32 (N, 478, 3), as in `FaceShape`.
     """
 
     names: tuple[str, ...]
     va: Float32Array
     blendshapes: Float32Array
+    rotation: Float32Array
+    mesh_px: Float32Array
+
+    def shapes(self) -> dict[str, FaceShape]:
+        """What the landmarker said of each face, by name."""
+        rows = zip(self.blendshapes, self.rotation, self.mesh_px, strict=True)
+        return {name: FaceShape(*row) for name, row in zip(self.names, rows, strict=True)}
 
     def save(self, path: Path) -> None:
         """Writes an `.npz`."""
         path.parent.mkdir(parents=True, exist_ok=True)
-        np.savez_compressed(path, names=np.array(self.names), va=self.va, blendshapes=self.blendshapes)
+        np.savez_compressed(
+            path,
+            names=np.array(self.names),
+            va=self.va,
+            blendshapes=self.blendshapes,
+            rotation=self.rotation,
+            mesh_px=self.mesh_px,
+        )
 
     @classmethod
     def load(cls, path: Path) -> TeacherLabels:
@@ -52,7 +68,8 @@ class TeacherLabels:
         try:
             with np.load(path, allow_pickle=False) as file:
                 return cls(
-                    names=tuple(str(name) for name in file["names"]), va=file["va"], blendshapes=file["blendshapes"]
+                    names=tuple(str(name) for name in file["names"]),
+                    **{key: file[key] for key in ("va", "blendshapes", "rotation", "mesh_px")},
                 )
         except FileNotFoundError:
             raise DataError(f"{path}: no teacher labels; run `python -m convert teacher` first") from None
@@ -77,14 +94,12 @@ def fit_teacher(
     Raises:
         DataError: fewer rated training faces than folds.
     """
-    features = np.stack([np.concatenate([shape.blendshapes, shape.rotation]) for shape in shapes])
-    rated = np.array([face.rated or (np.nan, np.nan) for face in faces], np.float32)
+    features, rated, held = _features(shapes), _ratings(faces), np.array([face.validation for face in faces])
     has_rating = np.isfinite(rated[:, 0])
-    held = np.array([face.validation for face in faces])
     fit = np.flatnonzero(has_rating & ~held)
     if fit.size < _FOLDS:
         raise DataError(f"the teacher needs at least {_FOLDS} rated faces outside of the held-out part, got {fit.size}")
-    va = np.asarray(_trees(trees, seed).fit(features[fit], rated[fit]).predict(features), np.float32)
+    va = fit_regressor(faces, shapes, trees=trees, seed=seed).predict(shapes)
     va[fit] = _crossfit(features[fit], rated[fit], trees, seed)
     parts = {"crossfit": fit, "validation": np.flatnonzero(has_rating & held)}
     report = {
@@ -96,7 +111,36 @@ def fit_teacher(
         if rows.size
     }
     names = tuple(face.name for face in faces)
-    return TeacherLabels(names=names, va=va, blendshapes=np.stack([shape.blendshapes for shape in shapes])), report
+    columns = (np.stack(column) for column in zip(*shapes, strict=True))
+    return TeacherLabels(names, va, *columns), report
+
+
+class Regressor:
+    """The fitted trees."""
+
+    def __init__(self, trees: Any) -> None:
+        self._trees = trees
+
+    def predict(self, shapes: Sequence[FaceShape]) -> Float32Array:
+        """Valence and arousal of each face: float32 (N, 2), −1..1."""
+        return np.asarray(np.clip(self._trees.predict(_features(shapes)), -1, 1), np.float32)
+
+
+def fit_regressor(
+    faces: Sequence[LabelledFace], shapes: Sequence[FaceShape], *, trees: int = 300, seed: int = 0
+) -> Regressor:
+    """Fits on the rated training faces, for labels of new ones; arguments as of `fit_teacher`."""
+    rated = _ratings(faces)
+    fit = np.flatnonzero(np.isfinite(rated[:, 0]) & ~np.array([face.validation for face in faces]))
+    return Regressor(_trees(trees, seed).fit(_features(shapes)[fit], rated[fit]))
+
+
+def _features(shapes: Sequence[FaceShape]) -> NDArray[np.float32]:
+    return np.stack([np.concatenate([shape.blendshapes, shape.rotation]) for shape in shapes])
+
+
+def _ratings(faces: Sequence[LabelledFace]) -> NDArray[np.float32]:
+    return np.array([face.rated or (np.nan, np.nan) for face in faces], np.float32)
 
 
 def _crossfit(features: NDArray[Any], rated: NDArray[Any], trees: int, seed: int) -> NDArray[np.float32]:

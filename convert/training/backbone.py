@@ -20,30 +20,19 @@ from convert.models.shallow_inception_resnet import build_backbone
 from convert.progress import Progress
 from convert.recipe import BackboneRecipe
 from convert.training.checkpoint import TrainingState, restore_or_start
-from convert.training.examples import AUXILIARY, Example, batches
+from convert.training.examples import AUXILIARY, Example, batches, epoch_examples
 from convert.training.losses import ccc_loss, squared_loss
+from convert.training.validation import Validation
 from edge.affect.backbone import PIXEL_SCALE, PIXEL_ZERO
 from edge.types import Float32Array, UInt8Array
 
 _WARMUP_SHARE = 0.03
 
 
-class Validation:
-    """Held-out crops as the device cuts them, with their ratings.
-
-    Attributes:
-        images: uint8 (N, S, S, 3), RGB.
-        rated: float32 (N, 2).
-    """
-
-    def __init__(self, images: UInt8Array, rated: Float32Array) -> None:
-        self.images = images
-        self.rated = rated
-
-
 def train_backbone(
     examples: Sequence[Example],
-    validation: Validation | None,
+    made: Sequence[Example],
+    validations: Sequence[Validation],
     recipe: BackboneRecipe,
     *,
     folder: Path,
@@ -56,7 +45,8 @@ def train_backbone(
 
     Args:
         examples: what to learn from.
-        validation: measured each few epochs; decides nothing.
+        made: more of it, of which each epoch takes a part.
+        validations: measured each few epochs; decide nothing.
         recipe: of the backbone.
         folder: for checkpoints.
         seed: of weights, order and nuisances.
@@ -74,28 +64,31 @@ def train_backbone(
     model = build_backbone(recipe, blendshapes=len(AUXILIARY))
     if start is not None:
         _begin_with(model, start)
-    steps = len(examples) // recipe.batch
+    steps = len(epoch_examples(examples, made, recipe.made_share, 0)) // recipe.batch
     optimizer = keras.optimizers.Adam(_schedule(recipe, steps), clipnorm=1.0)
     state = restore_or_start(folder, model, optimizer)
     step = _make_step(model, optimizer, state, recipe, seed)
     averaged = build_backbone(recipe, blendshapes=len(AUXILIARY))
     for epoch in range(state.epoch, recipe.epochs):
         began = time.monotonic()
+        taken = epoch_examples(examples, made, recipe.made_share, epoch)
         losses = [
             step(*map(tf.constant, batch))
-            for batch in batches(examples, size=recipe.size, batch=recipe.batch, seed=seed, epoch=epoch)
+            for batch in batches(taken, size=recipe.size, batch=recipe.batch, seed=seed, epoch=epoch)
         ]
         loss = float(np.mean([float(value) for value in losses]))
         if not np.isfinite(loss):
             raise TrainingError(f"the loss became {loss} in epoch {epoch + 1}; lower the learning rate")
         record = {"epoch": epoch + 1.0, "seconds": round(time.monotonic() - began, 2), "loss": loss}
-        if validation is not None and (epoch % 5 == 4 or epoch + 1 == recipe.epochs):
+        if epoch % 5 == 4 or epoch + 1 == recipe.epochs:
             averaged.set_weights([value.numpy() for value in state.average])
-            va = run_backbone(averaged, validation.images)["va"]
-            record |= {
-                "valence_ccc": ccc(validation.rated[:, 0], va[:, 0]),
-                "arousal_ccc": ccc(validation.rated[:, 1], va[:, 1]),
-            }
+            for validation in validations:
+                va = run_backbone(averaged, validation.images)["va"]
+                prefix = f"{validation.name}_" if validation.name else ""
+                record |= {
+                    f"{prefix}valence_ccc": ccc(validation.va[:, 0], va[:, 0]),
+                    f"{prefix}arousal_ccc": ccc(validation.va[:, 1], va[:, 1]),
+                }
         state.save(record)
         progress.advance(record)
         if stop_after is not None and epoch + 1 >= stop_after:
@@ -128,7 +121,7 @@ def _make_step(
     embed, read_va, read_shapes = (model.get_layer(name) for name in ("embedding", "va", "blendshapes"))
 
     @tf.function  # type: ignore[untyped-decorator]
-    def step(images: Any, va: Any, shapes: Any) -> Any:
+    def step(images: Any, va: Any, shapes: Any, weight: Any) -> Any:
         # Not Keras's dropout: the state of its generator cannot be saved, so a resumed run would draw other masks.
         mask_seed = tf.stack([tf.constant(seed, tf.int64), tf.cast(optimizer.iterations, tf.int64)])
         with tf.GradientTape() as tape:
@@ -136,7 +129,7 @@ def _make_step(
             features = tf.nn.experimental.stateless_dropout(features, recipe.dropout, mask_seed, rng_alg="philox")
             embedding = embed(features)
             answer = read_va(embedding)
-            loss = ccc_loss(va, answer) + squared_loss(va, answer) * 2
+            loss = ccc_loss(va, answer, weight) + squared_loss(va, answer, weight) * 2
             loss += recipe.blendshape_weight * tf.reduce_mean(tf.abs(read_shapes(embedding) - shapes)) * 4
         gradients = tape.gradient(loss, model.trainable_variables)
         optimizer.apply_gradients(zip(gradients, model.trainable_variables, strict=True))

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from convert.datasets.faces import LabelledFace
 from convert.errors import TrainingError
+from convert.recipe import BackboneRecipe
+from convert.studio.stills import Still, decode, loose_square
 from convert.teacher.landmarker import BLENDSHAPES
 from convert.teacher.regressor import TeacherLabels
 from convert.training.nuisance import draw_nuisance, render
@@ -35,6 +37,7 @@ class Example:
         square: the rule's square of the face.
         va: float32 (2,), the label, −1..1.
         blendshapes: float32 (K,) of the names `AUXILIARY` picks, 0..1.
+        weight: in the loss.
     """
 
     name: str
@@ -42,18 +45,20 @@ class Example:
     square: Square
     va: Float32Array
     blendshapes: Float32Array
+    weight: float = 1.0
 
 
 class Batch(NamedTuple):
-    """`images` uint8 (B, S, S, 3) RGB, `va` float32 (B, 2), `blendshapes` float32 (B, K)."""
+    """`images` uint8 (B, S, S, 3) RGB, `va` float32 (B, 2), `blendshapes` float32 (B, K), `weight` float32 (B,)."""
 
     images: UInt8Array
     va: Float32Array
     blendshapes: Float32Array
+    weight: Float32Array
 
 
 def make_examples(
-    faces: Sequence[LabelledFace], teacher: TeacherLabels, *, rater_share: float, rule: CropRule
+    faces: Sequence[LabelledFace], teacher: TeacherLabels, *, recipe: BackboneRecipe, rule: CropRule
 ) -> list[Example]:
     """Joins faces outside of the held-out part with the teacher's labels; a face it does not know is left out."""
     rows = {name: row for row, name in enumerate(teacher.names)}
@@ -64,7 +69,7 @@ def make_examples(
             continue
         va = teacher.va[row]
         if face.rated is not None:
-            va = rater_share * np.array(face.rated, np.float32) + (1 - rater_share) * va
+            va = recipe.rater_share * np.array(face.rated, np.float32) + (1 - recipe.rater_share) * va
         examples.append(
             Example(
                 name=face.name,
@@ -72,9 +77,32 @@ def make_examples(
                 square=face_square(face.landmarks_px, rule),
                 va=va.astype(np.float32),
                 blendshapes=teacher.blendshapes[row][list(AUXILIARY)],
+                weight=1.0 if face.rated is not None else recipe.unrated_weight,
             )
         )
     return examples
+
+
+def make_studio_examples(stills: Sequence[Still], va: Float32Array, *, weight: float) -> list[Example]:
+    """Made faces with the teacher's labels of what they express, float32 (N, 2)."""
+    return [
+        Example(
+            name=f"{still.name}#{number}",
+            pixels=decode(still.jpeg),
+            square=loose_square(),
+            va=label,
+            blendshapes=still.seen.blendshapes[list(AUXILIARY)],
+            weight=weight,
+        )
+        for number, (still, label) in enumerate(zip(stills, va, strict=True))
+    ]
+
+
+def epoch_examples(own: Sequence[Example], made: Sequence[Example], share: float, epoch: int) -> list[Example]:
+    """What one epoch learns from: the data's own faces, and the next `share` times as many of the made ones."""
+    count = min(round(share * len(own)), len(made))
+    start = epoch * count
+    return [*own, *(made[(start + n) % len(made)] for n in range(count))]
 
 
 def batches(examples: Sequence[Example], *, size: int, batch: int, seed: int, epoch: int) -> Iterator[Batch]:
@@ -101,7 +129,8 @@ def batches(examples: Sequence[Example], *, size: int, batch: int, seed: int, ep
             yield ready
 
 
-def _load(example: Example, size: int, rng: np.random.Generator) -> tuple[UInt8Array, Float32Array, Float32Array]:
+def _load(example: Example, size: int, rng: np.random.Generator) -> tuple[Any, ...]:
     nuisance = draw_nuisance(rng)
     shapes = example.blendshapes[_MIRRORED] if nuisance.flip else example.blendshapes
-    return render(example.pixels, example.square, nuisance, size), example.va, shapes
+    image = render(example.pixels, example.square, nuisance, size)
+    return image, example.va, shapes, np.float32(example.weight)

@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from convert.training.occluders import Occluder, draw_occluder, occlude
 from edge.face.crop import cut_square
 from edge.geometry import Square
 from edge.types import UInt8Array
@@ -31,9 +32,11 @@ class Nuisance:
         border: what lies outside of the picture: `grey` as on the device, `replicate` or `reflect`.
         gamma, gain, contrast: of the light; `tint` (3,) by channel; `grey` mixes colour out, 0–1.
         shade: brightness added across the face, from − to + this, in direction `shade_angle` radians.
+        occluder: a thing before the face; None for none.
         occlusion: (x1, y1, x2, y2) in units of the crop's side, and its RGB; None for none.
         low_px: resolution of the face before it was scaled up to the crop; 0 keeps the crop's.
         blur_px, blur_angle: length of motion in crop pixels, and direction.
+        defocus_px: standard deviation of a Gaussian blur in crop pixels.
         noise: standard deviation in pixel values.
         jpeg: quality; 0 for none.
         seed: of noise and of the occlusion's texture.
@@ -52,11 +55,13 @@ class Nuisance:
     grey: float = 0.0
     shade: float = 0.0
     shade_angle: float = 0.0
+    occluder: Occluder | None = None
     occlusion: tuple[float, float, float, float] | None = None
     occlusion_rgb: tuple[float, float, float] = (127.0, 127.0, 127.0)
     low_px: int = 0
     blur_px: float = 0.0
     blur_angle: float = 0.0
+    defocus_px: float = 0.0
     noise: float = 0.0
     jpeg: int = 0
     seed: int = 0
@@ -69,15 +74,16 @@ def draw_nuisance(rng: np.random.Generator) -> Nuisance:
     """Draws one, as wide as cameras, lamps and customers in a store differ."""
     size = rng.uniform(0.15, 0.45, 2)
     corner = rng.uniform(-0.1, 1.1 - size)
-    occluded = rng.random() < 0.25
+    covered = rng.random()
     return Nuisance(
-        roll=float(np.radians(rng.uniform(-12, 12))),
+        roll=float(np.radians(rng.uniform(-15, 15))),
         zoom=float(rng.uniform(0.82, 1.18)),
         shift=(float(rng.uniform(-0.06, 0.06)), float(rng.uniform(-0.06, 0.06))),
         flip=bool(rng.random() < 0.5),
         squeeze=float(rng.uniform(0.88, 1.08)),
         border=str(rng.choice(["grey", "replicate", "reflect"], p=[0.5, 0.25, 0.25])),
-        occlusion=(*corner.tolist(), *(corner + size).tolist()) if occluded else None,
+        occluder=draw_occluder(rng) if covered < 0.22 else None,
+        occlusion=(*corner.tolist(), *(corner + size).tolist()) if covered > 0.86 else None,
         occlusion_rgb=tuple(rng.uniform(0, 255, 3).tolist()),
         seed=int(rng.integers(2**31)),
         **_draw_light(rng),
@@ -88,8 +94,8 @@ def draw_nuisance(rng: np.random.Generator) -> Nuisance:
 def _draw_light(rng: np.random.Generator) -> dict[str, Any]:
     return {
         "gamma": float(np.exp(rng.uniform(-0.5, 0.5))),
-        "gain": float(rng.uniform(0.6, 1.3)),
-        "contrast": float(rng.uniform(0.35, 1.2)),
+        "gain": _draw_gain(rng),
+        "contrast": float(rng.uniform(0.45, 1.2)),
         "tint": tuple(rng.uniform(0.85, 1.15, 3).tolist()),
         "grey": float(rng.choice([0.0, rng.random(), 1.0], p=[0.6, 0.25, 0.15])),
         "shade": float(rng.uniform(0, 60)) if rng.random() < 0.35 else 0.0,
@@ -97,10 +103,19 @@ def _draw_light(rng: np.random.Generator) -> dict[str, Any]:
     }
 
 
+def _draw_gain(rng: np.random.Generator) -> float:
+    """Mostly what a camera's own exposure leaves; sometimes a lamp that failed or the sun in the door."""
+    chance = rng.random()
+    if chance < 0.1:
+        return float(np.exp(rng.uniform(np.log(0.06), np.log(0.5))))
+    return float(rng.uniform(1.3, 2.4)) if chance > 0.92 else float(rng.uniform(0.6, 1.3))
+
+
 def _draw_camera(rng: np.random.Generator) -> dict[str, Any]:
     return {
-        "low_px": int(rng.uniform(20, 80)) if rng.random() < 0.4 else 0,
-        "blur_px": float(rng.uniform(1.5, 7)) if rng.random() < 0.2 else 0.0,
+        "low_px": int(rng.uniform(18, 80)) if rng.random() < 0.45 else 0,
+        "blur_px": float(rng.uniform(1.5, 9)) if rng.random() < 0.2 else 0.0,
+        "defocus_px": float(rng.uniform(0.5, 2.5)) if rng.random() < 0.12 else 0.0,
         "blur_angle": float(rng.uniform(0, np.pi)),
         "noise": float(rng.uniform(1, 10)) if rng.random() < 0.5 else 0.0,
         "jpeg": int(rng.uniform(25, 90)) if rng.random() < 0.3 else 0,
@@ -157,6 +172,8 @@ def photograph(crop: UInt8Array, nuisance: Nuisance) -> UInt8Array:
     """The part of `render` after the geometry: occlusion, light and camera; same shape in and out."""
     rng = np.random.default_rng(nuisance.seed)
     values: NDArray[Any] = crop.astype(np.float32)
+    if nuisance.occluder is not None:
+        values = occlude(values, nuisance.occluder)
     if nuisance.occlusion is not None:
         _occlude(values, nuisance, rng)
     values = _lit(values, nuisance)
@@ -164,10 +181,14 @@ def photograph(crop: UInt8Array, nuisance: Nuisance) -> UInt8Array:
     low = nuisance.low_px if 0 < nuisance.low_px < size else size
     if nuisance.blur_px > 0:
         values = cv2.filter2D(values, -1, _motion_kernel(nuisance.blur_px, nuisance.blur_angle))
+    if nuisance.defocus_px > 0:
+        values = cv2.GaussianBlur(values, (0, 0), nuisance.defocus_px)
     if low != size:
         values = cv2.resize(values, (low, low), interpolation=cv2.INTER_AREA)
     if nuisance.noise > 0:
-        values = values + rng.normal(0, nuisance.noise, values.shape).astype(np.float32)
+        # Where there is less light there is less of it to scatter, though not in proportion.
+        noise = nuisance.noise * float(np.clip(nuisance.gain, 0.1, 1)) ** 0.5
+        values = values + rng.normal(0, noise, values.shape).astype(np.float32)
     small = np.clip(np.rint(values), 0, 255).astype(np.uint8)
     if nuisance.jpeg:
         _, data = cv2.imencode(".jpg", small, [cv2.IMWRITE_JPEG_QUALITY, nuisance.jpeg])

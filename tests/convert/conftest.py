@@ -74,6 +74,8 @@ def drawn_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
         names=tuple(names),
         va=np.array(labels, np.float32),
         blendshapes=rng.uniform(0, 1, (len(names), 52)).astype(np.float32),
+        rotation=np.zeros((len(names), 3), np.float32),
+        mesh_px=np.zeros((len(names), 478, 3), np.float32),
     ).save(root / "teacher" / "labels.npz")
     return root
 

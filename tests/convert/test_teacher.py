@@ -15,6 +15,8 @@ from convert.training.examples import _MIRRORED, AUXILIARY
 
 SHARED = Path(__file__).resolve().parents[3] / "shared"
 
+_MESH = np.zeros((478, 3), np.float32)
+
 
 def _faces(rated: np.ndarray, held: np.ndarray) -> list[LabelledFace]:
     nothing = np.zeros((1, 1, 3), np.uint8)
@@ -34,7 +36,7 @@ def _faces(rated: np.ndarray, held: np.ndarray) -> list[LabelledFace]:
 def test_held_out_ratings_change_no_label() -> None:
     rng = np.random.default_rng(0)
     shapes = [
-        FaceShape(rng.uniform(0, 1, 52).astype(np.float32), rng.normal(size=3).astype(np.float32)) for _ in range(60)
+        FaceShape(rng.uniform(0, 1, 52).astype(np.float32), rng.normal(size=3).astype(np.float32), _MESH) for _ in range(60)
     ]
     rated = rng.uniform(-1, 1, (60, 2))
     held = np.arange(60) % 4 == 0
@@ -48,7 +50,7 @@ def test_held_out_ratings_change_no_label() -> None:
 def test_a_rating_does_not_reach_its_own_label() -> None:
     rng = np.random.default_rng(1)
     shapes = [
-        FaceShape(rng.uniform(0, 1, 52).astype(np.float32), rng.normal(size=3).astype(np.float32)) for _ in range(40)
+        FaceShape(rng.uniform(0, 1, 52).astype(np.float32), rng.normal(size=3).astype(np.float32), _MESH) for _ in range(40)
     ]
     rated = rng.uniform(-0.5, 0.5, (40, 2))
     held = np.zeros(40, bool)

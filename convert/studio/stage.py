@@ -1,0 +1,89 @@
+"""The studio as a stage of a run: makes its faces part by part into the run's folder, and gives them as examples."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from convert.datasets.faces import LabelledFace
+from convert.errors import DataError
+from convert.progress import Progress
+from convert.recipe import StudioRecipe
+from convert.studio.archive import load_stills, save_stills
+from convert.studio.head import load_head
+from convert.studio.reenact import Portrait, make_portrait
+from convert.studio.stills import Still, StudioFiles, make_stills
+from convert.teacher.regressor import TeacherLabels, fit_regressor
+from edge.types import Float32Array
+
+_PART = 1000  # faces a file
+
+
+class Studio:
+    """The portraits of a run's faces, and what is made of them.
+
+    Args:
+        faces: of the data.
+        teacher: their labels and meshes.
+        files: the studio's models.
+        recipe: how much to make.
+        seed: decides everything.
+        folder: for what is made.
+
+    Raises:
+        DataError: a model's file is missing, or the teacher does not know the faces' meshes.
+    """
+
+    def __init__(
+        self,
+        faces: Sequence[LabelledFace],
+        teacher: TeacherLabels,
+        files: StudioFiles,
+        recipe: StudioRecipe,
+        *,
+        seed: int,
+        folder: Path,
+    ) -> None:
+        for path in files:
+            if not path.is_file():
+                raise DataError(f"{path}: no such file; the studio needs it (or use a recipe without a studio)")
+        self.head = load_head(files.head)
+        self._files, self._recipe, self._seed, self._folder = files, recipe, seed, folder
+        self._shapes = teacher.shapes()
+        self._faces = [face for face in faces if face.name in self._shapes]
+        self._regressor = fit_regressor(self._faces, [self._shapes[face.name] for face in self._faces], seed=seed)
+        trained = [face for face in self._faces if not face.validation]
+        self.seen: Float32Array = np.stack([self._shapes[face.name].blendshapes for face in trained])
+        folder.mkdir(parents=True, exist_ok=True)
+
+    def portraits(self, *, held: bool) -> list[Portrait]:
+        """The faces of the held-out part, or all others, in an order that mixes the data sets."""
+        chosen = [face for face in self._faces if face.validation == held]
+        order = np.random.default_rng(self._seed).permutation(len(chosen))
+        return [make_portrait(self.head, f.name, f.pixels, self._shapes[f.name]) for f in (chosen[n] for n in order)]
+
+    def stills(self, *, held: bool = False) -> tuple[list[Still], Float32Array]:
+        """The made faces and the teacher's labels of what they express, float32 (N, 2)."""
+        count = self._recipe.held if held else self._recipe.stills
+        kind = "held" if held else "stills"
+        parts = [self._folder / f"{kind}-{number:03d}.npz" for number in range(-(-count // _PART))]
+        missing = [number for number, path in enumerate(parts) if not path.is_file()]
+        if missing:
+            portraits = self.portraits(held=held)
+            with Progress(f"studio, {kind}", count, every=500) as progress:
+                progress.advance(done=(len(parts) - len(missing)) * _PART)
+                for number in missing:
+                    stills = make_stills(
+                        portraits,
+                        self.seen,
+                        self._files,
+                        numbers=range(number * _PART, min((number + 1) * _PART, count)),
+                        seed=self._seed + (1 if held else 0),
+                        advance=progress.advance,
+                    )
+                    save_stills(parts[number], stills)
+        made = [still for path in parts for still in load_stills(path)]
+        labels = self._regressor.predict([still.clean for still in made]) if made else np.zeros((0, 2), np.float32)
+        return made, labels
