@@ -6,6 +6,7 @@ its square too) and SAGR, the share of estimates whose sign agrees with the rati
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -50,11 +51,14 @@ def sagr(rated: ArrayLike, estimated: ArrayLike) -> float:
     return float(np.mean(np.sign(x) == np.sign(y)))
 
 
-def agreement(rated: ArrayLike, estimated: ArrayLike, *, draws: int = 1000, seed: int = 0) -> Agreement:
+def agreement(
+    rated: ArrayLike, estimated: ArrayLike, *, groups: ArrayLike | None = None, draws: int = 1000, seed: int = 0
+) -> Agreement:
     """All of the above, with a bootstrap interval for CCC.
 
     Args:
         rated, estimated: (N,), −1..1.
+        groups: (N,) of what belongs together, as the frames of one video; drawn whole. None: each by itself.
         draws: bootstrap resamples.
         seed: of the resampling.
 
@@ -63,9 +67,22 @@ def agreement(rated: ArrayLike, estimated: ArrayLike, *, draws: int = 1000, seed
     """
     x, y = _pair(rated, estimated)
     rng = np.random.default_rng(seed)
-    picks = rng.integers(0, x.size, (draws, x.size))
-    low, high = np.percentile([ccc(x[pick], y[pick]) for pick in picks], [2.5, 97.5])
+    drawn = (ccc(x[pick], y[pick]) for pick in resample(x.size, groups, rng, draws))
+    low, high = np.percentile(list(drawn), [2.5, 97.5])
     return Agreement(x.size, ccc(x, y), float(low), float(high), cc(x, y), rmse(x, y), sagr(x, y))
+
+
+def resample(count: int, groups: ArrayLike | None, rng: np.random.Generator, draws: int) -> Iterator[NDArray[np.intp]]:
+    """Indices of bootstrap resamples of `count` items, whole groups at a time where there are groups."""
+    if groups is None:
+        for _ in range(draws):
+            yield rng.integers(0, count, count)
+        return
+    _, of = np.unique(np.asarray(groups), return_inverse=True)
+    order = np.argsort(of, kind="stable")
+    members = np.split(order, np.cumsum(np.bincount(of))[:-1])
+    for _ in range(draws):
+        yield np.concatenate([members[n] for n in rng.integers(0, len(members), len(members))])
 
 
 def _pair(rated: ArrayLike, estimated: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -48,14 +48,15 @@ class StudioRecipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     Attributes:
         stills: re-enacted faces for the backbone.
         held: the same of held-out portraits, to measure on.
-        sequences: re-enacted sequences for the head, `steps` each, of the head's grid.
+        sequences: re-enacted sequences for the head, as long as the head's `steps`.
+        held_sequences: the same of held-out portraits, to measure on.
         takes: how often each sequence is photographed, under other disturbances.
     """
 
     stills: Annotated[int, msgspec.Meta(ge=0)] = 8000
     held: Annotated[int, msgspec.Meta(ge=0)] = 400
     sequences: Annotated[int, msgspec.Meta(ge=0)] = 240
-    steps: Count = 80
+    held_sequences: Annotated[int, msgspec.Meta(ge=0)] = 160
     takes: Count = 4
 
 
@@ -65,7 +66,7 @@ class HeadRecipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     Attributes:
         cell_clip: the cell stays within ± this, in the graph as in training.
         step_s, reset_s, warmup_steps: the time grid, as in the manifest.
-        sequences: rendered for training; `steps` each, of the grid.
+        stills: sequences of faces that keep their expression, besides the studio's; `steps` each, of the grid.
         truncate: steps that gradients flow back.
         reset_share: of sequences that start from a zero state; the others carry on.
     """
@@ -75,7 +76,7 @@ class HeadRecipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     step_s: float = 0.1
     reset_s: float = 1.0
     warmup_steps: Count = 5
-    sequences: Count = 800
+    stills: Count = 320
     steps: Count = 80
     truncate: Count = 20
     batch: Count = 32
@@ -105,9 +106,9 @@ RECIPES = {
         Recipe(
             name="tiny",
             calibration=8,
-            studio=StudioRecipe(stills=0, held=0, sequences=0),
+            studio=StudioRecipe(stills=0, held=0, sequences=0, held_sequences=0),
             backbone=BackboneRecipe(size=32, width=0.0625, embedding=8, epochs=1, batch=4),
-            head=HeadRecipe(units=8, sequences=4, steps=12, truncate=6, batch=2, epochs=1, warmup_steps=4),
+            head=HeadRecipe(units=8, stills=4, steps=12, truncate=6, batch=2, epochs=1, warmup_steps=4),
         ),
     )
 }

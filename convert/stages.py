@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import msgspec
@@ -20,7 +19,7 @@ from convert.evaluation import ANSWERS, TARGETS, Device, Evaluation, compare
 from convert.metrics import ccc
 from convert.packing import Label, assemble
 from convert.progress import Progress
-from convert.quantization.export import export_backbone, export_head
+from convert.quantization.export import export_backbone
 from convert.quantization.tensors import describe_backbone
 from convert.recipe import Recipe
 from convert.run import Run, describe_machine, hash_folder, load_weights, save_weights
@@ -29,7 +28,6 @@ from convert.teacher.landmarker import FaceLandmarker
 from convert.teacher.regressor import TeacherLabels, fit_teacher
 from convert.training.examples import AUXILIARY, Example, make_examples, make_studio_examples
 from convert.training.nuisance import Nuisance, draw_nuisance, render
-from convert.training.sequences import Sequences, make_sequences
 from convert.training.validation import Validation
 from edge.affect.backbone import Backbone
 from edge.bundle import Metric
@@ -157,37 +155,6 @@ def quantize_stage(run: Run, recipe: Recipe, material: Material) -> dict[str, ob
     return report
 
 
-def train_head_stage(run: Run, recipe: Recipe, material: Material, *, stop_after: int | None = None) -> None:
-    """Trains the head on what the int8 backbone makes of sequences, or goes on; writes weights, graph and curves."""
-    from convert.training.head import train_head
-
-    graph = run.read("backbone.tflite", "quantize")
-    sequences = _sequences(run, recipe, material.examples, graph)
-    backbone = _backbone(graph)
-    held = None
-    if len(material.rated):
-        vectors = np.stack([_embed(backbone, image) for image in material.images])
-        steps = 2 * recipe.head.warmup_steps
-        held = Sequences(np.repeat(vectors[:, None], steps, 1), np.repeat(material.rated[:, None], steps, 1))
-    with Progress("head", recipe.head.epochs) as progress:
-        weights, history = train_head(
-            sequences,
-            _readout(load_weights(run.path("backbone.npz")), recipe),
-            recipe.head,
-            held=held,
-            folder=run.path("head"),
-            seed=recipe.seed,
-            progress=progress,
-            stop_after=stop_after,
-        )
-    if len(history) < recipe.head.epochs:
-        return
-    save_weights(run.path("head.npz"), weights)
-    run.path("head.tflite").write_bytes(export_head(weights, recipe))
-    plot_history(history, run.path("head.png"), "head")
-    run.write_json("head.json", {"seconds": sum(r["seconds"] for r in history), "history": history})
-
-
 def evaluate_stage(run: Run, recipe: Recipe, material: Material) -> Evaluation | None:
     """The held-out part through the device's code; writes `evaluation.json`, whose records the manifest takes."""
     if not len(material.rated):
@@ -230,57 +197,13 @@ def calibration_images(examples: Sequence[Example], recipe: Recipe) -> UInt8Arra
     return np.stack(images)
 
 
-def _sequences(run: Run, recipe: Recipe, examples: Sequence[Example], graph: bytes) -> Sequences:
-    """Rendered once for a graph and recipe, then read back: resuming the head need not wait for them."""
-    key = hashlib.sha256(graph + msgspec.json.encode(recipe) + str(len(examples)).encode()).hexdigest()[:16]
-    path = run.path(f"sequences-{key}.npz")
-    if path.is_file():
-        with np.load(path, allow_pickle=False) as file:
-            return Sequences(file["embeddings"], file["va"])
-    backbone = _backbone(graph)
-    examples = [_as_seen(example, backbone, recipe.backbone.size) for example in examples]
-    with Progress("sequences", recipe.head.sequences, every=160) as progress:
-        sequences = make_sequences(
-            examples,
-            lambda crop: _embed(backbone, crop),
-            recipe.head,
-            size=recipe.backbone.size,
-            seed=recipe.seed,
-            advance=progress.advance,
-        )
-    for old in run.folder.glob("sequences-*.npz"):
-        old.unlink()
-    np.savez(path, embeddings=sequences.embeddings, va=sequences.va)
-    return sequences
-
-
-def _as_seen(example: Example, backbone: Backbone, size: int) -> Example:
-    """The same face labelled by the backbone's answer to its undisturbed crop.
-
-    The head is to add time, not a second opinion: asked for the raters' labels, it learns the training faces by heart
-    and loses on others. So it learns to say, under every disturbance, what an undisturbed picture would have said.
-    """
-    crop = render(example.pixels, example.square, Nuisance(), size)
-    va = backbone.embed(FaceCrop(track_id=0, pixels=crop, captured_ns=0)).va
-    return replace(example, va=va)
-
-
-def _readout(weights: list[Float32Array], recipe: Recipe) -> tuple[Float32Array, Float32Array]:
-    from convert.training.backbone import readout
-
-    return readout(weights, recipe.backbone)
-
-
-def _backbone(graph: bytes) -> Backbone:
+def open_backbone(graph: bytes) -> Backbone:
+    """The device's backbone on a graph of this run."""
     return Backbone(LiteRtEngine(graph, name="backbone.tflite"), describe_backbone(graph))
 
 
-def _embed(backbone: Backbone, crop: UInt8Array) -> Float32Array:
-    return backbone.embed(FaceCrop(track_id=0, pixels=crop, captured_ns=0)).vector
-
-
 def _answers(graph: bytes, images: UInt8Array) -> Float32Array:
-    backbone = _backbone(graph)
+    backbone = open_backbone(graph)
     return np.stack([backbone.embed(FaceCrop(track_id=0, pixels=image, captured_ns=0)).va for image in images])
 
 

@@ -23,6 +23,7 @@ from convert.commands.options import (
 )
 from convert.commands.report import print_evaluation
 from convert.datasets.collection import data_root
+from convert.head_stage import train_head_stage
 from convert.run import Run
 from convert.stages import (
     Material,
@@ -30,7 +31,6 @@ from convert.stages import (
     quantize_stage,
     record_data,
     train_backbone_stage,
-    train_head_stage,
 )
 
 
@@ -78,7 +78,7 @@ def train(
     if stage is Stage.ALL:
         quantize_stage(run, chosen, material)
     if stage is not Stage.BACKBONE:
-        train_head_stage(run, chosen, material)
+        train_head_stage(run, chosen, material, studio)
         found = evaluate_stage(run, chosen, material)
         if found is not None:
             print_evaluation(found, "Held-out part, int8, device path")

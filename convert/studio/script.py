@@ -72,7 +72,7 @@ def _expressions(
     rng: np.random.Generator, seen: Float32Array, steps: int, step_s: float
 ) -> tuple[Float32Array, Float32Array]:
     keys = [_key(rng, seen)]
-    mix = np.zeros((steps, 1), np.float32)
+    mix: NDArray[Any] = np.zeros((steps, 1), np.float32)
     mix[:, 0] = 1
     at = int(rng.uniform(*_APEX_S) / step_s)
     while at < steps:

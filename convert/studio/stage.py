@@ -10,7 +10,8 @@ import numpy as np
 from convert.datasets.faces import LabelledFace
 from convert.errors import DataError
 from convert.progress import Progress
-from convert.recipe import StudioRecipe
+from convert.recipe import HeadRecipe, StudioRecipe
+from convert.studio.acts import Act, load_acts, make_acts, save_acts
 from convert.studio.archive import load_stills, save_stills
 from convert.studio.head import load_head
 from convert.studio.reenact import Portrait, make_portrait
@@ -18,7 +19,7 @@ from convert.studio.stills import Still, StudioFiles, make_stills
 from convert.teacher.regressor import TeacherLabels, fit_regressor
 from edge.types import Float32Array
 
-_PART = 1000  # faces a file
+_PART, _ACTS = 1000, 40  # faces and acts a file
 
 
 class Studio:
@@ -87,3 +88,28 @@ class Studio:
         made = [still for path in parts for still in load_stills(path)]
         labels = self._regressor.predict([still.clean for still in made]) if made else np.zeros((0, 2), np.float32)
         return made, labels
+
+    def acts(self, head: HeadRecipe, *, held: bool = False) -> list[tuple[Act, Float32Array]]:
+        """The acts, and valence and arousal at each of their steps, float32 (T, 2)."""
+        count = self._recipe.held_sequences if held else self._recipe.sequences
+        kind = "held-acts" if held else "acts"
+        parts = [self._folder / f"{kind}-{number:03d}.npz" for number in range(-(-count // _ACTS))]
+        missing = [number for number, path in enumerate(parts) if not path.is_file()]
+        if missing:
+            portraits = self.portraits(held=held)
+            with Progress(f"studio, {kind}", count, every=20) as progress:
+                progress.advance(done=(len(parts) - len(missing)) * _ACTS)
+                for number in missing:
+                    acts = make_acts(
+                        portraits,
+                        self.seen,
+                        self._files,
+                        numbers=range(number * _ACTS, min((number + 1) * _ACTS, count)),
+                        steps=head.steps,
+                        step_s=head.step_s,
+                        seed=self._seed + (1 if held else 0),
+                        advance=progress.advance,
+                    )
+                    save_acts(parts[number], acts)
+        made = [act for path in parts for act in load_acts(path)]
+        return [(act, act.mix @ self._regressor.predict(act.shapes())) for act in made]

@@ -100,7 +100,10 @@ class FaceLandmarker:
             pixels: uint8 (H, W, 3), RGB.
             landmarks_px: float32 (6, 2) of the face, as in `Detection`.
         """
-        rough = face_square(landmarks_px, _ROUGH)
+        return self.describe_square(pixels, face_square(landmarks_px, _ROUGH))
+
+    def describe_square(self, pixels: UInt8Array, rough: Square) -> FaceShape:
+        """Describes the face in an upright square around it, about 1.4 times as large as the device's crop."""
         mesh = self._run(pixels, rough)
         square = _mesh_square(mesh, rough)
         mesh = self._run(pixels, square)

@@ -7,7 +7,7 @@ lives as long as its track. So rows keep their state from one sequence into the 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +33,7 @@ def train_head(
     readout: tuple[Float32Array, Float32Array],
     recipe: HeadRecipe,
     *,
-    held: Sequences | None,
+    held: Mapping[str, Sequences],
     folder: Path,
     seed: int,
     progress: Progress,
@@ -45,7 +45,7 @@ def train_head(
         sequences: to learn from.
         readout: kernel (D, 2) and bias (2,) of the backbone's own `va`, where the head's readout starts.
         recipe: of the head.
-        held: held-out sequences; measured at their last step, decides nothing.
+        held: held-out sequences by a short name (none for the first); measured where warm, decide nothing.
         folder: for checkpoints.
         seed: of weights, order and resets.
         progress: told of each epoch.
@@ -76,13 +76,13 @@ def train_head(
         if not np.isfinite(loss):
             raise TrainingError(f"the head's loss became {loss} in epoch {epoch + 1}; lower the learning rate")
         record = {"epoch": epoch + 1.0, "seconds": round(time.monotonic() - began, 2), "loss": loss}
-        if held is not None:
-            averaged.set_weights([value.numpy() for value in state.average])
-            last = averaged(tf.constant(held.embeddings)).numpy()[:, -1]
-            record |= {
-                "valence_ccc": ccc(held.va[:, -1, 0], last[:, 0]),
-                "arousal_ccc": ccc(held.va[:, -1, 1], last[:, 1]),
-            }
+        averaged.set_weights([value.numpy() for value in state.average])
+        for name, part in held.items():
+            answers = averaged(tf.constant(part.embeddings)).numpy()
+            warm = slice(recipe.warmup_steps, None)
+            for target, column in (("valence", 0), ("arousal", 1)):
+                key = f"{name}_{target}_ccc" if name else f"{target}_ccc"
+                record[key] = ccc(part.va[:, warm, column].ravel(), answers[:, warm, column].ravel())
         state.save(record)
         progress.advance(record)
         if stop_after is not None and epoch + 1 >= stop_after:

@@ -1,8 +1,9 @@
-"""Faces in time, made from still pictures, on the bundle's time grid and with the device's embeddings.
+"""Faces in time, on the bundle's time grid and with the device's embeddings.
 
-A sequence shows one face after another fading over, under a nuisance that drifts, with the accidents of a store: a
-hand before the face, motion, a lamp that goes on, steps without a picture. Its embeddings come from the int8 graph
-through `edge.affect.backbone`, and a missing step holds the last one, as `edge.affect.stream` does.
+A sequence is a take of one of the studio's acts, or of a still face that keeps its expression, under a nuisance that
+drifts and with the accidents of a store: a hand before the face, motion, a lamp that fails, steps without a picture.
+Its embeddings come from the int8 graph through `edge.affect.backbone`, and a missing step holds the last one, as
+`edge.affect.stream` does.
 """
 
 from __future__ import annotations
@@ -12,125 +13,141 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import NamedTuple
 
-import cv2
 import numpy as np
 
-from convert.recipe import HeadRecipe
-from convert.training.examples import Example
 from convert.training.nuisance import Nuisance, draw_nuisance, drift_nuisance, render
-from edge.types import Float32Array, UInt8Array
+from edge.geometry import Square
+from edge.types import Embedding, Float32Array, UInt8Array
 
-_STILL_SHARE = 0.25  # of sequences that hold one picture: what evaluation does, and what a frozen camera gives
+_DROPS, _DROPPED = 0.025, (1, 7)  # chance a step that pictures stop coming, and for how many steps
+_STEADY = 0.3  # of takes: a good camera in good light
 
 
-class Step(NamedTuple):
-    """One step of the grid: the crop uint8 (S, S, 3) RGB, None where no picture came; the label float32 (2,)."""
+class Scene(NamedTuple):
+    """T steps before any disturbance.
 
-    crop: UInt8Array | None
+    Attributes:
+        picture: by step, uint8 (H, W, 3) RGB, or None where there is no face.
+        square: of the face in each picture.
+        va: float32 (T, 2), what the face expresses.
+    """
+
+    picture: Callable[[int], UInt8Array | None]
+    square: Square
     va: Float32Array
 
 
 class Sequences(NamedTuple):
-    """`embeddings` float32 (N, T, D) as held on the device; `va` float32 (N, T, 2), what the face shows."""
+    """N sequences of T steps, as held on the device where no picture came.
+
+    Attributes:
+        embeddings: float32 (N, T, D).
+        frame: float32 (N, T, 2), the backbone's own answers.
+        va: float32 (N, T, 2), what the face expresses.
+    """
 
     embeddings: Float32Array
+    frame: Float32Array
     va: Float32Array
 
 
+Take = Callable[[Scene, np.random.Generator, int], Iterator[UInt8Array | None]]
+"""Photographs a scene: the crops of all its steps, None where no picture came."""
+
+
 def make_sequences(
-    examples: Sequence[Example],
-    embed: Callable[[UInt8Array], Float32Array],
-    recipe: HeadRecipe,
+    scenes: Sequence[Callable[[], Scene]],
+    embed: Callable[[UInt8Array], Embedding],
+    take: Take,
     *,
     size: int,
     seed: int,
     advance: Callable[[], None],
 ) -> Sequences:
-    """Renders and embeds all sequences of a recipe.
+    """Photographs and embeds scenes of one length.
 
     Args:
-        examples: the faces.
-        embed: crop uint8 (S, S, 3) RGB to embedding float32 (D,), the int8 backbone.
-        recipe: how many sequences of how many steps.
+        scenes: opened one at a time.
+        embed: crop uint8 (S, S, 3) RGB to the int8 backbone's embedding.
+        take: photographs.
         size: side of the crop, pixels.
-        seed: decides everything.
-        advance: called after each sequence.
+        seed: with a scene's number decides its take.
+        advance: called after each scene.
     """
 
-    def render_one(number: int) -> list[Step]:
-        return list(show(examples, np.random.default_rng([seed, number]), recipe, size))
+    def shoot(number: int) -> tuple[list[UInt8Array | None], Float32Array]:
+        scene = scenes[number]()
+        return list(take(scene, np.random.default_rng([seed, number]), size)), scene.va
 
-    embeddings, labels = [], []
-    with ThreadPoolExecutor(1) as pool:  # one sequence ahead of the backbone
-        ahead = pool.submit(render_one, 0)
-        for number in range(recipe.sequences):
-            steps = ahead.result()
-            if number + 1 < recipe.sequences:
-                ahead = pool.submit(render_one, number + 1)
-            embeddings.append(_hold([None if step.crop is None else embed(step.crop) for step in steps]))
-            labels.append(np.stack([step.va for step in steps]))
+    embeddings, frames, labels = [], [], []
+    with ThreadPoolExecutor(1) as pool:  # one scene ahead of the backbone
+        ahead = pool.submit(shoot, 0)
+        for number in range(len(scenes)):
+            crops, va = ahead.result()
+            if number + 1 < len(scenes):
+                ahead = pool.submit(shoot, number + 1)
+            held = _hold([None if crop is None else embed(crop) for crop in crops])
+            embeddings.append(np.stack([each.vector for each in held]))
+            frames.append(np.stack([each.va for each in held]))
+            labels.append(va)
             advance()
-    return Sequences(np.stack(embeddings).astype(np.float32), np.stack(labels).astype(np.float32))
+    return Sequences(*(np.stack(part).astype(np.float32) for part in (embeddings, frames, labels)))
 
 
-def show(examples: Sequence[Example], rng: np.random.Generator, recipe: HeadRecipe, size: int) -> Iterator[Step]:
-    """One sequence of `recipe.steps` steps; the first always has a picture."""
-    weight = np.array([0.3 + float(np.abs(example.va).sum()) for example in examples])
-    weight /= weight.sum()
-
-    def pick() -> Example:
-        return examples[int(rng.choice(len(examples), p=weight))]
-
-    still = rng.random() < _STILL_SHARE
-    nuisance = Nuisance() if still and rng.random() < 0.5 else draw_nuisance(rng)
-    face, coming = pick(), pick()
-    until = _duration(rng, recipe) if not still else recipe.steps + 1
-    fade, gap, accident = 0, 0, nuisance
-    trouble = 0
-    for step in range(recipe.steps):
-        if not still:
-            nuisance = drift_nuisance(nuisance, rng, jitter=1.0)
-            trouble -= 1
-            if trouble <= 0:
-                accident, trouble = _accident(nuisance, rng)
-            gap = gap - 1 if gap > 0 else int(rng.integers(1, 7)) if rng.random() < 0.02 else 0
-            if step == until:
-                fade = int(rng.integers(2, 9))
-        share = (step - until) / fade if fade else 0.0
-        if fade and share >= 1:
-            face, coming, share, fade = coming, pick(), 0.0, 0
-            until = step + _duration(rng, recipe)
+def take_in_store(scene: Scene, rng: np.random.Generator, size: int) -> Iterator[UInt8Array | None]:
+    """A take under everything that training knows."""
+    steady = rng.random() < _STEADY
+    nuisance = replace(draw_nuisance(rng), occluder=None, occlusion=None, blur_px=0.0)
+    if steady:
+        nuisance = Nuisance(seed=nuisance.seed)
+    accident, trouble, gap = nuisance, 0, 0
+    for step in range(len(scene.va)):
+        nuisance = drift_nuisance(nuisance, rng, jitter=0.5 if steady else 1.0)
+        trouble -= 1
+        if trouble <= 0:
+            accident, trouble = _accident(nuisance, rng)
+        gap = gap - 1 if gap > 0 else int(rng.integers(*_DROPPED)) if rng.random() < _DROPS else 0
         seen = replace(
-            nuisance, occlusion=accident.occlusion, occlusion_rgb=accident.occlusion_rgb, blur_px=accident.blur_px
+            nuisance,
+            occluder=accident.occluder,
+            occlusion=accident.occlusion,
+            blur_px=accident.blur_px,
+            gain=accident.gain if accident.gain < 0.5 else nuisance.gain,
         )
-        va = (1 - share) * face.va + share * coming.va
-        if gap and step:
-            yield Step(None, va)
-            continue
-        crop = render(face.pixels, face.square, seen, size)
-        if share > 0:
-            other = render(coming.pixels, coming.square, seen, size)
-            crop = np.asarray(cv2.addWeighted(crop, 1 - share, other, share, 0), np.uint8)
-        yield Step(crop, va)
+        yield photograph_step(scene, step, None if gap and step else seen, size)
 
 
-def _duration(rng: np.random.Generator, recipe: HeadRecipe) -> int:
-    """Steps that an expression stays: 0.8 to 4 seconds."""
-    return int(rng.uniform(0.8, 4.0) / recipe.step_s)
+def photograph_step(scene: Scene, step: int, nuisance: Nuisance | None, size: int) -> UInt8Array | None:
+    """The crop of one step under a nuisance, or None where there is no face or, with None, no picture."""
+    pixels = None if nuisance is None else scene.picture(step)
+    return None if pixels is None or nuisance is None else render(pixels, scene.square, nuisance, size)
+
+
+def hold_face(pixels: UInt8Array, square: Square, va: Float32Array, steps: int) -> Scene:
+    """A face that keeps its expression: what evaluation on still pictures does, and what a frozen camera gives."""
+    return Scene(lambda _: pixels, square, np.repeat(va[None], steps, axis=0).astype(np.float32))
 
 
 def _accident(nuisance: Nuisance, rng: np.random.Generator) -> tuple[Nuisance, int]:
     """What comes between face and camera now, and for how many steps; most of the time nothing does."""
     chance = rng.random()
-    if chance < 0.7:
-        return replace(nuisance, occlusion=None, blur_px=0.0), int(rng.integers(5, 25))
-    if chance < 0.85:
-        return replace(draw_nuisance(rng), blur_px=0.0), int(rng.integers(2, 9))
-    return replace(nuisance, occlusion=None, blur_px=float(rng.uniform(2, 8))), int(rng.integers(1, 5))
+    clear = replace(nuisance, occluder=None, occlusion=None, blur_px=0.0)
+    if chance < 0.6:
+        return clear, int(rng.integers(5, 25))
+    if chance < 0.8:
+        drawn = draw_nuisance(rng)
+        while drawn.occluder is None and drawn.occlusion is None:
+            drawn = draw_nuisance(rng)
+        return replace(clear, occluder=drawn.occluder, occlusion=drawn.occlusion), int(rng.integers(2, 16))
+    if chance < 0.95:
+        return replace(clear, blur_px=float(rng.uniform(2, 9))), int(rng.integers(1, 6))
+    return replace(clear, gain=float(rng.uniform(0.06, 0.4))), int(rng.integers(3, 15))
 
 
-def _hold(embeddings: Sequence[Float32Array | None]) -> Float32Array:
-    held: list[Float32Array] = []
-    for embedding in embeddings:
-        held.append(held[-1] if embedding is None else embedding)
-    return np.stack(held)
+def _hold(embeddings: Sequence[Embedding | None]) -> list[Embedding]:
+    """Missing ones repeat the last; those before the first repeat the first, as a track begins with a picture."""
+    first = next(each for each in embeddings if each is not None)
+    held: list[Embedding] = []
+    for each in embeddings:
+        held.append(each if each is not None else held[-1] if held else first)
+    return held

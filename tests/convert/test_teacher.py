@@ -36,7 +36,8 @@ def _faces(rated: np.ndarray, held: np.ndarray) -> list[LabelledFace]:
 def test_held_out_ratings_change_no_label() -> None:
     rng = np.random.default_rng(0)
     shapes = [
-        FaceShape(rng.uniform(0, 1, 52).astype(np.float32), rng.normal(size=3).astype(np.float32), _MESH) for _ in range(60)
+        FaceShape(rng.uniform(0, 1, 52).astype(np.float32), rng.normal(size=3).astype(np.float32), _MESH)
+        for _ in range(60)
     ]
     rated = rng.uniform(-1, 1, (60, 2))
     held = np.arange(60) % 4 == 0
@@ -50,7 +51,8 @@ def test_held_out_ratings_change_no_label() -> None:
 def test_a_rating_does_not_reach_its_own_label() -> None:
     rng = np.random.default_rng(1)
     shapes = [
-        FaceShape(rng.uniform(0, 1, 52).astype(np.float32), rng.normal(size=3).astype(np.float32), _MESH) for _ in range(40)
+        FaceShape(rng.uniform(0, 1, 52).astype(np.float32), rng.normal(size=3).astype(np.float32), _MESH)
+        for _ in range(40)
     ]
     rated = rng.uniform(-0.5, 0.5, (40, 2))
     held = np.zeros(40, bool)
@@ -61,7 +63,13 @@ def test_a_rating_does_not_reach_its_own_label() -> None:
 
 
 def test_labels_survive_their_file(tmp_path: Path) -> None:
-    labels = TeacherLabels(names=("a", "b"), va=np.ones((2, 2), np.float32), blendshapes=np.zeros((2, 52), np.float32))
+    labels = TeacherLabels(
+        names=("a", "b"),
+        va=np.ones((2, 2), np.float32),
+        blendshapes=np.zeros((2, 52), np.float32),
+        rotation=np.zeros((2, 3), np.float32),
+        mesh_px=np.zeros((2, 478, 3), np.float32),
+    )
     labels.save(tmp_path / "labels.npz")
     again = TeacherLabels.load(tmp_path / "labels.npz")
     assert again.names == labels.names

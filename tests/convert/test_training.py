@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -11,12 +13,13 @@ import pytest
 from convert.errors import TrainingError
 from convert.progress import Progress
 from convert.recipe import BackboneRecipe, HeadRecipe
-from convert.training.examples import AUXILIARY, Example, batches
-from convert.training.sequences import Sequences, make_sequences
+from convert.training.examples import AUXILIARY, Example, batches, epoch_examples
+from convert.training.sequences import Scene, Sequences, hold_face, make_sequences, take_in_store
 from edge.geometry import Square
+from edge.types import Embedding
 
 BACKBONE = BackboneRecipe(size=32, width=0.0625, embedding=8, epochs=2, batch=4)
-HEAD = HeadRecipe(units=8, sequences=6, steps=12, truncate=6, batch=2, epochs=2, warmup_steps=4)
+HEAD = HeadRecipe(units=8, stills=6, steps=12, truncate=6, batch=2, epochs=2, warmup_steps=4)
 
 
 def _examples(count: int = 8) -> list[Example]:
@@ -47,8 +50,9 @@ def _progress() -> Progress:
     return Progress("test", 1)
 
 
-def _mean_embedding(crop: np.ndarray) -> np.ndarray:
-    return np.append(crop.mean(axis=(0, 1)), [1.0]).astype(np.float32) / 255
+def _mean_embedding(crop: np.ndarray) -> Embedding:
+    mean = crop.mean(axis=(0, 1)).astype(np.float32) / 255
+    return Embedding(track_id=0, captured_ns=0, vector=mean, va=mean[:2])
 
 
 def test_an_epochs_batches_depend_on_seed_and_epoch_alone() -> None:
@@ -64,12 +68,36 @@ def test_fewer_faces_than_a_batch_are_refused() -> None:
         next(batches(_examples(3), size=32, batch=4, seed=1, epoch=0))
 
 
-def test_a_missing_step_holds_the_last_embedding_and_sequences_repeat() -> None:
-    made = [make_sequences(_examples(), _mean_embedding, HEAD, size=32, seed=4, advance=lambda: None) for _ in range(2)]
+def _scenes() -> list[Callable[[], Scene]]:
+    return [partial(hold_face, e.pixels, e.square, e.va, 12) for e in _examples()]
+
+
+def test_sequences_repeat_and_carry_the_scenes_truth() -> None:
+    made = [
+        make_sequences(_scenes(), _mean_embedding, take_in_store, size=32, seed=4, advance=lambda: None)
+        for _ in range(2)
+    ]
     assert np.array_equal(made[0].embeddings, made[1].embeddings)
-    assert made[0].embeddings.shape == (6, 12, 4)
-    assert made[0].va.shape == (6, 12, 2)
-    assert np.abs(made[0].va).max() <= 1
+    assert made[0].embeddings.shape == (8, 12, 3)
+    assert made[0].frame.shape == made[0].va.shape == (8, 12, 2)
+    assert np.array_equal(made[0].va[:, 5], np.stack([e.va for e in _examples()]))
+
+
+def test_a_missing_step_holds_the_last_embedding() -> None:
+    crops = [None, np.full((4, 4, 3), 51, np.uint8), None, np.full((4, 4, 3), 102, np.uint8)]
+    scene = Scene(lambda _: None, Square(0, 0, 1, 0), np.zeros((4, 2), np.float32))
+    made = make_sequences(
+        [lambda: scene], _mean_embedding, lambda *_: iter(crops), size=4, seed=0, advance=lambda: None
+    )
+    np.testing.assert_allclose(made.embeddings[0, :, 0], [0.2, 0.2, 0.2, 0.4], atol=1e-6)
+
+
+def test_each_epoch_takes_other_made_faces_and_all_of_the_datas_own() -> None:
+    own, made = _examples(4), [replace(e, name=f"made/{n}") for n, e in enumerate(_examples(10))]
+    first, second = (epoch_examples(own, made, 1.5, epoch) for epoch in (0, 1))
+    assert [e.name for e in first[:4]] == [e.name for e in own]
+    assert len(first) == 10
+    assert not {e.name for e in first[4:]} & {e.name for e in second[4:8]}
 
 
 @pytest.mark.slow
@@ -78,7 +106,7 @@ def test_an_interrupted_backbone_training_ends_as_one_that_was_not(tmp_path: Pat
 
     def train(folder: str, **options: int) -> list[np.ndarray]:
         weights, _ = train_backbone(
-            _examples(), None, BACKBONE, folder=tmp_path / folder, seed=3, progress=_progress(), **options
+            _examples(), [], [], BACKBONE, folder=tmp_path / folder, seed=3, progress=_progress(), **options
         )
         return weights
 
@@ -96,13 +124,13 @@ def test_an_interrupted_head_training_ends_as_one_that_was_not(tmp_path: Path, e
 
     rng = np.random.default_rng(0)
     sequences = Sequences(
-        rng.normal(size=(6, 12, 5)).astype(np.float32), rng.uniform(-1, 1, (6, 12, 2)).astype(np.float32)
+        rng.normal(size=(6, 12, 5)).astype(np.float32), *rng.uniform(-1, 1, (2, 6, 12, 2)).astype(np.float32)
     )
     readout = np.zeros((5, 2), np.float32), np.zeros(2, np.float32)
 
     def train(folder: str, **options: int) -> list[np.ndarray]:
         weights, _ = train_head(
-            sequences, readout, HEAD, held=None, folder=tmp_path / folder, seed=3, progress=_progress(), **options
+            sequences, readout, HEAD, held={}, folder=tmp_path / folder, seed=3, progress=_progress(), **options
         )
         return weights
 
@@ -119,7 +147,8 @@ def test_weights_of_another_network_are_refused(tmp_path: Path) -> None:
     with pytest.raises(TrainingError, match="of another network"):
         train_backbone(
             _examples(),
-            None,
+            [],
+            [],
             BACKBONE,
             folder=tmp_path,
             seed=3,

@@ -1,0 +1,85 @@
+"""Real people on video: agreement with the teacher, face by face, and the head under injected accidents.
+
+Nobody rated these clips. The teacher's labels are the reference for the first, the bundle's own answers to the
+undisturbed pictures for the second; neither is a measure of truth, and no clip takes part in any training.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from convert.evaluation import TARGETS, Device
+from convert.evidence.clips import ClipFace, clip_scene, read_clip
+from convert.evidence.trial import SEED, take_in_trial
+from convert.metrics import Agreement, agreement
+from convert.progress import Progress
+from convert.teacher.landmarker import FaceLandmarker
+from convert.teacher.regressor import Regressor
+from convert.training.nuisance import Nuisance, render
+from convert.training.sequences import Scene, Sequences, make_sequences, photograph_step
+from edge.types import Embedding, FaceCrop, UInt8Array
+
+_SHORTEST, _STEPS = 20, 60  # steps of the grid: of a face that counts, and of a sequence cut from it
+_ROUGH = 1.4  # the teacher's square relative to the device's
+
+
+def read_clips(folder: Path, *, step_s: float) -> list[ClipFace]:
+    """The faces of all clips of a folder, by file name."""
+    paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in (".mp4", ".mkv", ".mov"))
+    faces = []
+    with Progress("clips", len(paths)) as progress:
+        for path in paths:
+            faces += read_clip(path, step_s=step_s, shortest=_SHORTEST)
+            progress.advance()
+    return faces
+
+
+def agree_with_teacher(
+    faces: Sequence[ClipFace], device: Device, landmarker: FaceLandmarker, regressor: Regressor, *, every: int = 3
+) -> dict[str, Agreement]:
+    """Frame answers against the teacher's labels on every third step; intervals by clip and face."""
+    answers, shapes, groups = [], [], []
+    with Progress("clips against the teacher", len(faces)) as progress:
+        for face in faces:
+            scene = clip_scene(face, 0, len(face.pictures))
+            rough = scene.square._replace(side=scene.square.side * _ROUGH)
+            for pixels in face.pictures[::every]:
+                if pixels is not None:
+                    crop = render(pixels, scene.square, Nuisance(), device.manifest.crop.size)
+                    answers.append(_embed(device, crop).va)
+                    shapes.append(landmarker.describe_square(pixels, rough))
+                    groups.append(face.name)
+            progress.advance()
+    labels, ours = regressor.predict(shapes), np.stack(answers)
+    return {target: agreement(labels[:, t], ours[:, t], groups=groups) for t, target in enumerate(TARGETS)}
+
+
+def disturb_clips(faces: Sequence[ClipFace], device: Device) -> Sequences:
+    """Parts of the clips under the trial's accidents; `va` is the frame answer to the undisturbed picture."""
+    parts = [
+        (face, start)
+        for face in faces
+        for start in range(0, len(face.pictures) - _STEPS + 1, _STEPS)
+        if face.pictures[start] is not None
+    ]
+    scenes = [partial(clip_scene, face, start, _STEPS) for face, start in parts]
+    size = device.manifest.crop.size
+    with Progress("clips, disturbed", 2 * len(parts), every=40) as progress:
+        clean, disturbed = (
+            make_sequences(scenes, partial(_embed, device), take, size=size, seed=SEED, advance=progress.advance)
+            for take in (_undisturbed, take_in_trial)
+        )
+    return Sequences(disturbed.embeddings, disturbed.frame, clean.frame)
+
+
+def _undisturbed(scene: Scene, _rng: np.random.Generator, size: int) -> Iterator[UInt8Array | None]:
+    for step in range(len(scene.va)):
+        yield photograph_step(scene, step, Nuisance(), size)
+
+
+def _embed(device: Device, crop: UInt8Array) -> Embedding:
+    return device.backbone.embed(FaceCrop(track_id=0, pixels=crop, captured_ns=0))

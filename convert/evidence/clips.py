@@ -1,0 +1,79 @@
+"""Faces of video clips on the head's time grid, found, followed and cut by the device's own code; kept in memory."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+
+from convert.errors import DataError
+from convert.training.sequences import Scene
+from edge.assets import BLAZEFACE, read_asset
+from edge.engines.litert import LiteRtEngine
+from edge.face.crop import cut_square
+from edge.face.detector import BlazeFace
+from edge.face.tracker import Tracker, seen
+from edge.geometry import CropRule, Square, face_square
+from edge.types import UInt8Array
+
+_NS = 1_000_000_000
+_SIDE, _LOOSE = 192, 1.7  # of a kept picture in pixels, and in units of the crop's side
+
+
+class ClipFace(NamedTuple):
+    """One face of a clip.
+
+    Attributes:
+        name: `<clip>#<track>`.
+        pictures: by step of the grid, uint8 (P, P, 3) RGB with the crop's square in the middle; None where not seen.
+    """
+
+    name: str
+    pictures: list[UInt8Array | None]
+
+
+def read_clip(path: Path, *, step_s: float, shortest: int) -> list[ClipFace]:
+    """The faces that are seen for at least `shortest` steps.
+
+    Raises:
+        DataError: the file cannot be read.
+        AssetError: the detector's file is not on this machine.
+    """
+    video = cv2.VideoCapture(str(path))
+    if not video.isOpened():
+        raise DataError(f"{path}: not a video that can be read")
+    detector = BlazeFace(LiteRtEngine(read_asset(BLAZEFACE), name=BLAZEFACE.name))
+    tracker, faces = Tracker(), dict[int, dict[int, UInt8Array]]()
+    rate, index, slot = video.get(cv2.CAP_PROP_FPS) or 30.0, 0, -1
+    while True:
+        read, frame = video.read()
+        if not read:
+            break
+        now, index = index / rate, index + 1
+        if int(now / step_s) == slot:
+            continue
+        slot = int(now / step_s)
+        pixels = np.ascontiguousarray(frame[:, :, ::-1], np.uint8)
+        for track in seen(tracker.update(detector.detect(pixels), round(now * _NS))):
+            square = face_square(track.detection.landmarks_px, CropRule())
+            loose = cut_square(pixels, square._replace(side=square.side * _LOOSE), _SIDE)
+            faces.setdefault(track.id, {})[slot] = loose
+    video.release()
+    found = []
+    for number, by_slot in faces.items():
+        if len(by_slot) >= shortest:
+            pictures = [by_slot.get(slot) for slot in range(min(by_slot), max(by_slot) + 1)]
+            found.append(ClipFace(f"{path.stem}#{number}", pictures))
+    return found
+
+
+def clip_scene(face: ClipFace, start: int, steps: int) -> Scene:
+    """A part of a clip as a scene; its truth is not known and left zero."""
+    middle = (_SIDE - 1) / 2
+    return Scene(
+        lambda step: face.pictures[start + step],
+        Square(middle, middle, _SIDE / _LOOSE, 0.0),
+        np.zeros((steps, 2), np.float32),
+    )

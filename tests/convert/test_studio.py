@@ -1,0 +1,193 @@
+"""The expression studio: geometry against what is known in advance, and the whole way on the data where it is here."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from convert.errors import DataError
+from convert.studio.acts import Act, load_acts, save_acts
+from convert.studio.archive import load_stills, save_stills
+from convert.studio.expressions import PROTOTYPES, blend_shapes, draw_moment
+from convert.studio.head import MARKS, MorphableHead, load_head
+from convert.studio.rasterize import interpolate, rasterize, vertex_normals
+from convert.studio.reenact import Light, make_portrait, reenact, rotation_of
+from convert.studio.script import write_script
+from convert.studio.show import write_clip, write_sheet
+from convert.studio.stills import Still, encode_loose
+from convert.teacher.landmarker import BLENDSHAPES, FaceLandmarker, FaceShape
+from edge.geometry import CropRule, Square, face_square
+
+SHARED = Path(__file__).resolve().parents[2].parent / "shared"
+HEAD = SHARED / "data" / "ict_facekit" / "ict_facekit.npz"
+TASK = SHARED / "models" / "face_landmarker.task"
+PICTURE = SHARED / "data" / "sfhq" / "images"
+needs_data = pytest.mark.skipif(not HEAD.is_file(), reason="needs ../shared/data/ict_facekit and models")
+
+
+@pytest.fixture(scope="module")
+def head() -> MorphableHead:
+    return load_head(HEAD)
+
+
+def test_the_nearer_triangle_hides_the_farther_and_a_turned_one_is_not_seen() -> None:
+    square = np.array([[1, 1], [8, 1], [8, 8], [1, 8]], np.float32)
+    points = np.concatenate([np.c_[square, np.zeros(4)], np.c_[square, np.ones(4)]]).astype(np.float32)
+    far, near = [[0, 2, 1], [0, 3, 2]], [[4, 6, 5], [4, 7, 6]]
+    seen = rasterize(points, np.array(far + near, np.int32), 10, 10)
+    assert set(np.unique(seen.triangle)) == {-1, 2, 3}
+    turned = rasterize(points, np.array([t[::-1] for t in far], np.int32), 10, 10)
+    assert (turned.triangle == -1).all()
+
+
+def test_an_attribute_is_linear_over_a_triangle() -> None:
+    points = np.array([[0, 0, 0], [20, 0, 0], [0, 20, 0]], np.float32)
+    triangles = np.array([[0, 2, 1]], np.int32)
+    seen = rasterize(points, triangles, 21, 21)
+    values = interpolate(seen, triangles, points[:, :2].copy())
+    rows, columns = np.nonzero(seen.triangle >= 0)
+    assert len(rows) > 200
+    np.testing.assert_allclose(values[rows, columns], np.c_[columns, rows], atol=1e-4)
+
+
+def test_normals_of_a_flat_mesh_point_out_of_it() -> None:
+    points = np.array([[0, 0, 0], [1, 0, 0], [0, 1, 0]], np.float32)
+    np.testing.assert_allclose(vertex_normals(points, np.array([[0, 1, 2]], np.int32)), [[0, 0, 1]] * 3)
+
+
+def test_a_turn_is_a_rotation_to_the_side_it_says() -> None:
+    turned = rotation_of(0.3, 0.0, 0.0)
+    np.testing.assert_allclose(turned @ turned.T, np.eye(3), atol=1e-6)
+    nose = turned @ np.array([0, 0, 1], np.float32)
+    assert nose[0] == pytest.approx(np.sin(0.3), abs=1e-6)  # the person's left is the viewer's right
+    assert (rotation_of(0.0, 0.2, 0.0) @ np.array([0, 0, 1], np.float32))[1] < 0
+
+
+@pytest.mark.parametrize("name", PROTOTYPES)
+def test_a_prototype_names_blendshapes_of_the_landmarker(name: str) -> None:
+    shapes = blend_shapes(PROTOTYPES[name])
+    assert shapes.shape == (len(BLENDSHAPES),)
+    assert shapes.max() <= 1
+
+
+def test_a_name_that_is_no_blendshape_is_noticed() -> None:
+    with pytest.raises(ValueError):
+        blend_shapes({"smirk": 1.0})
+
+
+def test_moments_repeat_from_a_seed_and_stay_in_range() -> None:
+    seen = np.random.default_rng(0).uniform(0, 0.5, (20, 52)).astype(np.float32)
+    one, two = (draw_moment(np.random.default_rng(5), seen) for _ in range(2))
+    assert np.array_equal(one.expressed, two.expressed)
+    for seed in range(50):
+        moment = draw_moment(np.random.default_rng(seed), seen)
+        assert moment.seen.min() >= 0
+        assert moment.seen.max() <= 1
+
+
+def test_a_script_mixes_whole_expressions_and_moves_without_jumps() -> None:
+    seen = np.random.default_rng(0).uniform(0, 0.5, (20, 52)).astype(np.float32)
+    away = 0
+    for seed in range(30):
+        script = write_script(np.random.default_rng(seed), seen, steps=80, step_s=0.1)
+        np.testing.assert_allclose(script.mix.sum(axis=1), 1, atol=1e-5)
+        assert np.abs(np.diff(script.mix, axis=0)).max() < 0.6
+        assert np.abs(np.diff(script.turn, axis=0)).max() < 0.4
+        assert script.present[0]
+        away += not script.present.all()
+    assert 0 < away < 30
+
+
+def _still(rng: np.random.Generator, name: str) -> Still:
+    shape = FaceShape(rng.uniform(size=52).astype(np.float32), np.zeros(3, np.float32), np.zeros((0, 3), np.float32))
+    pixels = rng.integers(0, 256, (60, 60, 3), dtype=np.uint8)
+    return Still(name, encode_loose(pixels, Square(30, 30, 30, 0.2)), shape, shape)
+
+
+def test_stills_and_acts_survive_their_files(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    stills = [_still(rng, f"drawn/{n}") for n in range(3)]
+    save_stills(tmp_path / "stills.npz", stills)
+    for before, after in zip(stills, load_stills(tmp_path / "stills.npz"), strict=True):
+        assert before.name == after.name
+        assert np.array_equal(before.jpeg, after.jpeg)
+        assert np.array_equal(before.clean.blendshapes, after.clean.blendshapes)
+    none = np.zeros(0, np.uint8)
+    acts = [
+        Act("a", (stills[0].jpeg, none), rng.uniform(size=(2, 3)).astype(np.float32), np.ones((3, 52), np.float32),
+            np.zeros((3, 3), np.float32)),
+        Act("b", (none, stills[1].jpeg), rng.uniform(size=(2, 1)).astype(np.float32), np.ones((1, 52), np.float32),
+            np.zeros((1, 3), np.float32)),
+    ]  # fmt: skip
+    save_acts(tmp_path / "acts.npz", acts)
+    for before, after in zip(acts, load_acts(tmp_path / "acts.npz"), strict=True):
+        assert before.name == after.name
+        assert np.array_equal(before.mix, after.mix)
+        assert [frame.size for frame in before.frames] == [frame.size for frame in after.frames]
+    assert load_acts(tmp_path / "acts.npz")[0].picture(1) is None
+    assert list(tmp_path.glob("*.part")) == []
+
+
+def test_a_person_can_look_at_what_was_made(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    stills = [_still(rng, "drawn/0")] * 4
+    write_sheet(tmp_path / "sheet.png", stills, np.zeros((4, 2), np.float32))
+    assert (tmp_path / "sheet.png").read_bytes().startswith(b"\x89PNG")
+    frames = (stills[0].jpeg, np.zeros(0, np.uint8))
+    act = Act("a", frames, np.ones((2, 1), np.float32), np.ones((1, 52), np.float32), np.zeros((1, 3), np.float32))
+    write_clip(tmp_path / "act.mp4", act, np.array([[0.5, -0.5]] * 2, np.float32), 0.1)
+    assert (tmp_path / "act.csv").read_text().splitlines()[1:] == ["0.0,0.500,-0.500", "0.1,0.500,-0.500"]
+    with pytest.raises(DataError, match="cannot be written"):
+        write_clip(tmp_path / "none" / "act.mp4", act, np.zeros((2, 2), np.float32), 0.1)
+
+
+def test_a_missing_head_is_named(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"none\.npz: no such file; the studio needs"):
+        load_head(tmp_path / "none.npz")
+
+
+@needs_data
+def test_the_heads_marks_lie_where_a_face_has_them(head: MorphableHead) -> None:
+    marks = head.neutral[MARKS]
+    assert marks[36:42, 0].max() < 0 < marks[42:48, 0].min()  # the person's right eye, then the left
+    assert marks[48:, 1].max() < marks[36:48, 1].min()  # mouth below eyes
+    assert marks[30, 2] == marks[:, 2].max()  # the tip of the nose is foremost
+
+
+@needs_data
+@pytest.mark.slow
+def test_a_portrait_acts_and_the_landmarker_sees_it(head: MorphableHead, finder: object) -> None:
+    from convert.datasets.faces import FaceFinder, read_picture
+
+    assert isinstance(finder, FaceFinder)
+    landmarker = FaceLandmarker(TASK)
+    pixels = read_picture(sorted(PICTURE.glob("*.jpg"))[3])
+    face = finder.find(pixels)
+    assert face is not None
+    shape = landmarker.describe(pixels, face.landmarks_px)
+    portrait = make_portrait(head, "p", pixels, shape)
+    assert portrait.fitted.error < 0.12
+
+    same = reenact(head, portrait, portrait.fitted.coefficients)
+    assert np.abs(same.astype(float) - pixels).mean() < 4  # nothing asked, next to nothing changed
+
+    def read(blendshapes: dict[str, float], turn: tuple[float, float, float] = (0.0, 0.0, 0.0)) -> FaceShape:
+        made = reenact(head, portrait, head.coefficients(blend_shapes(blendshapes)), turn=turn)
+        found = finder.find(made)
+        assert found is not None
+        return landmarker.describe(made, found.landmarks_px)
+
+    calm, cheer = read({}), read({"jawOpen": 0.7, "mouthSmile": 0.9})
+    for name, rises in (("jawOpen", 0.2), ("mouthSmileLeft", 0.3), ("mouthSmileRight", 0.3)):
+        at = BLENDSHAPES.index(name)
+        assert cheer.blendshapes[at] > calm.blendshapes[at] + rises
+    assert read({}, (0.35, 0.0, 0.0)).rotation[0] != pytest.approx(calm.rotation[0], abs=0.15)
+
+    square = face_square(face.landmarks_px, CropRule())
+    left = slice(int(square.center_x - square.side / 3), int(square.center_x))
+    right = slice(int(square.center_x), int(square.center_x + square.side / 3))
+    rows = slice(int(square.center_y - square.side / 4), int(square.center_y + square.side / 4))
+    lit = reenact(head, portrait, portrait.fitted.coefficients, light=Light((-1.0, 0.0, 0.3), 0.8))
+    assert lit[rows, left].mean() / same[rows, left].mean() > 1.5 * lit[rows, right].mean() / same[rows, right].mean()
