@@ -30,7 +30,7 @@ class BackboneRecipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     size: Annotated[int, msgspec.Meta(ge=32, le=512)] = 112
     width: Annotated[float, msgspec.Meta(gt=0, le=2)] = 0.25
     embedding: Count = 128
-    epochs: Count = 120
+    epochs: Count = 100
     batch: Count = 64
     learning_rate: float = 2e-3
     dropout: Share = 0.2
@@ -53,7 +53,7 @@ class StudioRecipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
         takes: how often each sequence is photographed, under other disturbances.
     """
 
-    stills: Annotated[int, msgspec.Meta(ge=0)] = 8000
+    stills: Annotated[int, msgspec.Meta(ge=0)] = 6000
     held: Annotated[int, msgspec.Meta(ge=0)] = 400
     sequences: Annotated[int, msgspec.Meta(ge=0)] = 240
     held_sequences: Annotated[int, msgspec.Meta(ge=0)] = 160
@@ -96,17 +96,21 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     head: HeadRecipe = HeadRecipe()
 
 
+_NO_STUDIO = StudioRecipe(stills=0, held=0, sequences=0, held_sequences=0)
 RECIPES = {
     recipe.name: recipe
     for recipe in (
         Recipe(name="default"),
+        # The same for smaller boards and for larger ones.
+        Recipe(name="nano", backbone=BackboneRecipe(size=96)),
+        Recipe(name="plus", backbone=BackboneRecipe(width=0.5)),
         # With --start: from weights that know faces already to data of one's own.
-        Recipe(name="finetune", backbone=BackboneRecipe(epochs=25, learning_rate=3e-4)),
+        Recipe(name="finetune", studio=_NO_STUDIO, backbone=BackboneRecipe(epochs=25, learning_rate=3e-4)),
         # Proves the whole way in seconds; its answers mean nothing.
         Recipe(
             name="tiny",
             calibration=8,
-            studio=StudioRecipe(stills=0, held=0, sequences=0, held_sequences=0),
+            studio=_NO_STUDIO,
             backbone=BackboneRecipe(size=32, width=0.0625, embedding=8, epochs=1, batch=4),
             head=HeadRecipe(units=8, stills=4, steps=12, truncate=6, batch=2, epochs=1, warmup_steps=4),
         ),

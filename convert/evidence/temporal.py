@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from convert.evaluation import TARGETS, Device
 from convert.evidence.compare import Difference, paired_bootstrap
@@ -83,7 +84,13 @@ def stream_answers(device: Device, sequences: Sequences) -> Float32Array:
 
 
 def measure_gain(
-    device: Device, sequences: Sequences, weights: tuple[float, float], data: str, *, seed: int = 0
+    device: Device,
+    sequences: Sequences,
+    weights: tuple[float, float],
+    data: str,
+    *,
+    only: NDArray[np.bool_] | None = None,
+    seed: int = 0,
 ) -> Gain:
     """Compares on sequences, from the first warm step on.
 
@@ -92,14 +99,17 @@ def measure_gain(
         sequences: to compare on.
         weights: of the average, tuned on others.
         data: what the sequences are.
+        only: bool (N, T), steps that count; None for all that are warm.
         seed: of the bootstrap, which draws whole sequences.
     """
     warm = device.manifest.warmup_steps
     average = np.stack([smooth(sequences.frame[..., t], weights[t]) for t in range(2)], axis=-1)
     answers = {"frame": sequences.frame, "average": average, "stream": stream_answers(device, sequences)}
-    flat = {name: answer[:, warm:].reshape(-1, 2) for name, answer in answers.items()}
-    truth = sequences.va[:, warm:].reshape(-1, 2)
-    groups = np.repeat(np.arange(len(sequences.va)), sequences.va.shape[1] - warm)
+    counts = np.ones(sequences.va.shape[:2], bool) if only is None else only.copy()
+    counts[:, :warm] = False
+    flat = {name: answer[counts] for name, answer in answers.items()}
+    truth = sequences.va[counts]
+    groups = np.nonzero(counts)[0]
 
     def over(other: str) -> dict[str, Difference]:
         return paired_bootstrap(truth, flat["stream"], flat[other], groups, seed=seed)
@@ -109,7 +119,7 @@ def measure_gain(
         n=len(sequences.va),
         weights=weights,
         agreement={
-            name: {target: agreement(truth[:, t], answer[:, t]) for t, target in enumerate(TARGETS)}
+            name: {target: agreement(truth[:, t], answer[:, t], groups=groups) for t, target in enumerate(TARGETS)}
             for name, answer in flat.items()
         },
         over_frame=over("frame"),

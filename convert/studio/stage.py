@@ -54,7 +54,7 @@ class Studio:
         self._files, self._recipe, self._seed, self._folder = files, recipe, seed, folder
         self._shapes = teacher.shapes()
         self._faces = [face for face in faces if face.name in self._shapes]
-        self._regressor = fit_regressor(self._faces, [self._shapes[face.name] for face in self._faces], seed=seed)
+        self.regressor = fit_regressor(self._faces, [self._shapes[face.name] for face in self._faces], seed=seed)
         trained = [face for face in self._faces if not face.validation]
         self.seen: Float32Array = np.stack([self._shapes[face.name].blendshapes for face in trained])
         folder.mkdir(parents=True, exist_ok=True)
@@ -86,7 +86,7 @@ class Studio:
                     )
                     save_stills(parts[number], stills)
         made = [still for path in parts for still in load_stills(path)]
-        labels = self._regressor.predict([still.clean for still in made]) if made else np.zeros((0, 2), np.float32)
+        labels = self.regressor.predict([still.clean for still in made]) if made else np.zeros((0, 2), np.float32)
         return made, labels
 
     def acts(self, head: HeadRecipe, *, held: bool = False) -> list[tuple[Act, Float32Array]]:
@@ -112,4 +112,4 @@ class Studio:
                     )
                     save_acts(parts[number], acts)
         made = [act for path in parts for act in load_acts(path)]
-        return [(act, act.mix @ self._regressor.predict(act.shapes())) for act in made]
+        return [(act, act.mix @ self.regressor.predict(act.shapes())) for act in made]

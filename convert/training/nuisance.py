@@ -67,11 +67,29 @@ class Nuisance:
     seed: int = 0
 
 
+_GOOD_SHARE = 0.33
 _BORDERS = {"replicate": cv2.BORDER_REPLICATE, "reflect": cv2.BORDER_REFLECT}
 
 
 def draw_nuisance(rng: np.random.Generator) -> Nuisance:
-    """Draws one, as wide as cameras, lamps and customers in a store differ."""
+    """Draws one, as wide as cameras, lamps and customers in a store differ; a third of them a good camera's."""
+    drawn = _draw_nuisance(rng)
+    if rng.random() >= _GOOD_SHARE:
+        return drawn
+    return replace(
+        drawn,
+        occluder=None,
+        occlusion=None,
+        gain=float(np.clip(drawn.gain, 0.75, 1.2)),
+        contrast=max(drawn.contrast, 0.75),
+        low_px=0,
+        blur_px=0.0,
+        defocus_px=0.0,
+        noise=min(drawn.noise, 3.0),
+    )
+
+
+def _draw_nuisance(rng: np.random.Generator) -> Nuisance:
     size = rng.uniform(0.15, 0.45, 2)
     corner = rng.uniform(-0.1, 1.1 - size)
     covered = rng.random()
@@ -108,7 +126,7 @@ def _draw_gain(rng: np.random.Generator) -> float:
     chance = rng.random()
     if chance < 0.1:
         return float(np.exp(rng.uniform(np.log(0.06), np.log(0.5))))
-    return float(rng.uniform(1.3, 2.4)) if chance > 0.92 else float(rng.uniform(0.6, 1.3))
+    return float(rng.uniform(1.3, 2.0)) if chance > 0.92 else float(rng.uniform(0.6, 1.3))
 
 
 def _draw_camera(rng: np.random.Generator) -> dict[str, Any]:

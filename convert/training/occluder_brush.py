@@ -1,0 +1,114 @@
+"""The canvas on which occluders are painted: premultiplied RGBA above the crop's resolution, in crop units."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+Rgb = Sequence[float] | NDArray[np.floating]
+Points = Sequence[Sequence[float]] | NDArray[np.floating]
+_SCALE = 2
+_SHIFT = 4
+
+
+class Canvas:
+    """One thing being painted.
+
+    Points are (x, y) in units of the crop's side about the thing's own middle. Anti-aliasing blends all four channels
+    with what lies below, so that edges on the empty canvas come out premultiplied.
+
+    Args:
+        size: side of the crop, pixels.
+        reach: half the side of the canvas, in units of the crop's side.
+        rgb: of the material, 0-255.
+        rng: of the details.
+    """
+
+    def __init__(self, size: int, reach: float, rgb: Rgb, rng: np.random.Generator) -> None:
+        self.reach = reach
+        self.rgb = np.array(rgb, np.float64)
+        self.rng = rng
+        self._out = round(2 * reach * size)
+        self._unit = _SCALE * self._out / (2 * reach)
+        self._pixels = np.zeros((self._out * _SCALE, self._out * _SCALE, 4), np.uint8)
+        self._light = np.ones((self._out, self._out), np.float32)
+
+    def fill(self, points: Points, rgb: Rgb, alpha: float = 1.0) -> None:
+        """Fills a polygon (N, 2); what was there before is replaced, also where `alpha` is below 1."""
+        cv2.fillPoly(self._pixels, [self._fixed(points)], _premultiplied(rgb, alpha), cv2.LINE_AA, _SHIFT)
+
+    def stroke(self, points: Points, width: float, rgb: Rgb, alpha: float = 1.0, *, closed: bool = False) -> None:
+        """Draws a line through points (N, 2), `width` in units of the side, with round ends."""
+        thickness = max(1, round(width * self._unit))
+        colour = _premultiplied(rgb, alpha)
+        cv2.polylines(self._pixels, [self._fixed(points)], closed, colour, thickness, cv2.LINE_AA, _SHIFT)
+
+    def soften(self, width: float) -> None:
+        """Blurs what is painted so far; `width` in units of the side."""
+        cv2.GaussianBlur(self._pixels, (0, 0), width * self._unit / 3, dst=self._pixels)
+
+    def clip(self, *outlines: Points) -> None:
+        """Wipes out what lies outside of every one of the polygons."""
+        mask = np.zeros(self._pixels.shape[:2], np.uint8)
+        for outline in outlines:
+            cv2.fillPoly(mask, [self._fixed(outline)], (255.0,), cv2.LINE_AA, _SHIFT)
+        cv2.multiply(self._pixels, cv2.merge([mask] * 4), dst=self._pixels, scale=1 / 255)
+
+    def lit(self, grid: Sequence[Sequence[float]] | NDArray[np.floating]) -> None:
+        """Multiplies the colours by a coarse grid of light, stretched over the crop about the thing's middle."""
+        coarse = np.asarray(grid, np.float32)
+        rows, columns = coarse.shape
+        at = np.linspace(-self.reach, self.reach, self._out, dtype=np.float32) + np.float32(0.5)
+        x, y = np.meshgrid(at * (columns - 1), at * (rows - 1))
+        self._light *= cv2.remap(coarse, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+
+    def sloped(self, angle: float, depth: float) -> None:
+        """Lights the thing from one side: 1 + `depth` at `angle` (radians), 1 − `depth` on the other."""
+        x, y = depth * np.cos(angle) / 2, depth * np.sin(angle) / 2
+        self.lit([[1 - x - y, 1 + x - y], [1 - x + y, 1 + x + y]])
+
+    def grained(self, deviation: float, *, coarse: float = 1.2) -> None:
+        """Multiplies the colours by noise of this standard deviation, `coarse` pixels wide."""
+        noise = self.rng.standard_normal(self._light.shape, np.float32)
+        soft = cv2.GaussianBlur(noise, (0, 0), coarse)
+        self._light *= 1 + soft * np.float32(deviation / soft.std())
+
+    def finish(self) -> NDArray[np.uint8]:
+        """What was painted, uint8 (P, P, 4), premultiplied RGBA at the crop's resolution."""
+        small = cv2.resize(self._pixels, (self._out, self._out), interpolation=cv2.INTER_AREA).astype(np.float32)
+        small[:, :, :3] *= self._light[:, :, None]
+        small[:, :, :3] = np.minimum(small[:, :, :3], small[:, :, 3:])
+        return np.asarray(np.clip(np.rint(small), 0, 255), np.uint8)
+
+    def _fixed(self, points: Points) -> NDArray[np.int32]:
+        pixels = (np.asarray(points, np.float64) + self.reach) * self._unit - 0.5
+        return np.rint(pixels * (1 << _SHIFT)).astype(np.int32)
+
+
+def _premultiplied(rgb: Rgb, alpha: float) -> tuple[float, float, float, float]:
+    red, green, blue = (np.clip(np.asarray(rgb, np.float64), 0, 255) * alpha).tolist()
+    return red, green, blue, 255.0 * alpha
+
+
+def smooth(points: Points, *, closed: bool = True, steps: int = 5) -> NDArray[np.float64]:
+    """A Catmull-Rom curve through points (N, 2), `steps` points a piece."""
+    knots = np.asarray(points, np.float64)
+    ends = (knots[-1:], knots[:2]) if closed else (knots[:1], knots[-1:])
+    padded = np.concatenate([ends[0], knots, ends[1]])
+    a, b, c, d = (padded[n : len(padded) - 3 + n, None] for n in range(4))
+    t = (np.arange(steps) / steps)[None, :, None]
+    curve = 0.5 * (2 * b + (c - a) * t + (2 * a - 5 * b + 4 * c - d) * t**2 + (3 * b - a - 3 * c + d) * t**3)
+    flat = curve.reshape(-1, 2)
+    return flat if closed else np.concatenate([flat, knots[-1:]])
+
+
+def ellipse(x: float, y: float, half_width: float, half_height: float, *, power: float = 2.0) -> NDArray[np.float64]:
+    """A superellipse as a polygon (24, 2); a `power` above 2 makes it squarer."""
+    turn = np.linspace(0, 2 * np.pi, 24, endpoint=False)
+    cos, sin = np.cos(turn), np.sin(turn)
+    round_x = np.sign(cos) * np.abs(cos) ** (2 / power)
+    round_y = np.sign(sin) * np.abs(sin) ** (2 / power)
+    return np.stack([x + half_width * round_x, y + half_height * round_y], axis=1)
