@@ -30,7 +30,7 @@ class BackboneRecipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     size: Annotated[int, msgspec.Meta(ge=32, le=512)] = 112
     width: Annotated[float, msgspec.Meta(gt=0, le=2)] = 0.25
     embedding: Count = 128
-    epochs: Count = 100
+    epochs: Count = 60
     batch: Count = 64
     learning_rate: float = 2e-3
     dropout: Share = 0.2
@@ -55,9 +55,9 @@ class StudioRecipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
     stills: Annotated[int, msgspec.Meta(ge=0)] = 6000
     held: Annotated[int, msgspec.Meta(ge=0)] = 400
-    sequences: Annotated[int, msgspec.Meta(ge=0)] = 240
-    held_sequences: Annotated[int, msgspec.Meta(ge=0)] = 160
-    takes: Count = 4
+    sequences: Annotated[int, msgspec.Meta(ge=0)] = 160
+    held_sequences: Annotated[int, msgspec.Meta(ge=0)] = 120
+    takes: Count = 6
 
 
 class HeadRecipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
