@@ -32,32 +32,32 @@ signs (a rating of exactly 0 hardly ever agrees). Held out means: no fit, calibr
 they still come from the same generator and the same two raters as the training pictures. `stream` is the answer after
 one picture was held for {held} steps: still pictures show that it keeps the picture's quality, not that it is calmer
 over time. The same measure for your own data: `python -m convert evaluate --csv labels.csv --bundle PATH`.
-
+{evidence}
 ## Known weaknesses
 
-- Real photographs are harder than generated ones: an earlier network of this design and data reached CCC 0.76 for
-  valence and 0.51 for arousal on real photographs, so expect **low arousal agreement** on real faces.
+- Real photographs are harder than generated ones: an earlier network of this design, without the studio's faces,
+  reached CCC 0.76 for valence and 0.51 for arousal on real photographs. This one has not been measured on rated
+  photographs by us; expect **low arousal agreement** on real faces until you have measured it on yours.
 - Two raters, posed and often exaggerated generated expressions; subtle ones, speech and chewing mislead it.
-- On the real video looked at, calm faces in dim or flat light read about 0.2 too low in valence.
-- Fear, sadness and disgust are rare in the data. Children and old faces come with the teacher's labels only. Head
-  coverings, masks, glasses with reflections, strong profiles (beyond about 30 degrees) and faces under 40 pixels are
-  poorly covered.
-- Generated faces inherit the biases of their generators, in skin colour, age, sex and style; they have not been
-  measured by group here, because the data has no such labels.
-- The teacher's errors are in the labels.
+- Where the mouth is covered little is left to see, and the answer drifts towards calm.
+- Fear, sadness and disgust are rare in the rated data; the studio acts them out, with the teacher's labels. Children
+  and old faces come with the teacher's labels only. Strong profiles (beyond about 30 degrees), head coverings and
+  faces under 32 pixels are poorly covered; the detector misses most faces under 32 pixels.
+- Generated faces inherit the biases of their generators, in skin colour, age, sex and style.
+- The teacher's errors are in the labels, the more so for what the studio made.
 
 ## What it was made with
 
 {sources}
 
 **No photograph of a real person is in the training set.** The generators behind the pictures were trained by others on
-photographs, and the teacher by Google on its own data; that chain is listed above, not hidden. Licences are listed as
-their publishers state them; this is not legal advice.
+photographs, the teacher by Google on its own data, and the head model on scans of people who consented; that chain is
+listed above, not hidden. Licences are listed as their publishers state them; this is not legal advice.
 """
 
 
-def write_card(manifest: Manifest) -> str:
-    """The card's text (Markdown)."""
+def write_card(manifest: Manifest, evidence: str = "") -> str:
+    """The card's text (Markdown), with a section on what else was measured."""
     return _CARD.format(
         name=manifest.name,
         version=manifest.version,
@@ -70,6 +70,7 @@ def write_card(manifest: Manifest) -> str:
         held=2 * manifest.warmup_steps,
         metrics=_metrics(manifest.metrics),
         sources=_sources(manifest),
+        evidence=f"\n## Evidence\n\n{evidence.strip()}\n" if evidence else "",
     )
 
 

@@ -44,6 +44,7 @@ def assemble(
     *,
     sources: Sequence[Source],
     metrics: Sequence[Metric],
+    evidence: str = "",
 ) -> Bundle:
     """A whole bundle in memory.
 
@@ -52,6 +53,7 @@ def assemble(
         recipe: that they were made by.
         label: name, version and day.
         sources, metrics: for manifest and model card.
+        evidence: Markdown for the card, of what else was measured.
     """
     rule = CropRule()
     manifest = Manifest(
@@ -78,7 +80,7 @@ def assemble(
     files[GOLDEN_FILE] = make_golden(device.backbone, device.stream, manifest.head, recipe.backbone.size)
     golden = Golden(file=GOLDEN_FILE, tolerance=tolerances(manifest))
     manifest = msgspec.structs.replace(manifest, golden=golden)
-    files[CARD_FILE] = write_card(manifest).encode()
+    files[CARD_FILE] = write_card(manifest, evidence).encode()
     return _seal(manifest, files)
 
 

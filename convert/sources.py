@@ -11,19 +11,31 @@ _USED = {
         name="DiffusionFER-S",
         licence="CC0-1.0",
         origin="faces made with Stable Diffusion, rated by the data set's two authors",
-        use="training, calibration, validation (a held-out part)",
+        use="training, also re-enacted; calibration; validation (a held-out part)",
     ),
     "sfhq": Source(
         name="SFHQ samples",
         licence="MIT",
         origin="synthetic faces made with StyleGAN2 and Stable Diffusion",
-        use="training and calibration, labelled by the teacher",
+        use="training, also re-enacted, and calibration, labelled by the teacher; validation (a held-out part)",
+    ),
+    "ict_facekit": Source(
+        name="ICT-FaceKit",
+        licence="MIT",
+        origin="USC Institute for Creative Technologies; a head model made from scans of consenting people",
+        use="shape and motion of the studio's re-enactments; no texture of it",
+    ),
+    "studio": Source(
+        name="expression studio",
+        licence="Apache-2.0",
+        origin="our own re-enactments of the generated faces above, with the head model",
+        use="training, labelled by the teacher",
     ),
     "face_landmarker": Source(
         name="MediaPipe Face Landmarker",
         licence="Apache-2.0",
         origin="Google; trained on Google's own data",
-        use="teacher: blendshapes and head pose; not in the bundle",
+        use="teacher: landmarks, blendshapes and head pose; not in the bundle",
     ),
 }
 _BEHIND = (

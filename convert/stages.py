@@ -67,10 +67,13 @@ class Material:
         labels = self.teacher.va[[rows[face.name] for face in held]]
         return Validation("sfhq", np.stack(crops) if crops else self.images[:0], labels)
 
-    def counts(self) -> dict[str, int]:
-        """Pictures used, by data set."""
+    def counts(self, recipe: Recipe) -> dict[str, int]:
+        """Pictures used, by data set; those that the studio made count as its own."""
         sources = [face.source for face in self.faces]
-        return {source: sources.count(source) for source in dict.fromkeys(sources)}
+        counts = {source: sources.count(source) for source in dict.fromkeys(sources)}
+        if recipe.studio.stills:
+            counts |= {"ict_facekit": 0, "studio": recipe.studio.stills}
+        return counts
 
 
 def make_teacher(root: Path, task: Path, folder: Path, *, seed: int = 0) -> TeacherLabels:
@@ -158,7 +161,7 @@ def quantize_stage(run: Run, recipe: Recipe, material: Material) -> dict[str, ob
 def evaluate_stage(run: Run, recipe: Recipe, material: Material) -> Evaluation | None:
     """The held-out part through the device's code; writes `evaluation.json`, whose records the manifest takes."""
     if not len(material.rated):
-        run.write_json("evaluation.json", {"metrics": [], "counts": material.counts()})
+        run.write_json("evaluation.json", {"metrics": [], "counts": material.counts(recipe)})
         return None
     label = Label(name="evaluation", version=1, created="-")
     bundle = assemble(
@@ -174,7 +177,7 @@ def evaluate_stage(run: Run, recipe: Recipe, material: Material) -> Evaluation |
         for answer in ANSWERS
         for target in TARGETS
     ]
-    run.write_json("evaluation.json", {"metrics": msgspec.to_builtins(metrics), "counts": material.counts()})
+    run.write_json("evaluation.json", {"metrics": msgspec.to_builtins(metrics), "counts": material.counts(recipe)})
     return found
 
 

@@ -10,6 +10,7 @@ import msgspec
 import typer
 from rich.console import Console
 
+from convert.commands.evidence import CARD_PART
 from convert.packing import Label, assemble, write_folder, write_zip
 from convert.run import Run
 from convert.sources import list_sources
@@ -37,6 +38,7 @@ def pack(
         Label(name=name, version=version, created=created or time.strftime("%Y-%m-%d", time.gmtime())),
         sources=list_sources(evaluation["counts"]),
         metrics=msgspec.convert(evaluation["metrics"], list[Metric]),
+        evidence=part.read_text() if (part := folder.path(CARD_PART)).is_file() else "",
     )
     worst = write_folder(bundle, out)
     if archive is not None:

@@ -1,0 +1,61 @@
+"""`python -m benchmarks`: measurements that anyone can repeat; each prints what it ran on."""
+
+from __future__ import annotations
+
+import platform
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from edge.errors import EdgeError
+
+app = typer.Typer(
+    help="Measurements that anyone can repeat.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+
+@app.callback()
+def root() -> None:
+    """Measurements that anyone can repeat."""
+
+
+@app.command()
+def studio(
+    data: Annotated[Path, typer.Option("--data", help="Folder of the data sets.")] = Path("../shared/data"),
+    landmarker: Annotated[Path | None, typer.Option("--landmarker", help="MediaPipe's face_landmarker.task.")] = None,
+    frames: Annotated[int, typer.Option("--frames", min=1, help="Frames to render.")] = 200,
+) -> None:
+    """Frames a second and core that the expression studio makes, by step.
+
+    Example: python -m benchmarks studio --data ../shared/data --frames 200
+    """
+    from benchmarks.studio import measure_studio
+    from convert.commands.options import find_landmarker
+
+    spent = measure_studio(data, find_landmarker(data, landmarker), frames=frames)
+    whole = sum(seconds for step, seconds in spent.items() if step != "fit")
+    table = Table("step", "ms CPU", "share", title=f"{frames} frames on {platform.machine()}, one core")
+    for step, seconds in spent.items():
+        table.add_row(step, f"{1000 * seconds:.1f}", "once a portrait" if step == "fit" else f"{seconds / whole:.0%}")
+    Console().print(table)
+    Console().print(f"{1 / whole:.0f} frames a second and core; rendering alone {1 / spent['render']:.0f}")
+
+
+def main() -> None:
+    """Runs the verb; an error of the user's making is one line on standard error and its exit code."""
+    try:
+        app()
+    except EdgeError as error:
+        print(f"benchmarks: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,75 @@
+"""How fast the studio makes faces: frames a second and core, by step, with their share of the time."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from convert.datasets.collection import data_root
+from convert.datasets.faces import FaceFinder, read_picture
+from convert.datasets.sfhq import SOURCE
+from convert.studio.expressions import draw_moment
+from convert.studio.head import load_head
+from convert.studio.reenact import make_portrait, reenact
+from convert.studio.stills import draw_light, draw_turn, encode_loose
+from convert.teacher.landmarker import FaceLandmarker
+from edge.geometry import CropRule, face_square
+
+STEPS = ("find", "describe", "fit", "render", "keep")
+
+
+def measure_studio(data: Path, landmarker: Path, *, frames: int = 200, portraits: int = 10) -> dict[str, float]:
+    """CPU seconds a frame on one core, by step; a portrait is fitted once for all its frames.
+
+    Args:
+        data: folder of the data sets.
+        landmarker: `face_landmarker.task`.
+        frames: to render.
+        portraits: to render them from.
+    """
+    cv2.setNumThreads(1)
+    root = data_root(data)
+    head, finder, teacher = (
+        load_head(root / "ict_facekit" / "ict_facekit.npz"),
+        FaceFinder(),
+        FaceLandmarker(landmarker, threads=1),
+    )
+    spent = dict.fromkeys(STEPS, 0.0)
+
+    def timed(step: str, began: float) -> None:
+        spent[step] += time.process_time() - began
+
+    made = []
+    for path in sorted((root / SOURCE / "images").glob("*.jpg"))[: portraits + 1]:
+        pixels = read_picture(path)
+        face = finder.find(pixels)
+        if face is None:
+            continue
+        shape = teacher.describe(pixels, face.landmarks_px)
+        began = time.process_time()
+        made.append(make_portrait(head, path.name, pixels, shape))
+        timed("fit", began)
+    reenact(head, made[0], made[0].fitted.coefficients)  # compiles
+    seen = np.stack([portrait.blendshapes for portrait in made])
+    for number in range(frames):
+        rng = np.random.default_rng(number)
+        portrait = made[number % len(made)]
+        coefficients = head.coefficients(draw_moment(rng, seen).seen)
+        began = time.process_time()
+        pixels = reenact(head, portrait, coefficients, turn=draw_turn(rng), light=draw_light(rng))
+        timed("render", began)
+        began = time.process_time()
+        face = finder.find(pixels)
+        timed("find", began)
+        if face is None:
+            continue
+        began = time.process_time()
+        teacher.describe(pixels, face.landmarks_px)
+        timed("describe", began)
+        began = time.process_time()
+        encode_loose(pixels, face_square(face.landmarks_px, CropRule()))
+        timed("keep", began)
+    return {step: seconds / (len(made) if step == "fit" else frames) for step, seconds in spent.items()}

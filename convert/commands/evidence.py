@@ -1,0 +1,114 @@
+"""`evidence`: all that a run was measured on, as a page with pictures, a record, and the model card's part."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from convert.commands.options import (
+    DataOption,
+    LandmarkerOption,
+    TeacherOption,
+    find_landmarker,
+    obtain_teacher,
+    open_studio,
+)
+from convert.datasets.collection import data_root
+from convert.errors import DataError
+from convert.evaluation import Device
+from convert.evidence.degradations import Turner
+from convert.evidence.document import table_of_gains, write_card_part, write_page
+from convert.evidence.fairness import slice_run
+from convert.evidence.gather import gather_gains, gather_sets
+from convert.evidence.robustness import Robustness, measure_robustness, plot_robustness, to_markdown
+from convert.packing import Label, assemble
+from convert.progress import Progress
+from convert.run import Run
+from convert.stages import Material
+from convert.studio.show import write_sheet
+from convert.studio.stage import Studio
+from convert.teacher.landmarker import FaceLandmarker
+from edge.assets import BLAZEFACE, read_asset
+from edge.engines.litert import LiteRtEngine
+from edge.face.detector import BlazeFace
+
+CARD_PART = "evidence.md"
+_SHOWN = 40  # of the studio's frames on the sheet
+
+
+def evidence(
+    data: DataOption = Path("../shared/data"),
+    run: Annotated[Path, typer.Option("--run", help="The run's folder.")] = Path("out/default"),
+    page: Annotated[
+        Path | None, typer.Option("--page", help="The page to write, pictures beside it; default RUN/docs/model.md.")
+    ] = None,
+    clips: Annotated[
+        Path | None, typer.Option("--clips", help="Folder of videos of people; default clips/ beside the data sets.")
+    ] = None,
+    teacher: TeacherOption = None,
+    landmarker: LandmarkerOption = None,
+) -> None:
+    """Measures a trained run: every validation set, the teacher beside it, disturbances, groups, and the head.
+
+    Writes the page (docs/model.md) with its pictures, and `evidence.md` in the run's folder, which `pack` puts into the
+    model card. Takes some minutes; the clips are only measured on, and skipped where there are none.
+
+    Example: python -m convert evidence --run out/default --page docs/model.md
+    """
+    folder = Run(run)
+    recipe = folder.recipe()
+    target = page or folder.path("docs") / "model.md"
+    pictures = target.parent / target.stem
+    pictures.mkdir(parents=True, exist_ok=True)
+    labels = obtain_teacher(data, folder.path("teacher"), teacher, landmarker, recipe.seed)
+    material = Material(data_root(data), labels, recipe)
+    studio = open_studio(folder, recipe, material, data, landmarker)
+    if studio is None or not recipe.studio.held or not recipe.studio.held_sequences:
+        raise DataError(f"{run}: its recipe holds nothing of the studio out, so there is nothing to measure on")
+    device = Device(
+        assemble(
+            folder.read("backbone.tflite", "quantize"),
+            folder.read("head.tflite", "train"),
+            recipe,
+            Label(name=recipe.name, version=1, created="-"),
+            sources=[],
+            metrics=[],
+        )
+    )
+    teacher_graphs = FaceLandmarker(find_landmarker(data, landmarker))
+    found = gather_sets(material, studio, device, recipe)
+    gains, drift, real = gather_gains(studio, device, recipe, clips or data_root(data).parent / "clips", teacher_graphs)
+    found = replace(found, gains=gains, drift=drift, sets=[*found.sets, *([real] if real is not None else [])])
+    robustness = _spoil(material, studio, device, teacher_graphs)
+    plot_robustness(robustness, pictures / "robustness.png")
+    stills, va = studio.stills(held=True)
+    write_sheet(pictures / "studio.png", stills[:_SHOWN], va[:_SHOWN])
+    fairness = slice_run(material, device)
+    ccc = folder.read_json("quantization.json", "quantize")["ccc"]
+    target.write_text(
+        write_page(
+            found,
+            name=recipe.name,
+            pictures=pictures.name,
+            quantization=ccc,
+            robustness=to_markdown(robustness),
+            fairness=fairness,
+        )
+    )
+    folder.path(CARD_PART).write_text(write_card_part(found, robustness, fairness))
+    folder.write_json("robustness.json", robustness.record())
+    print(table_of_gains(gains))
+    Console().print(f"{target}\n{folder.path(CARD_PART)}")
+
+
+def _spoil(material: Material, studio: Studio, device: Device, landmarker: FaceLandmarker) -> Robustness:
+    faces = [face for face in material.faces if face.validation and face.rated is not None]
+    detector = BlazeFace(LiteRtEngine(read_asset(BLAZEFACE), name=BLAZEFACE.name))
+    with Progress("robustness", len(faces), every=30) as progress:
+        return measure_robustness(
+            faces, device, detector, turner=Turner(studio.head, landmarker), advance=progress.advance
+        )

@@ -1,0 +1,242 @@
+"""The robustness grid: what it does to a picture, and that it sees what a bundle loses."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+
+from convert.datasets.faces import FaceFinder, LabelledFace
+from convert.evaluation import Device
+from convert.evidence import degradations as d
+from convert.evidence.robustness import Robustness, measure_robustness, plot_robustness, to_markdown
+from convert.evidence.robustness_grid import GRID, Level
+from edge.assets import BLAZEFACE, read_asset
+from edge.bundle import default_bundle, load_bundle
+from edge.engines.litert import LiteRtEngine
+from edge.face.detector import BlazeFace
+from edge.face.quality import sharpness
+from edge.geometry import LEFT_EYE, RIGHT_EYE, CropRule, face_square
+from edge.types import Detection, Embedding, FaceCrop, Float32Array, UInt8Array
+
+SIDE = 200
+LANDMARKS = np.array([(70, 70), (130, 70), (100, 105), (100, 130), (40, 80), (160, 80)], np.float32)
+RNG = np.random.default_rng(0)
+CLEAN = Level("clean", "clean")
+
+
+def picture(brightness: int = 120) -> UInt8Array:
+    checks = (np.indices((SIDE, SIDE)).sum(axis=0) // 10 % 2 * 40 - 20)[..., None]
+    return np.asarray(np.clip(brightness + checks + np.zeros(3), 0, 255), np.uint8)
+
+
+class LandmarksInTheMiddle:
+    """Finds a face of the picture's size in the middle of any frame that is not darker than asked."""
+
+    def __init__(self, darkest: float = 0.0) -> None:
+        self._darkest = darkest
+
+    def detect(self, pixels: UInt8Array) -> list[Detection]:
+        height, width = pixels.shape[:2]
+        x, y = (width - SIDE) / 2, (height - SIDE) / 2
+        middle = pixels[height // 2 - 50 : height // 2 + 50, width // 2 - 50 : width // 2 + 50]
+        if middle.mean() < self._darkest:
+            return []
+        where = LANDMARKS + np.array([x, y], np.float32)
+        return [Detection(box_px=(x, y, x + SIDE, y + SIDE), score=0.9, landmarks_px=where)]
+
+
+@dataclass
+class Brightness:
+    """A device whose valence is the brightness of the crop's middle, and whose arousal is that of its lower part."""
+
+    def __post_init__(self) -> None:
+        self.manifest = SimpleNamespace(crop=SimpleNamespace(size=112, rule=CropRule()))
+        self.backbone = self
+
+    def embed(self, crop: FaceCrop) -> Embedding:
+        upper, lower = crop.pixels[30:56, 36:76].mean(), crop.pixels[64:82, 40:72].mean()
+        va = np.array([upper / 127.5 - 1, lower / 127.5 - 1], np.float32)
+        return Embedding(track_id=1, captured_ns=0, vector=va, va=va)
+
+
+def faces(count: int = 12) -> list[LabelledFace]:
+    return [
+        LabelledFace(
+            name=f"drawn/{n}",
+            source="drawn",
+            validation=True,
+            pixels=picture(level),
+            landmarks_px=LANDMARKS,
+            rated=(level / 127.5 - 1, level / 127.5 - 1),
+        )
+        for n, level in enumerate(np.linspace(40, 215, count).astype(int).tolist())
+    ]
+
+
+def measure(*levels: Level, darkest: float = 0.0, turner: Any = None) -> Robustness:
+    device: Any = Brightness()
+    return measure_robustness(faces(), device, LandmarksInTheMiddle(darkest), turner=turner, grid=(CLEAN, *levels))
+
+
+def test_clean_frames_keep_everything_and_a_cover_only_what_it_leaves_free() -> None:
+    clean, mouth = measure(Level("occlusion", "mouth box", cover=d.boxed("mouth"))).levels
+    assert clean.found == 1.0
+    assert clean.agreement["valence"].ccc > 0.98
+    assert clean.kept == pytest.approx({"valence": 1.0, "arousal": 1.0})
+    assert mouth.kept["valence"] > 0.95
+    assert mouth.kept["arousal"] < 0.1
+    assert mouth.agreement["arousal"].rmse > clean.agreement["arousal"].rmse + 0.3
+
+
+def test_faces_that_the_detector_misses_count_in_found_and_not_in_the_agreement() -> None:
+    clean, dark = measure(Level("light", "1/4", spoil=d.dimmed(0.25)), darkest=60).levels
+    assert clean.found > dark.found > 0
+    assert dark.scored == round(12 * dark.found)
+    _, night = measure(Level("light", "1/100", spoil=d.dimmed(0.01)), darkest=60).levels
+    assert (night.found, night.agreement, night.kept) == (0.0, {}, {})
+
+
+def test_a_face_missed_in_the_whole_frame_is_scored_from_a_closer_look() -> None:
+    class OnlyClose(LandmarksInTheMiddle):
+        def detect(self, pixels: UInt8Array) -> list[Detection]:
+            return super().detect(pixels) if pixels.shape[1] < d.FRAME[0] else []
+
+    device: Any = Brightness()
+    (clean,) = measure_robustness(faces(), device, OnlyClose(), grid=(CLEAN,)).levels
+    assert (clean.found, clean.scored) == (0.0, 12)
+    assert clean.agreement["valence"].ccc > 0.98
+
+
+def test_yaw_needs_a_turner_and_is_left_out_without() -> None:
+    asked = []
+
+    class Turner:
+        def fit(self, pixels: UInt8Array, landmarks_px: Float32Array) -> Callable[[float], d.Shot]:
+            def turned(yaw_deg: float) -> d.Shot:
+                asked.append(yaw_deg)
+                return d.place(pixels, landmarks_px)
+
+            return turned
+
+    level = Level("yaw", "+20°", yaw_deg=20)
+    assert len(measure(level).levels) == 1
+    assert measure(level, turner=Turner()).levels[1].kept["valence"] == pytest.approx(1.0)
+    assert asked == [20] * 12
+
+
+def test_grid_without_clean_frames_and_faces_without_ratings_are_refused() -> None:
+    device: Any = Brightness()
+    with pytest.raises(ValueError, match="begin with the clean"):
+        measure_robustness(faces(), device, LandmarksInTheMiddle(), grid=GRID[1:2])
+    with pytest.raises(ValueError, match="ratings"):
+        measure_robustness([], device, LandmarksInTheMiddle())
+
+
+def test_same_seed_gives_the_same_figures() -> None:
+    level = Level("occlusion", "hand", cover=d.handed)
+    assert measure(level) == measure(level)
+
+
+def test_table_has_a_row_a_level_and_the_figure_is_written(tmp_path: Path) -> None:
+    result = measure(
+        Level("occlusion", "mask", cover=d.worn("mask")), Level("light", "1/100", spoil=d.dimmed(0.01)), darkest=40
+    )
+    rows = [line for line in to_markdown(result).splitlines() if line.startswith("|")]
+    assert len(rows) == 2 + len(result.levels)
+    assert len({row.count("|") for row in rows}) == 1
+    assert "| mask |" in to_markdown(result)
+    json.dumps(result.record())
+    plot_robustness(result, tmp_path / "grid.png")
+    drawn = cv2.imread(str(tmp_path / "grid.png"))
+    assert drawn is not None
+    assert drawn.std() > 5
+
+
+@pytest.mark.parametrize(("scale", "roll"), [(1.0, 0.0), (0.4, 0.0), (1.0, 30.0), (0.6, -15.0)])
+def test_placed_face_lies_where_its_landmarks_say(scale: float, roll: float) -> None:
+    pixels = picture()
+    x, y = LANDMARKS[LEFT_EYE].astype(int)
+    pixels[y - 5 : y + 6, x - 5 : x + 6] = (255, 0, 0)
+    shot = d.place(pixels, LANDMARKS, scale=scale, roll_deg=roll)
+    assert shot.pixels.shape == (d.FRAME[1], d.FRAME[0], 3)
+    red = np.argwhere((shot.pixels[..., 0] > 180) & (shot.pixels[..., 1] < 80))[:, ::-1]
+    assert np.abs(red.mean(axis=0) - shot.landmarks_px[LEFT_EYE]).max() < 1.0
+    assert shot.side_px == pytest.approx(scale * face_square(LANDMARKS, CropRule()).side, rel=0.01)
+    across = shot.landmarks_px[LEFT_EYE] - shot.landmarks_px[RIGHT_EYE]
+    assert np.degrees(np.arctan2(across[1], across[0])) == pytest.approx(roll, abs=0.5)
+
+
+def test_crop_is_grey_where_the_picture_ends_as_on_a_device() -> None:
+    shot = d.place(picture(200), LANDMARKS)
+    crop = shot.cut(shot.landmarks_px + np.array([0, 90], np.float32), 112, CropRule())
+    assert (crop[-10:] == 127).all()
+    assert not (shot.pixels == 127).all(axis=2).any()
+
+
+def test_less_light_is_darker_and_noisier_and_more_light_is_cut_at_white() -> None:
+    shot = d.place(np.full((SIDE, SIDE, 3), 140, np.uint8), LANDMARKS)
+    middle = (slice(200, 280), slice(280, 360))
+    spreads, means = [], []
+    for share in (1.0, 0.25, 0.05):
+        seen = d.dimmed(share)(shot, np.random.default_rng(1)).pixels[middle]
+        spreads.append(seen.std() / seen.mean())
+        means.append(seen.mean())
+    assert means[0] == pytest.approx(140, abs=2)
+    assert means == sorted(means, reverse=True)
+    assert spreads == sorted(spreads)
+    assert d.overexposed(1.5)(shot, RNG).pixels[middle].mean() > 150
+    assert d.overexposed(8.0)(shot, RNG).pixels[middle].min() == 255
+
+
+def test_blur_coding_and_grey_take_what_they_name() -> None:
+    speckled = np.random.default_rng(1).integers(60, 200, (SIDE // 2, SIDE // 2, 3), dtype=np.uint8)
+    shot = d.place(np.asarray(cv2.resize(speckled, (SIDE, SIDE)), np.uint8), LANDMARKS)
+
+    def fine(spoil: d.Spoil) -> float:
+        seen = spoil(shot, np.random.default_rng(2))
+        crop = seen.cut(seen.landmarks_px, 112, CropRule())
+        return sharpness(cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY).astype(np.float32))
+
+    whole = fine(lambda shot, _: shot)
+    assert whole > fine(d.defocused(2)) > fine(d.defocused(4))
+    assert whole > fine(d.moved(9))
+    coloured = shot._replace(pixels=np.asarray(shot.pixels * (1.0, 0.5, 0.3), np.uint8))
+    assert np.ptp(d.greyed(coloured, RNG).pixels, axis=2).max() == 0
+    coded = d.compressed(10)(coloured, RNG).pixels
+    assert not np.array_equal(coded, coloured.pixels)
+    assert np.abs(coded.mean(axis=(0, 1)) - coloured.pixels.mean(axis=(0, 1))).max() < 3
+
+
+def test_shipped_bundle_goes_through_with_drawn_faces(finder: FaceFinder, draw_face: Callable[..., np.ndarray]) -> None:
+    rng = np.random.default_rng(4)
+    drawn: list[LabelledFace] = []
+    while len(drawn) < 12:
+        smile = rng.uniform(-0.8, 0.8)
+        pixels = draw_face(rng, smile, 0.3)
+        seen = finder.find(pixels)
+        if seen is not None:
+            drawn.append(
+                LabelledFace(
+                    name=f"drawn/{len(drawn)}",
+                    source="drawn",
+                    validation=True,
+                    pixels=pixels,
+                    landmarks_px=seen.landmarks_px,
+                    rated=(smile, 0.0),
+                )
+            )
+    detector = BlazeFace(LiteRtEngine(read_asset(BLAZEFACE), name=BLAZEFACE.name))
+    grid = [level for level in GRID if level.name in ("clean", "64 px", "24 px", "JPEG 25", "mask")]
+    result = measure_robustness(drawn, Device(load_bundle(default_bundle())), detector, grid=grid)
+    by_name = {level.name: level for level in result.levels}
+    assert set(by_name) == {level.name for level in grid}
+    assert by_name["clean"].scored >= 10
+    assert by_name["24 px"].found <= by_name["64 px"].found
