@@ -7,6 +7,7 @@ import sys
 import typer
 
 from convert.commands.evaluate import evaluate
+from convert.commands.evidence import evidence
 from convert.commands.pack import pack
 from convert.commands.quantize import quantize
 from convert.commands.recipe import recipe
@@ -16,12 +17,12 @@ from convert.commands.train import train
 from edge.errors import EdgeError
 
 app = typer.Typer(
-    help="From data to a bundle: teacher, studio, train, quantize, pack, evaluate; or recipe for all of it.",
+    help="From data to a bundle: teacher, studio, train, quantize, evidence, pack, evaluate; or recipe for all of it.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for verb in (teacher, studio, train, quantize, pack, evaluate, recipe):
+for verb in (teacher, studio, train, quantize, evidence, pack, evaluate, recipe):
     app.command()(verb)
 
 

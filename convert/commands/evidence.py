@@ -22,8 +22,7 @@ from convert.errors import DataError
 from convert.evaluation import Device
 from convert.evidence.degradations import Turner
 from convert.evidence.document import table_of_gains, write_card_part, write_page
-from convert.evidence.fairness import slice_run
-from convert.evidence.gather import gather_gains, gather_sets
+from convert.evidence.gather import gather_gains, gather_groups, gather_sets
 from convert.evidence.robustness import Robustness, measure_robustness, plot_robustness, to_markdown
 from convert.packing import Label, assemble
 from convert.progress import Progress
@@ -87,7 +86,7 @@ def evidence(
     plot_robustness(robustness, pictures / "robustness.png")
     stills, va = studio.stills(held=True)
     write_sheet(pictures / "studio.png", stills[:_SHOWN], va[:_SHOWN])
-    fairness = slice_run(material, device)
+    fairness = gather_groups(material, device)
     ccc = folder.read_json("quantization.json", "quantize")["ccc"]
     target.write_text(
         write_page(

@@ -7,9 +7,11 @@ from typing import Annotated
 
 import typer
 
+from convert.commands.evidence import evidence
 from convert.commands.options import DataOption, LandmarkerOption, SeedOption
 from convert.commands.pack import pack
 from convert.commands.train import Stage, train
+from convert.recipe import find_recipe
 
 
 def recipe(
@@ -20,10 +22,12 @@ def recipe(
     seed: SeedOption = None,
     landmarker: LandmarkerOption = None,
 ) -> None:
-    """Teacher, backbone, int8 graph, head and bundle (in OUT/bundle); goes on where it was interrupted.
+    """Teacher, studio, backbone, int8 graph, head, evidence and bundle (OUT/bundle); goes on where it stopped.
 
     Example: python -m convert recipe default --data ../shared/data --version 2
     """
     folder = out or Path("out") / name
     train(data, folder, name, None, None, seed, None, landmarker, None, Stage.ALL)
+    if find_recipe(name).studio.held_sequences:
+        evidence(data, folder, None, None, None, landmarker)
     pack(folder, folder / "bundle", name, version, None, None)

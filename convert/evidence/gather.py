@@ -14,6 +14,7 @@ from convert.datasets.faces import LabelledFace, cut_face
 from convert.evaluation import TARGETS, Device
 from convert.evidence.clip_evidence import agree_with_teacher, disturb_clips, read_clips
 from convert.evidence.compare import Difference, paired_bootstrap
+from convert.evidence.fairness import AGES, TONES, read_ages, slice_groups, to_markdown, tones_of
 from convert.evidence.temporal import Drift, Gain, measure_drift, measure_gain, tune_average
 from convert.evidence.trial import SEED, TUNING_SHARE, UNSEEN, families, take_in_trial
 from convert.head_stage import act_scene
@@ -153,6 +154,46 @@ def _unseen(test: Sequences, first: int) -> NDArray[np.bool_]:
     count, steps = test.va.shape[:2]
     happening = [families(steps, np.random.default_rng([SEED, first + n])) for n in range(count)]
     return np.array(happening) == UNSEEN
+
+
+def gather_groups(material: Material, device: Device) -> str:
+    """Tables by apparent age and by skin tone, with what they rest on."""
+    rows = {name: row for row, name in enumerate(material.teacher.names)}
+    ages = {f"sfhq/{image}": group for image, group in read_ages().items()}
+    aged = [face for face in material.faces if face.name in ages]
+    unrated = [face for face in material.faces if face.rated is None]
+    rated = [face for face in material.faces if face.validation and face.rated is not None]
+    tables = []
+    if aged:
+        labels = material.teacher.va[[rows[face.name] for face in aged]]
+        groups = [ages[face.name] for face in aged]
+        tables.append(
+            to_markdown(
+                "Apparent age, SFHQ; reference: the teacher's labels, which most of these faces were trained with. The "
+                "ages were judged by a vision-language model from contact sheets, not by people "
+                "(`convert/evidence/README.md`).",
+                slice_groups(answer_faces(aged, device), labels, groups, AGES),
+            )
+        )
+        labels = material.teacher.va[[rows[face.name] for face in unrated]]
+        tables.append(
+            to_markdown(
+                "Skin tone in the picture (individual typology angle), SFHQ; reference: the teacher, as above.",
+                slice_groups(answer_faces(unrated, device), labels, tones_of(unrated), TONES),
+            )
+        )
+    truth = np.array([face.rated for face in rated], np.float32)
+    tables.append(
+        to_markdown(
+            "Skin tone in the picture, held-out part of DiffusionFER-S; reference: its raters.",
+            slice_groups(answer_faces(rated, device), truth, tones_of(rated), TONES),
+        )
+    )
+    tables.append(
+        "A narrow range of expressions alone lowers a group's CCC, hence RMSE and mean error beside it. The angle "
+        "is measured on the picture, so its light counts as skin. A gap may be the network's, the teacher's or the raters' own."
+    )
+    return "\n\n".join(tables)
 
 
 def answer_faces(faces: Sequence[LabelledFace], device: Device) -> Float32Array:

@@ -91,7 +91,7 @@ def measure_robustness(
     """Runs the grid.
 
     Args:
-        faces: rated ones outside of every fit; others are left out.
+        faces: of which the rated ones of the held-out part are measured.
         device: the bundle.
         detector: the device's, with its threshold.
         turner: makes the yaw; without it those levels are left out.
@@ -100,12 +100,12 @@ def measure_robustness(
         advance: called after each face.
 
     Raises:
-        ValueError: no face is rated, or the grid does not begin with clean frames.
+        ValueError: no held-out face is rated, or the grid does not begin with clean frames.
     """
-    rated_faces = [face for face in faces if face.rated is not None]
+    rated_faces = [face for face in faces if face.validation and face.rated is not None]
     levels = [level for level in grid if level.yaw_deg is None or turner is not None]
     if not rated_faces:
-        raise ValueError("robustness needs faces with ratings")
+        raise ValueError("robustness needs held-out faces with ratings")
     if not levels or levels[0].axis != CLEAN:
         raise ValueError("the grid must begin with the clean frames")
     answers = np.full((len(levels), len(rated_faces), len(TARGETS)), np.nan, np.float32)
