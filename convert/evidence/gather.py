@@ -191,7 +191,8 @@ def gather_groups(material: Material, device: Device) -> str:
     )
     tables.append(
         "A narrow range of expressions alone lowers a group's CCC, hence RMSE and mean error beside it. The angle "
-        "is measured on the picture, so its light counts as skin. A gap may be the network's, the teacher's or the raters' own."
+        "is measured on the picture, so its light counts as skin. A gap may be the network's, the teacher's or "
+        "the raters' own."
     )
     return "\n\n".join(tables)
 

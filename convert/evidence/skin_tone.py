@@ -1,7 +1,7 @@
 """Skin tone of a face in a picture, by its individual typology angle.
 
 ITA = arctan((L* − 50) / b*) · 180/π (Chardon et al. 1991), in the bins of Del Bino & Bernerd 2013. It is measured on
-the picture: light, white balance and grading count as skin. So it orders pictures, and says nothing reliable of a person.
+the picture: light, white balance and grading count as skin. So it orders pictures, and says nothing reliable of people.
 """
 
 from __future__ import annotations

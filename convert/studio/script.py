@@ -72,12 +72,11 @@ def _expressions(
     rng: np.random.Generator, seen: Float32Array, steps: int, step_s: float
 ) -> tuple[Float32Array, Float32Array]:
     keys = [_key(rng, seen)]
-    mix: NDArray[Any] = np.zeros((steps, 1), np.float32)
-    mix[:, 0] = 1
+    mix: NDArray[Any] = np.ones((steps, 1), np.float32)
     at = int(rng.uniform(*_APEX_S) / step_s)
     while at < steps:
         length = max(int(rng.uniform(*_ONSET_S) / step_s), 1)
-        rise = np.clip((np.arange(steps) - at + 1) / length, 0, 1)
+        rise: NDArray[Any] = np.clip((np.arange(steps) - at + 1) / length, 0, 1)
         rise = (rise * rise * (3 - 2 * rise)).astype(np.float32)[:, None]  # starts and ends slowly
         mix = np.concatenate([mix * (1 - rise), rise], axis=1)
         keys.append(_key(rng, seen))

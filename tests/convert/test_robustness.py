@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -22,7 +22,6 @@ from edge.assets import BLAZEFACE, read_asset
 from edge.bundle import default_bundle, load_bundle
 from edge.engines.litert import LiteRtEngine
 from edge.face.detector import BlazeFace
-from edge.face.quality import sharpness
 from edge.geometry import LEFT_EYE, RIGHT_EYE, CropRule, face_square
 from edge.types import Detection, Embedding, FaceCrop, Float32Array, UInt8Array
 
@@ -138,6 +137,9 @@ def test_grid_without_clean_frames_and_faces_without_ratings_are_refused() -> No
         measure_robustness(faces(), device, LandmarksInTheMiddle(), grid=GRID[1:2])
     with pytest.raises(ValueError, match="ratings"):
         measure_robustness([], device, LandmarksInTheMiddle())
+    trained = [replace(face, validation=False) for face in faces()]
+    with pytest.raises(ValueError, match="held-out"):
+        measure_robustness(trained, device, LandmarksInTheMiddle())
 
 
 def test_same_seed_gives_the_same_figures() -> None:
@@ -203,7 +205,7 @@ def test_blur_coding_and_grey_take_what_they_name() -> None:
     def fine(spoil: d.Spoil) -> float:
         seen = spoil(shot, np.random.default_rng(2))
         crop = seen.cut(seen.landmarks_px, 112, CropRule())
-        return sharpness(cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY).astype(np.float32))
+        return float(cv2.Laplacian(cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY), cv2.CV_32F)[30:80, 30:80].std())
 
     whole = fine(lambda shot, _: shot)
     assert whole > fine(d.defocused(2)) > fine(d.defocused(4))
