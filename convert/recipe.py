@@ -55,9 +55,9 @@ class StudioRecipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
     stills: Annotated[int, msgspec.Meta(ge=0)] = 6000
     held: Annotated[int, msgspec.Meta(ge=0)] = 400
-    sequences: Annotated[int, msgspec.Meta(ge=0)] = 160
-    held_sequences: Annotated[int, msgspec.Meta(ge=0)] = 120
-    takes: Count = 6
+    sequences: Annotated[int, msgspec.Meta(ge=0)] = 120
+    held_sequences: Annotated[int, msgspec.Meta(ge=0)] = 80
+    takes: Count = 8
 
 
 class HeadRecipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -41,12 +41,12 @@ class Shot(NamedTuple):
     Attributes:
         pixels: uint8 (H, W, 3), RGB.
         landmarks_px: float32 (6, 2), where the face truly is.
-        outside: uint8 (H, W), 255 where the frame shows nothing of the picture.
+        inside: uint8 (H, W), 255 where the frame shows the picture, 0 around it.
     """
 
     pixels: UInt8Array
     landmarks_px: Float32Array
-    outside: NDArray[np.uint8]
+    inside: NDArray[np.uint8]
 
     @property
     def side_px(self) -> float:
@@ -55,9 +55,8 @@ class Shot(NamedTuple):
 
     def cut(self, landmarks_px: Float32Array, size: int, rule: CropRule) -> UInt8Array:
         """The device's crop, grey outside of the picture as if the frame ended there; see `align_face`."""
-        framed = self.pixels.copy()
-        framed[self.outside > 0] = 127
-        return align_face(framed, landmarks_px, size, rule)
+        framed = cv2.copyTo(self.pixels, self.inside, np.full_like(self.pixels, 127))
+        return align_face(np.asarray(framed, np.uint8), landmarks_px, size, rule)
 
 
 Spoil = Callable[[Shot, np.random.Generator], Shot]
@@ -86,7 +85,7 @@ def place(pixels: UInt8Array, landmarks_px: Float32Array, *, scale: float = 1.0,
     frame = cv2.warpAffine(pixels, matrix, FRAME, flags=cv2.INTER_LINEAR)
     inside = cv2.warpAffine(np.full((h, w), 255, np.uint8), matrix, FRAME, flags=cv2.INTER_NEAREST)
     moved = landmarks_px @ matrix[:, :2].T + matrix[:, 2]
-    return Shot(np.asarray(frame, np.uint8), moved.astype(np.float32), np.asarray(255 - inside, np.uint8))
+    return Shot(np.asarray(frame, np.uint8), moved.astype(np.float32), np.asarray(inside, np.uint8))
 
 
 def dimmed(share: float) -> Spoil:
@@ -210,7 +209,7 @@ def _noise() -> NDArray[np.float32]:
 def _filtered(shot: Shot, kernel: NDArray[np.uint8]) -> Shot:
     """Blurs the picture; the black around it, beyond the kernel's reach, has nothing to blur."""
     weights = kernel.astype(np.float32) / kernel.sum()
-    rows, columns = (np.flatnonzero((shot.outside == 0).any(axis=axis)) for axis in (1, 0))
+    rows, columns = (np.flatnonzero(shot.inside.any(axis=axis)) for axis in (1, 0))
     if not rows.size:
         return shot
     reach = len(kernel)
