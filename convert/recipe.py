@@ -57,7 +57,7 @@ class StudioRecipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     held: Annotated[int, msgspec.Meta(ge=0)] = 400
     sequences: Annotated[int, msgspec.Meta(ge=0)] = 120
     held_sequences: Annotated[int, msgspec.Meta(ge=0)] = 80
-    takes: Count = 8
+    takes: Count = 4
 
 
 class HeadRecipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from convert.evaluation import TARGETS
-from convert.metrics import ccc
+from convert.metrics import ccc, resample
 
 
 class Difference(NamedTuple):
@@ -64,9 +64,8 @@ def paired_bootstrap(
     shape = columns[0].shape
     if any(values.shape != shape for values in columns) or shape[1:] != (len(TARGETS),) or not shape[0]:
         raise ValueError(f"reference, ours and other must be (N, {len(TARGETS)}): {[v.shape for v in columns]}")
-    members = _members(groups, shape[0])
-    rng = np.random.default_rng(seed)
-    draws = [np.concatenate([members[g] for g in rng.integers(len(members), size=len(members))]) for _ in range(n)]
+    count = _count_groups(groups, shape[0])
+    draws = list(resample(shape[0], groups, np.random.default_rng(seed), n))
     found = {}
     for t, target in enumerate(TARGETS):
         truth, first, second = (values[:, t] for values in columns)
@@ -74,22 +73,21 @@ def paired_bootstrap(
         low, high = np.percentile(spread, [2.5, 97.5])
         a, b = ccc(truth, first), ccc(truth, second)
         found[target] = Difference(
-            items=shape[0], groups=len(members), ours=a, other=b, difference=a - b, low=float(low), high=float(high)
+            items=shape[0], groups=count, ours=a, other=b, difference=a - b, low=float(low), high=float(high)
         )
     return found
 
 
-def _members(groups: ArrayLike | None, count: int) -> list[NDArray[np.intp]]:
-    """The rows of each group."""
+def _count_groups(groups: ArrayLike | None, count: int) -> int:
     if groups is None:
-        return [np.array([row]) for row in range(count)]
+        return count
     names = np.asarray(groups)
     if names.shape != (count,):
         raise ValueError(f"groups must name each of {count} items, not {names.shape}")
-    _, numbers = np.unique(names, return_inverse=True)
-    if numbers.max() == 0:
+    found = len(np.unique(names))
+    if found == 1:
         raise ValueError("all items are of one group, so nothing can be resampled; give groups=None")
-    return [np.flatnonzero(numbers == number) for number in range(numbers.max() + 1)]
+    return found
 
 
 HEADER = "| data | target | n | ours CCC | other CCC | difference [95%] | ours is |\n|---|---|---|---|---|---|---|"

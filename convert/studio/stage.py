@@ -59,10 +59,10 @@ class Studio:
         self.seen: Float32Array = np.stack([self._shapes[face.name].blendshapes for face in trained])
         folder.mkdir(parents=True, exist_ok=True)
 
-    def portraits(self, *, held: bool) -> list[Portrait]:
-        """The faces of the held-out part, or all others, in an order that mixes the data sets."""
+    def portraits(self, limit: int, *, held: bool) -> list[Portrait]:
+        """At most so many faces of the held-out part, or of all others, in an order that mixes the data sets."""
         chosen = [face for face in self._faces if face.validation == held]
-        order = np.random.default_rng(self._seed).permutation(len(chosen))
+        order = np.random.default_rng(self._seed).permutation(len(chosen))[:limit]
         return [make_portrait(self.head, f.name, f.pixels, self._shapes[f.name]) for f in (chosen[n] for n in order)]
 
     def stills(self, *, held: bool = False) -> tuple[list[Still], Float32Array]:
@@ -72,7 +72,7 @@ class Studio:
         parts = [self._folder / f"{kind}-{number:03d}.npz" for number in range(-(-count // _PART))]
         missing = [number for number, path in enumerate(parts) if not path.is_file()]
         if missing:
-            portraits = self.portraits(held=held)
+            portraits = self.portraits(count, held=held)
             with Progress(f"studio, {kind}", count, every=500) as progress:
                 progress.advance(done=(len(parts) - len(missing)) * _PART)
                 for number in missing:
@@ -96,7 +96,7 @@ class Studio:
         parts = [self._folder / f"{kind}-{number:03d}.npz" for number in range(-(-count // _ACTS))]
         missing = [number for number, path in enumerate(parts) if not path.is_file()]
         if missing:
-            portraits = self.portraits(held=held)
+            portraits = self.portraits(count, held=held)
             with Progress(f"studio, {kind}", count, every=20) as progress:
                 progress.advance(done=(len(parts) - len(missing)) * _ACTS)
                 for number in missing:
