@@ -55,7 +55,7 @@ class StudioRecipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
     stills: Annotated[int, msgspec.Meta(ge=0)] = 6000
     held: Annotated[int, msgspec.Meta(ge=0)] = 400
-    sequences: Annotated[int, msgspec.Meta(ge=0)] = 120
+    sequences: Annotated[int, msgspec.Meta(ge=0)] = 80
     held_sequences: Annotated[int, msgspec.Meta(ge=0)] = 80
     takes: Count = 4
 
@@ -76,7 +76,7 @@ class HeadRecipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     step_s: float = 0.1
     reset_s: float = 1.0
     warmup_steps: Count = 5
-    stills: Count = 320
+    stills: Count = 240
     steps: Count = 80
     truncate: Count = 20
     batch: Count = 32
