@@ -110,8 +110,10 @@ def _embed(
     *,
     seed: int,
 ) -> Sequences:
-    """Made once for a graph and recipe, then read back: resuming the head need not wait for them."""
-    key = hashlib.sha256(graph + msgspec.json.encode(recipe) + str(len(scenes)).encode()).hexdigest()[:16]
+    """Made once for a graph and what the recipe says of scenes, then read back: the head need not wait for them."""
+    head = recipe.head
+    shown = (seed, recipe.studio, head.stills, head.steps, head.step_s, recipe.backbone.size, len(scenes))
+    key = hashlib.sha256(graph + msgspec.json.encode(shown)).hexdigest()[:16]
     path = run.path(f"sequences-{kind}-{key}.npz")
     if path.is_file():
         with np.load(path, allow_pickle=False) as file:

@@ -71,7 +71,7 @@ class HeadRecipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
         reset_share: of sequences that start from a zero state; the others carry on.
     """
 
-    units: Count = 64
+    units: Count = 32
     cell_clip: float = 8.0
     step_s: float = 0.1
     reset_s: float = 1.0
@@ -80,8 +80,8 @@ class HeadRecipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     steps: Count = 80
     truncate: Count = 20
     batch: Count = 32
-    epochs: Count = 12
-    learning_rate: float = 1e-3
+    epochs: Count = 5
+    learning_rate: float = 2e-4
     reset_share: Share = 0.5
 
 

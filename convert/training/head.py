@@ -25,7 +25,7 @@ from convert.training.sequences import Sequences
 from edge.types import Float32Array
 
 _AVERAGE = 0.99
-_INPUT_NOISE = 0.8  # in standard deviations of the embedding: with less, the memory learns the training faces by heart
+_INPUT_NOISE = 1.0  # in standard deviations of the embedding: with less, the memory learns the training faces by heart
 
 
 def train_head(
