@@ -229,3 +229,8 @@ class Message:
     payload: bytes
     qos: int
     retain: bool = field(default=False)
+
+    @property
+    def size(self) -> int:
+        """Bytes of topic and payload."""
+        return len(self.topic) + len(self.payload)

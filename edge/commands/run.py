@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import signal
 from contextlib import ExitStack
 from pathlib import Path
@@ -17,6 +18,7 @@ from edge.clock import Clock, FileClock, SystemClock
 from edge.commands import app
 from edge.config import Config, load_config, require_deployment
 from edge.pipeline import Pipeline, build_pipeline
+from edge.publish.durable import DurableOutbox, outbox_path
 from edge.publish.mqtt import make_publisher
 
 log = logging.getLogger(__name__)
@@ -37,7 +39,8 @@ def run(
     with ExitStack() as stack:
         model = load_model(chosen.model, chosen.engine)
         camera = open_camera(chosen, clock)
-        publisher = make_publisher(chosen, model.bundle, clock)
+        outbox = stack.enter_context(open_outbox(chosen, clock))
+        publisher = make_publisher(chosen, model.bundle, clock, outbox)
         pipeline = build_pipeline(chosen, camera=camera, model=model, sink=publisher, clock=clock)
         publisher.start()
         stack.callback(publisher.close)
@@ -58,6 +61,17 @@ def run(
 def clock_of(config: Config) -> Clock:
     """The file's own time for a replay, the machine's for everything else."""
     return FileClock() if config.camera.backend == "replay" else SystemClock()
+
+
+def open_outbox(config: Config, clock: Clock) -> DurableOutbox:
+    """The outbox on disk, where the configuration or the service manager wants it.
+
+    Raises:
+        PublishError: the file cannot be made, or another process uses it.
+    """
+    device = config.device
+    path = outbox_path(config.outbox, device.site, device.name, os.environ.get("STATE_DIRECTORY", ""), Path.home())
+    return DurableOutbox(path, config.outbox, clock)
 
 
 def stop_on_signal(pipeline: Pipeline) -> None:

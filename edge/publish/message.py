@@ -66,14 +66,18 @@ class PublishCounts:
 
     Attributes:
         outbox: windows waiting for the broker.
-        evicted: windows lost because the outbox was full.
+        evicted: windows lost because the outbox was full or they were too old.
         refused: windows that the broker refused, each counted once.
+        interrupted: runs that did not end in order, each with the loss of its open window.
+        resets: broken outbox databases set aside in this run.
         reconnects: times the broker session was made anew.
     """
 
     outbox: int
     evicted: int
     refused: int
+    interrupted: int
+    resets: int
     reconnects: int
 
 
@@ -172,6 +176,8 @@ def health_message(report: HealthReport, origin: Origin, counts: PublishCounts, 
         outbox=counts.outbox,
         evicted=counts.evicted,
         refused=counts.refused,
+        interrupted=counts.interrupted,
+        resets=counts.resets,
         reconnects=counts.reconnects,
     )
     return Message(topic=origin.topic("health"), payload=encode(payload), qos=0)

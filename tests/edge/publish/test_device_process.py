@@ -27,6 +27,9 @@ window_s = 10
 host = "127.0.0.1"
 port = {port}
 backoff_max_s = 1
+bytes_per_minute = 16384
+[outbox]
+path = "outbox.db"
 """
 
 
