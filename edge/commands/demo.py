@@ -19,7 +19,7 @@ from edge.affect.model import load_model
 from edge.camera import open_camera
 from edge.clock import NS, SystemClock
 from edge.commands import app
-from edge.config import CameraConfig, Config, DeviceConfig, MqttConfig, WindowConfig
+from edge.config import CameraConfig, Config, DeviceConfig, MqttConfig, OutboxConfig, WindowConfig
 from edge.errors import PublishError
 from edge.pipeline import Pipeline, build_pipeline
 from edge.publish.broker import EmbeddedBroker
@@ -47,6 +47,7 @@ def demo(
             camera=CameraConfig(backend="scene"),
             window=WindowConfig(window_s=10),
             mqtt=MqttConfig(host="127.0.0.1", port=broker.port, protocol="3.1.1", bytes_per_minute=16_384),
+            outbox=OutboxConfig(hold_unsynced_s=0),
         )
         console.print(f"MQTT broker on 127.0.0.1:{broker.port}, drawn scene, windows of 10 s, {seconds:g} s in all.")
         with _Subscriber(broker.port) as subscriber:

@@ -11,8 +11,11 @@ import logging
 import os
 import secrets
 import sqlite3
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from edge.errors import PublishError
 
@@ -35,18 +38,54 @@ CREATE TABLE windows (
     payload BLOB NOT NULL,
     digest BLOB NOT NULL,
     refused INTEGER,
-    counted INTEGER NOT NULL DEFAULT 0
+    counted INTEGER NOT NULL DEFAULT 0,
+    boot TEXT,
+    begun INTEGER,
+    ended INTEGER
 );
 """
 
 
-class BrokenDatabaseError(Exception):
+class BrokenDatabaseError(sqlite3.DatabaseError):
     """A database that cannot be trusted; never leaves this package."""
 
 
-def digest(seq: int, payload: bytes) -> bytes:
-    """What a row's payload must hash to: 16 bytes over number and payload."""
-    return hashlib.sha256(b"%d/%s" % (seq, payload)).digest()[:16]
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """A window as it lies in the database.
+
+    Attributes:
+        seq, payload: its number and its JSON.
+        boot, begun, ended: run of the machine and monotonic nanoseconds, while its stamps are not final.
+    """
+
+    seq: int
+    payload: bytes
+    boot: str | None = None
+    begun: int | None = None
+    ended: int | None = None
+
+    @property
+    def digest(self) -> bytes:
+        """16 bytes over all of it; a row that does not hash to its own is not what was written."""
+        said = f"{self.seq}/{self.boot}/{self.begun}/{self.ended}/".encode()
+        return hashlib.sha256(said + self.payload).digest()[:16]
+
+
+COLUMNS = "seq, payload, boot, begun, ended, digest"
+
+
+def read_rows(found: Iterable[tuple[Any, ...]]) -> Iterator[Row]:
+    """Rows from a query for `COLUMNS`.
+
+    Raises:
+        BrokenDatabaseError: one is not what was written.
+    """
+    for seq, payload, boot, begun, ended, written in found:
+        row = Row(seq=seq, payload=payload, boot=boot, begun=begun, ended=ended) if isinstance(payload, bytes) else None
+        if row is None or written != row.digest:
+            raise BrokenDatabaseError(f"window {seq} is not what was written")
+        yield row
 
 
 def open_database(path: Path, *, epoch: str | None = None) -> tuple[sqlite3.Connection, int]:
@@ -128,6 +167,9 @@ def _open(path: Path, epoch: str | None) -> sqlite3.Connection:
         if connection.execute("PRAGMA user_version").fetchone()[0] == 0 and not _tables(connection):
             _create(connection, epoch)
         _check(connection)
+    except BrokenDatabaseError:
+        connection.close()
+        raise
     except sqlite3.Error as error:
         connection.close()
         if "locked" in str(error):
@@ -135,9 +177,6 @@ def _open(path: Path, epoch: str | None) -> sqlite3.Connection:
                 f"outbox.path: {path} is in use by another process; give each device a path of its own"
             ) from error
         raise BrokenDatabaseError(str(error)) from error
-    except BrokenDatabaseError:
-        connection.close()
-        raise
     return connection
 
 
@@ -169,9 +208,9 @@ def _check(connection: sqlite3.Connection) -> None:
     well_formed = isinstance(epoch, str) and len(epoch) == 8 and set(epoch) <= set("0123456789abcdef")
     if not well_formed or not all(isinstance(number, int) and number >= 0 for number in numbers):
         raise BrokenDatabaseError("its state is not what was written")
-    for seq, payload, written in connection.execute("SELECT seq, payload, digest FROM windows"):
-        if not isinstance(payload, bytes) or written != digest(seq, payload) or seq > numbers[0]:
-            raise BrokenDatabaseError(f"window {seq} is not what was written")
+    for row in read_rows(connection.execute(f"SELECT {COLUMNS} FROM windows")):  # noqa: S608 - a constant
+        if row.seq > numbers[0]:
+            raise BrokenDatabaseError(f"window {row.seq} was never given out")
 
 
 def close_database(connection: sqlite3.Connection) -> None:

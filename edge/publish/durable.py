@@ -17,8 +17,8 @@ from typing import TypeVar
 from edge.clock import NS, Clock
 from edge.config import OutboxConfig
 from edge.errors import PublishError
-from edge.publish.database import close_database, digest, memory_database, open_database, set_aside
-from edge.publish.message import Origin, nanoseconds, number_window
+from edge.publish.database import COLUMNS, Row, close_database, memory_database, open_database, read_rows, set_aside
+from edge.publish.message import Origin, nanoseconds, number_window, stamped
 from edge.publish.outbox import OutboxCounts
 from edge.publish.payload import WindowPayload, decode_window, encode
 from edge.types import WindowAggregate
@@ -50,6 +50,7 @@ class DurableOutbox:
         self._path = path
         self._limit_bytes = int(limits.max_mb * 1e6)
         self._limit_ns = int(limits.max_age_days * _DAY_NS)
+        self._hold_ns = int(limits.hold_unsynced_s * NS)
         self._clock = clock
         self._lock = threading.RLock()
         self._resets = 0
@@ -73,9 +74,9 @@ class DurableOutbox:
         with self._lock:
             for _ in range(2):
                 window = number_window(aggregate, origin, epoch=self._epoch, seq=self._seq + 1)
-                payload = encode(window)  # refuses a breach of the contract here, where the caller can be told
+                row = self._row(window, aggregate.boot_ns)
                 before = self._epoch
-                if self._attempt(partial(self._write, window, payload), False):
+                if self._attempt(partial(self._write, row), False):
                     self._seq = window.seq
                     return window
                 if self._epoch == before:
@@ -90,15 +91,10 @@ class DurableOutbox:
             return []
 
         def read() -> list[WindowPayload]:
-            rows = self._database.execute(
-                "SELECT seq, payload, digest FROM windows WHERE refused IS NULL ORDER BY seq DESC LIMIT ?",
-                (limit + len(sending),),
-            )
-            wanted = [row for row in rows if row[0] not in sending][:limit]
-            for seq, payload, written in wanted:
-                if written != digest(seq, payload):
-                    raise sqlite3.DatabaseError(f"window {seq} is not what was written")
-            return [decode_window(payload) for _, payload, _ in wanted]
+            self._stamp()
+            condition = "refused IS NULL AND boot IS NULL ORDER BY seq DESC LIMIT ?"
+            rows = read_rows(self._select(condition, limit + len(sending)))
+            return [decode_window(row.payload) for row in rows if row.seq not in sending][:limit]
 
         return self._attempt(read, [])
 
@@ -168,23 +164,59 @@ class DurableOutbox:
             "SELECT IFNULL(SUM(LENGTH(payload) + ?), 0) FROM windows", (ROW_BYTES,)
         ).fetchone()[0]
 
-    def _write(self, window: WindowPayload, payload: bytes) -> bool:
-        evicted, self_bytes = self._too_old(), self._bytes + len(payload) + ROW_BYTES
+    def _select(self, condition: str, *values: object) -> sqlite3.Cursor:
+        return self._database.execute(f"SELECT {COLUMNS} FROM windows WHERE {condition}", values)  # noqa: S608
+
+    def _row(self, window: WindowPayload, boot_ns: tuple[int, int] | None) -> Row:
+        payload = encode(window)  # refuses a breach of the contract here, where the caller can be told
+        boot = self._clock.boot_id
+        if boot_ns is None or boot is None or not self._hold_ns:
+            return Row(seq=window.seq, payload=payload)
+        return Row(seq=window.seq, payload=payload, boot=boot, begun=boot_ns[0], ended=boot_ns[1])
+
+    def _stamp(self) -> None:
+        """Makes stamps final: by the clock once it is right, as they are when it was not in time or in another run.
+
+        Once a window may have been sent it never changes: a second delivery has to be the same.
+        """
+        rows = list(read_rows(self._select("boot IS NOT NULL")))
+        if not rows:
+            return
+        now_ns, synced = self._clock.monotonic_ns(), self._clock.synced()
+        with self._transaction():
+            for row in rows:
+                if row.boot == self._clock.boot_id and row.begun is not None and row.ended is not None:
+                    if synced:
+                        times = (self._clock.utc_ns(row.begun), self._clock.utc_ns(row.ended))
+                        self._settle(row, stamped(row.payload, *times))
+                    elif now_ns - row.ended > self._hold_ns:
+                        self._settle(row, row.payload)
+                else:
+                    self._settle(row, row.payload)
+
+    def _settle(self, held: Row, payload: bytes) -> None:
+        row = Row(seq=held.seq, payload=payload)
+        statement = "UPDATE windows SET payload = ?, boot = NULL, begun = NULL, ended = NULL, digest = ? WHERE seq = ?"
+        self._database.execute(statement, (row.payload, row.digest, row.seq))
+        self._bytes += len(payload) - len(held.payload)
+
+    def _write(self, row: Row) -> bool:
+        evicted, self_bytes = self._too_old(), self._bytes + len(row.payload) + ROW_BYTES
         with self._transaction():
             self._database.execute(
-                "INSERT INTO windows (seq, payload, digest) VALUES (?, ?, ?)",
-                (window.seq, payload, digest(window.seq, payload)),
+                f"INSERT INTO windows ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?)",  # noqa: S608 - a constant
+                (row.seq, row.payload, row.boot, row.begun, row.ended, row.digest),
             )
             oldest = self._database.execute("SELECT seq, LENGTH(payload) FROM windows ORDER BY seq")
             gone = []
             for seq, size in oldest:
-                if seq == window.seq or (self_bytes <= self._limit_bytes and seq not in evicted):
+                if seq == row.seq or (self_bytes <= self._limit_bytes and seq not in evicted):
                     break
                 gone.append((seq,))
                 self_bytes -= size + ROW_BYTES
             oldest.close()
             self._database.executemany("DELETE FROM windows WHERE seq = ?", gone)
-            self._database.execute("UPDATE state SET seq = ?, evicted = evicted + ?", (window.seq, len(gone)))
+            self._database.execute("UPDATE state SET seq = ?, evicted = evicted + ?", (row.seq, len(gone)))
         self._bytes = self_bytes
         return True
 
@@ -194,8 +226,9 @@ class DurableOutbox:
             return set()
         now_ns = self._clock.utc_ns(self._clock.monotonic_ns())
         old = set()
-        for seq, payload in self._database.execute("SELECT seq, payload FROM windows ORDER BY seq"):
-            if now_ns - nanoseconds(decode_window(payload).end) <= self._limit_ns:
+        for seq, payload in self._database.execute("SELECT seq, payload FROM windows WHERE boot IS NULL ORDER BY seq"):
+            window = decode_window(payload)
+            if window.clock == "unsynced" or now_ns - nanoseconds(window.end) <= self._limit_ns:
                 break
             old.add(seq)
         return old

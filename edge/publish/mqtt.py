@@ -17,6 +17,7 @@ from contextlib import suppress
 from edge.bundle import Bundle
 from edge.clock import NS, Clock
 from edge.config import Config, MqttConfig
+from edge.errors import ConfigError
 from edge.publish.bucket import TokenBucket
 from edge.publish.credentials import load_credentials
 from edge.publish.flight import Flight
@@ -39,6 +40,7 @@ log = logging.getLogger(__name__)
 
 _FIRST_DELAY_S = 0.5
 _IDLE_S = 1.0
+_MESSAGE_BYTES = 1024  # of a message with its topic and tags of ordinary length
 _BURSTS = 6  # the backlog may come in bursts of a sixth of a minute's share
 _FAREWELL_S = 0.1  # kept of the closing time for the connection's own end
 
@@ -260,9 +262,15 @@ def make_publisher(config: Config, bundle: Bundle, clock: Clock, outbox: Outbox)
     """The publisher that a configuration and a loaded bundle make, on an outbox that stays its caller's; not started.
 
     Raises:
-        ConfigError: the tags are too long to be sent.
+        ConfigError: the tags are too long to be sent, or the windows too many for `mqtt.bytes_per_minute`.
         PublishError: a certificate, key or password file cannot be used.
     """
+    needed = _MESSAGE_BYTES * (1 + -(-60 // config.window.window_s))
+    if config.mqtt.bytes_per_minute < needed:
+        raise ConfigError(
+            f"mqtt.bytes_per_minute: windows of {config.window.window_s} s and health need {needed}, "
+            f"it is {config.mqtt.bytes_per_minute}; raise it, or window.window_s"
+        )
     return MqttPublisher(
         config.mqtt,
         origin_of(config.device, bundle),

@@ -40,7 +40,6 @@ def write(folder: Path, text: str) -> Path:
         ('[mqtt]\nhost = "b.example"\nplaintext = true\nprotocol = "3.1.1"', "accept_silent_loss"),
         ('[mqtt]\ntls = true\ncert_file = "c.pem"', "go together"),
         ("[window]\nmin_visits = 1", "window.min_visits"),
-        ("[window]\nwindow_s = 10", "mqtt.bytes_per_minute: windows of 10 s and health need 7168"),
         ("[window]\nwindow_s = 70", "must divide an hour"),
         ('[face]\ndetector = "yunet"', "needs `model`"),
         ("a =", "not valid TOML"),

@@ -58,10 +58,11 @@ class Mosquitto:
     port: int
     rules: list[str] = field(default_factory=list)
     process: subprocess.Popen[bytes] | None = None
+    persistent: bool = False
 
     def start(self, *rules: str) -> None:
         self.rules = list(rules) or self.rules or ["allow_anonymous true"]
-        lines = [f"listener {self.port} {HOST}", "persistence false", *self.rules]
+        lines = [f"listener {self.port} {HOST}", f"persistence {str(self.persistent).lower()}", *self.rules]
         if os.geteuid() == 0:
             lines.append("user root")
         conf = self.folder / "mosquitto.conf"

@@ -30,6 +30,7 @@ backoff_max_s = 1
 bytes_per_minute = 16384
 [outbox]
 path = "outbox.db"
+hold_unsynced_s = 0
 """
 
 
