@@ -215,6 +215,7 @@ class HealthReport:
         rejections: faces not scored, counted by reason.
         faces: faces in view now.
         stage_ms: mean milliseconds a frame spent in each stage.
+        camera: troubles of a live camera, counted by kind.
     """
 
     uptime_s: float
@@ -222,6 +223,7 @@ class HealthReport:
     rejections: Mapping[str, int]
     faces: int
     stage_ms: Mapping[str, float]
+    camera: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,12 +14,15 @@ import typer
 
 from edge.affect.model import load_model
 from edge.camera import open_camera
+from edge.camera.reopening import CameraWatch
 from edge.clock import Clock, FileClock, SystemClock
 from edge.commands import app
 from edge.config import Config, load_config, require_deployment
+from edge.health import Health
 from edge.pipeline import Pipeline, build_pipeline
 from edge.publish.durable import DurableOutbox, outbox_path
 from edge.publish.mqtt import make_publisher
+from edge.watchdog import Watchdog
 
 log = logging.getLogger(__name__)
 
@@ -38,10 +41,14 @@ def run(
     clock = clock_of(chosen)
     with ExitStack() as stack:
         model = load_model(chosen.model, chosen.engine)
-        camera = open_camera(chosen, clock)
+        health, watchdog = Health(), Watchdog(os.environ.get("NOTIFY_SOCKET", ""))
+        stack.callback(watchdog.close)
+        watch = CameraWatch(troubles=health.camera, attempted=watchdog.alive)
+        camera = open_camera(chosen, clock, watch)
         outbox = stack.enter_context(open_outbox(chosen, clock))
         publisher = make_publisher(chosen, model.bundle, clock, outbox)
-        pipeline = build_pipeline(chosen, camera=camera, model=model, sink=publisher, clock=clock)
+        pipeline = build_pipeline(chosen, camera=camera, model=model, sink=publisher, clock=clock, health=health)
+        pipeline.on_frame, watch.waiting = watchdog.alive, pipeline.wait
         publisher.start()
         stack.callback(publisher.close)
         stop_on_signal(pipeline)
@@ -54,7 +61,9 @@ def run(
             chosen.mqtt.host,
             chosen.mqtt.port,
         )
+        watchdog.ready()
         pipeline.run()
+        watchdog.stopping()
         log.info("stopped after %d frames", pipeline.health.seen)
 
 

@@ -84,4 +84,5 @@ def example_health() -> HealthPayload:
         reconnects=1,
         interrupted=0,
         resets=0,
+        camera={"gone": 1, "reopened": 1},
     )

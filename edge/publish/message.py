@@ -191,6 +191,7 @@ def health_message(report: HealthReport, origin: Origin, counts: PublishCounts, 
         refused=counts.refused,
         interrupted=counts.interrupted,
         resets=counts.resets,
+        camera=dict(report.camera),
         reconnects=counts.reconnects,
     )
     return Message(topic=origin.topic("health"), payload=encode(payload), qos=0)

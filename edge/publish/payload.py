@@ -247,6 +247,17 @@ class HealthPayload(_Payload, frozen=True, kw_only=True):
         ]
         | UnsetType
     ) = UNSET
+    camera: (
+        Annotated[
+            dict[_Name, _Count],
+            Meta(
+                max_length=8,
+                description="What a live camera went through, by kind: `gone`, `stalled`, `frozen`, `resized`, then "
+                "`reopened` or `failed_opens`. Absent kinds are 0.",
+            ),
+        ]
+        | UnsetType
+    ) = UNSET
 
 
 Payload = TypeVar("Payload", WindowPayload, StatusPayload, HealthPayload)
