@@ -19,6 +19,7 @@ from edge.clock import Clock, FileClock, SystemClock
 from edge.commands import app
 from edge.config import Config, load_config, require_deployment
 from edge.health import Health
+from edge.memory import seal_memory
 from edge.pipeline import Pipeline, build_pipeline
 from edge.publish.durable import DurableOutbox, outbox_path
 from edge.publish.mqtt import make_publisher
@@ -36,6 +37,7 @@ def run(
     A live camera starts only when [deployment] says why, where the notice hangs, who answers for it and under whose
     law. The broker may come and go; windows wait for it. SIGTERM or Ctrl-C ends the run and sends what is open.
     """
+    seal_memory()
     chosen = load_config(config)
     require_deployment(chosen)
     clock = clock_of(chosen)

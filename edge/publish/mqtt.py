@@ -20,6 +20,7 @@ from edge.config import Config, MqttConfig
 from edge.errors import ConfigError
 from edge.publish.bucket import TokenBucket
 from edge.publish.credentials import load_credentials
+from edge.publish.egress import EgressError, Gate
 from edge.publish.flight import Flight
 from edge.publish.journal import STABLE_S, Journal
 from edge.publish.message import (
@@ -82,6 +83,8 @@ class MqttPublisher:
         self._wait_s = _IDLE_S
         self._credentials = load_credentials(config)
         self._offline = offline_message(origin)
+        self._gate = Gate(origin, properties=config.protocol == "5")
+        self._stopped = False
         self._client_id = f"affect-{origin.site}-{origin.device}"
         self._where = f"{config.host}:{config.port}"
         self._lock = threading.Lock()
@@ -162,10 +165,14 @@ class MqttPublisher:
 
     def _run(self) -> None:
         short_sessions = 0
-        while self._closing_s is None:
+        while self._closing_s is None and not self._stopped:
             begun_s, sessions = time.monotonic(), self._sessions
             try:
                 end = self._serve()
+            except EgressError as error:
+                self._stopped = True
+                log.critical("publishing has stopped: %s was about to leave; please report this", error)
+                return
             except Exception:  # one defect, here or in paho, must not end publishing for good
                 log.exception("the session with %s broke down", self._where)
                 end = End(Fate.LOST, "internal error")
@@ -186,7 +193,7 @@ class MqttPublisher:
 
     def _serve(self) -> End:
         """One session, from its connection to its end."""
-        session = BrokerSession(self._config, self._credentials, self._client_id, self._offline)
+        session = BrokerSession(self._config, self._credentials, self._client_id, self._offline, self._gate)
         flight = Flight(session, self._outbox)
         greeted_s: float | None = None
         try:
