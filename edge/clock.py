@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Protocol
 
 NS = 1_000_000_000
+_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+_TIMESYNC = Path("/run/systemd/timesync/synchronized")  # of systemd-timesyncd; chrony and ntpd tell the kernel
 _TIME_ERROR = 5  # adjtimex(2): the kernel clock is not synchronized
 
 
@@ -26,8 +28,13 @@ class Clock(Protocol):
         """UTC nanoseconds since 1970 of a monotonic instant, by the offset that holds now."""
         ...
 
+    @property
+    def boot_id(self) -> str | None:
+        """Names the run of the machine that monotonic time counts from; None where time is a file's."""
+        ...
+
     def synced(self) -> bool:
-        """Whether UTC is known to be right."""
+        """Whether UTC was known to be right when the offset was last measured."""
         ...
 
     def refresh(self) -> None:
@@ -39,19 +46,25 @@ class SystemClock:
     """The machine's own clocks."""
 
     def __init__(self) -> None:
+        self._boot_id = _BOOT_ID.read_text().strip() if _BOOT_ID.exists() else None
         self.refresh()
+
+    @property
+    def boot_id(self) -> str | None:
+        return self._boot_id
 
     def monotonic_ns(self) -> int:
         return time.monotonic_ns()
 
     def utc_ns(self, monotonic_ns: int) -> int:
-        return monotonic_ns + self._offset_ns
+        return monotonic_ns + self._measured[0]
 
     def synced(self) -> bool:
-        return Path("/run/systemd/timesync/synchronized").exists() or _kernel_synced()
+        return self._measured[1]
 
     def refresh(self) -> None:
-        self._offset_ns = time.time_ns() - time.monotonic_ns()
+        synced = _TIMESYNC.exists() or _kernel_synced()  # before the offset: one that is called right has to be it
+        self._measured = (time.time_ns() - time.monotonic_ns(), synced)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -63,6 +76,7 @@ class FileClock:
 
     origin_ns: int = 0
     now_ns: int = field(default=0)
+    boot_id: str | None = field(default=None, init=False)
 
     def monotonic_ns(self) -> int:
         return self.now_ns

@@ -152,6 +152,7 @@ class MqttConfig(_Section, frozen=True, kw_only=True):
 
     `plaintext` says in words that scores may cross the network unencrypted; `protocol` 3.1.1 is for loopback or
     with `accept_silent_loss`, since a broker may acknowledge there what its access list threw away.
+    `bytes_per_minute` paces what is sent live; the backlog has its own rate, in `[outbox]`.
     """
 
     host: str = "localhost"
@@ -167,7 +168,7 @@ class MqttConfig(_Section, frozen=True, kw_only=True):
     password_file: str = ""
     keepalive_s: Annotated[int, msgspec.Meta(ge=5, le=3600)] = 60
     backoff_max_s: Annotated[float, msgspec.Meta(ge=1, le=3600)] = 60.0
-    outbox_windows: Annotated[int, msgspec.Meta(ge=10, le=1_000_000)] = 10_000
+    bytes_per_minute: Annotated[int, msgspec.Meta(ge=2048, le=1_000_000)] = 4096
 
     @property
     def loopback(self) -> bool:
@@ -184,6 +185,21 @@ class MqttConfig(_Section, frozen=True, kw_only=True):
             raise ValueError("certificates need `tls = true`")
         if self.password_file and not self.username:
             raise ValueError("`password_file` needs `username`")
+
+
+class OutboxConfig(_Section, frozen=True, kw_only=True):
+    """Where windows wait for the broker, and how many. Beyond a bound the oldest go, and are counted.
+
+    `path` empty: `outbox.db` in the folder that systemd gives the service, else below `~/.local/state/affect-edge`.
+    `backlog_per_minute` is how fast windows of an outage follow, beside the live ones.
+    `hold_unsynced_s`: so long a window waits for a clock that is not synchronized, then it goes as it is.
+    """
+
+    path: str = ""
+    max_mb: Annotated[float, msgspec.Meta(ge=0.01, le=10_000)] = 64.0
+    max_age_days: Annotated[float, msgspec.Meta(ge=0.01, le=3650)] = 90.0
+    backlog_per_minute: Annotated[int, msgspec.Meta(ge=1, le=60_000)] = 120
+    hold_unsynced_s: Annotated[float, msgspec.Meta(ge=0, le=86_400)] = 900.0
 
 
 class DeploymentConfig(_Section, frozen=True, kw_only=True):
@@ -211,6 +227,7 @@ class Config(_Section, frozen=True, kw_only=True):
     model: ModelConfig = ModelConfig()
     window: WindowConfig = WindowConfig()
     mqtt: MqttConfig = MqttConfig()
+    outbox: OutboxConfig = OutboxConfig()
     deployment: DeploymentConfig = DeploymentConfig()
 
 
@@ -305,4 +322,5 @@ def _anchor(config: Config, folder: Path) -> Config:
         face=replace(config.face, **anchored(config.face, "model")),
         model=replace(config.model, **anchored(config.model, "bundle")),
         mqtt=replace(config.mqtt, **mqtt),
+        outbox=replace(config.outbox, **anchored(config.outbox, "path")),
     )

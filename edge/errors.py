@@ -45,6 +45,12 @@ class CameraError(EdgeError, OSError):
     exit_code = 6
 
 
+class CameraStuckError(CameraError):
+    """A read of the camera never returned; only a new process can have it again."""
+
+    exit_code = 8
+
+
 class PublishError(EdgeError, ConnectionError):
     """A broker session cannot be set up as configured."""
 

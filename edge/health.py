@@ -41,6 +41,7 @@ class Health:
         tracks: ids given so far.
         windows: closed and handed to the publisher.
         stages: time by stage.
+        camera: troubles of a live camera, counted by kind.
     """
 
     started_ns: int = field(default_factory=time.monotonic_ns)
@@ -53,6 +54,7 @@ class Health:
     tracks: int = 0
     windows: int = 0
     stages: dict[str, StageTime] = field(default_factory=lambda: {stage: StageTime() for stage in STAGES})
+    camera: dict[str, int] = field(default_factory=dict)
 
     @property
     def uptime_s(self) -> float:
@@ -82,4 +84,5 @@ class Health:
             rejections=dict(self.rejections),
             faces=self.faces,
             stage_ms={stage: time.mean_ms for stage, time in self.stages.items()},
+            camera=dict(self.camera),
         )

@@ -43,6 +43,7 @@ class Pipeline:
 
     Attributes:
         on_scores: called with each frame and its new scores, for someone who looks on; numbers only.
+        on_frame: called after each frame, whatever became of it: the sign of life.
     """
 
     camera: Camera
@@ -56,6 +57,7 @@ class Pipeline:
     clock: Clock
     health: Health
     on_scores: OnScores | None = None
+    on_frame: Callable[[], None] | None = None
     stopping: bool = False
     _states: dict[int, StreamState] = field(default_factory=dict, init=False)
     _tried: dict[int, int] = field(default_factory=dict, init=False)  # by track, the grid step last looked at
@@ -75,6 +77,8 @@ class Pipeline:
                 for frame in self.camera.frames():
                     last_ns = frame.captured_ns
                     self._attempt(frame)
+                    if self.on_frame is not None:
+                        self.on_frame()
                     if self.stopping:
                         break
         finally:
@@ -84,6 +88,16 @@ class Pipeline:
     def stop(self) -> None:
         """Ends the run after the frame at hand; safe to call from a signal handler."""
         self.stopping = True
+
+    def wait(self) -> None:
+        """Moves time on while the camera gives nothing: windows close, health is told, and a stop is heard."""
+        if self.stopping:
+            self.camera.close()
+            return
+        # A second behind, so that a frame that is under way is not older than what was closed.
+        now_ns = self.clock.monotonic_ns() - NS
+        self._publish(self.windower.advance(now_ns))
+        self._report(now_ns)
 
     def step(self, frame: Frame) -> list[AffectScore]:
         """Takes one frame through every stage; returns the scores of the faces that were due."""
@@ -178,7 +192,14 @@ class Pipeline:
 
 
 def build_pipeline(
-    config: Config, *, camera: Camera, model: AffectModel, sink: Sink, clock: Clock, on_scores: OnScores | None = None
+    config: Config,
+    *,
+    camera: Camera,
+    model: AffectModel,
+    sink: Sink,
+    clock: Clock,
+    on_scores: OnScores | None = None,
+    health: Health | None = None,
 ) -> Pipeline:
     """Puts a pipeline together as the configuration says.
 
@@ -202,6 +223,6 @@ def build_pipeline(
         windower=Windower(config.window, clock, step_s=manifest.step_s, reset_s=manifest.reset_s),
         sink=sink,
         clock=clock,
-        health=Health(),
+        health=health or Health(),
         on_scores=on_scores,
     )

@@ -178,7 +178,7 @@ class WindowAggregate:
 
     Attributes:
         start_ns, end_ns: UTC nanoseconds since 1970, a half-open interval aligned to the clock.
-        synced: whether the clock could be trusted when the window closed.
+        synced: whether the clock could be trusted from the window's opening to its closing.
         partial: cut short by start, stop or restart.
         visits: visits with at least `min_observed_s` of warm scores in this window.
         peak_simultaneous: most faces seen in one frame.
@@ -186,6 +186,8 @@ class WindowAggregate:
         unscored_visits: visits seen that gave too little to score.
         valence, arousal, quadrants: over visits, each visit weighing the same; None when suppressed.
         suppressed: None, `min_visits` (too few visits to hide one among them) or `closed` (outside opening hours).
+        boot_ns: the same interval in monotonic nanoseconds, where the clock was not known to be right: the window can
+            be stamped when it is. None where its stamps are final.
     """
 
     start_ns: int
@@ -200,6 +202,7 @@ class WindowAggregate:
     arousal: Spread | None
     quadrants: Quadrants | None
     suppressed: str | None
+    boot_ns: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -212,6 +215,7 @@ class HealthReport:
         rejections: faces not scored, counted by reason.
         faces: faces in view now.
         stage_ms: mean milliseconds a frame spent in each stage.
+        camera: troubles of a live camera, counted by kind.
     """
 
     uptime_s: float
@@ -219,6 +223,7 @@ class HealthReport:
     rejections: Mapping[str, int]
     faces: int
     stage_ms: Mapping[str, float]
+    camera: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -229,3 +234,8 @@ class Message:
     payload: bytes
     qos: int
     retain: bool = field(default=False)
+
+    @property
+    def size(self) -> int:
+        """Bytes of topic and payload."""
+        return len(self.topic) + len(self.payload)

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from edge.affect.timeline import Timeline
 from edge.affect.visits import Visits
 from edge.clock import NS, Clock
 from edge.config import WindowConfig
@@ -33,6 +34,8 @@ class _Sums:
 class _Open:
     start_ns: int
     end_ns: int
+    begun_ns: int  # monotonic, of `start_ns`
+    synced: bool
     partial: bool
     looked: bool = False
     peak: int = 0
@@ -52,6 +55,7 @@ class Windower:
     def __init__(self, config: WindowConfig, clock: Clock, *, step_s: float, reset_s: float) -> None:
         self._config = config
         self._clock = clock
+        self._timeline = Timeline(clock)
         self._length_ns = config.window_s * NS
         self._step_ns = round(step_s * NS)
         self._reset_ns = round(reset_s * NS)
@@ -68,19 +72,23 @@ class Windower:
         Returns:
             The closed windows in order, mostly none.
         """
-        utc_ns = self._clock.utc_ns(now_ns)
+        utc_ns = self._timeline.utc_ns(now_ns)
         if self._open is None:
-            self._open = self._begin(utc_ns)
+            self._open = self._begin(utc_ns, now_ns)
         closed = []
         while utc_ns >= self._open.end_ns:
-            closed.append(self._aggregate(self._open))
-            self._clock.refresh()
-            utc_ns = self._clock.utc_ns(now_ns)
-            end_ns = self._open.end_ns
-            if -self._length_ns <= utc_ns - end_ns <= _MAX_GAP_S * NS:
-                self._open = _Open(start_ns=end_ns, end_ns=end_ns + self._length_ns, partial=False)
+            last = self._open
+            late_ns = utc_ns - last.end_ns
+            stepped = self._timeline.resume(now_ns)
+            closed.append(self._aggregate(last, now_ns - late_ns, trusted=not stepped and self._timeline.true()))
+            utc_ns = self._timeline.utc_ns(now_ns)
+            if stepped:  # the next begins where this one ended, wherever that is now; it lasts until the grid is met
+                late_ns = min(late_ns, self._length_ns)
+                self._open = self._begin(utc_ns - late_ns, now_ns - late_ns, exact=True)
+            elif late_ns <= _MAX_GAP_S * NS:
+                self._open = self._next(last, now_ns - late_ns)
             else:
-                self._open = self._begin(utc_ns)
+                self._open = self._begin(utc_ns, now_ns)
         return closed
 
     def observe(self, tracks: Sequence[Track], scores: Sequence[AffectScore], captured_ns: int) -> None:
@@ -116,17 +124,34 @@ class Windower:
     def close(self, now_ns: int) -> list[WindowAggregate]:
         """Closes everything at the end of a run; the last window is `partial` unless it just ended."""
         closed = self.advance(now_ns)
-        if self._open is not None and self._clock.utc_ns(now_ns) > self._open.start_ns:
+        if self._open is not None and self._timeline.utc_ns(now_ns) > self._open.start_ns:
             self._open.partial = True
-            closed.append(self._aggregate(self._open))
+            closed.append(self._aggregate(self._open, now_ns, trusted=self._timeline.true()))
         self._open = None
         return closed
 
-    def _begin(self, utc_ns: int) -> _Open:
-        start_ns = utc_ns - utc_ns % self._length_ns
-        return _Open(start_ns=start_ns, end_ns=start_ns + self._length_ns, partial=utc_ns != start_ns)
+    def _begin(self, utc_ns: int, now_ns: int, *, exact: bool = False) -> _Open:
+        """A window that holds an instant: the grid's, or with `exact` what is left of the grid's from then on."""
+        late_ns = utc_ns % self._length_ns
+        start_ns = utc_ns if exact else utc_ns - late_ns
+        return _Open(
+            start_ns=start_ns,
+            end_ns=utc_ns - late_ns + self._length_ns,
+            begun_ns=now_ns if exact else now_ns - late_ns,
+            synced=self._clock.synced(),
+            partial=late_ns != 0,
+        )
 
-    def _aggregate(self, window: _Open) -> WindowAggregate:
+    def _next(self, last: _Open, ended_ns: int) -> _Open:
+        return _Open(
+            start_ns=last.end_ns,
+            end_ns=last.end_ns + self._length_ns,
+            begun_ns=ended_ns,
+            synced=self._clock.synced(),
+            partial=False,
+        )
+
+    def _aggregate(self, window: _Open, ended_ns: int, *, trusted: bool) -> WindowAggregate:
         config = self._config
         counted = [sums for sums in window.visits.values() if sums.seconds >= config.min_observed_s - 1e-6]
         means = np.array([(s.valence / s.seconds, s.arousal / s.seconds) for s in counted]).reshape(-1, 2)
@@ -134,7 +159,8 @@ class Windower:
         return WindowAggregate(
             start_ns=window.start_ns,
             end_ns=window.end_ns,
-            synced=self._clock.synced(),
+            synced=window.synced and self._clock.synced() and trusted,
+            boot_ns=None if window.synced else (window.begun_ns, ended_ns),
             partial=window.partial,
             visits=len(counted),
             peak_simultaneous=window.peak,

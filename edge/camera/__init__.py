@@ -6,13 +6,17 @@ backend for the network: video does not travel.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from types import TracebackType
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from edge.clock import Clock
 from edge.config import Config
 from edge.types import Frame
+
+if TYPE_CHECKING:
+    from edge.camera.live import Source
+    from edge.camera.reopening import CameraWatch
 
 
 class Camera(Protocol):
@@ -59,25 +63,26 @@ class Camera(Protocol):
     ) -> None: ...
 
 
-def open_camera(config: Config, clock: Clock) -> Camera:
+def open_camera(config: Config, clock: Clock, watch: CameraWatch | None = None) -> Camera:
     """Opens the configured camera; its frames are already turned, flipped and without the excluded zones.
 
     Args:
         config: `camera` says which and how, `zones` what is never looked at.
         clock: gives a live frame its time; a `FileClock` is moved along by a replay and by the drawn scene.
+        watch: is told of a live camera's troubles; with one, a camera that was open once is opened again for ever.
 
     Raises:
         CameraError: it cannot be opened; names the device or file and the fix.
     """
     from edge.camera.transform import Transform, TransformedCamera
 
-    camera = _open_backend(config, clock)
+    camera = _open_backend(config, clock, watch)
     view = config.camera
     transform = Transform(rotate=view.rotate, flip=view.flip, zones=[zone.exclude for zone in config.zones])
     return camera if transform.idle else TransformedCamera(camera, transform)
 
 
-def _open_backend(config: Config, clock: Clock) -> Camera:
+def _open_backend(config: Config, clock: Clock, watch: CameraWatch | None) -> Camera:
     wanted = config.camera
     if wanted.backend == "replay":
         from edge.camera.replay import Replay
@@ -89,10 +94,21 @@ def _open_backend(config: Config, clock: Clock) -> Camera:
         return Scene(wanted, clock)
     from edge.camera.live import LiveCamera
 
+    opener = _opener(config, clock)
+    if watch is None:
+        return LiveCamera(opener())
+    from edge.camera.reopening import ReopeningSource
+
+    source = ReopeningSource(opener(), opener, watch)
+    return LiveCamera(source, stall_s=None, waiting=watch.wait)
+
+
+def _opener(config: Config, clock: Clock) -> Callable[[], Source]:
+    wanted = config.camera
     if wanted.backend == "picamera2":
         from edge.camera.picamera import PicameraSource
 
-        return LiveCamera(PicameraSource(wanted, clock))
+        return lambda: PicameraSource(wanted, clock)
     from edge.camera.v4l2 import V4l2Source
 
-    return LiveCamera(V4l2Source(wanted, clock))
+    return lambda: V4l2Source(wanted, clock)

@@ -6,15 +6,18 @@ Owns the thread and the slot. Refuses to wait for ever: a source that gives noth
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from types import TracebackType
 from typing import NamedTuple, Protocol
 
 from edge.clock import NS
-from edge.errors import CameraError, FrameError
+from edge.errors import CameraError, CameraStuckError, FrameError
 from edge.types import Frame, UInt8Array
 
 STALL_S = 10.0
+STUCK_S = 30.0  # a read that takes longer than this is held to never return
+_LOOK_S = 1.0
 _JOIN_S = 3.0
 
 
@@ -53,14 +56,26 @@ class LiveCamera:
 
     Args:
         source: opened; it is closed with this camera.
-        stall_s: seconds without a frame after which `frames` gives up.
+        stall_s: seconds without a frame after which `frames` gives up; None where the source comes back by itself.
+        stuck_s: seconds that one read of the source may take.
+        waiting: called about once a second by the reader while no frame comes.
     """
 
     length: int | None = None
 
-    def __init__(self, source: Source, *, stall_s: float = STALL_S) -> None:
+    def __init__(
+        self,
+        source: Source,
+        *,
+        stall_s: float | None = STALL_S,
+        stuck_s: float = STUCK_S,
+        waiting: Callable[[], None] | None = None,
+    ) -> None:
         self._source = source
         self._stall_s = stall_s
+        self._stuck_s = stuck_s
+        self._waiting = waiting
+        self._reading_s: float | None = None  # since when the thread is inside the source
         self._changed = threading.Condition()
         self._slot: Frame | None = None
         self._error: Exception | None = None
@@ -106,26 +121,40 @@ class LiveCamera:
 
     def _take(self) -> Frame | None:
         """Waits for a frame newer than the last one taken; None after `close`."""
-        with self._changed:
-            arrived = self._changed.wait_for(
-                lambda: self._closed or self._slot is not None or self._error is not None, self._stall_s
-            )
-            if self._closed:
-                return None
-            if self._slot is not None:
-                frame, self._slot = self._slot, None
-                return frame
-            if self._error is not None:
-                raise self._error
-        if not arrived:
+        begun_s = time.monotonic()
+        while True:
+            look_s = _LOOK_S if self._stall_s is None else min(_LOOK_S, self._stall_s)
+            with self._changed:
+                self._changed.wait_for(
+                    lambda: self._closed or self._slot is not None or self._error is not None, look_s
+                )
+                if self._closed:
+                    return None
+                if self._slot is not None:
+                    frame, self._slot = self._slot, None
+                    return frame
+                if self._error is not None:
+                    raise self._error
+            self._give_up(begun_s)
+            if self._waiting is not None:
+                self._waiting()
+
+    def _give_up(self, begun_s: float) -> None:
+        now_s, reading_s = time.monotonic(), self._reading_s
+        if self._stall_s is not None and now_s - begun_s >= self._stall_s:
             raise CameraError(
                 f"{self._source.name}: no frame for {self._stall_s:g} s; check its cable, and that nothing else uses it"
             )
-        return None
+        if reading_s is not None and now_s - reading_s > self._stuck_s:
+            raise CameraStuckError(
+                f"{self._source.name}: a read did not return for {self._stuck_s:g} s and cannot be interrupted; start "
+                "the process again, and the board when that does not help"
+            )
 
     def _capture(self) -> None:
         try:
             while not self._closed:
+                self._reading_s = time.monotonic()
                 try:
                     picture = self._source.read()
                 except FrameError:

@@ -19,10 +19,11 @@ from edge.affect.model import load_model
 from edge.camera import open_camera
 from edge.clock import NS, SystemClock
 from edge.commands import app
-from edge.config import CameraConfig, Config, DeviceConfig, MqttConfig, WindowConfig
+from edge.config import CameraConfig, Config, DeviceConfig, MqttConfig, OutboxConfig, WindowConfig
 from edge.errors import PublishError
 from edge.pipeline import Pipeline, build_pipeline
 from edge.publish.broker import EmbeddedBroker
+from edge.publish.durable import DurableOutbox
 from edge.publish.mqtt import make_publisher
 from edge.publish.payload import SpreadPayload, WindowPayload, decode_window
 from edge.types import AffectScore, Frame
@@ -45,7 +46,8 @@ def demo(
             device=DeviceConfig(site="demo", name="scene"),
             camera=CameraConfig(backend="scene"),
             window=WindowConfig(window_s=10),
-            mqtt=MqttConfig(host="127.0.0.1", port=broker.port, protocol="3.1.1"),
+            mqtt=MqttConfig(host="127.0.0.1", port=broker.port, protocol="3.1.1", bytes_per_minute=16_384),
+            outbox=OutboxConfig(hold_unsynced_s=0),
         )
         console.print(f"MQTT broker on 127.0.0.1:{broker.port}, drawn scene, windows of 10 s, {seconds:g} s in all.")
         with _Subscriber(broker.port) as subscriber:
@@ -59,7 +61,8 @@ def _perform(config: Config, seconds: float, subscriber: _Subscriber, console: C
     """Runs the pipeline for a while, showing windows as they arrive."""
     clock = SystemClock()
     model = load_model(config.model, config.engine)
-    publisher = make_publisher(config, model.bundle, clock)
+    outbox = DurableOutbox(None, config.outbox, clock)  # in memory: the demo leaves nothing behind
+    publisher = make_publisher(config, model.bundle, clock, outbox)
     pipeline = build_pipeline(config, camera=open_camera(config, clock), model=model, sink=publisher, clock=clock)
     columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
@@ -79,6 +82,7 @@ def _perform(config: Config, seconds: float, subscriber: _Subscriber, console: C
             pipeline.run()
         finally:
             publisher.close()
+            outbox.close()
     return pipeline
 
 

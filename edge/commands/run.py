@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import signal
 from contextlib import ExitStack
 from pathlib import Path
@@ -13,11 +14,16 @@ import typer
 
 from edge.affect.model import load_model
 from edge.camera import open_camera
+from edge.camera.reopening import CameraWatch
 from edge.clock import Clock, FileClock, SystemClock
 from edge.commands import app
 from edge.config import Config, load_config, require_deployment
+from edge.health import Health
+from edge.memory import seal_memory
 from edge.pipeline import Pipeline, build_pipeline
+from edge.publish.durable import DurableOutbox, outbox_path
 from edge.publish.mqtt import make_publisher
+from edge.watchdog import Watchdog
 
 log = logging.getLogger(__name__)
 
@@ -31,14 +37,20 @@ def run(
     A live camera starts only when [deployment] says why, where the notice hangs, who answers for it and under whose
     law. The broker may come and go; windows wait for it. SIGTERM or Ctrl-C ends the run and sends what is open.
     """
+    seal_memory()
     chosen = load_config(config)
     require_deployment(chosen)
     clock = clock_of(chosen)
     with ExitStack() as stack:
         model = load_model(chosen.model, chosen.engine)
-        camera = open_camera(chosen, clock)
-        publisher = make_publisher(chosen, model.bundle, clock)
-        pipeline = build_pipeline(chosen, camera=camera, model=model, sink=publisher, clock=clock)
+        health, watchdog = Health(), Watchdog(os.environ.get("NOTIFY_SOCKET", ""))
+        stack.callback(watchdog.close)
+        watch = CameraWatch(troubles=health.camera, attempted=watchdog.alive)
+        camera = open_camera(chosen, clock, watch)
+        outbox = stack.enter_context(open_outbox(chosen, clock))
+        publisher = make_publisher(chosen, model.bundle, clock, outbox)
+        pipeline = build_pipeline(chosen, camera=camera, model=model, sink=publisher, clock=clock, health=health)
+        pipeline.on_frame, watch.waiting = watchdog.alive, pipeline.wait
         publisher.start()
         stack.callback(publisher.close)
         stop_on_signal(pipeline)
@@ -51,13 +63,26 @@ def run(
             chosen.mqtt.host,
             chosen.mqtt.port,
         )
+        watchdog.ready()
         pipeline.run()
+        watchdog.stopping()
         log.info("stopped after %d frames", pipeline.health.seen)
 
 
 def clock_of(config: Config) -> Clock:
     """The file's own time for a replay, the machine's for everything else."""
     return FileClock() if config.camera.backend == "replay" else SystemClock()
+
+
+def open_outbox(config: Config, clock: Clock) -> DurableOutbox:
+    """The outbox on disk, where the configuration or the service manager wants it.
+
+    Raises:
+        PublishError: the file cannot be made, or another process uses it.
+    """
+    device = config.device
+    path = outbox_path(config.outbox, device.site, device.name, os.environ.get("STATE_DIRECTORY", ""), Path.home())
+    return DurableOutbox(path, config.outbox, clock)
 
 
 def stop_on_signal(pipeline: Pipeline) -> None:

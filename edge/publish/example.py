@@ -82,4 +82,7 @@ def example_health() -> HealthPayload:
         evicted=0,
         refused=0,
         reconnects=1,
+        interrupted=0,
+        resets=0,
+        camera={"gone": 1, "reopened": 1},
     )

@@ -15,7 +15,7 @@ from typing import cast
 import msgspec
 
 from edge.bundle import Bundle
-from edge.clock import Clock
+from edge.clock import NS, Clock
 from edge.config import DeviceConfig
 from edge.errors import ConfigError
 from edge.publish.payload import (
@@ -27,6 +27,7 @@ from edge.publish.payload import (
     Suppressed,
     Trust,
     WindowPayload,
+    decode_window,
     encode,
 )
 from edge.release import VERSION, commit
@@ -66,14 +67,18 @@ class PublishCounts:
 
     Attributes:
         outbox: windows waiting for the broker.
-        evicted: windows lost because the outbox was full.
+        evicted: windows lost because the outbox was full or they were too old.
         refused: windows that the broker refused, each counted once.
+        interrupted: runs that did not end in order, each with the loss of its open window.
+        resets: broken outbox databases set aside in this run.
         reconnects: times the broker session was made anew.
     """
 
     outbox: int
     evicted: int
     refused: int
+    interrupted: int
+    resets: int
     reconnects: int
 
 
@@ -118,6 +123,18 @@ def number_window(aggregate: WindowAggregate, origin: Origin, *, epoch: str, seq
         suppressed=cast("Suppressed | None", aggregate.suppressed),  # `encode` checks it
         model=origin.model,
     )
+
+
+def stamped(payload: bytes, start_ns: int, end_ns: int) -> bytes:
+    """A window's payload on a clock that is now known to be right; moved only where it was wrong by a second or more.
+
+    Raises:
+        ValueError: not a window, or the times are none.
+    """
+    window = decode_window(payload)
+    if abs(start_ns - nanoseconds(window.start)) < NS and abs(end_ns - nanoseconds(window.end)) < NS:
+        return encode(msgspec.structs.replace(window, clock="synced"))
+    return encode(msgspec.structs.replace(window, start=instant(start_ns), end=instant(end_ns), clock="synced"))
 
 
 def window_message(window: WindowPayload, *, historical: bool) -> Message:
@@ -172,6 +189,9 @@ def health_message(report: HealthReport, origin: Origin, counts: PublishCounts, 
         outbox=counts.outbox,
         evicted=counts.evicted,
         refused=counts.refused,
+        interrupted=counts.interrupted,
+        resets=counts.resets,
+        camera=dict(report.camera),
         reconnects=counts.reconnects,
     )
     return Message(topic=origin.topic("health"), payload=encode(payload), qos=0)

@@ -17,7 +17,11 @@ from contextlib import suppress
 from edge.bundle import Bundle
 from edge.clock import NS, Clock
 from edge.config import Config, MqttConfig
+from edge.errors import ConfigError
+from edge.publish.bucket import TokenBucket
 from edge.publish.credentials import load_credentials
+from edge.publish.egress import EgressError, Gate
+from edge.publish.flight import Flight
 from edge.publish.journal import STABLE_S, Journal
 from edge.publish.message import (
     Origin,
@@ -29,17 +33,17 @@ from edge.publish.message import (
     origin_of,
     window_message,
 )
-from edge.publish.outbox import MemoryOutbox, Outbox
+from edge.publish.outbox import Outbox
 from edge.publish.session import BrokerSession, End, Fate
-from edge.types import HealthReport, Message, WindowAggregate
+from edge.types import HealthReport, WindowAggregate
 
 log = logging.getLogger(__name__)
 
 _FIRST_DELAY_S = 0.5
 _IDLE_S = 1.0
+_MESSAGE_BYTES = 1024  # of a message with its topic and tags of ordinary length
+_BURSTS = 6  # the backlog may come in bursts of a sixth of a minute's share
 _FAREWELL_S = 0.1  # kept of the closing time for the connection's own end
-_REFUSED = 0x80
-_RULES = (0x87, 0x97)  # not authorized, quota exceeded: about the device, so another answer may come
 
 
 class MqttPublisher:
@@ -53,19 +57,34 @@ class MqttPublisher:
         outbox: what is owed; this publisher is the only one that takes from it.
         clock: tells when a window is historical.
         window_s: length of a window, seconds; one that is sent later than this after its end is historical.
+        backlog_per_minute: how fast historical windows follow, beside the live ones.
 
     Raises:
         PublishError: a certificate, key or password file cannot be used.
     """
 
-    def __init__(self, config: MqttConfig, origin: Origin, outbox: Outbox, clock: Clock, *, window_s: int) -> None:
+    def __init__(
+        self,
+        config: MqttConfig,
+        origin: Origin,
+        outbox: Outbox,
+        clock: Clock,
+        *,
+        window_s: int,
+        backlog_per_minute: int = 120,
+    ) -> None:
         self._config = config
         self._origin = origin
         self._outbox = outbox
         self._clock = clock
         self._window_ns = window_s * NS
+        self._live = TokenBucket(config.bytes_per_minute, config.bytes_per_minute)
+        self._backlog = TokenBucket(backlog_per_minute, max(1.0, backlog_per_minute / _BURSTS))
+        self._wait_s = _IDLE_S
         self._credentials = load_credentials(config)
         self._offline = offline_message(origin)
+        self._gate = Gate(origin, properties=config.protocol == "5")
+        self._stopped = False
         self._client_id = f"affect-{origin.site}-{origin.device}"
         self._where = f"{config.host}:{config.port}"
         self._lock = threading.Lock()
@@ -116,6 +135,8 @@ class MqttPublisher:
             outbox=outbox.waiting,
             evicted=outbox.evicted,
             refused=outbox.refused,
+            interrupted=outbox.interrupted,
+            resets=outbox.resets,
             reconnects=max(self._sessions - 1, 0),
         )
 
@@ -133,7 +154,7 @@ class MqttPublisher:
             self._thread.join(timeout_s)
         waiting = self._outbox.counts().waiting
         if waiting:
-            log.warning("windows not delivered: %d", waiting)
+            log.warning("windows that wait for the next run: %d", waiting)
         if not self._thread.is_alive():
             self._wake_in.close()
             self._wake_out.close()
@@ -144,10 +165,14 @@ class MqttPublisher:
 
     def _run(self) -> None:
         short_sessions = 0
-        while self._closing_s is None:
+        while self._closing_s is None and not self._stopped:
             begun_s, sessions = time.monotonic(), self._sessions
             try:
                 end = self._serve()
+            except EgressError as error:
+                self._stopped = True
+                log.critical("publishing has stopped: %s was about to leave; please report this", error)
+                return
             except Exception:  # one defect, here or in paho, must not end publishing for good
                 log.exception("the session with %s broke down", self._where)
                 end = End(Fate.LOST, "internal error")
@@ -168,13 +193,13 @@ class MqttPublisher:
 
     def _serve(self) -> End:
         """One session, from its connection to its end."""
-        session = BrokerSession(self._config, self._credentials, self._client_id, self._offline)
-        flight = _Flight(session, self._outbox)
+        session = BrokerSession(self._config, self._credentials, self._client_id, self._offline, self._gate)
+        flight = Flight(session, self._outbox)
         greeted_s: float | None = None
         try:
             session.open()
             while session.end is None:
-                if session.connected:
+                if session.connected and not self._time_is_up():
                     if greeted_s is None:
                         greeted_s = time.monotonic()
                         self._greet(flight)
@@ -182,33 +207,53 @@ class MqttPublisher:
                     self._offer(flight)
                 if self._closing_s is not None and self._farewell(session, flight):
                     break
-                session.pump(self._wake_out, _IDLE_S if self._closing_s is None else _FAREWELL_S / 2)
+                session.pump(self._wake_out, self._wait_s if self._closing_s is None else _FAREWELL_S / 2)
                 for what, reason_code in flight.settle():
                     self._journal.acknowledged(what, reason_code)
         finally:
             session.drop()
         return session.end or End(Fate.CLOSED, "")
 
-    def _greet(self, flight: _Flight) -> None:
+    def _greet(self, flight: Flight) -> None:
         """Says `online`, and offers again what this broker refused in an earlier session: its rules may be new."""
         self._sessions += 1
         self._outbox.readmit()
-        flight.send(online_message(self._origin, self._clock), None)
+        online = online_message(self._origin, self._clock)
+        self._live.charge(online.size)  # it never waits: what is retained has to be true
+        flight.send(online, None)
 
-    def _offer(self, flight: _Flight) -> None:
-        """Sends what the outbox and the health slot hold, as far as the broker takes more in flight."""
+    def _offer(self, flight: Flight) -> None:
+        """Sends what the outbox and the health slot hold, as far as the broker and the budgets take more."""
+        self._wait_s = _IDLE_S
         now_ns = self._clock.utc_ns(self._clock.monotonic_ns())
         for window in self._outbox.pending(flight.room, flight.sending):
             historical = now_ns - nanoseconds(window.end) > self._window_ns
-            flight.send(window_message(window, historical=historical), window.seq)
+            message = window_message(window, historical=historical)
+            if self._may(self._backlog, 1) if historical else self._may(self._live, message.size):
+                flight.send(message, window.seq)
+            elif historical:
+                break  # the newest come first: behind it are only older ones
         with self._lock:
-            health, self._health = self._health, None
+            health = self._health
         if health is not None:
-            flight.send(health_message(health, self._origin, self.counts(), self._clock), None)
+            message = health_message(health, self._origin, self.counts(), self._clock)
+            if self._may(self._live, message.size):
+                flight.send(message, None)
+                with self._lock:
+                    self._health = None if self._health is health else self._health
 
-    def _farewell(self, session: BrokerSession, flight: _Flight) -> bool:
+    def _may(self, bucket: TokenBucket, tokens: float) -> bool:
+        allowed = bucket.take(tokens)
+        if not allowed:
+            self._wait_s = min(self._wait_s, max(bucket.wait_s(tokens), 0.01))
+        return allowed
+
+    def _time_is_up(self) -> bool:
+        return self._closing_s is not None and time.monotonic() > self._closing_s - _FAREWELL_S
+
+    def _farewell(self, session: BrokerSession, flight: Flight) -> bool:
         """Closes: first the windows, then `offline`, then the connection. True when all is said, or time is up."""
-        if self._closing_s is None or time.monotonic() > self._closing_s - _FAREWELL_S:
+        if self._closing_s is None or self._time_is_up():
             return True  # cut off without an acknowledged `offline`: the broker speaks the last will, which says it
         if not session.connected or flight.waiting:  # what did not fit into the flight waits behind what did
             return False
@@ -220,68 +265,24 @@ class MqttPublisher:
         return True
 
 
-def make_publisher(config: Config, bundle: Bundle, clock: Clock) -> MqttPublisher:
-    """The publisher that a configuration and a loaded bundle make, with an outbox of its own; not started.
+def make_publisher(config: Config, bundle: Bundle, clock: Clock, outbox: Outbox) -> MqttPublisher:
+    """The publisher that a configuration and a loaded bundle make, on an outbox that stays its caller's; not started.
 
     Raises:
-        ConfigError: the tags are too long to be sent.
+        ConfigError: the tags are too long to be sent, or the windows too many for `mqtt.bytes_per_minute`.
         PublishError: a certificate, key or password file cannot be used.
     """
+    needed = _MESSAGE_BYTES * (1 + -(-60 // config.window.window_s))
+    if config.mqtt.bytes_per_minute < needed:
+        raise ConfigError(
+            f"mqtt.bytes_per_minute: windows of {config.window.window_s} s and health need {needed}, "
+            f"it is {config.mqtt.bytes_per_minute}; raise it, or window.window_s"
+        )
     return MqttPublisher(
         config.mqtt,
         origin_of(config.device, bundle),
-        MemoryOutbox(config.mqtt.outbox_windows),
+        outbox,
         clock,
         window_s=config.window.window_s,
+        backlog_per_minute=config.outbox.backlog_per_minute,
     )
-
-
-class _Flight:
-    """What one session has sent and not yet heard of."""
-
-    def __init__(self, session: BrokerSession, outbox: Outbox) -> None:
-        self.said_goodbye = False
-        self._denied = False
-        self._session = session
-        self._outbox = outbox
-        self._seqs: dict[int, int | None] = {}  # by message id; None for what is not of the outbox
-
-    @property
-    def room(self) -> int:
-        """How many more messages the broker takes before it acknowledges one."""
-        return self._session.in_flight_limit - len(self._seqs)
-
-    @property
-    def waiting(self) -> bool:
-        return bool(self._seqs)
-
-    @property
-    def sending(self) -> set[int]:
-        """Numbers of the windows on their way."""
-        return {seq for seq in self._seqs.values() if seq is not None}
-
-    def send(self, message: Message, seq: int | None) -> None:
-        mid = self._session.send(message)
-        if message.qos > 0:
-            self._seqs[mid] = seq
-
-    def settle(self) -> list[tuple[str, int]]:
-        """Books the acknowledgements that came; returns of what each was, `window` or `status`, and its reason code."""
-        acks, self._session.acks = self._session.acks, []
-        settled = []
-        for mid, reason_code in acks:
-            if mid not in self._seqs:
-                continue
-            seq = self._seqs.pop(mid)
-            settled.append(("status" if seq is None else "window", reason_code))
-            if seq is None:
-                continue
-            if reason_code >= _REFUSED:
-                self._outbox.refuse(seq, reason_code)
-                self._denied |= reason_code in _RULES
-                continue
-            self._outbox.ack(seq)
-            if self._denied:  # and now it is not: the rules were changed under a running session
-                self._denied = False
-                self._outbox.readmit()
-        return settled

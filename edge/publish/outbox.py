@@ -5,14 +5,12 @@ Owns the epoch, the numbering and what is still owed. Knows nothing of MQTT.
 
 from __future__ import annotations
 
-import secrets
-import threading
 from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Protocol
 
-from edge.publish.message import Origin, number_window
-from edge.publish.payload import WindowPayload, encode
+from edge.publish.message import Origin
+from edge.publish.payload import WindowPayload
 from edge.types import WindowAggregate
 
 
@@ -22,14 +20,18 @@ class OutboxCounts:
 
     Attributes:
         waiting: windows that are to be sent; refused ones are not among them.
-        evicted: windows lost because the outbox was full. One whose acknowledgement was under way counts too, so
-            this may err upwards by the few in flight, never downwards.
+        evicted: windows lost because the outbox or its disk was full, or because they were too old. One whose
+            acknowledgement was under way counts too, so this may err upwards by the few in flight, never downwards.
         refused: windows that the broker ever refused, each counted once.
+        interrupted: runs that did not end in order; each lost the window that was open.
+        resets: broken databases set aside in this run, with what was in them.
     """
 
     waiting: int
     evicted: int
     refused: int
+    interrupted: int = 0
+    resets: int = 0
 
 
 class Outbox(Protocol):
@@ -79,88 +81,3 @@ class Outbox(Protocol):
     def counts(self) -> OutboxCounts:
         """How it stands."""
         ...
-
-
-class MemoryOutbox:
-    """An outbox that lasts as long as the process; when full, the oldest window goes and is counted.
-
-    Args:
-        capacity: most windows kept, refused ones included.
-        epoch: eight hexadecimal digits; random when not given.
-    """
-
-    def __init__(self, capacity: int, epoch: str | None = None) -> None:
-        if capacity < 1:
-            raise ValueError("an outbox holds at least one window")
-        self._capacity = capacity
-        self._epoch = secrets.token_hex(4) if epoch is None else epoch
-        self._lock = threading.Lock()
-        self._windows: dict[int, WindowPayload] = {}  # by seq, ascending
-        self._refused: dict[int, int] = {}
-        self._ever_refused: set[int] = set()
-        self._seq = 0
-        self._evicted = 0
-        self._refused_total = 0
-
-    @property
-    def epoch(self) -> str:
-        return self._epoch
-
-    def insert(self, aggregate: WindowAggregate, origin: Origin) -> WindowPayload:
-        with self._lock:
-            window = number_window(aggregate, origin, epoch=self._epoch, seq=self._seq + 1)
-            encode(window)  # refuses a breach of the contract here, where the caller can be told
-            self._seq = window.seq
-            self._windows[window.seq] = window
-            if len(self._windows) > self._capacity:
-                self._forget(next(iter(self._windows)))
-                self._evicted += 1
-            return window
-
-    def pending(self, limit: int, sending: Collection[int]) -> list[WindowPayload]:
-        found: list[WindowPayload] = []
-        if limit < 1:
-            return found
-        with self._lock:
-            for seq, window in reversed(self._windows.items()):
-                if seq not in self._refused and seq not in sending:
-                    found.append(window)
-                    if len(found) == limit:
-                        break
-        return found
-
-    def ack(self, seq: int) -> None:
-        with self._lock:
-            self._forget(seq)
-
-    def refuse(self, seq: int, reason_code: int) -> None:
-        with self._lock:
-            if seq not in self._windows:
-                return
-            self._refused[seq] = reason_code
-            if seq not in self._ever_refused:
-                self._ever_refused.add(seq)
-                self._refused_total += 1
-
-    def refusals(self) -> dict[int, int]:
-        with self._lock:
-            return dict(self._refused)
-
-    def readmit(self) -> int:
-        with self._lock:
-            readmitted = len(self._refused)
-            self._refused.clear()
-            return readmitted
-
-    def counts(self) -> OutboxCounts:
-        with self._lock:
-            return OutboxCounts(
-                waiting=len(self._windows) - len(self._refused),
-                evicted=self._evicted,
-                refused=self._refused_total,
-            )
-
-    def _forget(self, seq: int) -> None:
-        self._windows.pop(seq, None)
-        self._refused.pop(seq, None)
-        self._ever_refused.discard(seq)

@@ -228,9 +228,36 @@ class HealthPayload(_Payload, frozen=True, kw_only=True):
         Meta(max_length=16, description="Mean milliseconds a frame spent in each stage, rounded to 0.01."),
     ]
     outbox: Annotated[_Count, Meta(description="Windows waiting for the broker.")]
-    evicted: Annotated[_Count, Meta(description="Windows lost because the outbox was full, since the run started.")]
-    refused: Annotated[_Count, Meta(description="Windows that the broker refused, each counted once.")]
+    evicted: Annotated[
+        _Count, Meta(description="Windows lost because the outbox was full or they were too old, in this epoch.")
+    ]
+    refused: Annotated[_Count, Meta(description="Windows that the broker refused, each counted once, in this epoch.")]
     reconnects: Annotated[_Count, Meta(description="Times the broker session was made anew.")]
+    interrupted: (
+        Annotated[
+            _Count,
+            Meta(description="Runs of this epoch that were killed or lost power, each with the window that was open."),
+        ]
+        | UnsetType
+    ) = UNSET
+    resets: (
+        Annotated[
+            _Count,
+            Meta(description="Broken outbox databases set aside in this run; what waited in them was not sent."),
+        ]
+        | UnsetType
+    ) = UNSET
+    camera: (
+        Annotated[
+            dict[_Name, _Count],
+            Meta(
+                max_length=8,
+                description="What a live camera went through, by kind: `gone`, `stalled`, `frozen`, `resized`, then "
+                "`reopened` or `failed_opens`. Absent kinds are 0.",
+            ),
+        ]
+        | UnsetType
+    ) = UNSET
 
 
 Payload = TypeVar("Payload", WindowPayload, StatusPayload, HealthPayload)

@@ -87,12 +87,20 @@ def test_info_names_model_hashes_and_detector() -> None:
         ("[camera]\nbackend = 'scene'\n[model]\nbundle = 'none'", 4, "no such bundle"),
         ("[camera]\nbackend = 'scene'\n[engine]\ndelegate = '/none.so'", 5, "/none.so: the delegate cannot be loaded"),
         ("[camera]\nbackend = 'scene'\n[mqtt]\ntls = true\nca_file = 'none.pem'", 7, "none.pem"),
+        ("[camera]\nbackend = 'scene'\n[window]\nwindow_s = 10", 2, "windows of 10 s and health need 7168"),
+        (
+            "[camera]\nbackend = 'scene'\n[outbox]\npath = '/dev/null/outbox.db'",
+            7,
+            "outbox.path: /dev/null cannot be made",
+        ),
     ],
-    ids=["deployment", "backend", "unknown key", "video", "bundle", "delegate", "certificate"],
+    ids=["deployment", "backend", "unknown key", "video", "bundle", "delegate", "certificate", "budget", "outbox"],
 )
 def test_run_refuses_in_one_line_with_a_documented_code(tmp_path: Path, text: str, code: int, said: str) -> None:
     (tmp_path / "config.toml").write_text(text)
-    assert said in one_line(affect_edge("run", "--config", tmp_path / "config.toml"), code)
+    assert said in one_line(
+        affect_edge("run", "--config", tmp_path / "config.toml", STATE_DIRECTORY=str(tmp_path)), code
+    )
 
 
 def test_live_camera_that_is_not_there_is_named(tmp_path: Path) -> None:
@@ -100,7 +108,9 @@ def test_live_camera_that_is_not_there_is_named(tmp_path: Path) -> None:
         "[camera]\ndevice = '/dev/video-none'\n[deployment]\npurpose = 'installation-art'\nnotice = 'door'\n"
         "controller = 'me'\njurisdiction = 'DE'"
     )
-    assert "/dev/video-none" in one_line(affect_edge("run", "--config", tmp_path / "config.toml"), 6)
+    assert "/dev/video-none" in one_line(
+        affect_edge("run", "--config", tmp_path / "config.toml", STATE_DIRECTORY=str(tmp_path)), 6
+    )
 
 
 def test_replay_without_the_detector_file_says_fetch(tmp_path: Path, clip: Path) -> None:

@@ -221,3 +221,25 @@ def test_health_is_reported_once_a_minute(build: Build) -> None:
     assert first.frames["seen"] < second.frames["seen"]
     assert second.faces == 1
     assert set(second.stage_ms) >= {"detect", "embed", "head"}
+
+
+def test_time_moves_on_while_the_camera_gives_nothing(build: Build) -> None:
+    pipeline = build([face(60)], frames=20, fps=10)
+    alive = []
+    pipeline.on_frame = lambda: alive.append(1)
+    pipeline.run()
+    assert len(alive) == 20
+    clock: Any = pipeline.clock
+    windows = len(pipeline.sink.windows)  # type: ignore[attr-defined]
+    for _ in range(130):
+        clock.now_ns += NS
+        pipeline.wait()
+    assert len(pipeline.sink.windows) > windows  # type: ignore[attr-defined]
+    assert len(pipeline.sink.reports) >= 1  # type: ignore[attr-defined]
+
+
+def test_a_stop_is_heard_while_the_camera_gives_nothing(build: Build) -> None:
+    pipeline = build([], frames=1)
+    pipeline.stop()
+    pipeline.wait()
+    assert pipeline.camera.closed  # type: ignore[attr-defined]

@@ -17,12 +17,15 @@ import paho.mqtt.client as paho
 import pytest
 
 from edge.clock import SystemClock
-from edge.config import MqttConfig
-from edge.publish.example import ORIGIN
+from edge.config import MqttConfig, OutboxConfig
+from edge.publish.durable import ROW_BYTES, DurableOutbox
+from edge.publish.example import BUSY, ORIGIN
+from edge.publish.message import number_window
 from edge.publish.mqtt import MqttPublisher
-from edge.publish.outbox import MemoryOutbox
+from edge.publish.payload import encode
 
 HOST = "127.0.0.1"
+DEFAULTS = OutboxConfig()
 MOSQUITTO = shutil.which("mosquitto", path=os.environ.get("PATH", "") + ":/usr/sbin:/usr/local/sbin")
 
 
@@ -55,10 +58,11 @@ class Mosquitto:
     port: int
     rules: list[str] = field(default_factory=list)
     process: subprocess.Popen[bytes] | None = None
+    persistent: bool = False
 
     def start(self, *rules: str) -> None:
         self.rules = list(rules) or self.rules or ["allow_anonymous true"]
-        lines = [f"listener {self.port} {HOST}", "persistence false", *self.rules]
+        lines = [f"listener {self.port} {HOST}", f"persistence {str(self.persistent).lower()}", *self.rules]
         if os.geteuid() == 0:
             lines.append("user root")
         conf = self.folder / "mosquitto.conf"
@@ -147,15 +151,34 @@ def listen() -> Iterator[Callable[..., Listener]]:
             listener.close()
 
 
+@pytest.fixture(scope="session")
+def room_for() -> Callable[[int], float]:
+    """The `outbox.max_mb` that takes so many windows like `BUSY`, and not one more."""
+    size = len(encode(number_window(BUSY, ORIGIN, epoch="00c0ffee", seq=100))) + ROW_BYTES
+    return lambda windows: (windows + 0.5) * size / 1e6
+
+
 @pytest.fixture
-def make_publisher(free_port: int) -> Iterator[Callable[..., tuple[MqttPublisher, MemoryOutbox]]]:
+def make_publisher(free_port: int) -> Iterator[Callable[..., tuple[MqttPublisher, DurableOutbox]]]:
     """Publishers with a short back-off; `settings` are keys of `[mqtt]`."""
     made: list[MqttPublisher] = []
+    outboxes: list[DurableOutbox] = []
 
-    def make(*, origin=ORIGIN, clock=None, capacity: int = 1000, epoch: str | None = None, **settings: Any):
+    def make(
+        *,
+        origin=ORIGIN,
+        clock=None,
+        path=None,
+        limits=DEFAULTS,
+        epoch: str | None = None,
+        backlog=60_000,
+        **settings: Any,
+    ):
         given = {"host": HOST, "port": free_port, "backoff_max_s": 1.0} | settings
-        outbox = MemoryOutbox(capacity, epoch)
-        publisher = MqttPublisher(MqttConfig(**given), origin, outbox, clock or SystemClock(), window_s=60)
+        clock = clock or SystemClock()
+        outbox = DurableOutbox(path, limits, clock, epoch=epoch)
+        outboxes.append(outbox)
+        publisher = MqttPublisher(MqttConfig(**given), origin, outbox, clock, window_s=60, backlog_per_minute=backlog)
         made.append(publisher)
         return publisher, outbox
 
@@ -164,6 +187,8 @@ def make_publisher(free_port: int) -> Iterator[Callable[..., tuple[MqttPublisher
     finally:
         for publisher in made:
             publisher.close(1.0)
+        for outbox in outboxes:
+            outbox.close()
 
 
 def _openssl(*arguments: object) -> None:

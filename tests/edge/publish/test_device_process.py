@@ -27,6 +27,10 @@ window_s = 10
 host = "127.0.0.1"
 port = {port}
 backoff_max_s = 1
+bytes_per_minute = 16384
+[outbox]
+path = "outbox.db"
+hold_unsynced_s = 0
 """
 
 

@@ -5,8 +5,7 @@ import pytest
 
 from edge.publish.example import BUSY, ORIGIN, QUIET
 from edge.publish.jsonlines import JsonLines
-from edge.publish.message import window_message
-from edge.publish.outbox import MemoryOutbox
+from edge.publish.message import number_window, window_message
 from edge.publish.payload import decode_window
 from edge.types import HealthReport
 
@@ -31,7 +30,7 @@ def test_two_runs_write_the_same_bytes():
 
 
 def test_a_line_is_what_mqtt_would_carry():
-    window = MemoryOutbox(1, epoch="00000000").insert(BUSY, ORIGIN)
+    window = number_window(BUSY, ORIGIN, epoch="00000000", seq=1)
     assert _lines(BUSY)[0].encode() == window_message(window, historical=False).payload
 
 

@@ -8,13 +8,14 @@ import pytest
 DEVICE = """
 import sys, time
 from edge.clock import SystemClock
-from edge.config import MqttConfig
+from edge.config import MqttConfig, OutboxConfig
 from edge.publish.example import ORIGIN
 from edge.publish.mqtt import MqttPublisher
-from edge.publish.outbox import MemoryOutbox
+from edge.publish.durable import DurableOutbox
 
 config = MqttConfig(host="127.0.0.1", port=int(sys.argv[1]), protocol=sys.argv[2])
-MqttPublisher(config, ORIGIN, MemoryOutbox(10), SystemClock(), window_s=60).start()
+clock = SystemClock()
+MqttPublisher(config, ORIGIN, DurableOutbox(None, OutboxConfig(), clock), clock, window_s=60).start()
 time.sleep(60)
 """
 

@@ -5,10 +5,13 @@ import subprocess
 import threading
 import time
 from dataclasses import replace
+from functools import partial
 
 import pytest
 
 from edge.clock import NS, FileClock
+from edge.config import OutboxConfig
+from edge.publish.bucket import TokenBucket
 from edge.publish.example import BUSY, QUIET
 from edge.types import HealthReport
 
@@ -93,10 +96,12 @@ def test_no_more_is_sent_than_the_broker_takes_before_it_acknowledges(make_publi
     assert heard.count(b"affect/v1/berlin/door/window") == 4
 
 
-def test_health_carries_the_publishers_own_counts_and_is_not_retained(mosquitto, listen, make_publisher, until):
+def test_health_carries_the_publishers_own_counts_and_is_not_retained(
+    mosquitto, listen, make_publisher, until, room_for
+):
     mosquitto.start()
     listener = listen(mosquitto.port)
-    publisher, _ = make_publisher(capacity=2)
+    publisher, _ = make_publisher(limits=OutboxConfig(max_mb=room_for(2)))
     for _ in range(5):
         publisher.publish(BUSY)
     publisher.start()
@@ -358,3 +363,57 @@ def test_a_defect_inside_a_session_does_not_end_publishing(mosquitto, make_publi
     publisher.publish(BUSY)
     until(lambda: outbox.counts().waiting == 0)
     assert any("broke down" in line for line in journal())
+
+
+def test_a_backlog_comes_newest_first_at_its_rate_while_live_windows_go_on(
+    mosquitto, listen, make_publisher, until, monkeypatch
+):
+    """Eight hours away, 480 windows; the rate is of the publisher's clock, so that the test decides how time passes."""
+    now_s = [time.monotonic()]
+    monkeypatch.setattr("edge.publish.mqtt.TokenBucket", partial(TokenBucket, now_s=lambda: now_s[0]))
+    clock = FileClock(now_ns=BUSY.end_ns)
+    publisher, outbox = make_publisher(clock=clock, backlog=120)
+    for _ in range(480):
+        publisher.publish(BUSY)
+    clock.now_ns += 8 * 3600 * NS
+    mosquitto.start()
+    listener = listen(mosquitto.port)
+    publisher.start()
+    until(lambda: len(listener.ids()) == 20)
+    time.sleep(0.5)
+    assert [window["seq"] for window in listener.payloads("window")] == list(range(480, 460, -1))
+    publisher.publish(replace(BUSY, start_ns=clock.now_ns - 60 * NS, end_ns=clock.now_ns))
+    until(lambda: len(listener.ids()) == 21)
+    assert (listener.payloads("window")[-1]["seq"], listener.payloads("window")[-1]["historical"]) == (481, False)
+    while outbox.counts().waiting:
+        before = outbox.counts().waiting
+        now_s[0] += 10.0  # brings twenty more
+        until(lambda before=before: outbox.counts().waiting <= max(before - 20, 0))
+    until(lambda: len(listener.ids()) == 481)
+    backlog = [window for window in listener.payloads("window") if window["seq"] != 481]
+    assert [window["seq"] for window in backlog] == list(range(480, 0, -1))
+    assert all(window["historical"] for window in backlog)
+
+
+def test_live_messages_keep_to_their_bytes_a_minute_and_status_never_waits(
+    mosquitto, listen, make_publisher, until, monkeypatch
+):
+    now_s = [time.monotonic()]
+    monkeypatch.setattr("edge.publish.mqtt.TokenBucket", partial(TokenBucket, now_s=lambda: now_s[0]))
+    mosquitto.start()
+    listener = listen(mosquitto.port)
+    publisher, outbox = make_publisher(clock=FileClock(now_ns=BUSY.end_ns), bytes_per_minute=2048)
+    for _ in range(4):
+        publisher.publish(BUSY)
+    publisher.start()
+    until(lambda: listener.ids())
+    time.sleep(0.5)
+    assert sum(len(message.topic) + len(message.payload) for message in listener.messages) <= 2048
+    assert listener.states() == ["online"]
+    assert outbox.counts().waiting >= 2
+    for _ in range(4):
+        now_s[0] += 60.0
+        publisher.report(HEALTH)
+        time.sleep(0.1)
+    until(lambda: outbox.counts().waiting == 0)
+    until(lambda: listener.payloads("health"))

@@ -100,7 +100,7 @@ def test_any_legal_window_is_small_finite_and_encodes_to_the_same_bytes_again(ag
 @settings(deadline=None)
 @given(healths, counts, st.integers(0, 10**9))
 def test_any_legal_health_report_is_small_finite_and_encodes_to_the_same_bytes_again(report, count, now_s):
-    total = PublishCounts(outbox=count, evicted=count, refused=count, reconnects=count)
+    total = PublishCounts(outbox=count, evicted=count, refused=count, reconnects=count, interrupted=count, resets=count)
     message = health_message(report, ORIGIN, total, FileClock(now_ns=now_s * 10**9))
     assert len(message.payload) <= MAX_BYTES
     assert encode(decode_health(message.payload)) == message.payload
@@ -142,7 +142,9 @@ def test_the_largest_legal_messages_fit():
         faces=10**12,
         stage_ms={f"s{i:023}": 999_999_999_999.99 for i in range(16)},
     )
-    counts = PublishCounts(outbox=10**12, evicted=10**12, refused=10**12, reconnects=10**12)
+    counts = PublishCounts(
+        outbox=10**12, evicted=10**12, refused=10**12, reconnects=10**12, interrupted=10**12, resets=10**12
+    )
     sizes = [
         len(window_message(window, historical=False).payload),
         len(health_message(health, origin, counts, FileClock(now_ns=1_000_000)).payload),
@@ -200,7 +202,12 @@ def test_the_encoder_refuses_a_message_that_is_too_large():
 def test_a_health_report_that_is_no_number_is_refused():
     report = HealthReport(uptime_s=1.0, frames={}, rejections={}, faces=0, stage_ms={"detect": float("nan")})
     with pytest.raises(ValueError, match="finite"):
-        health_message(report, ORIGIN, PublishCounts(outbox=0, evicted=0, refused=0, reconnects=0), FileClock())
+        health_message(
+            report,
+            ORIGIN,
+            PublishCounts(outbox=0, evicted=0, refused=0, reconnects=0, interrupted=0, resets=0),
+            FileClock(),
+        )
 
 
 def test_numbers_are_rounded_as_the_contract_says_and_zero_has_no_sign():

@@ -9,6 +9,7 @@ import pytest
 from edge.config import MqttConfig
 from edge.publish import session as session_module
 from edge.publish.credentials import Credentials
+from edge.publish.egress import Gate
 from edge.publish.example import ORIGIN
 from edge.publish.message import offline_message
 from edge.publish.session import IN_FLIGHT, BrokerSession, End, Fate
@@ -38,7 +39,9 @@ def talk(free_port: int) -> Iterator[Callable[[bytes], BrokerSession]]:
         thread.start()
         threads.append(thread)
         config = MqttConfig(host="127.0.0.1", port=free_port, protocol=protocol)
-        session = BrokerSession(config, Credentials(), "affect-berlin-door", offline_message(ORIGIN))
+        session = BrokerSession(
+            config, Credentials(), "affect-berlin-door", offline_message(ORIGIN), Gate(ORIGIN, properties=True)
+        )
         sessions.append(session)
         session.open()
         for _ in range(50):
@@ -114,7 +117,9 @@ def test_a_broker_that_takes_many_does_not_get_more_than_we_hold_back(talk):
 
 def test_a_name_that_does_not_resolve_is_unreachable():
     config = MqttConfig(host="127.0.0.1.invalid", plaintext=True)
-    session = BrokerSession(config, Credentials(), "affect-berlin-door", offline_message(ORIGIN))
+    session = BrokerSession(
+        config, Credentials(), "affect-berlin-door", offline_message(ORIGIN), Gate(ORIGIN, properties=True)
+    )
     session.open()
     assert session.end is not None
     assert session.end.fate is Fate.UNREACHABLE

@@ -1,4 +1,5 @@
 import logging
+import subprocess
 import time
 
 import pytest
@@ -69,3 +70,28 @@ def test_tls_against_a_plain_port_fails_without_a_crash(mosquitto, authority, ma
     publisher.publish(BUSY)
     until(lambda: caplog.records)
     assert outbox.counts().waiting == 1
+
+
+def test_an_expired_certificate_is_said_once_and_served_when_it_is_renewed(
+    serve, mosquitto, authority, make_publisher, caplog, until, listen, tmp_path
+):
+    caplog.set_level(logging.INFO, logger="edge.publish")
+    subprocess.run(
+        [
+            *("openssl", "x509", "-req", "-in", authority / "here.csr", "-days", "-1"),
+            *("-extfile", authority / "here.ext", "-CA", authority / "ca.pem", "-CAkey", authority / "ca.key"),
+            *("-CAcreateserial", "-out", authority / "expired.pem"),
+        ],
+        check=True,
+        capture_output=True,
+    )
+    (authority / "expired.key").write_bytes((authority / "here.key").read_bytes())
+    serve("expired")
+    publisher, outbox = make_publisher(tls=True, ca_file=str(authority / "ca.pem"))
+    publisher.start()
+    publisher.publish(BUSY)
+    until(lambda: (tmp_path / "mosquitto.log").read_text().count("New connection") >= 3)
+    assert [record.getMessage().count("certificate has expired") for record in caplog.records] == [1]
+    mosquitto.stop()
+    serve("here")
+    until(lambda: outbox.counts().waiting == 0)

@@ -1,0 +1,61 @@
+"""What a broker session has sent and not yet heard of, and what its answers mean for the outbox."""
+
+from __future__ import annotations
+
+from edge.publish.outbox import Outbox
+from edge.publish.session import BrokerSession
+from edge.types import Message
+
+_REFUSED = 0x80
+_RULES = (0x87, 0x97)  # not authorized, quota exceeded: about the device, so another answer may come
+
+
+class Flight:
+    """What one session has sent and not yet heard of."""
+
+    def __init__(self, session: BrokerSession, outbox: Outbox) -> None:
+        self.said_goodbye = False
+        self._denied = False
+        self._session = session
+        self._outbox = outbox
+        self._seqs: dict[int, int | None] = {}  # by message id; None for what is not of the outbox
+
+    @property
+    def room(self) -> int:
+        """How many more messages the broker takes before it acknowledges one."""
+        return self._session.in_flight_limit - len(self._seqs)
+
+    @property
+    def waiting(self) -> bool:
+        return bool(self._seqs)
+
+    @property
+    def sending(self) -> set[int]:
+        """Numbers of the windows on their way."""
+        return {seq for seq in self._seqs.values() if seq is not None}
+
+    def send(self, message: Message, seq: int | None) -> None:
+        mid = self._session.send(message)
+        if message.qos > 0:
+            self._seqs[mid] = seq
+
+    def settle(self) -> list[tuple[str, int]]:
+        """Books the acknowledgements that came; returns of what each was, `window` or `status`, and its reason code."""
+        acks, self._session.acks = self._session.acks, []
+        settled = []
+        for mid, reason_code in acks:
+            if mid not in self._seqs:
+                continue
+            seq = self._seqs.pop(mid)
+            settled.append(("status" if seq is None else "window", reason_code))
+            if seq is None:
+                continue
+            if reason_code >= _REFUSED:
+                self._outbox.refuse(seq, reason_code)
+                self._denied |= reason_code in _RULES
+                continue
+            self._outbox.ack(seq)
+            if self._denied:  # and now it is not: the rules were changed under a running session
+                self._denied = False
+                self._outbox.readmit()
+        return settled
