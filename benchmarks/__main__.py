@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import platform
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -11,7 +10,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from edge.errors import EdgeError
+from convert.command_line import run_verbs
 
 app = typer.Typer(
     help="Measurements that anyone can repeat.",
@@ -49,12 +48,8 @@ def studio(
 
 
 def main() -> None:
-    """Runs the verb; an error of the user's making is one line on standard error and its exit code."""
-    try:
-        app()
-    except EdgeError as error:
-        print(f"benchmarks: {error}", file=sys.stderr)
-        sys.exit(error.exit_code)
+    """Runs the verb; see `run_verbs`."""
+    run_verbs(app, "benchmarks")
 
 
 if __name__ == "__main__":

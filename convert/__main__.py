@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import sys
-
 import typer
 
+from convert.command_line import run_verbs
 from convert.commands.evaluate import evaluate
 from convert.commands.evidence import evidence
 from convert.commands.pack import pack
@@ -14,7 +13,6 @@ from convert.commands.recipe import recipe
 from convert.commands.studio import studio
 from convert.commands.teacher import teacher
 from convert.commands.train import train
-from edge.errors import EdgeError
 
 app = typer.Typer(
     help="From data to a bundle: teacher, studio, train, quantize, evidence, pack, evaluate; or recipe for all of it.",
@@ -27,12 +25,8 @@ for verb in (teacher, studio, train, quantize, evidence, pack, evaluate, recipe)
 
 
 def main() -> None:
-    """Runs the verb; an error of the user's making is one line on standard error and its exit code."""
-    try:
-        app()
-    except EdgeError as error:
-        print(f"convert: {error}", file=sys.stderr)
-        sys.exit(error.exit_code)
+    """Runs the verb; see `run_verbs`."""
+    run_verbs(app, "convert")
 
 
 if __name__ == "__main__":

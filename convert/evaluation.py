@@ -6,7 +6,7 @@ the warm-up on the time grid, from a state of its own: what a device says of a f
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -45,7 +45,7 @@ class Device:
     def answer(self, crop: UInt8Array) -> Float32Array:
         """Both answers to a crop uint8 (S, S, 3), RGB: float32 (2, 2), rows by `ANSWERS`, columns by `TARGETS`."""
         step_ns = round(self.manifest.step_s * _NS)
-        embedding = self.backbone.embed(FaceCrop(track_id=1, pixels=crop, captured_ns=0))
+        embedding = embed_crop(self.backbone, crop)
         state: StreamState | None = None
         held = (0.0, 0.0)
         for slot in range(2 * self.manifest.warmup_steps):
@@ -53,6 +53,16 @@ class Device:
             (score,), (state,) = self.stream.step([now], [state])
             held = (score.valence, score.arousal)
         return np.array([embedding.va, held], np.float32)
+
+
+def embed_crop(backbone: Backbone, crop: UInt8Array) -> Embedding:
+    """The device's embedding and frame answer for one crop uint8 (S, S, 3), RGB."""
+    return backbone.embed(FaceCrop(track_id=0, pixels=crop, captured_ns=0))
+
+
+def answer_frames(backbone: Backbone, crops: Iterable[UInt8Array]) -> Float32Array:
+    """The frame answers to N crops: float32 (N, 2), columns by `TARGETS`."""
+    return np.stack([embed_crop(backbone, crop).va for crop in crops])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

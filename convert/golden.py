@@ -7,11 +7,12 @@ import io
 import cv2
 import numpy as np
 
+from convert.evaluation import embed_crop
 from edge.affect.backbone import Backbone
 from edge.affect.golden import step_through
 from edge.affect.stream import Stream
 from edge.bundle import HeadGraph, Manifest
-from edge.types import FaceCrop, UInt8Array
+from edge.types import UInt8Array
 
 GOLDEN_FILE = "golden.npz"
 IMAGES = 6
@@ -62,7 +63,7 @@ def make_golden(backbone: Backbone, stream: Stream, head: HeadGraph, size: int, 
         seed: of pictures and of the head's inputs.
     """
     images = draw_images(size, seed=seed)
-    found = [backbone.embed(FaceCrop(track_id=0, pixels=image, captured_ns=0)) for image in images]
+    found = [embed_crop(backbone, image) for image in images]
     embedding = np.stack([one.vector for one in found])
     rng = np.random.default_rng(seed)
     order = rng.integers(0, len(images), (_STEPS, _FACES))

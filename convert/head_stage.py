@@ -10,6 +10,7 @@ import msgspec
 import numpy as np
 
 from convert.curves import plot_history
+from convert.evaluation import embed_crop
 from convert.progress import Progress
 from convert.quantization.export import export_head
 from convert.recipe import Recipe
@@ -22,7 +23,7 @@ from convert.training.examples import Example
 from convert.training.nuisance import Nuisance, render
 from convert.training.sequences import Scene, Sequences, hold_face, make_sequences, take_in_store
 from edge.affect.backbone import Backbone
-from edge.types import Embedding, FaceCrop, Float32Array, UInt8Array
+from edge.types import Float32Array
 
 
 def train_head_stage(
@@ -69,11 +70,6 @@ def train_head_stage(
 def act_scene(act: Act, va: Float32Array) -> Scene:
     """An act of the studio with its truth, float32 (T, 2), as a scene."""
     return Scene(act.picture, loose_square(), va.astype(np.float32))
-
-
-def embed_crop(backbone: Backbone, crop: UInt8Array) -> Embedding:
-    """The device's embedding and answer for one crop."""
-    return backbone.embed(FaceCrop(track_id=0, pixels=crop, captured_ns=0))
 
 
 def _pick(examples: Sequence[Example], recipe: Recipe) -> list[Example]:

@@ -14,8 +14,8 @@ import numpy as np
 
 from convert.curves import plot_history
 from convert.datasets.collection import load_faces
-from convert.datasets.faces import FaceFinder, LabelledFace, cut_face
-from convert.evaluation import ANSWERS, TARGETS, Device, Evaluation, compare
+from convert.datasets.faces import FaceFinder, LabelledFace
+from convert.evaluation import ANSWERS, TARGETS, Device, Evaluation, answer_frames, compare
 from convert.metrics import ccc
 from convert.packing import Label, assemble
 from convert.progress import Progress
@@ -24,6 +24,7 @@ from convert.quantization.tensors import describe_backbone
 from convert.recipe import Recipe
 from convert.run import Run, describe_machine, hash_folder, load_weights, save_weights
 from convert.studio.stage import Studio
+from convert.studio.stills import decode, loose_square
 from convert.teacher.landmarker import FaceLandmarker
 from convert.teacher.regressor import TeacherLabels, fit_teacher
 from convert.training.examples import AUXILIARY, Example, make_examples, make_studio_examples
@@ -32,8 +33,9 @@ from convert.training.validation import Validation
 from edge.affect.backbone import Backbone
 from edge.bundle import Metric
 from edge.engines.litert import LiteRtEngine
+from edge.face.crop import align_face
 from edge.geometry import CropRule
-from edge.types import Detection, FaceCrop, Float32Array, UInt8Array
+from edge.types import Float32Array, UInt8Array
 
 TEACHER_LABELS = "labels.npz"
 VALIDATION_DATA = "DiffusionFER-S, held-out part"
@@ -45,27 +47,22 @@ class Material:
     Attributes:
         faces: all of them.
         examples: labelled, outside of the held-out part.
-        images, rated: the held-out part: uint8 (N, S, S, 3) device crops and float32 (N, 2).
+        held, images, rated: the rated held-out part: N faces, uint8 (N, S, S, 3) device crops and float32 (N, 2).
     """
 
     def __init__(self, root: Path, teacher: TeacherLabels, recipe: Recipe) -> None:
-        rule = CropRule()
         self.faces = load_faces(root, FaceFinder())
         self.teacher = teacher
-        self.examples = make_examples(self.faces, teacher, recipe=recipe.backbone, rule=rule)
-        held = [face for face in self.faces if face.validation and face.rated is not None]
-        size = recipe.backbone.size
-        crops = [cut_face(face.pixels, _detection(face), size, rule) for face in held]
-        self.images: UInt8Array = np.stack(crops) if crops else np.zeros((0, size, size, 3), np.uint8)
-        self.rated: Float32Array = np.array([face.rated for face in held], np.float32).reshape(-1, 2)
+        self.examples = make_examples(self.faces, teacher, recipe=recipe.backbone, rule=CropRule())
+        self.held = [face for face in self.faces if face.validation and face.rated is not None]
+        self.images = cut_faces(self.held, recipe.backbone.size)
+        self.rated: Float32Array = np.array([face.rated for face in self.held], np.float32).reshape(-1, 2)
 
     def teacher_labelled(self, recipe: Recipe) -> Validation:
         """The held-out faces that nobody rated, with the teacher's labels."""
-        rows = {name: row for row, name in enumerate(self.teacher.names)}
-        held = [face for face in self.faces if face.validation and face.rated is None and face.name in rows]
-        crops = [cut_face(face.pixels, _detection(face), recipe.backbone.size, CropRule()) for face in held]
-        labels = self.teacher.va[[rows[face.name] for face in held]]
-        return Validation("sfhq", np.stack(crops) if crops else self.images[:0], labels)
+        known = set(self.teacher.names)
+        held = [face for face in self.faces if face.validation and face.rated is None and face.name in known]
+        return Validation("sfhq", cut_faces(held, recipe.backbone.size), self.teacher.va_of(held))
 
     def counts(self, recipe: Recipe) -> dict[str, int]:
         """Pictures used, by data set; those that the studio made count as its own."""
@@ -117,8 +114,7 @@ def train_backbone_stage(
     made: list[Example] = []
     if studio is not None:
         made = make_studio_examples(*studio.stills(), weight=recipe.backbone.made_weight)
-        held = make_studio_examples(*studio.stills(held=True), weight=1.0)
-        validations.append(_as_validation("studio", held, recipe.backbone.size))
+        validations.append(studio_validation(studio, recipe.backbone.size))
     with Progress("backbone", recipe.backbone.epochs) as progress:
         weights, history = train_backbone(
             material.examples,
@@ -147,7 +143,7 @@ def quantize_stage(run: Run, recipe: Recipe, material: Material) -> dict[str, ob
     run.path("backbone.tflite").write_bytes(graphs["int8"])
     report: dict[str, object] = {"bytes": {kind: len(graph) for kind, graph in graphs.items()}}
     if len(material.rated):
-        answers = {kind: _answers(graph, material.images) for kind, graph in graphs.items()}
+        answers = {kind: answer_frames(open_backbone(graph), material.images) for kind, graph in graphs.items()}
         report["ccc"] = {
             kind: {target: round(ccc(material.rated[:, t], va[:, t]), 4) for t, target in enumerate(TARGETS)}
             for kind, va in answers.items()
@@ -163,11 +159,7 @@ def evaluate_stage(run: Run, recipe: Recipe, material: Material) -> Evaluation |
     if not len(material.rated):
         run.write_json("evaluation.json", {"metrics": [], "counts": material.counts(recipe)})
         return None
-    label = Label(name="evaluation", version=1, created="-")
-    bundle = assemble(
-        run.read("backbone.tflite", "quantize"), run.read("head.tflite", "train"), recipe, label, sources=[], metrics=[]
-    )
-    device = Device(bundle)
+    device = open_device(run, recipe)
     found = compare(material.rated, np.stack([device.answer(image) for image in material.images]), len(material.rated))
     metrics = [
         msgspec.convert(
@@ -205,16 +197,25 @@ def open_backbone(graph: bytes) -> Backbone:
     return Backbone(LiteRtEngine(graph, name="backbone.tflite"), describe_backbone(graph))
 
 
-def _answers(graph: bytes, images: UInt8Array) -> Float32Array:
-    backbone = open_backbone(graph)
-    return np.stack([backbone.embed(FaceCrop(track_id=0, pixels=image, captured_ns=0)).va for image in images])
+def open_device(run: Run, recipe: Recipe) -> Device:
+    """A run's graphs as a device runs them, not yet packed.
+
+    Raises:
+        TrainingError: a graph is not there yet.
+    """
+    label = Label(name="evaluation", version=1, created="-")
+    graphs = run.read("backbone.tflite", "quantize"), run.read("head.tflite", "train")
+    return Device(assemble(*graphs, recipe, label, sources=[], metrics=[]))
 
 
-def _as_validation(name: str, examples: Sequence[Example], size: int) -> Validation:
-    crops = [render(example.pixels, example.square, Nuisance(), size) for example in examples]
-    labels = [example.va for example in examples]
-    return Validation(name, np.stack(crops), np.stack(labels))
+def cut_faces(faces: Sequence[LabelledFace], size: int) -> UInt8Array:
+    """The device's crops of faces: uint8 (N, size, size, 3), RGB."""
+    crops = [align_face(face.pixels, face.landmarks_px, size, CropRule()) for face in faces]
+    return np.stack(crops) if crops else np.zeros((0, size, size, 3), np.uint8)
 
 
-def _detection(face: LabelledFace) -> Detection:
-    return Detection(box_px=(0.0, 0.0, 0.0, 0.0), score=1.0, landmarks_px=face.landmarks_px)
+def studio_validation(studio: Studio, size: int) -> Validation:
+    """The studio's frames of held-out portraits, with the teacher's labels of what they express."""
+    stills, va = studio.stills(held=True)
+    crops = [render(decode(still.jpeg), loose_square(), Nuisance(), size) for still in stills]
+    return Validation("studio", np.stack(crops), va)

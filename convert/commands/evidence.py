@@ -24,10 +24,9 @@ from convert.evidence.degradations import Turner
 from convert.evidence.document import table_of_gains, write_card_part, write_page
 from convert.evidence.gather import gather_gains, gather_groups, gather_sets
 from convert.evidence.robustness import Robustness, measure_robustness, plot_robustness, to_markdown
-from convert.packing import Label, assemble
 from convert.progress import Progress
 from convert.run import Run
-from convert.stages import Material
+from convert.stages import Material, open_device
 from convert.studio.show import write_sheet
 from convert.studio.stage import Studio
 from convert.teacher.landmarker import FaceLandmarker
@@ -68,16 +67,7 @@ def evidence(
     studio = open_studio(folder, recipe, material, data, landmarker)
     if studio is None or not recipe.studio.held or not recipe.studio.held_sequences:
         raise DataError(f"{run}: its recipe holds nothing of the studio out, so there is nothing to measure on")
-    device = Device(
-        assemble(
-            folder.read("backbone.tflite", "quantize"),
-            folder.read("head.tflite", "train"),
-            recipe,
-            Label(name=recipe.name, version=1, created="-"),
-            sources=[],
-            metrics=[],
-        )
-    )
+    device = open_device(folder, recipe)
     teacher_graphs = FaceLandmarker(find_landmarker(data, landmarker))
     found = gather_sets(material, studio, device, recipe)
     gains, drift, real = gather_gains(studio, device, recipe, clips or data_root(data).parent / "clips", teacher_graphs)
@@ -105,9 +95,8 @@ def evidence(
 
 
 def _spoil(material: Material, studio: Studio, device: Device, landmarker: FaceLandmarker) -> Robustness:
-    faces = [face for face in material.faces if face.validation and face.rated is not None]
     detector = BlazeFace(LiteRtEngine(read_asset(BLAZEFACE), name=BLAZEFACE.name))
-    with Progress("robustness", len(faces), every=30) as progress:
+    with Progress("robustness", len(material.held), every=30) as progress:
         return measure_robustness(
-            faces, device, detector, turner=Turner(studio.head, landmarker), advance=progress.advance
+            material.held, device, detector, turner=Turner(studio.head, landmarker), advance=progress.advance
         )

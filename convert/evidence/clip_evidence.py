@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from convert.evaluation import TARGETS, Device
+from convert.evaluation import TARGETS, Device, embed_crop
 from convert.evidence.clips import ClipFace, clip_scene, read_clip
 from convert.evidence.trial import SEED, take_in_trial
 from convert.metrics import Agreement, agreement
@@ -21,7 +21,7 @@ from convert.teacher.landmarker import FaceLandmarker
 from convert.teacher.regressor import Regressor
 from convert.training.nuisance import Nuisance, render
 from convert.training.sequences import Scene, Sequences, make_sequences, photograph_step
-from edge.types import Embedding, FaceCrop, UInt8Array
+from edge.types import UInt8Array
 
 _SHORTEST, _STEPS = 20, 60  # steps of the grid: of a face that counts, and of a sequence cut from it
 _ROUGH = 1.4  # the teacher's square relative to the device's
@@ -50,7 +50,7 @@ def agree_with_teacher(
             for pixels in face.pictures[::every]:
                 if pixels is not None:
                     crop = render(pixels, scene.square, Nuisance(), device.manifest.crop.size)
-                    answers.append(_embed(device, crop).va)
+                    answers.append(embed_crop(device.backbone, crop).va)
                     shapes.append(landmarker.describe_square(pixels, rough))
                     groups.append(face.name)
             progress.advance()
@@ -70,7 +70,9 @@ def disturb_clips(faces: Sequence[ClipFace], device: Device) -> Sequences:
     size = device.manifest.crop.size
     with Progress("clips, disturbed", 2 * len(parts), every=40) as progress:
         clean, disturbed = (
-            make_sequences(scenes, partial(_embed, device), take, size=size, seed=SEED, advance=progress.advance)
+            make_sequences(
+                scenes, partial(embed_crop, device.backbone), take, size=size, seed=SEED, advance=progress.advance
+            )
             for take in (_undisturbed, take_in_trial)
         )
     return Sequences(disturbed.embeddings, disturbed.frame, clean.frame)
@@ -79,7 +81,3 @@ def disturb_clips(faces: Sequence[ClipFace], device: Device) -> Sequences:
 def _undisturbed(scene: Scene, _rng: np.random.Generator, size: int) -> Iterator[UInt8Array | None]:
     for step in range(len(scene.va)):
         yield photograph_step(scene, step, Nuisance(), size)
-
-
-def _embed(device: Device, crop: UInt8Array) -> Embedding:
-    return device.backbone.embed(FaceCrop(track_id=0, pixels=crop, captured_ns=0))

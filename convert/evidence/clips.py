@@ -9,17 +9,16 @@ import cv2
 import numpy as np
 
 from convert.errors import DataError
+from convert.studio.stills import cut_loose, loose_square
 from convert.training.sequences import Scene
 from edge.assets import BLAZEFACE, read_asset
 from edge.engines.litert import LiteRtEngine
-from edge.face.crop import cut_square
 from edge.face.detector import BlazeFace
 from edge.face.tracker import Tracker, seen
-from edge.geometry import CropRule, Square, face_square
+from edge.geometry import CropRule, face_square
 from edge.types import UInt8Array
 
 _NS = 1_000_000_000
-_SIDE, _LOOSE = 192, 1.7  # of a kept picture in pixels, and in units of the crop's side
 
 
 class ClipFace(NamedTuple):
@@ -58,8 +57,7 @@ def read_clip(path: Path, *, step_s: float, shortest: int) -> list[ClipFace]:
         pixels = np.ascontiguousarray(frame[:, :, ::-1], np.uint8)
         for track in seen(tracker.update(detector.detect(pixels), round(now * _NS))):
             square = face_square(track.detection.landmarks_px, CropRule())
-            loose = cut_square(pixels, square._replace(side=square.side * _LOOSE), _SIDE)
-            faces.setdefault(track.id, {})[slot] = loose
+            faces.setdefault(track.id, {})[slot] = cut_loose(pixels, square)
     video.release()
     found = []
     for number, by_slot in faces.items():
@@ -71,9 +69,4 @@ def read_clip(path: Path, *, step_s: float, shortest: int) -> list[ClipFace]:
 
 def clip_scene(face: ClipFace, start: int, steps: int) -> Scene:
     """A part of a clip as a scene; its truth is not known and left zero."""
-    middle = (_SIDE - 1) / 2
-    return Scene(
-        lambda step: face.pictures[start + step],
-        Square(middle, middle, _SIDE / _LOOSE, 0.0),
-        np.zeros((steps, 2), np.float32),
-    )
+    return Scene(lambda step: face.pictures[start + step], loose_square(), np.zeros((steps, 2), np.float32))

@@ -1,4 +1,4 @@
-"""All evidence on one run's bundle, gathered by one function; each part says what data it rests on."""
+"""The evidence on one run's bundle: still faces, sequences, groups; each part says what data it rests on."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from convert.datasets.faces import LabelledFace, cut_face
-from convert.evaluation import TARGETS, Device
+from convert.datasets.faces import LabelledFace
+from convert.evaluation import TARGETS, Device, answer_frames, embed_crop
 from convert.evidence.clip_evidence import agree_with_teacher, disturb_clips, read_clips
 from convert.evidence.compare import Difference, paired_bootstrap
 from convert.evidence.fairness import AGES, TONES, read_ages, slice_groups, to_markdown, tones_of
@@ -21,14 +21,11 @@ from convert.head_stage import act_scene
 from convert.metrics import Agreement, agreement
 from convert.progress import Progress
 from convert.recipe import Recipe
-from convert.stages import Material
+from convert.stages import Material, cut_faces, studio_validation
 from convert.studio.stage import Studio
-from convert.studio.stills import decode, loose_square
 from convert.teacher.landmarker import FaceLandmarker
-from convert.training.nuisance import Nuisance, render
 from convert.training.sequences import Sequences, make_sequences
-from edge.geometry import CropRule
-from edge.types import Detection, Embedding, FaceCrop, Float32Array, UInt8Array
+from edge.types import Float32Array
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,19 +66,10 @@ class Evidence:
 
 def gather_sets(material: Material, studio: Studio, device: Device, recipe: Recipe) -> Evidence:
     """Still faces: the held-out parts of the data and the studio's frames of held-out portraits."""
-    rows = {name: row for row, name in enumerate(material.teacher.names)}
-    rated = [face for face in material.faces if face.validation and face.rated is not None]
-    ours = answer_faces(rated, device)
-    truth = np.array([face.rated for face in rated], np.float32)
-    teacher = material.teacher.va[[rows[face.name] for face in rated]]
-    unrated = [face for face in material.faces if face.validation and face.rated is None]
-    stills, labels = studio.stills(held=True)
-    made = np.stack(
-        [
-            embed(device, render(decode(s.jpeg), loose_square(), Nuisance(), device.manifest.crop.size)).va
-            for s in stills
-        ]
-    )
+    truth, ours = material.rated, answer_frames(device.backbone, material.images)
+    teacher = material.teacher.va_of(material.held)
+    unrated = material.teacher_labelled(recipe)
+    made = studio_validation(studio, recipe.backbone.size)
     return Evidence(
         sets=[
             SetAgreement(
@@ -90,19 +78,17 @@ def gather_sets(material: Material, studio: Studio, device: Device, recipe: Reci
             SetAgreement(
                 data="SFHQ, held-out part",
                 reference="the teacher",
-                by_target=_agree(
-                    material.teacher.va[[rows[face.name] for face in unrated]], answer_faces(unrated, device)
-                ),
+                by_target=_agree(unrated.va, answer_frames(device.backbone, unrated.images)),
             ),
             SetAgreement(
                 data="studio frames of held-out portraits",
                 reference="the teacher, on the clean frame",
-                by_target=_agree(labels, made),
+                by_target=_agree(made.va, answer_frames(device.backbone, made.images)),
             ),
         ],
         teacher=_agree(truth, teacher),
         over_teacher=paired_bootstrap(truth, ours, teacher),
-        found=(len(stills), recipe.studio.held),
+        found=(len(made.va), recipe.studio.held),
     )
 
 
@@ -116,7 +102,7 @@ def gather_gains(
     with Progress("trial", len(scenes), every=40) as progress:
         sequences = make_sequences(
             scenes,
-            partial(embed, device),
+            partial(embed_crop, device.backbone),
             take_in_trial,
             size=device.manifest.crop.size,
             seed=SEED,
@@ -158,35 +144,33 @@ def _unseen(test: Sequences, first: int) -> NDArray[np.bool_]:
 
 def gather_groups(material: Material, device: Device) -> str:
     """Tables by apparent age and by skin tone, with what they rest on."""
-    rows = {name: row for row, name in enumerate(material.teacher.names)}
     ages = {f"sfhq/{image}": group for image, group in read_ages().items()}
     aged = [face for face in material.faces if face.name in ages]
     unrated = [face for face in material.faces if face.rated is None]
-    rated = [face for face in material.faces if face.validation and face.rated is not None]
     tables = []
     if aged:
-        labels = material.teacher.va[[rows[face.name] for face in aged]]
+        labels = material.teacher.va_of(aged)
         groups = [ages[face.name] for face in aged]
         tables.append(
             to_markdown(
                 "Apparent age, SFHQ; reference: the teacher's labels, which most of these faces were trained with. The "
                 "ages were judged by a vision-language model from contact sheets, not by people "
                 "(`convert/evidence/README.md`).",
-                slice_groups(answer_faces(aged, device), labels, groups, AGES),
+                slice_groups(_answer_faces(aged, device), labels, groups, AGES),
             )
         )
-        labels = material.teacher.va[[rows[face.name] for face in unrated]]
+        labels = material.teacher.va_of(unrated)
         tables.append(
             to_markdown(
                 "Skin tone in the picture (individual typology angle), SFHQ; reference: the teacher, as above.",
-                slice_groups(answer_faces(unrated, device), labels, tones_of(unrated), TONES),
+                slice_groups(_answer_faces(unrated, device), labels, tones_of(unrated), TONES),
             )
         )
-    truth = np.array([face.rated for face in rated], np.float32)
+    answers = answer_frames(device.backbone, material.images)
     tables.append(
         to_markdown(
             "Skin tone in the picture, held-out part of DiffusionFER-S; reference: its raters.",
-            slice_groups(answer_faces(rated, device), truth, tones_of(rated), TONES),
+            slice_groups(answers, material.rated, tones_of(material.held), TONES),
         )
     )
     tables.append(
@@ -197,19 +181,8 @@ def gather_groups(material: Material, device: Device) -> str:
     return "\n\n".join(tables)
 
 
-def answer_faces(faces: Sequence[LabelledFace], device: Device) -> Float32Array:
-    """Frame answers (N, 2) through the device's crop and int8 graph."""
-    crop = device.manifest.crop
-    answers = []
-    for face in faces:
-        found = Detection(box_px=(0.0, 0.0, 0.0, 0.0), score=1.0, landmarks_px=face.landmarks_px)
-        answers.append(embed(device, cut_face(face.pixels, found, crop.size, CropRule())).va)
-    return np.stack(answers)
-
-
-def embed(device: Device, crop: UInt8Array) -> Embedding:
-    """The device's embedding and answer for one crop."""
-    return device.backbone.embed(FaceCrop(track_id=0, pixels=crop, captured_ns=0))
+def _answer_faces(faces: Sequence[LabelledFace], device: Device) -> Float32Array:
+    return answer_frames(device.backbone, cut_faces(faces, device.manifest.crop.size))
 
 
 def _agree(truth: Float32Array, answers: Float32Array) -> dict[str, Agreement]:

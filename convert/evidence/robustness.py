@@ -16,12 +16,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convert.datasets.faces import LabelledFace
-from convert.evaluation import TARGETS, Device
+from convert.evaluation import TARGETS, Device, embed_crop
 from convert.evidence import degradations as d
 from convert.evidence.robustness_grid import CLEAN, GRID, Level
 from convert.metrics import Agreement, agreement, ccc
 from edge.face.detector import Detector
-from edge.types import Detection, FaceCrop, Float32Array, UInt8Array
+from edge.types import Detection, Float32Array, UInt8Array
 
 _FEWEST = 10  # faces scored below which no agreement is given
 _NO_FACE = Detection(box_px=(0.0, 0.0, 0.0, 0.0), score=0.0, landmarks_px=np.zeros((6, 2), np.float32))
@@ -114,7 +114,7 @@ def measure_robustness(
         crops, found[:, n] = _crops(face, levels, device, detector, turner, seed)
         for row, crop in enumerate(crops):
             if crop is not None:
-                answers[row, n] = device.backbone.embed(FaceCrop(track_id=1, pixels=crop, captured_ns=0)).va
+                answers[row, n] = embed_crop(device.backbone, crop).va
         advance()
     rated = np.array([face.rated for face in rated_faces], np.float32)
     return Robustness(

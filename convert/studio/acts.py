@@ -6,13 +6,14 @@ picture's own light, silent, eyes as expressed), as the script mixes the express
 
 from __future__ import annotations
 
-import multiprocessing
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
+from convert.studio.archive import write_part
+from convert.studio.jobs import run_jobs
 from convert.studio.reenact import Portrait, reenact
 from convert.studio.script import write_script
 from convert.studio.stills import StudioFiles, decode, describe, encode_loose, studio_models
@@ -63,30 +64,21 @@ def make_acts(
 ) -> list[Act]:
     """Plays and films the acts of these numbers; arguments as of `make_stills`, and how many steps of how long."""
     jobs = ((portraits[n % len(portraits)], seen, files, steps, step_s, seed, n) for n in numbers)
-    made = []
-    with multiprocessing.get_context("spawn").Pool(processes) as pool:
-        for act in pool.imap(_make, jobs):
-            if act is not None:
-                made.append(act)
-            advance()
-    return made
+    return run_jobs(_make, jobs, advance, processes=processes)
 
 
 def save_acts(path: Path, acts: Sequence[Act]) -> None:
     """Writes one part, an `.npz`; complete or not at all."""
-    unfinished = path.with_suffix(".part")
-    with unfinished.open("wb") as file:
-        np.savez(
-            file,
-            names=np.array([act.name for act in acts]),
-            jpeg=np.concatenate([frame for act in acts for frame in act.frames]),
-            ends=np.cumsum([len(frame) for act in acts for frame in act.frames]),
-            mix=np.concatenate([act.mix.ravel() for act in acts]),
-            keys=np.array([len(act.blendshapes) for act in acts]),
-            blendshapes=np.concatenate([act.blendshapes for act in acts]),
-            rotation=np.concatenate([act.rotation for act in acts]),
-        )
-    unfinished.replace(path)
+    write_part(
+        path,
+        names=np.array([act.name for act in acts]),
+        jpeg=np.concatenate([frame for act in acts for frame in act.frames]),
+        ends=np.cumsum([len(frame) for act in acts for frame in act.frames]),
+        mix=np.concatenate([act.mix.ravel() for act in acts]),
+        keys=np.array([len(act.blendshapes) for act in acts]),
+        blendshapes=np.concatenate([act.blendshapes for act in acts]),
+        rotation=np.concatenate([act.rotation for act in acts]),
+    )
 
 
 def load_acts(path: Path) -> list[Act]:

@@ -4,13 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from convert.studio.stills import Still
 from convert.teacher.landmarker import FaceShape
 
 _SHAPE = ("blendshapes", "rotation")
+
+
+def write_part(path: Path, **columns: NDArray[Any]) -> None:
+    """Writes arrays as an `.npz`; complete or not at all."""
+    unfinished = path.with_suffix(".part")
+    with unfinished.open("wb") as file:
+        np.savez(file, **columns)  # type: ignore[arg-type]
+    unfinished.replace(path)
 
 
 def save_stills(path: Path, stills: Sequence[Still]) -> None:
@@ -20,16 +30,13 @@ def save_stills(path: Path, stills: Sequence[Still]) -> None:
         for part in ("seen", "clean")
         for key in _SHAPE
     }
-    unfinished = path.with_suffix(".part")
-    with unfinished.open("wb") as file:
-        np.savez(
-            file,
-            names=np.array([still.name for still in stills]),
-            jpeg=np.concatenate([still.jpeg for still in stills]),
-            ends=np.cumsum([len(still.jpeg) for still in stills]),
-            **columns,  # type: ignore[arg-type]
-        )
-    unfinished.replace(path)
+    write_part(
+        path,
+        names=np.array([still.name for still in stills]),
+        jpeg=np.concatenate([still.jpeg for still in stills]),
+        ends=np.cumsum([len(still.jpeg) for still in stills]),
+        **columns,
+    )
 
 
 def load_stills(path: Path) -> list[Still]:

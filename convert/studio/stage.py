@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
@@ -20,6 +21,7 @@ from convert.teacher.regressor import TeacherLabels, fit_regressor
 from edge.types import Float32Array
 
 _PART, _ACTS = 1000, 40  # faces and acts a file
+_Made = TypeVar("_Made", Still, Act)
 
 
 class Studio:
@@ -69,22 +71,13 @@ class Studio:
         """The made faces and the teacher's labels of what they express, float32 (N, 2)."""
         count = self._recipe.held if held else self._recipe.stills
         kind = "held" if held else "stills"
-        parts = [self._folder / f"{kind}-{number:03d}.npz" for number in range(-(-count // _PART))]
-        missing = [number for number, path in enumerate(parts) if not path.is_file()]
-        if missing:
-            portraits = self.portraits(count, held=held)
-            with Progress(f"studio, {kind}", count, every=500) as progress:
-                progress.advance(done=(len(parts) - len(missing)) * _PART)
-                for number in missing:
-                    stills = make_stills(
-                        portraits,
-                        self.seen,
-                        self._files,
-                        numbers=range(number * _PART, min((number + 1) * _PART, count)),
-                        seed=self._seed + (1 if held else 0),
-                        advance=progress.advance,
-                    )
-                    save_stills(parts[number], stills)
+
+        def make(portraits: list[Portrait], numbers: range, advance: Callable[[], None]) -> list[Still]:
+            return make_stills(
+                portraits, self.seen, self._files, numbers=numbers, seed=self._seed_of(held), advance=advance
+            )
+
+        parts = self._obtain(kind, count, _PART, make, save_stills, held=held, every=500)
         made = [still for path in parts for still in load_stills(path)]
         labels = self.regressor.predict([still.clean for still in made]) if made else np.zeros((0, 2), np.float32)
         return made, labels
@@ -93,23 +86,45 @@ class Studio:
         """The acts, and valence and arousal at each of their steps, float32 (T, 2)."""
         count = self._recipe.held_sequences if held else self._recipe.sequences
         kind = "held-acts" if held else "acts"
-        parts = [self._folder / f"{kind}-{number:03d}.npz" for number in range(-(-count // _ACTS))]
+
+        def make(portraits: list[Portrait], numbers: range, advance: Callable[[], None]) -> list[Act]:
+            return make_acts(
+                portraits,
+                self.seen,
+                self._files,
+                numbers=numbers,
+                steps=head.steps,
+                step_s=head.step_s,
+                seed=self._seed_of(held),
+                advance=advance,
+            )
+
+        parts = self._obtain(kind, count, _ACTS, make, save_acts, held=held, every=20)
+        made = [act for path in parts for act in load_acts(path)]
+        return [(act, act.mix @ self.regressor.predict(act.shapes())) for act in made]
+
+    def _seed_of(self, held: bool) -> int:
+        return self._seed + (1 if held else 0)
+
+    def _obtain(
+        self,
+        kind: str,
+        count: int,
+        size: int,
+        make: Callable[[list[Portrait], range, Callable[[], None]], list[_Made]],
+        save: Callable[[Path, list[_Made]], None],
+        *,
+        held: bool,
+        every: int,
+    ) -> list[Path]:
+        """Files of `size` numbers each, up to `count`; makes those that are not there yet."""
+        parts = [self._folder / f"{kind}-{number:03d}.npz" for number in range(-(-count // size))]
         missing = [number for number, path in enumerate(parts) if not path.is_file()]
         if missing:
             portraits = self.portraits(count, held=held)
-            with Progress(f"studio, {kind}", count, every=20) as progress:
-                progress.advance(done=(len(parts) - len(missing)) * _ACTS)
+            with Progress(f"studio, {kind}", count, every=every) as progress:
+                progress.advance(done=(len(parts) - len(missing)) * size)
                 for number in missing:
-                    acts = make_acts(
-                        portraits,
-                        self.seen,
-                        self._files,
-                        numbers=range(number * _ACTS, min((number + 1) * _ACTS, count)),
-                        steps=head.steps,
-                        step_s=head.step_s,
-                        seed=self._seed + (1 if held else 0),
-                        advance=progress.advance,
-                    )
-                    save_acts(parts[number], acts)
-        made = [act for path in parts for act in load_acts(path)]
-        return [(act, act.mix @ self.regressor.predict(act.shapes())) for act in made]
+                    numbers = range(number * size, min((number + 1) * size, count))
+                    save(parts[number], make(portraits, numbers, progress.advance))
+        return parts

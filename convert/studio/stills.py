@@ -6,7 +6,6 @@ where the teacher sees best; a spoken sound or a blink is left out of what is la
 
 from __future__ import annotations
 
-import multiprocessing
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -18,6 +17,7 @@ import numpy as np
 from convert.datasets.faces import FaceFinder
 from convert.studio.expressions import draw_moment
 from convert.studio.head import MorphableHead, load_head
+from convert.studio.jobs import run_jobs
 from convert.studio.reenact import Light, Portrait, reenact
 from convert.teacher.landmarker import FaceLandmarker, FaceShape
 from edge.face.crop import cut_square
@@ -58,6 +58,11 @@ def loose_square() -> Square:
     return Square(middle, middle, LOOSE_PX / LOOSE, 0.0)
 
 
+def cut_loose(pixels: UInt8Array, square: Square) -> UInt8Array:
+    """The picture around a crop's square, upright: uint8 (LOOSE_PX, LOOSE_PX, 3), RGB."""
+    return cut_square(pixels, square._replace(side=square.side * LOOSE), LOOSE_PX)
+
+
 def decode(jpeg: UInt8Array) -> UInt8Array:
     """A kept picture: uint8 (LOOSE_PX, LOOSE_PX, 3), RGB."""
     return np.ascontiguousarray(np.asarray(cv2.imdecode(jpeg, cv2.IMREAD_COLOR))[:, :, ::-1], dtype=np.uint8)
@@ -67,13 +72,11 @@ def encode_loose(pixels: UInt8Array, square: Square) -> UInt8Array:
     """The picture around a crop's square, as JPEG bytes."""
     # What a tight picture lacks around its face is mirrored, and blurred so that no second face appears.
     pad = max(pixels.shape[:2]) // 2
-    wider = np.asarray(cv2.copyMakeBorder(pixels, pad, pad, pad, pad, cv2.BORDER_REFLECT_101), np.uint8)
-    coarse = cv2.resize(wider, (24, 24), interpolation=cv2.INTER_AREA)
-    soft = np.asarray(cv2.resize(coarse, wider.shape[1::-1], interpolation=cv2.INTER_CUBIC), np.uint8)
-    soft[pad:-pad, pad:-pad] = pixels
-    wider = soft
-    moved = square._replace(center_x=square.center_x + pad, center_y=square.center_y + pad, side=square.side * LOOSE)
-    loose = cut_square(wider, moved, LOOSE_PX)
+    mirrored = cv2.copyMakeBorder(pixels, pad, pad, pad, pad, cv2.BORDER_REFLECT_101)
+    coarse = cv2.resize(mirrored, (24, 24), interpolation=cv2.INTER_AREA)
+    wider = np.asarray(cv2.resize(coarse, mirrored.shape[1::-1], interpolation=cv2.INTER_CUBIC), np.uint8)
+    wider[pad:-pad, pad:-pad] = pixels
+    loose = cut_loose(wider, square._replace(center_x=square.center_x + pad, center_y=square.center_y + pad))
     _, data = cv2.imencode(".jpg", loose[:, :, ::-1], [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])
     return np.asarray(data, np.uint8).reshape(-1)
 
@@ -100,13 +103,7 @@ def make_stills(
         processes: how many work.
     """
     jobs = ((portraits[number % len(portraits)], seen, files, seed, number) for number in numbers)
-    made = []
-    with multiprocessing.get_context("spawn").Pool(processes) as pool:
-        for still in pool.imap(_make, jobs, chunksize=4):
-            if still is not None:
-                made.append(still)
-            advance()
-    return made
+    return run_jobs(_make, jobs, advance, processes=processes, chunk=4)
 
 
 def draw_turn(rng: np.random.Generator) -> tuple[float, float, float]:

@@ -46,6 +46,11 @@ class TeacherLabels:
         rows = zip(self.blendshapes, self.rotation, self.mesh_px, strict=True)
         return {name: FaceShape(*row) for name, row in zip(self.names, rows, strict=True)}
 
+    def va_of(self, faces: Sequence[LabelledFace]) -> Float32Array:
+        """The labels of some of the faces: float32 (M, 2)."""
+        rows = {name: row for row, name in enumerate(self.names)}
+        return self.va[[rows[face.name] for face in faces]]
+
     def save(self, path: Path) -> None:
         """Writes an `.npz`."""
         path.parent.mkdir(parents=True, exist_ok=True)
