@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -180,6 +181,60 @@ def test_a_clock_that_was_set_back_is_met_again_and_trusted_again():
     assert windows[-1].clock == "synced"
     assert abs(nanoseconds(windows[-1].end) - clock.utc_ns(clock.now_ns)) < MINUTE_NS
     assert _do_not_overlap(windows)
+
+
+@pytest.mark.parametrize("step_s", [-7200, -150, -120, -90, -45, -30])
+def test_a_step_back_before_a_restart_gives_no_two_windows_of_one_interval(step_s, tmp_path):
+    clock = MachineClock(system_offset_ns=NOON_NS, system_synced=True)
+    device = Device(clock, tmp_path / "outbox.db")
+    device.run(300)
+    device.outbox.close()
+    clock.system_offset_ns += step_s * NS
+    clock.refresh()
+    after = Device(clock, tmp_path / "outbox.db")
+    after.run(-step_s + 300)
+    windows = after.windows()
+    after.outbox.close()
+    doubted = [window for window in windows if window.clock == "unsynced"]
+    trusted = [window for window in windows if window.clock == "synced"]
+    assert len(doubted) == math.ceil(-step_s / 60)  # those that lie where others were before
+    assert trusted[-1] == windows[-1]
+    assert _do_not_overlap(trusted)
+
+
+def test_the_two_parts_of_an_interval_around_a_restart_are_both_trusted(tmp_path):
+    clock = MachineClock(system_offset_ns=NOON_NS, system_synced=True)
+    device = Device(clock, tmp_path / "outbox.db")
+    device.run(90)
+    for aggregate in device.windower.close(clock.now_ns):
+        device.outbox.insert(aggregate, ORIGIN)
+    device.outbox.close()
+    after = Device(clock, tmp_path / "outbox.db")
+    after.run(90)
+    windows = after.windows()
+    after.outbox.close()
+    assert [(window.clock, window.partial) for window in windows[1:]] == [
+        ("synced", True),
+        ("synced", True),
+        ("synced", False),
+    ]
+    assert windows[1].end == windows[2].end
+
+
+def test_a_held_window_that_a_late_correction_puts_on_others_says_unsynced():
+    clock = MachineClock(system_offset_ns=NOON_NS, system_synced=True)
+    device = Device(clock)
+    device.run(180)
+    clock.system_synced = False
+    device.run(120)
+    clock.system_offset_ns -= 100 * NS
+    clock.system_synced = True
+    device.run(300)
+    windows = device.windows()
+    trusted = [window for window in windows if window.clock == "synced"]
+    assert _do_not_overlap(trusted)
+    assert [window.seq for window in windows if window.clock == "unsynced"] == [4, 5]
+    assert windows == device.windows()  # for good
 
 
 @pytest.mark.slow
