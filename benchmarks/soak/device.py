@@ -23,7 +23,7 @@ from edge.clock import Clock
 from edge.commands import main
 from edge.commands import run as verb
 from edge.config import Config
-from edge.publish.durable import outbox_path
+from edge.publish.database import outbox_path
 from edge.types import Frame
 
 

@@ -5,6 +5,7 @@ Owns the order of things: start, spoil, mend, drain, stop, settle. Whatever happ
 
 from __future__ import annotations
 
+import signal
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -90,7 +91,7 @@ def run_soak(
             acknowledged=proxy.acknowledged,
             broker_killed_s=broker.killed_s,
         )
-    kills = conductor.happened["kill"]
+    kills = victim.exits[-signal.SIGKILL]  # those that met a process which had not ended by itself meanwhile
     soak = Soak(
         minutes=minutes,
         seed=seed,
