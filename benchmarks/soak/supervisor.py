@@ -106,9 +106,9 @@ class Supervisor:
     def close(self) -> None:
         """Ends it at once, whatever it does."""
         self._wanted.clear()
-        self.send(signal.SIGKILL)
-        if self._thread is not None:
-            self._thread.join(10)
+        while self._thread is not None and self._thread.is_alive():  # one may just be starting
+            self.send(signal.SIGKILL)
+            self._thread.join(0.2)
         self._ear.close()
 
     def closed(self) -> list[Closed]:

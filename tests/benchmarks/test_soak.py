@@ -16,12 +16,12 @@ from benchmarks.soak.run import run_soak
 @pytest.mark.usefixtures("detector_asset", "needs_mosquitto")
 def test_a_device_that_is_killed_loses_no_window_it_has_closed(tmp_path: Path):
     said: list[str] = []
-    soak = run_soak(0.22, 1, tmp_path / "soak", drain_s=20, say=said.append, tick=lambda _: None)
+    soak = run_soak(0.2, 1, tmp_path / "soak", drain_s=20, say=said.append, tick=lambda _: None)
     logs = [(tmp_path / "soak" / name / "device.log").read_text() for name in ("victim", "steady")]
     assert soak.broken == [], logs
     assert soak.kills == 1
     assert soak.exits["-9"] == 1
-    assert soak.windows_arrived == soak.windows_closed >= 3
+    assert soak.windows_arrived == soak.windows_closed >= 2
     assert any(words.startswith("kill") for words in said)
     assert msgspec.json.decode(msgspec.json.encode(soak), type=Soak) == soak
 
