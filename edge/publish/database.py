@@ -46,7 +46,7 @@ CREATE TABLE windows (
 );
 """
 # What came after the first release; a database from before gets it when it is opened.
-_LATER_COLUMNS = ("reach", "reach_partial")  # of `state`; see reach.py
+_LATER_COLUMNS = {"reach": "BLOB NOT NULL DEFAULT x'5b5d'", "reach_partial": "INTEGER NOT NULL DEFAULT 0"}  # of `state`
 
 
 class BrokenDatabaseError(sqlite3.DatabaseError):
@@ -197,9 +197,9 @@ def _create(connection: sqlite3.Connection, epoch: str | None) -> None:
 def _extend(connection: sqlite3.Connection) -> None:
     """Adds what came later. Nothing is removed and the layout's number stays: an older release reads it still."""
     there = {row[1] for row in connection.execute("PRAGMA table_info(state)")}
-    for name in _LATER_COLUMNS:
+    for name, kind in _LATER_COLUMNS.items():
         if name not in there:
-            connection.execute(f"ALTER TABLE state ADD COLUMN {name} INTEGER NOT NULL DEFAULT 0")
+            connection.execute(f"ALTER TABLE state ADD COLUMN {name} {kind}")
 
 
 def _tables(connection: sqlite3.Connection) -> set[str]:
