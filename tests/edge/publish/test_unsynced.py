@@ -253,6 +253,24 @@ def test_a_claim_that_can_no_longer_be_read_stops_no_device(tmp_path):
         device.outbox.close()
 
 
+def test_a_line_that_runs_ahead_is_left_when_the_clock_is_found_right_and_windows_go_on():
+    clock = MachineClock(system_offset_ns=NOON_NS + 7200 * NS, system_synced=True)
+    device = Device(clock, max_age_days=1000)
+    device.run(300)
+    clock.system_offset_ns -= 3600 * NS  # set back: the line runs ahead of it by an hour
+    device.run(300)
+    clock.system_synced = False
+    device.run(180)
+    clock.system_synced = True
+    device.run(1200)
+    windows = device.windows()
+    assert len(windows) >= 30
+    assert windows[-1].clock == "synced"
+    assert abs(nanoseconds(windows[-1].end) - clock.utc_ns(clock.now_ns)) <= MINUTE_NS
+    trusted = [window for window in windows if window.clock == "synced"]
+    assert _do_not_overlap(sorted(trusted, key=lambda window: window.start))
+
+
 def test_a_held_window_that_a_late_correction_puts_on_others_says_unsynced():
     clock = MachineClock(system_offset_ns=NOON_NS, system_synced=True)
     device = Device(clock)
