@@ -10,6 +10,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from itertools import pairwise
 
 import msgspec
 
@@ -107,6 +108,11 @@ def settle(
         account.historical += first.historical
     _find_overlaps(account, [windows[0] for windows in deliveries.values()], journal)
     return account
+
+
+def longest_pause_s(closed: Sequence[Closed]) -> float:
+    """Between two windows of a device that is never restarted, seconds: every interval has to give one."""
+    return max((later.at_s - one.at_s for one, later in pairwise(closed)), default=0.0)
 
 
 def _below(ids: Iterable[str]) -> set[str]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import time
 from pathlib import Path
 
 import msgspec
@@ -30,11 +31,13 @@ class Closed(msgspec.Struct, frozen=True, kw_only=True):
         id: as in the payload.
         run: the process that closed it.
         content: digest of what may not change any more after the closing; see `content_of`.
+        at_s: when, monotonic seconds of the machine.
     """
 
     id: str
     run: int
     content: str
+    at_s: float = 0.0
 
 
 def content_of(window: WindowPayload) -> str:
@@ -57,7 +60,7 @@ class JournalingOutbox(DurableOutbox):
     def insert(self, aggregate: WindowAggregate, origin: Origin) -> WindowPayload:
         """See `Outbox.insert`."""
         window = super().insert(aggregate, origin)
-        line = Closed(id=window.id, run=os.getpid(), content=content_of(window))
+        line = Closed(id=window.id, run=os.getpid(), content=content_of(window), at_s=time.monotonic())
         os.write(self._lines, msgspec.json.encode(line) + b"\n")
         os.fsync(self._lines)
         return window

@@ -21,6 +21,7 @@ from edge.release import VERSION
 MAX_RSS_GROWTH_MB_PER_H = 2.0
 MAX_LATENCY_GROWTH = 0.10
 MIN_KILLS_PER_H = 50
+MAX_PAUSE_S = 45.0  # of windows of 10 s, which a clock that is caught up with, or a busy machine, makes longer
 TREND_FROM_MINUTES = 30.0  # a slope over less, per hour, says nothing
 
 
@@ -36,6 +37,7 @@ class Soak(msgspec.Struct, frozen=True, kw_only=True):
         repeats_differing: ids of which two deliveries differ in more than `historical`.
         windows_altered: ids that arrived with other numbers than they were closed with.
         overlaps: synchronized windows that claim one interval, within one process and across two.
+        longest_pause_s: between two windows of the steady device; they are 10 s long.
         exits: ends of the killed device's processes by exit code, negative for a signal.
         steady: of the device that is never killed; the `latency_…` and `…_growth` above it are taken from there.
         broken: the limits that do not hold, in words; empty when all do.
@@ -65,6 +67,7 @@ class Soak(msgspec.Struct, frozen=True, kw_only=True):
     steady_exits: dict[str, int]
     watchdog_barks: int
     longest_silence_s: float
+    longest_pause_s: float
     tracebacks: int
     drain_s: float
     rss_growth_mb_per_h: float | None
@@ -105,6 +108,7 @@ def find_broken(soak: Soak) -> list[str]:
         (soak.tracebacks > 0, f"{soak.tracebacks} tracebacks in the logs"),
         (soak.watchdog_barks > 0, f"the watchdog ended {soak.watchdog_barks} processes"),
         (set(soak.steady_exits) != {"0"}, f"the steady device ended with {soak.steady_exits}"),
+        (soak.longest_pause_s > MAX_PAUSE_S, f"no window was closed for {soak.longest_pause_s} s"),
         (soak.kills < int(MIN_KILLS_PER_H * soak.minutes / 60), f"only {soak.kills} kills"),
     ]
     if long and trend is None:

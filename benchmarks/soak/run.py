@@ -11,7 +11,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 
-from benchmarks.soak.account import settle
+from benchmarks.soak.account import longest_pause_s, settle
 from benchmarks.soak.broker import Broker, Subscriber, find_mosquitto
 from benchmarks.soak.conductor import Conductor, Say
 from benchmarks.soak.plan import make_plan
@@ -116,6 +116,7 @@ def run_soak(
         steady_exits={str(code): number for code, number in sorted(steady.exits.items())},
         watchdog_barks=victim.barked + steady.barked,
         longest_silence_s=round(max(victim.longest_silence_s, steady.longest_silence_s), 1),
+        longest_pause_s=round(longest_pause_s(steady.closed()), 1),
         tracebacks=sum(device.log().count("Traceback") for device in (victim, steady)),
         drain_s=round(drained_s, 1),
         rss_growth_mb_per_h=None if trend is None else trend.rss_growth_mb_per_h,

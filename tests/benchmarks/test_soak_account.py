@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from benchmarks.soak.account import Arrival, settle
+from benchmarks.soak.account import Arrival, longest_pause_s, settle
 from benchmarks.soak.broker import Broker, Subscriber
 from benchmarks.soak.journal import Closed, JournalingOutbox, content_of, read_journal
 from benchmarks.soak.proxy import Proxy
@@ -167,6 +167,12 @@ def test_a_journal_s_last_line_may_be_cut_short(tmp_path: Path):
     lines = b"".join(msgspec.json.encode(one) + b"\n" for one in closed(window(1), window(2)))
     path.write_bytes(lines[:-9])
     assert [one.id for one in read_journal(path)] == [window(1).id]
+
+
+def test_a_device_that_closes_no_window_for_a_while_is_seen():
+    line = [Closed(id=str(seq), run=1, content="", at_s=at_s) for seq, at_s in enumerate((10, 20, 65, 75))]
+    assert longest_pause_s(line) == 45
+    assert longest_pause_s(line[:1]) == 0
 
 
 def until(condition, timeout_s: float = 10.0) -> None:
