@@ -21,7 +21,8 @@ from edge.config import Config, load_config, require_deployment
 from edge.health import Health
 from edge.memory import seal_memory
 from edge.pipeline import Pipeline, build_pipeline
-from edge.publish.durable import DurableOutbox, outbox_path
+from edge.publish.database import outbox_path
+from edge.publish.durable import DurableOutbox
 from edge.publish.mqtt import make_publisher
 from edge.watchdog import Watchdog
 
