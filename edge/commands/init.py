@@ -16,8 +16,8 @@ from edge.errors import ConfigError
 from edge.profiles import profile_names, profile_title
 from edge.setup.addresses import broker_addresses, resolver_addresses
 from edge.setup.answers import Answers, write_config
-from edge.setup.board import find_profile, list_cameras, time_zone
 from edge.setup.drop_in import NAME, write_drop_in
+from edge.setup.inventory import find_profile, list_cameras, time_zone
 from edge.setup.questions import Questions
 
 _PASSWORD = Path("/etc/affect-edge/mqtt-password")

@@ -11,7 +11,7 @@ from edge.config import Config, EngineConfig
 from edge.doctor.finding import Finding, failed, failed_with, passed, skipped, warned
 from edge.engines.delegate import probe_delegate
 from edge.errors import EngineError
-from edge.setup.board import coral_speed
+from edge.setup.inventory import coral_speed
 
 _USB3_MBIT = 5000.0
 _LOW_DISK_MB = 100.0

@@ -17,8 +17,8 @@ from edge.profiles import profile_names, profile_title, read_profile
 from edge.setup import questions
 from edge.setup.addresses import broker_addresses, resolver_addresses
 from edge.setup.answers import Answers, write_config
-from edge.setup.board import coral_speed, find_profile, list_cameras, time_zone
 from edge.setup.drop_in import allowed_addresses, write_drop_in
+from edge.setup.inventory import coral_speed, find_profile, list_cameras, time_zone
 from edge.setup.questions import Questions
 
 ANSWERS = {
