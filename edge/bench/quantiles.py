@@ -56,7 +56,7 @@ def percentile(ordered: np.ndarray, q: float, *, digits: int = 4) -> Percentile 
     n = len(ordered)
     below = np.cumsum([_binomial(n, k, q) for k in range(n + 1)])  # P(at most k samples lie below the quantile)
     low = int(np.searchsorted(below, 0.025, side="right")) - 1
-    high = int(np.searchsorted(below, 0.975, side="left")) + 1
+    high = int(np.searchsorted(below, 0.975, side="left"))
     if low < 0 or high > n - 1:
         return None
     value = float(np.quantile(ordered, q))

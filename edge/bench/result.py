@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import re
+import subprocess
 from datetime import datetime, timezone
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -127,8 +128,18 @@ def today() -> str:
 
 
 def this_commit() -> str:
-    """The commit this was built from, shortened."""
-    return commit()[:10]
+    """The commit this was built from, shortened; of a checkout, the one that is checked out, as far as git is here."""
+    if commit() != "checkout":
+        return commit()[:10]
+    folder = Path(__file__).parent
+    try:
+        found = subprocess.run(
+            ["git", "describe", "--always", "--dirty", "--abbrev=10", "--exclude=*"],
+            cwd=folder, capture_output=True, text=True, timeout=10, check=True,
+        )  # fmt: skip
+    except (OSError, subprocess.SubprocessError):
+        return commit()
+    return found.stdout.strip()
 
 
 def write_result(result: Result, path: Path) -> Path:

@@ -15,6 +15,7 @@ from edge.board import Board
 from edge.clock import FileClock
 from edge.config import Config
 from edge.pipeline import build_pipeline
+from edge.types import Frame
 
 MINUTE_S = 60.0
 
@@ -69,7 +70,7 @@ def measure_sustained(
     return found
 
 
-def _work(step: Callable[..., object], shown: Iterator[object], frames: int, fps: float) -> Iterator[float]:
+def _work(step: Callable[[Frame], object], shown: Iterator[Frame], frames: int, fps: float) -> Iterator[float]:
     """Steps so many frames at their pace; the milliseconds that each took."""
     due_s = time.monotonic()
     for _ in range(frames):

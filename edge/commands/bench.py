@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
 import msgspec
 import typer
+from rich import box
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
@@ -56,7 +57,12 @@ def bench(
         most = max(counts)
         console.print(f"sustained: {most} faces at 30 frames a second, {sustained} minutes")
         minutes = measure_sustained(
-            chosen, model, faces=most, fps=30, minutes=sustained, tell=lambda minute: console.print(_minute_line(minute))
+            chosen,
+            model,
+            faces=most,
+            fps=30,
+            minutes=sustained,
+            tell=lambda minute: console.print(_minute_line(minute)),
         )
     result = Result(
         commit=this_commit(),
@@ -86,7 +92,9 @@ def _counts(text: str) -> list[int]:
     return counts
 
 
-def _inputs(config: Config, clip: Path | None, counts: list[int], frames: int) -> list[tuple[str, MakeCamera, int | None]]:
+def _inputs(
+    config: Config, clip: Path | None, counts: list[int], frames: int
+) -> list[tuple[str, MakeCamera, int | None]]:
     """What is measured: name, camera, frames if known. Drawn faces at 30 a second, and the largest number at 15 too."""
     if clip is not None:
         return [(clip.name, clip_of(config, clip), None)]
@@ -98,7 +106,7 @@ def _inputs(config: Config, clip: Path | None, counts: list[int], frames: int) -
 
 
 @contextmanager
-def _progress(console: Console, title: str, total: int | None) -> Iterator:  # type: ignore[type-arg]
+def _progress(console: Console, title: str, total: int | None) -> Iterator[Callable[[], None]]:
     columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
     if not console.is_terminal:
         console.print(f"measuring {title}")
@@ -119,36 +127,33 @@ def _show(result: Result, console: Console) -> None:
             f"memory {cold.rss_mb:.0f} MB"
         )
     console.print(_loads_table(result.loads))
-    console.print(_stages_table(result.loads))
-    console.print("The scores describe expressions, not feelings; a time says nothing of how good they are.", style="dim")
+    console.print(
+        "The scores describe expressions, not feelings; a time says nothing of how good they are.", style="dim"
+    )
 
 
 def _loads_table(loads: list[Load]) -> Table:
-    table = Table(title="a frame, from its arrival to its scores, ms", title_justify="left")
-    for heading in ("faces", "fps", "n", "p50", "p90", "p99", "message", "one core", "scores a face and s", "rest"):
-        table.add_column(heading, justify="right")
+    """One column a load; rows are what a buyer asks, then the stages."""
+    table = Table(box=box.SIMPLE, pad_edge=False)
+    table.add_column("milliseconds a frame")
     for load in loads:
-        time = load.frame_ms
-        table.add_row(
-            f"{load.faces:g}", f"{load.fps:g}", str(time.n), *(_cell(time, name) for name in ("p50", "p90", "p99")),
-            _mean(load.message_ms), f"{100 * load.cpu_core:.1f} %", f"{load.scores_per_face_s:g}",
-            f"{100 * load.outside:.1f} %",
-        )  # fmt: skip
-    return table
-
-
-def _stages_table(loads: list[Load]) -> Table:
-    table = Table(title="mean by stage, ms (quantize and invoke: a face)", title_justify="left")
-    for heading in ("faces", "fps", *STAGES):
-        table.add_column(heading, justify="right")
-    for load in loads:
-        table.add_row(f"{load.faces:g}", f"{load.fps:g}", *(_mean(load.stage_ms[stage]) for stage in STAGES))
+        table.add_column(f"{load.faces:g} faces\n{load.fps:g} fps", justify="right")
+    for name in ("p50", "p90", "p99"):
+        table.add_row(name, *(_cell(load.frame_ms, name) for load in loads))
+    table.add_row("samples", *(str(load.frame_ms.n) for load in loads))
+    table.add_row("a window's message", *(_mean(load.message_ms) for load in loads))
+    table.add_row("of one core", *(f"{100 * load.cpu_core:.1f} %" for load in loads))
+    table.add_row("scores a face and second", *(f"{load.scores_per_face_s:g}" for load in loads))
+    table.add_row("neither detect nor invoke", *(f"{100 * load.outside:.1f} %" for load in loads), end_section=True)
+    for stage in STAGES:
+        unit = " (a face)" if stage in ("quantize", "invoke") else ""
+        table.add_row(f"mean {stage}{unit}", *(_mean(load.stage_ms[stage]) for load in loads))
     return table
 
 
 def _cell(time: Quantiles, name: str) -> str:
     found = getattr(time, name)
-    return "" if found is None else f"{found.value:.2f} [{found.low:.2f}, {found.high:.2f}]"
+    return "" if found is None else f"{found.value:.3g}\n[{found.low:.3g}, {found.high:.3g}]"
 
 
 def _mean(time: Quantiles) -> str:
@@ -156,7 +161,8 @@ def _mean(time: Quantiles) -> str:
 
 
 def _minute_line(minute: Minute) -> str:
-    told = [f"minute {minute.minute}: p50 {_cell(minute.frame_ms, 'p50')} ms, late {100 * minute.late:.1f} %"]
+    median = _cell(minute.frame_ms, "p50").replace("\n", " ")
+    told = [f"minute {minute.minute}: p50 {median} ms, late {100 * minute.late:.1f} %"]
     if minute.temperature_c is not None:
         told.append(f"{minute.temperature_c:.0f} °C")
     if minute.cpu_mhz is not None:
