@@ -6,12 +6,13 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from edge.board import Board
 from edge.clock import Clock
 from edge.config import Config
 from edge.doctor.broker import check_broker, check_drop_in
 from edge.doctor.camera import check_camera
 from edge.doctor.finding import Finding, skipped
-from edge.doctor.machine import check_accelerator, check_clock, check_storage
+from edge.doctor.machine import check_accelerator, check_clock, check_heat_and_power, check_storage
 from edge.doctor.model import check_deployment, check_detector, check_model
 from edge.publish.durable import outbox_path
 from edge.publish.message import origin_of
@@ -31,6 +32,7 @@ def examine(config: Config, clock: Clock, *, unit: str) -> Iterator[list[Finding
     yield check_detector(config)
     yield check_accelerator(config.engine)
     yield check_camera(config, clock)
+    yield check_heat_and_power(Board())
     yield check_clock(clock)
     device = config.device
     yield check_storage(

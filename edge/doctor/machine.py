@@ -1,4 +1,4 @@
-"""The machine: its accelerator, power, heat, clock, memory and disk."""
+"""The machine: its accelerator, heat and power, clock and disk."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import os
 import shutil
 from pathlib import Path
 
+from edge.board import Board
 from edge.clock import Clock
 from edge.config import Config, EngineConfig
 from edge.doctor.finding import Finding, failed, failed_with, passed, skipped, warned
@@ -14,6 +15,7 @@ from edge.errors import EngineError
 from edge.setup.inventory import coral_speed
 
 _USB3_MBIT = 5000.0
+_HOT_C = 75.0  # a Raspberry Pi begins to slow down at 80
 _LOW_DISK_MB = 100.0
 
 
@@ -40,6 +42,31 @@ def check_accelerator(engine: EngineConfig, *, root: Path = Path("/")) -> list[F
         if engine.delegate_fallback:
             finding = warned(finding.check, f"{finding.said}; the CPU computes instead", finding.fix)
         findings.append(finding)
+    return findings
+
+
+def check_heat_and_power(board: Board) -> list[Finding]:
+    """Temperature, throttling and supply, as far as the board tells."""
+    state = board.read()
+    findings = []
+    if state.temperature_c is None:
+        findings.append(skipped("temperature", "this machine does not tell"))
+    elif state.temperature_c >= _HOT_C:
+        fix = "give it air or a heat sink; a hot board slows itself down"
+        findings.append(warned("temperature", f"{state.temperature_c:.0f} °C", fix))
+    else:
+        findings.append(passed("temperature", f"{state.temperature_c:.0f} °C"))
+    if state.under_voltage:
+        fix = "use the supply made for this board and a short cable; a weak one makes cameras vanish"
+        findings.append(failed("power", "the supply is too weak now", fix))
+    elif state.throttled or state.throttled_since_boot:
+        when = "now" if state.throttled else "since it was started"
+        fix = "cool it, or use a stronger supply; if the governor is set so on purpose, lower camera.fps"
+        findings.append(warned("power", f"held below its full speed {when}", fix))
+    elif state.under_voltage is None and state.throttled is None:
+        findings.append(skipped("power", "this machine does not tell"))
+    else:
+        findings.append(passed("power", "enough, and not held back"))
     return findings
 
 

@@ -7,12 +7,14 @@ from pathlib import Path
 
 import pytest
 
+from edge.board import Board
 from edge.clock import FileClock
 from edge.config import Config, EngineConfig, OutboxConfig
 from edge.doctor import machine
 from edge.doctor.finding import EXIT_CODES, Level, passed, skipped, warned, worst
-from edge.doctor.machine import check_accelerator, check_clock, check_storage
+from edge.doctor.machine import check_accelerator, check_clock, check_heat_and_power, check_storage
 from edge.errors import EngineError
+from edge.types import BoardState
 
 
 def plug_coral(root: Path, speed: str) -> None:
@@ -64,6 +66,27 @@ def test_crashing_library_is_a_line_and_only_a_warning_where_the_cpu_may_take_ov
     finding = found(check_accelerator(allowed, root=tmp_path), "accelerator")
     assert finding.level is Level.WARN
     assert "SIGSEGV" in finding.said
+
+
+@pytest.mark.parametrize(
+    ("state", "check", "level", "said"),
+    [
+        (BoardState(), "temperature", Level.SKIP, "does not tell"),
+        (BoardState(), "power", Level.SKIP, "does not tell"),
+        (BoardState(temperature_c=51.2, throttled=False, under_voltage=False), "temperature", Level.PASS, "51 °C"),
+        (BoardState(temperature_c=51.2, throttled=False, under_voltage=False), "power", Level.PASS, "enough"),
+        (BoardState(temperature_c=82.0), "temperature", Level.WARN, "82 °C"),
+        (BoardState(throttled=True), "power", Level.WARN, "below its full speed now"),
+        (BoardState(throttled=False, throttled_since_boot=True), "power", Level.WARN, "since it was started"),
+        (BoardState(under_voltage=True, throttled=True), "power", Level.FAIL, "too weak"),
+    ],
+)
+def test_heat_and_power_are_told_as_far_as_the_board_does(state, check, level, said, found, monkeypatch) -> None:
+    monkeypatch.setattr(Board, "read", lambda self: state)
+    finding = found(check_heat_and_power(Board()), check)
+    assert finding.level is level
+    assert said in finding.said
+    assert bool(finding.fix) is (level in (Level.WARN, Level.FAIL))
 
 
 def test_clock_that_is_not_synchronized_is_warned_about(found, monkeypatch) -> None:
