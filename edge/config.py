@@ -104,11 +104,15 @@ class HoursConfig(_Section, frozen=True, kw_only=True):
 
 
 class FaceConfig(_Section, frozen=True, kw_only=True):
-    """Finding and judging faces. Faces failing a limit are followed but not scored, and counted by reason."""
+    """Finding and judging faces. Faces failing a limit are followed but not scored, and counted by reason.
+
+    `detect_every`: faces are searched for in every n-th frame and followed by their motion in between.
+    """
 
     detector: Literal["blazeface", "yunet"] = "blazeface"
     model: str = ""
     min_score: Annotated[float, msgspec.Meta(ge=0.05, le=0.99)] = 0.6
+    detect_every: Annotated[int, msgspec.Meta(ge=1, le=10)] = 1
     min_face_px: Annotated[float, msgspec.Meta(ge=8)] = 24.0
     max_yaw_deg: Annotated[float, msgspec.Meta(gt=0, le=90)] = 55.0
     min_sharpness: Annotated[float, msgspec.Meta(ge=0, le=1)] = 0.06
@@ -120,12 +124,16 @@ class FaceConfig(_Section, frozen=True, kw_only=True):
 
 
 class EngineConfig(_Section, frozen=True, kw_only=True):
-    """Which runtime computes the model, and an optional delegate library for the backbone."""
+    """Which runtime computes the model, and an optional delegate library for the backbone.
+
+    `delegate_fallback`: when the delegate cannot be had, go on with the CPU and say so, instead of not starting.
+    """
 
     runtime: Literal["litert", "tflite"] = "litert"
     threads: Annotated[int, msgspec.Meta(ge=1, le=16)] = 1
     delegate: str = ""
     delegate_options: dict[str, str] = {}
+    delegate_fallback: bool = False
 
 
 class ModelConfig(_Section, frozen=True, kw_only=True):

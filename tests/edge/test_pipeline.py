@@ -18,6 +18,7 @@ from edge.face.quality import QualityGate
 from edge.face.tracker import Tracker
 from edge.health import Health
 from edge.pipeline import Pipeline
+from edge.schedule import Schedule
 from edge.types import AffectScore, Detection, Frame
 
 PICTURE = np.random.default_rng(0).integers(40, 220, (240, 320, 3), dtype=np.uint8)
@@ -99,6 +100,7 @@ def assemble(
         sink=sink,
         clock=clock,
         health=Health(),
+        schedule=Schedule(step_s=0.1, reset_s=1.0),
     )
 
 
@@ -145,7 +147,8 @@ def test_state_goes_with_its_track(build: Build) -> None:
     pipeline.detector.faces = []  # type: ignore[attr-defined]
     for index in range(40):
         pipeline.step(Frame(pixels=PICTURE, captured_ns=2 * NS + index * NS // 30, index=index))
-    assert pipeline._states == pipeline._tried == {}
+    assert pipeline._states == {}
+    assert pipeline.schedule.tracks == 0
 
 
 @pytest.mark.parametrize(
