@@ -16,7 +16,7 @@ from edge.publish.message import Origin
 from edge.release import VERSION
 from edge.types import Message
 
-MAX_DISCOVERY_BYTES = 8192  # its own limit, since it describes a dozen entities; the longest names make it 7 KiB
+MAX_DISCOVERY_BYTES = 8192  # its own limit, since it describes a dozen entities; the longest names make it 6.5 KB
 _STALE = 3  # a value is out of date when so many of its messages did not come
 _HEALTH_S = 60
 _NOTE = "How faces look, as a mean over visits. An expression is not a feeling, and nothing here is about one person."

@@ -14,7 +14,7 @@ import jsonschema
 import msgspec
 import pytest
 
-from edge.config import HomeAssistantConfig
+from edge.config import Config, HomeAssistantConfig
 from edge.publish.egress import EgressError, Gate
 from edge.publish.example import BUSY, ORIGIN, example_health, example_statuses, example_windows
 from edge.publish.homeassistant import MAX_DISCOVERY_BYTES, decode_discovery, discovery_message, encode_discovery
@@ -205,10 +205,10 @@ def test_the_gate_refuses_a_known_message_that_is_not_of_its_form() -> None:
         Gate(ORIGIN, properties=True, discovery=odd).check(packet(TOPIC, odd.payload))
 
 
-def retained(port: int) -> bytes:
+def retained(port: int, *login: str) -> bytes:
     """What the broker keeps on the discovery topic, empty for nothing."""
     command = f"mosquitto_sub -h 127.0.0.1 -p {port} -t {TOPIC} -C 1 -W 1 --retained-only"
-    return subprocess.run(command.split(), capture_output=True, check=False).stdout.strip()
+    return subprocess.run([*command.split(), *login], capture_output=True, check=False).stdout.strip()
 
 
 def test_a_broker_keeps_it_from_the_first_session_on_and_forgets_it_when_told(
@@ -241,3 +241,26 @@ def test_an_access_list_that_forbids_it_is_named_and_windows_go_on(
     publisher.publish(BUSY)
     until(lambda: outbox.counts().waiting == 0)
     assert outbox.counts().refused == 0
+
+
+def test_the_pages_line_in_the_access_list_lets_it_pass(
+    mosquitto: Any, make_publisher: Any, until: Any, tmp_path: Path
+) -> None:
+    page = (Path(__file__).parents[3] / "docs" / "mqtt.md").read_text("utf-8")
+    rules, passwords, secret = tmp_path / "acl", tmp_path / "passwords", tmp_path / "mqtt-password"
+    blocks = re.findall(r"```acl\n(.*?)```", page, re.DOTALL)
+    rules.write_text("\n".join([*blocks, "user looker", "topic read #"]) + "\n")
+    for flags, user in ((["-c", "-b"], "door"), (["-b"], "looker")):
+        subprocess.run(["mosquitto_passwd", *flags, passwords, user, "right"], check=True)
+    secret.write_text("right\n")
+    secret.chmod(0o640)
+    mosquitto.start("allow_anonymous false", f"password_file {passwords}", f"acl_file {rules}")
+    publisher, _ = make_publisher(discovery=announced(), username="door", password_file=str(secret))
+    publisher.start()
+    until(lambda: retained(mosquitto.port, "-u", "looker", "-P", "right") == announced().payload)
+
+
+def test_the_pages_configuration_is_valid() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "mqtt.md").read_text("utf-8")
+    (text,) = re.findall(r"```ini\n(.*?)```", page, re.DOTALL)
+    assert msgspec.toml.decode(text, type=Config).homeassistant.discovery == "announce"
