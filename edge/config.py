@@ -210,6 +210,23 @@ class OutboxConfig(_Section, frozen=True, kw_only=True):
     hold_unsynced_s: Annotated[float, msgspec.Meta(ge=0, le=86_400)] = 900.0
 
 
+class MetricsConfig(_Section, frozen=True, kw_only=True):
+    """Prometheus metrics of the device's health, for this machine only; `port` 0: none."""
+
+    port: Annotated[int, msgspec.Meta(ge=0, le=65535)] = 0
+
+
+class HomeAssistantConfig(_Section, frozen=True, kw_only=True):
+    """Whether Home Assistant is told of this device, over the same broker.
+
+    `announce` sends a retained description at the start of every broker session; `remove` an empty one, after which
+    Home Assistant forgets the device. `prefix` is Home Assistant's discovery prefix.
+    """
+
+    discovery: Literal["off", "announce", "remove"] = "off"
+    prefix: Annotated[str, msgspec.Meta(pattern="^[A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)*$", max_length=64)] = "homeassistant"
+
+
 class DeploymentConfig(_Section, frozen=True, kw_only=True):
     """Why, where and by whom; a live camera does not start without.
 
@@ -236,6 +253,8 @@ class Config(_Section, frozen=True, kw_only=True):
     window: WindowConfig = WindowConfig()
     mqtt: MqttConfig = MqttConfig()
     outbox: OutboxConfig = OutboxConfig()
+    metrics: MetricsConfig = MetricsConfig()
+    homeassistant: HomeAssistantConfig = HomeAssistantConfig()
     deployment: DeploymentConfig = DeploymentConfig()
 
 

@@ -224,6 +224,22 @@ def test_health_is_reported_once_a_minute(build: Build) -> None:
     assert first.frames["seen"] < second.frames["seen"]
     assert second.faces == 1
     assert set(second.stage_ms) >= {"detect", "embed", "head"}
+    assert set(second.stage_p50_ms) == set(second.stage_p95_ms) >= {"detect", "embed", "head"}
+    assert all(second.stage_p50_ms[stage] <= second.stage_p95_ms[stage] for stage in second.stage_p50_ms)
+    assert (second.latency_ms, second.load.demand) == (None, None)  # time stands still in a replay
+    # Of twelve windows with one face each, none has scores.
+    assert second.windows == {"scored": 0, "min_visits": 12}
+
+
+@pytest.mark.parametrize("every", [2, 3])
+def test_faces_are_followed_between_searches_and_scored_as_often(build: Build, every: int) -> None:
+    pipeline = build([face(80), face(240)], frames=120, fps=30)
+    pipeline.schedule = Schedule(step_s=0.1, reset_s=1.0, detect_every=every)
+    scores = run(pipeline)
+    assert pipeline.detector.calls == 120 // every  # type: ignore[attr-defined]
+    assert {score.track_id for score in scores} == {1, 2}
+    assert len(scores) >= 2 * (40 - 3)
+    assert pipeline.health.stages["detect"].frames == 120 // every
 
 
 def test_time_moves_on_while_the_camera_gives_nothing(build: Build) -> None:
