@@ -14,7 +14,7 @@ from edge.doctor.camera import check_camera
 from edge.doctor.finding import Finding, skipped
 from edge.doctor.machine import check_accelerator, check_clock, check_heat_and_power, check_storage
 from edge.doctor.model import check_deployment, check_detector, check_model
-from edge.publish.durable import outbox_path
+from edge.publish.database import outbox_path
 from edge.publish.message import origin_of
 
 

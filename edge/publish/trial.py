@@ -29,7 +29,7 @@ class _TrialGate(Gate):
 
     def __init__(self, origin: Origin, *, properties: bool) -> None:
         super().__init__(origin, properties=properties)
-        self._topics = {origin.topic(KIND).encode(): _empty}
+        self._topics = {origin.topic(KIND).encode(): (_empty, 0)}
 
 
 def _empty(data: bytes) -> bytes:
