@@ -10,6 +10,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.egress.command import egress
 from convert.command_line import run_verbs
 
 app = typer.Typer(
@@ -45,6 +46,9 @@ def studio(
         table.add_row(step, f"{1000 * seconds:.1f}", "once a portrait" if step == "fit" else f"{seconds / whole:.0%}")
     Console().print(table)
     Console().print(f"{1 / whole:.0f} frames a second and core; rendering alone {1 / spent['render']:.0f}")
+
+
+app.command()(egress)
 
 
 def main() -> None:
