@@ -165,9 +165,12 @@ class Audit:
     def _check_message(self, packet: Packet) -> list[str]:
         if packet.topic.startswith("affect/") and packet.topic.rpartition("/")[0] + "/" != self._device:
             return ["a topic of another device"]
-        if not packet.topic.startswith("affect/") and not all(map(self._vocabulary.knows, packet.topic.split("/"))):
+        if not packet.topic.startswith("affect/") and not self._vocabulary.knows(packet.topic):
             return ["a topic that is none of the program's"]
+        before = self._payloads.numbers
         problems = self._payloads.problems(packet.topic, packet.payload)
+        if packet.name == "PUBLISH":
+            self.ledger.seen["number sent"] += self._payloads.numbers - before
         if not problems and packet.name == "PUBLISH" and kind_of(packet.topic) == "window":
             self._note_window(packet.payload)
         return problems

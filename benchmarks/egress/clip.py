@@ -11,10 +11,10 @@ from edge.camera.scene import Scene
 from edge.clock import FileClock
 from edge.config import CameraConfig
 
-_FPS, _WIDTH, _HEIGHT = 10, 480, 360
+_FPS, _WIDTH, _HEIGHT = 10, 320, 240
 
 
-def draw_clip(path: Path, *, seconds: float = 70) -> Path:
+def draw_clip(path: Path, *, seconds: float = 65) -> Path:
     """Writes the drawn scene as MJPEG in AVI; a bit over a minute of it makes the device report its health too.
 
     Raises:

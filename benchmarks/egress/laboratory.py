@@ -10,7 +10,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -103,7 +103,13 @@ def find_mosquitto() -> str:
 
 
 def record(
-    video: Path, folder: Path, *, pace: str = "fast", launcher: Path = LAUNCHER, timeout_s: float = 600
+    video: Path,
+    folder: Path,
+    *,
+    pace: str = "fast",
+    launcher: Path = LAUNCHER,
+    more: Mapping[str, str] | None = None,
+    timeout_s: float = 600,
 ) -> Recording:
     """Runs the device on a video until its end, and keeps everything that it did.
 
@@ -112,6 +118,7 @@ def record(
         folder: an empty folder for the run; belongs to the caller.
         pace: `fast`, or `file` for the video's own time.
         launcher: what starts `edge`; another one plants leaks.
+        more: environment variables for such a launcher.
         timeout_s: after so long a run is ended as stuck.
 
     Raises:
@@ -139,7 +146,7 @@ def record(
             "AFFECT_EDGE_ASSETS": str(detector.parent),
             "NOTIFY_SOCKET": str(folder / "notify"),
             "EGRESS_KEYS": str(folder / "keys"),
-        }
+        } | dict(more or {})
         begun_s = time.monotonic()
         with (folder / "stdout").open("wb") as out, (folder / "stderr").open("wb") as err:
             try:

@@ -7,7 +7,7 @@ import sqlite3
 from pathlib import Path
 from typing import Any
 
-from benchmarks.egress.ledger import Ledger
+from benchmarks.egress.ledger import Ledger, describe
 from benchmarks.egress.pages import Cell, Database, PageError
 from benchmarks.egress.payloads import PayloadReader
 from edge.publish.database import Row, memory_database
@@ -90,7 +90,7 @@ class OutboxReader:
             good = value is None or (isinstance(value, int) and abs(value) <= _LARGEST)
             if column == "payload" and known is not None:
                 for problem in self._payloads.problems(self._topic, value):
-                    self._ledger.find(sink, f"a kept window, {problem}")
+                    self._ledger.find(sink, f"a kept window, {problem}; {describe(value)}")
                 self._ledger.seen["kept window"] += 1
                 good = True
             elif column == "digest" and known is not None:

@@ -5,16 +5,18 @@ Knows no field by name. What is added to the structs of `edge.publish.payload` i
 
 from __future__ import annotations
 
+import pkgutil
 import re
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from importlib import import_module
 from typing import Any, cast
 
 import msgspec
 from msgspec import inspect
 
 from benchmarks.egress.vocabulary import Vocabulary
-from edge.publish import payload as contract
+from edge import publish
 from edge.publish.schema import KINDS
 
 _ROUNDED = re.compile(r"rounded to (0\.0*1|1)\b")
@@ -28,11 +30,15 @@ class PayloadReader:
     Args:
         vocabulary: what may stand in a text.
         epoch: of the outbox; the one random text that a window has.
+
+    Attributes:
+        numbers: how many have been judged, in all messages together.
     """
 
     def __init__(self, vocabulary: Vocabulary, epoch: str) -> None:
         self._vocabulary = vocabulary
         self._epoch = epoch
+        self.numbers = 0
 
     def problems(self, topic: str, data: bytes) -> list[str]:
         """What is wrong with a message; empty when nothing is."""
@@ -51,6 +57,7 @@ class PayloadReader:
 
     def _judge(self, path: str, value: Any, info: inspect.Type, said: str) -> Iterator[str]:
         info, said = _choose(info, value, said)
+        self.numbers += isinstance(value, int | float) and not isinstance(value, bool)
         if value is None or value is msgspec.UNSET or isinstance(value, bool):
             return
         if isinstance(value, msgspec.Struct):
@@ -81,10 +88,12 @@ class PayloadReader:
             yield f"{path}: a value of a kind that no message has"
 
     def _text(self, path: str, text: str) -> Iterator[str]:
-        """A text is known as a whole, or in its parts between slashes, of which one may be the epoch."""
-        if self._vocabulary.knows(text):
-            return
-        if not all(part == self._epoch or self._vocabulary.knows(part, 0) for part in text.split("/")):
+        """A text is known as a whole, or it is the epoch, or an id: known words and numbers around the epoch."""
+        parts = text.split("/")
+        of_epoch = self._epoch in parts and all(
+            part == self._epoch or self._vocabulary.knows(part, numbers=True, depth=0) for part in parts
+        )
+        if not of_epoch and not self._vocabulary.knows(text):
             yield f"{path}: a text that is neither configured nor one of the program's own, {len(text)} characters"
 
 
@@ -95,15 +104,19 @@ def kind_of(topic: str) -> str:
 
 
 def _structs(topic: str) -> list[type[msgspec.Struct]]:
-    """The structs that a topic may carry: its own, or for a topic outside the contract any that a release added."""
+    """The structs that a topic may carry: its own, or for a topic outside the contract any that `edge.publish` has."""
     if kind_of(topic) != "other":
         return [cast("type[msgspec.Struct]", KINDS[kind_of(topic)])]
-    added = [
+    if topic.startswith("affect/"):
+        return []
+    modules = [import_module(f"{publish.__name__}.{found.name}") for found in pkgutil.iter_modules(publish.__path__)]
+    return [
         kind
-        for kind in vars(contract).values()
-        if isinstance(kind, type) and issubclass(kind, msgspec.Struct) and kind not in KINDS.values()
+        for module in modules
+        for kind in vars(module).values()
+        if isinstance(kind, type) and issubclass(kind, msgspec.Struct) and kind.__module__ == module.__name__
+        if kind not in KINDS.values() and kind.__struct_fields__
     ]
-    return [] if topic.startswith("affect/") else [kind for kind in added if msgspec.structs.fields(kind)]
 
 
 def _choose(info: inspect.Type, value: Any, said: str) -> tuple[inspect.Type, str]:

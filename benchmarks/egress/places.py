@@ -33,6 +33,8 @@ _READ = {
     r"/proc/(cpuinfo|meminfo|stat|mounts|filesystems|version)": "number of cores and memory",
     r"/proc/sys/(kernel/random/boot_id|kernel/[a-z_]+|vm/[a-z_]+)": "settings of the kernel",
     r"/sys/devices/system/(cpu|node)(/.*)?|/sys/fs/cgroup/.*|/sys/kernel/mm/.*": "number of cores and memory",
+    r"/sys/(class/(thermal|hwmon)|devices/(platform|virtual/thermal))(/.*)?": "the board's temperature and its throttling",
+    r"/proc/device-tree/.*": "which board it is",
     r"/run/systemd/timesync(/.*)?": "whether the clock is right",
     r"/dev/(null|urandom|random)": "nothing, and random numbers",
 }

@@ -56,6 +56,8 @@ class Process:
             "memfd_create": self._memory_file,
             "clone": self._clone,
             "clone3": self._clone,
+            "fork": self._clone,
+            "vfork": self._clone,
             "execve": self._execute,
             "prctl": self._control_process,
             "prlimit64": self._limit,
@@ -125,7 +127,7 @@ class Process:
             self._ledger.find("memory file", "a file in memory that is on no list")
 
     def _clone(self, call: Call) -> None:
-        if "CLONE_THREAD" in call.arguments[0] or "CLONE_THREAD" in " ".join(call.arguments):
+        if "CLONE_THREAD" in " ".join(call.arguments):
             self._ledger.touch("threads", "the process's own")
         else:
             self._ledger.find("processes", "a child process was made")

@@ -19,6 +19,10 @@ from benchmarks.egress.laboratory import Recording, find_mosquitto
 from benchmarks.egress.tracing import strace_version
 from edge.release import VERSION, commit
 
+_NUMBERS = (
+    "A number is believed to mean what its field says. A program that wanted to deceive could put another one there; "
+    "in this run it would have had {numbers} numbers for it, each rounded as the contract says, in {messages} messages."
+)
 _LIMITS = (
     "The kernel, its drivers, the firmware and an accelerator's driver are believed: what they do on their own is not "
     "seen from here.",
@@ -96,7 +100,7 @@ def make_report(recording: Recording, audit: Audit, *, source: str) -> Report:
         findings=[{"where": finding.where, "what": finding.what} for finding in ledger.findings],
         rows=audit.rows,
         unexercised=audit.unexercised,
-        limits=list(_LIMITS),
+        limits=[_numbers_limit(audit), *_LIMITS],
     )
 
 
@@ -159,6 +163,12 @@ def _verdict(audit: Audit) -> str:
         f"Passed: each of the {total} bytes that the process wrote in {sum(s.writes for s in ledger.sinks.values())} "
         f"writes to {len(ledger.sinks)} places is accounted for, and none of them is part of a picture."
     )
+
+
+def _numbers_limit(audit: Audit) -> str:
+    seen = audit.ledger.seen
+    messages = sum(count for name, count in seen.items() if name.startswith("PUBLISH"))
+    return _NUMBERS.format(numbers=seen["number sent"], messages=messages)
 
 
 def _table(head: tuple[str, ...], rows: Iterable[tuple[Any, ...]]) -> str:

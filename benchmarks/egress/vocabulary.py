@@ -46,7 +46,8 @@ class Vocabulary:
 
     def __init__(self, config: Config, manifest: Manifest, sha256: str, root: Path | None = None) -> None:
         folder = root or Path(edge.__file__).parent
-        self.own = {VERSION, commit(), manifest.name, sha256, *strings_of(msgspec.to_builtins(config))}
+        self.own = {VERSION, commit(), manifest.name, str(manifest.version), sha256}
+        self.own |= set(strings_of(msgspec.to_builtins(config)))
         self.constants: set[str] = set()
         self.log_lines: list[tuple[str, re.Pattern[str]]] = []
         self.composed: list[re.Pattern[str]] = []
@@ -54,12 +55,18 @@ class Vocabulary:
             self._read(ast.parse(path.read_text(encoding="utf-8")))
         self.constants |= {os.strerror(number) for number in errno.errorcode} | _reasons()
 
-    def knows(self, text: str, depth: int = _DEPTH) -> bool:
-        """Whether a text is a constant, a configured word, a number, or composed of such as the code composes them."""
-        if text in self.own or text in self.constants or _NUMBER.fullmatch(text):
+    def knows(self, text: str, *, numbers: bool = False, depth: int = _DEPTH) -> bool:
+        """Whether a text is a constant, a configured word, or composed of such as the code composes them.
+
+        Args:
+            text: the whole of it.
+            numbers: whether a number may be part of it, as in a log.
+            depth: how deep templates may lie in templates.
+        """
+        if text in self.own or text in self.constants or (numbers and _NUMBER.fullmatch(text)):
             return True
         return depth > 0 and any(
-            all(self.knows(hole, depth - 1) for hole in match.groups())
+            all(self.knows(hole, numbers=numbers, depth=depth - 1) for hole in match.groups())
             for match in (pattern.fullmatch(text) for pattern in self.composed)
             if match
         )
@@ -67,7 +74,7 @@ class Vocabulary:
     def logs(self, level: str, message: str) -> bool:
         """Whether a log message of a level is one of the code's, filled with what may stand there."""
         return any(
-            all(map(self.knows, match.groups()))
+            all(self.knows(hole, numbers=True) for hole in match.groups())
             for known, pattern in self.log_lines
             if level == known and (match := pattern.fullmatch(message)) is not None
         )
