@@ -23,6 +23,7 @@ from edge.publish.payload import decode_window
 
 _WRITES = {"write", "writev", "pwrite64", "pwritev", "pwritev2"}
 _OUTBOX = "outbox.db"
+_COUNTER_BYTES = 8
 _MEMORY_FILE = "memory file runtime-log"
 # What a run has to show before its silence means anything.
 _EXPECTED = (
@@ -102,6 +103,8 @@ class Audit:
             self._outbox.wrote(name, name.removeprefix(f"<run>/{_OUTBOX}"), offset, data)
         elif name in ("standard error", _MEMORY_FILE, "<run>/keys"):
             self._streams.setdefault(name, bytearray()).extend(data)
+        elif target.startswith("anon_inode:[eventfd") and len(data) == _COUNTER_BYTES:
+            self.ledger.account(name, "a counter that wakes a thread", len(data))
         elif data:
             self.ledger.find(name, f"bytes that nothing of the program writes there: {describe(data)}")
 
@@ -150,11 +153,11 @@ class Audit:
             if packet.message_id not in (0, expected_id):
                 problems.append("its number is not the next one")
             expected_id += 1
-        if packet.topic:
+        if packet.topic:  # of a CONNECT that of the last will, which the broker may speak
             problems += self._check_message(packet)
+            self._sent.add((packet.topic, packet.payload))
         if name == "PUBLISH":
             name += f" {kind_of(packet.topic)}"
-            self._sent.add((packet.topic, packet.payload))
         for problem in problems:
             self.ledger.find(WIRE, f"{name}: {problem}; {describe(packet.payload)}")
         self.ledger.seen[name] += 1

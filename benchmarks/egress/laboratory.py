@@ -6,6 +6,7 @@ import datetime as dt
 import ipaddress
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -33,6 +34,7 @@ from edge.errors import AssetError, EdgeError
 HOST = "localhost"
 PASSWORD = "egress-laboratory"  # noqa: S105 - of a broker that lives for seconds, on loopback
 LAUNCHER = Path(__file__).with_name("launcher.py")
+_LAST_WORD_S = 3.0
 _ONE_DAY = dt.timedelta(days=1)
 _CONFIG = """\
 [device]
@@ -109,7 +111,7 @@ def record(
     pace: str = "fast",
     launcher: Path = LAUNCHER,
     more: Mapping[str, str] | None = None,
-    timeout_s: float = 600,
+    timeout_s: float | None = None,
 ) -> Recording:
     """Runs the device on a video until its end, and keeps everything that it did.
 
@@ -119,7 +121,7 @@ def record(
         pace: `fast`, or `file` for the video's own time.
         launcher: what starts `edge`; another one plants leaks.
         more: environment variables for such a launcher.
-        timeout_s: after so long a run is ended as stuck.
+        timeout_s: after so long a run is ended as stuck; None for a video of any length.
 
     Raises:
         DataError: the video is not there, or the run never ended.
@@ -149,21 +151,28 @@ def record(
         } | dict(more or {})
         begun_s = time.monotonic()
         with (folder / "stdout").open("wb") as out, (folder / "stderr").open("wb") as err:
+            process = subprocess.Popen(
+                trace_command(folder / "trace", [sys.executable, *command]),
+                cwd=folder,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=err,
+                start_new_session=True,
+            )
             try:
-                done = subprocess.run(
-                    trace_command(folder / "trace", [sys.executable, *command]),
-                    cwd=folder,
-                    env=environment,
-                    stdin=subprocess.DEVNULL,
-                    stdout=out,
-                    stderr=err,
-                    timeout=timeout_s,
-                    check=False,
-                )
+                exit_code = process.wait(timeout_s)
             except subprocess.TimeoutExpired:
                 raise DataError(f"{video.name}: the device did not reach its end within {timeout_s:.0f} s") from None
+            finally:
+                if process.poll() is None:  # strace's end alone would set the device free
+                    os.killpg(process.pid, signal.SIGKILL)
+                    process.wait()
         seconds = time.monotonic() - begun_s
-        time.sleep(0.2)  # the last messages are on their way to the subscriber
+        # The device's last word, or the broker's for it; what was sent before has come before.
+        until_s = time.monotonic() + _LAST_WORD_S
+        while not any(b'"offline"' in payload for _, payload in heard) and time.monotonic() < until_s:
+            time.sleep(0.02)
     keys = folder / "keys"
     return Recording(
         folder=folder,
@@ -171,9 +180,9 @@ def record(
         calls=read_calls(folder, "trace"),
         keys=keys.read_text("ascii") if keys.exists() else "",
         heard=list(heard),
-        exit_code=done.returncode,
+        exit_code=exit_code,
         seconds=seconds,
-        command="python -B -m edge run --config config.toml",
+        command="edge run --config config.toml",
     )
 
 

@@ -33,7 +33,7 @@ _READ = {
     r"/proc/(cpuinfo|meminfo|stat|mounts|filesystems|version)": "number of cores and memory",
     r"/proc/sys/(kernel/random/boot_id|kernel/[a-z_]+|vm/[a-z_]+)": "settings of the kernel",
     r"/sys/devices/system/(cpu|node)(/.*)?|/sys/fs/cgroup/.*|/sys/kernel/mm/.*": "number of cores and memory",
-    r"/sys/(class/(thermal|hwmon)|devices/(platform|virtual/thermal))(/.*)?": "the board's temperature and its throttling",
+    r"/sys/(class/(thermal|hwmon)|devices/(platform|virtual/thermal))(/.*)?": "the board's temperature and throttling",
     r"/proc/device-tree/.*": "which board it is",
     r"/run/systemd/timesync(/.*)?": "whether the clock is right",
     r"/dev/(null|urandom|random)": "nothing, and random numbers",
@@ -56,9 +56,9 @@ class Places:
 
     def __init__(self, run: Path, video: Path, assets: Path) -> None:
         code = Path(edge.__file__).resolve().parent
-        # sys.path too: an environment may borrow the packages of another one.
-        python = {sys.prefix, sys.base_prefix, *sysconfig.get_paths().values(), *filter(None, sys.path)}
-        python -= {str(code.parent)}
+        # An environment may borrow the packages of another one.
+        borrowed = [path for path in sys.path if path.endswith(("site-packages", "dist-packages"))]
+        python = {sys.prefix, sys.base_prefix, *sysconfig.get_paths().values(), *borrowed}
         named = {str(video): "<video>", str(run): "<run>", str(assets): "<assets>", str(code): "<code>"}
         named |= {str(Path(__file__).parent): "<instrument>"}
         for path in python:

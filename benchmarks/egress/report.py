@@ -81,7 +81,8 @@ def make_report(recording: Recording, audit: Audit, *, source: str) -> Report:
         clean=audit.clean,
         ran={
             "date": f"{dt.datetime.now(dt.timezone.utc):%Y-%m-%d %H:%M} UTC",
-            "command": f"`{recording.command}`, watched by {strace_version()}",
+            "command": f"`{recording.command}`, started by a launcher that has TLS note its keys, watched by "
+            f"{strace_version()}",
             "release": f"affect-edge {VERSION}, commit {_commit()}",
             "model": f"the bundle that ships, SHA-256 {audit.model_sha256}",
             "video": f"{source}, {video.stat().st_size} bytes, SHA-256 {_sha256(video)}",

@@ -32,6 +32,7 @@ _LEVELS = {
 _CONVERSION = re.compile(r"%[-+ #0]*\d*(?:\.\d+)?([a-z%])")
 _NUMBER = re.compile(r"-?\d{1,15}(?:\.\d{1,3})?")
 _NUMBERS = {"d": r"-?\d{1,15}", "g": r"-?\d{1,7}(?:\.\d{1,6})?", "f": r"-?\d{1,12}(?:\.\d{1,3})?", "x": "[0-9a-f]{1,8}"}
+_LONGEST = 512  # characters of a text that is composed: more would take long to take apart
 _DEPTH = 2  # a text within a template within a template, no further
 
 
@@ -65,7 +66,9 @@ class Vocabulary:
         """
         if text in self.own or text in self.constants or (numbers and _NUMBER.fullmatch(text)):
             return True
-        return depth > 0 and any(
+        if depth == 0 or len(text) > _LONGEST:
+            return False
+        return any(
             all(self.knows(hole, numbers=numbers, depth=depth - 1) for hole in match.groups())
             for match in (pattern.fullmatch(text) for pattern in self.composed)
             if match
@@ -73,7 +76,7 @@ class Vocabulary:
 
     def logs(self, level: str, message: str) -> bool:
         """Whether a log message of a level is one of the code's, filled with what may stand there."""
-        return any(
+        return len(message) <= 4 * _LONGEST and any(
             all(self.knows(hole, numbers=True) for hole in match.groups())
             for known, pattern in self.log_lines
             if level == known and (match := pattern.fullmatch(message)) is not None

@@ -121,7 +121,6 @@ def test_a_log_line_is_one_of_the_codes_templates(
     assert (ledger.findings == []) is known
 
 
-PUBLISH = b"\x30\x0a\x00\x01t\x00\x00payl"
 PUBLISH = bytes([0x30, 2 + 1 + 1 + 4]) + b"\x00\x01t\x00payl"
 
 
