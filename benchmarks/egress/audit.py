@@ -68,7 +68,7 @@ class Audit:
 
     @property
     def clean(self) -> bool:
-        """Whether nothing was found, in a run that published windows with scores."""
+        """Whether nothing was found, in a run that published at least one window."""
         return not self.ledger.findings and bool(self.ledger.seen["PUBLISH window"])
 
     def _epoch(self) -> str:

@@ -8,11 +8,6 @@ from typing import Annotated, Literal
 
 import typer
 
-from benchmarks.egress.audit import Audit
-from benchmarks.egress.clip import draw_clip
-from benchmarks.egress.laboratory import find_mosquitto, record
-from benchmarks.egress.report import as_json, as_markdown, make_report
-from benchmarks.egress.tracing import require_trace
 from convert.errors import DataError
 from convert.progress import Progress
 
@@ -34,6 +29,12 @@ def egress(
 
     Example: python -m benchmarks egress store.mp4 --report egress-report.md
     """
+    from benchmarks.egress.audit import Audit
+    from benchmarks.egress.clip import draw_clip
+    from benchmarks.egress.laboratory import find_mosquitto, record
+    from benchmarks.egress.report import as_json, as_markdown, make_report
+    from benchmarks.egress.tracing import require_trace
+
     if report is not None and report.suffix not in (".md", ".json"):
         raise DataError(f"{report}: a report is written as .md or .json")
     if video is not None and not video.is_file():

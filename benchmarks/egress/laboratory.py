@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import ipaddress
+import json
 import os
 import shutil
 import signal
@@ -43,7 +44,7 @@ name = "witness"
 tags = {{ zone = "entrance" }}
 [camera]
 backend = "replay"
-path = "{video}"
+path = {video}
 pace = "{pace}"
 [window]
 window_s = 10
@@ -137,7 +138,7 @@ def record(
         (folder / "password").write_text(PASSWORD)
         (folder / "password").chmod(0o600)
         (folder / "home").mkdir()
-        text = _CONFIG.format(video=video.absolute(), pace=pace, host=HOST, port=port)
+        text = _CONFIG.format(video=json.dumps(str(video.resolve())), pace=pace, host=HOST, port=port)
         (folder / "config.toml").write_text(text, encoding="utf-8")
         command = ["-B", str(launcher), "run", "--config", "config.toml"]
         environment = {

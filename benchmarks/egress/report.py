@@ -29,7 +29,8 @@ _LIMITS = (
     "Side channels are not looked for: when a message is sent, how long a computation takes, how much current flows.",
     "It holds for this run, this version and these settings. Another camera backend or engine has to be run again.",
     "In its handshake TLS sends random numbers and a public key. They look like noise by design, so their content "
-    "cannot be judged; their length is fixed and stands in the table.",
+    "cannot be judged; their length is fixed and stands in the table. The same holds for the outbox's `epoch`, four "
+    "random bytes made once, and for the salts in the head of SQLite's log, which stay on the device.",
     "What people conclude from the numbers that are meant to leave is not covered: they are counts and averages of "
     "several visits, an expression is not a feeling, and visits are not unique visitors.",
     "Root on the device, or who takes out its storage, is outside of this; on the storage lie only the files named "

@@ -83,6 +83,15 @@ def test_the_clean_run_showed_everything_that_a_device_sends(audit: Audit, clean
     assert clean.exit_code == 0
 
 
+def test_a_clip_of_real_people_leaves_nothing_either(laboratory: None, clips: Path, tmp_path: Path) -> None:
+    clip = clips / "face-demographics-walking-and-pause.mp4"
+    if not clip.is_file():
+        pytest.skip(f"{clip.name} is not on this machine")
+    audit = Audit(record(clip, tmp_path, timeout_s=300))
+    assert audit.ledger.findings == []
+    assert audit.ledger.seen["PUBLISH window"] >= 1
+
+
 def test_the_report_says_what_a_reader_needs_and_no_path_of_this_machine(audit: Audit, clean: Recording) -> None:
     report = make_report(clean, audit, source="a drawn scene")
     text = as_markdown(report)
