@@ -16,6 +16,7 @@ import msgspec
 import edge
 from benchmarks.egress.audit import Audit
 from benchmarks.egress.laboratory import Recording, find_mosquitto
+from benchmarks.egress.ledger import Touch
 from benchmarks.egress.tracing import strace_version
 from edge.release import VERSION, commit
 
@@ -98,7 +99,9 @@ def make_report(recording: Recording, audit: Audit, *, source: str) -> Report:
             for sink in sorted(ledger.sinks.values(), key=lambda sink: -sink.size)
         ],
         seen=dict(sorted(ledger.seen.items())),
-        touches=[{"name": t.name, "times": t.times, "why": t.why} for t in ledger.touches.values()],
+        touches=[
+            {"name": t.name, "times": t.times, "why": t.why} for t in sorted(ledger.touches.values(), key=_by_reason)
+        ],
         findings=[{"where": finding.where, "what": finding.what} for finding in ledger.findings],
         rows=audit.rows,
         unexercised=audit.unexercised,
@@ -151,6 +154,10 @@ def as_markdown(report: Report) -> str:
         "\n".join(f"- {limit}" for limit in report.limits),
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def _by_reason(touch: Touch) -> tuple[str, str]:
+    return touch.why, touch.name
 
 
 def _verdict(audit: Audit) -> str:

@@ -5,6 +5,7 @@ Needs root, since the device seals its memory against its own user, with strace,
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
 from collections.abc import Callable
@@ -37,7 +38,7 @@ def laboratory() -> None:
 def clean(laboratory: None, detector_asset: Path, tmp_path_factory: pytest.TempPathFactory) -> Recording:
     """One run without a leak, long enough that the device also reports its health."""
     folder = tmp_path_factory.mktemp("clean")
-    return record(draw_clip(tmp_path_factory.mktemp("clip") / "scene.avi"), folder, timeout_s=300)
+    return record(draw_clip(tmp_path_factory.mktemp("clip") / "scene.avi", seconds=61), folder, timeout_s=300)
 
 
 @pytest.fixture(scope="module")
@@ -81,6 +82,22 @@ def test_the_clean_run_showed_everything_that_a_device_sends(audit: Audit, clean
     assert audit.ledger.sinks[WIRE].accounted["MQTT PUBLISH window"] > 1000
     assert len(clean.heard) == sum(audit.ledger.seen[f"PUBLISH {kind}"] for kind in ("window", "status", "health"))
     assert clean.exit_code == 0
+
+
+def test_three_more_bytes_in_any_write_are_found(clean: Recording) -> None:
+    """One write to each place, in turn, made three bytes longer."""
+    writes = {"write", "pwrite64", "sendto"}
+    last = {call.descriptor()[1] if call.name != "sendto" else call.arguments[0]: call
+            for call in clean.calls if call.name in writes and not call.failed}  # fmt: skip
+    assert len(last) >= 9
+    for place, call in last.items():
+        data = call.arguments[1].removesuffix('"') + '\\xff\\xd8\\xff"'
+        longer = dataclasses.replace(
+            call, arguments=(call.arguments[0], data, *call.arguments[2:]), result=call.result + 3
+        )
+        calls = [longer if other is call else other for other in clean.calls]
+        audit = Audit(dataclasses.replace(clean, calls=calls))
+        assert audit.ledger.findings, place
 
 
 def test_a_clip_of_real_people_leaves_nothing_either(laboratory: None, clips: Path, tmp_path: Path) -> None:
