@@ -16,6 +16,7 @@ from benchmarks.egress.calls import Call, read_calls
 from benchmarks.egress.laboratory import BrokerMissingError, find_mosquitto
 from benchmarks.egress.ledger import Ledger
 from benchmarks.egress.logs import check_log
+from benchmarks.egress.network import Network
 from benchmarks.egress.packets import PacketError, read_packets
 from benchmarks.egress.pages import PAGE, Database, PageError
 from benchmarks.egress.payloads import PayloadReader
@@ -256,6 +257,32 @@ def test_a_system_call_that_is_on_no_list_is_found(
 ) -> None:
     Process(ledger, Places(tmp_path, tmp_path / "video", tmp_path / "assets"), vocabulary).judge(call)
     assert len(ledger.findings) == 1
+
+
+def _hex(data: bytes) -> str:
+    return '"' + "".join(f"\\x{byte:02x}" for byte in data) + '"'
+
+
+@pytest.mark.parametrize(("name", "known"), [(b"\x06broker\x07example", True), (b"\x0c2f396a2f4141\x07example", False)])
+def test_a_dns_question_is_for_the_brokers_name(ledger: Ledger, name: bytes, known: bool) -> None:
+    network = Network(ledger, "broker.example", 8883, "/run/notify")
+    network.handlers["socket"](_call("socket", "AF_INET", "SOCK_DGRAM", "0", answer="3<UDP:[1]>"))
+    address = f"{{sa_family=AF_INET, sin_port=htons(53), sin_addr=inet_addr({_hex(b'10.0.0.1')})}}"
+    network.handlers["connect"](_call("connect", "3<UDP:[1]>", address, "16"))
+    question = bytes(12) + name + b"\0\0\1\0\1"
+    network.handlers["sendto"](replace(_call("sendto", "3<UDP:[1]>", _hex(question)), result=len(question)))
+    ledger.balance()
+    assert (ledger.findings == []) is known
+
+
+def test_the_service_manager_is_told_three_words_only(ledger: Ledger) -> None:
+    network = Network(ledger, "broker.example", 8883, "/run/notify")
+    network.handlers["socket"](_call("socket", "AF_UNIX", "SOCK_DGRAM", "0", answer="3<UNIX-DGRAM:[1]>"))
+    address = f"{{sa_family=AF_UNIX, sun_path={_hex(b'/run/notify')}}}"
+    for word, findings in ((b"READY=1", 0), (b"STATUS=pixels", 1)):
+        call = _call("sendto", "3<UNIX-DGRAM:[1]>", _hex(word), "7", "0", address, "110")
+        network.handlers["sendto"](replace(call, result=len(word)))
+        assert len(ledger.findings) == findings
 
 
 def test_a_sink_that_nobody_understood_does_not_balance(ledger: Ledger) -> None:
