@@ -10,6 +10,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.egress.command import egress
 from convert.command_line import run_verbs
 
 app = typer.Typer(
@@ -66,6 +67,9 @@ def soak(
 
     if not soak_and_tell(minutes, seed, fps, out, keep):
         raise typer.Exit(1)
+
+
+app.command()(egress)
 
 
 def main() -> None:

@@ -1,0 +1,1 @@
+"""The proof that no picture leaves: the real device process under strace, and every byte it wrote accounted for."""
