@@ -13,6 +13,7 @@ from convert.commands.recipe import recipe
 from convert.commands.studio import studio
 from convert.commands.teacher import teacher
 from convert.commands.train import train
+from convert.commands.verify import verify
 
 app = typer.Typer(
     help="From data to a bundle: teacher, studio, train, quantize, evidence, pack, evaluate; or recipe for all of it.",
@@ -20,7 +21,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for verb in (teacher, studio, train, quantize, evidence, pack, evaluate, recipe):
+for verb in (teacher, studio, train, quantize, evidence, pack, verify, evaluate, recipe):
     app.command()(verb)
 
 

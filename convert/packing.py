@@ -14,16 +14,20 @@ import msgspec
 from convert.errors import TrainingError
 from convert.evaluation import Device
 from convert.golden import GOLDEN_FILE, make_golden, tolerances
-from convert.model_card import CARD_FILE, write_card
+from convert.model_card import write_card
 from convert.quantization.tensors import BACKBONE_FILE, HEAD_FILE, describe_backbone, describe_head
 from convert.recipe import Recipe
+from convert.signing import Signer
 from edge.affect.golden import check_golden
+from edge.affect.verification import CARD_FILE, LICENCE_FILE
 from edge.bundle import FORMAT, MANIFEST, Bundle, Crop, Golden, Manifest, Metric, Source, load_bundle
 from edge.errors import EdgeError
 from edge.geometry import CropRule
+from edge.signature import SIGNATURE
 
 NETWORK = "shallow Inception-ResNet {width:g} at {size} px, int8; LSTM step of {units} units, float32"
 RUNTIMES = {"litert": ">=2.3.0", "tflite": ">=2.14.0"}
+_LICENCE = Path(__file__).parent.parent / "LICENSE"
 _DOS_EPOCH = (1980, 1, 1, 0, 0, 0)  # a ZIP of the same files is the same bytes
 
 
@@ -81,11 +85,15 @@ def assemble(
     golden = Golden(file=GOLDEN_FILE, tolerance=tolerances(manifest))
     manifest = msgspec.structs.replace(manifest, golden=golden)
     files[CARD_FILE] = write_card(manifest, evidence).encode()
+    files[LICENCE_FILE] = _LICENCE.read_bytes()  # which every copy has to come with
     return _seal(manifest, files)
 
 
-def write_folder(bundle: Bundle, folder: Path) -> dict[str, dict[str, float]]:
-    """Writes a bundle's folder anew and proves it as a device would; returns what `prove` does.
+def write_folder(bundle: Bundle, folder: Path, signer: Signer | None = None) -> dict[str, dict[str, float]]:
+    """Writes a bundle's folder anew, signed if there is a signer, and proves it as a device would.
+
+    Returns:
+        What `prove` does.
 
     Raises:
         TrainingError: the folder holds something else than a bundle; nothing is deleted then.
@@ -98,6 +106,8 @@ def write_folder(bundle: Bundle, folder: Path) -> dict[str, dict[str, float]]:
     fresh.mkdir(parents=True)
     for name, data in (*bundle.files.items(), (MANIFEST, encode(bundle.manifest))):
         (fresh / name).write_bytes(data)
+    if signer is not None:
+        (fresh / SIGNATURE).write_bytes(signer.sign((fresh / MANIFEST).read_bytes()))
     worst = prove(fresh)
     shutil.rmtree(folder, ignore_errors=True)
     fresh.rename(folder)
@@ -105,10 +115,15 @@ def write_folder(bundle: Bundle, folder: Path) -> dict[str, dict[str, float]]:
 
 
 def write_zip(folder: Path, path: Path) -> None:
-    """Writes a bundle's folder as a ZIP, the same bytes each time, and proves it."""
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+    """Writes a bundle's folder as a ZIP, the same bytes each time and on every machine, and proves it.
+
+    Stored, not deflated: compressors differ from one zlib to the next, and int8 weights hardly shrink.
+    """
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
         for file in sorted(folder.iterdir()):
-            archive.writestr(zipfile.ZipInfo(file.name, _DOS_EPOCH), file.read_bytes(), zipfile.ZIP_DEFLATED)
+            entry = zipfile.ZipInfo(file.name, _DOS_EPOCH)
+            entry.create_system, entry.external_attr = 3, 0o100644 << 16  # a regular file, as Unix writes it
+            archive.writestr(entry, file.read_bytes())
     prove(path)
 
 

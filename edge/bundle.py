@@ -1,7 +1,8 @@
 """Model bundles: a folder, or the same as a ZIP, with `manifest.json`, graphs, golden vectors and a model card.
 
 Reads a bundle whole into memory, checked: every file is listed with its SHA-256 and nothing unlisted is there.
-Refuses links, duplicate or unsafe names and oversize. Runs nothing: `edge.affect.golden` proves the graphs.
+Refuses links, duplicate or unsafe names and oversize, and before it decodes anything a manifest that the trusted key
+did not sign. Runs nothing: `edge.affect.golden` proves the graphs.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import io
 import zipfile
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +22,7 @@ from numpy.typing import NDArray
 
 from edge.errors import BundleError
 from edge.geometry import CropRule
+from edge.signature import SIGNATURE, PublicKey
 
 FORMAT = 1
 MANIFEST = "manifest.json"
@@ -141,11 +144,15 @@ class Bundle:
         manifest: decoded.
         files: every listed file's bytes by name.
         sha256: of the manifest's exact bytes; through the hashes in it, of the whole bundle.
+        signature: the bytes of `manifest.sig`, checked or not; None if it has none.
+        signed_by: fingerprint of the trusted key that the signature was checked with; None if none was asked for.
     """
 
     manifest: Manifest
     files: Mapping[str, bytes]
     sha256: str
+    signature: bytes | None = None
+    signed_by: str | None = None
 
     def golden(self) -> dict[str, NDArray[Any]]:
         """The golden arrays by name.
@@ -166,15 +173,18 @@ def default_bundle() -> Path:
     return Path(__file__).parent / "bundles" / "default"
 
 
-def load_bundle(path: Path) -> Bundle:
+def load_bundle(path: Path, public_key: Path | None = None) -> Bundle:
     """Reads and verifies a bundle.
 
     Args:
         path: a folder, or a ZIP of one with its files at the top.
+        public_key: PEM file of the key that must have signed it; None accepts an unsigned one.
 
     Raises:
         BundleError: names the file and what is wrong with it.
+        ConfigError: the key cannot be used.
     """
+    key = PublicKey(public_key) if public_key else None
     if path.is_dir():
         files = _read_folder(path)
     elif path.is_file():
@@ -184,16 +194,26 @@ def load_bundle(path: Path) -> Bundle:
     raw = files.pop(MANIFEST, None)
     if raw is None:
         raise BundleError(f"{path}: has no {MANIFEST}")
+    signature = files.pop(SIGNATURE, None)
+    if key is not None:
+        key.check(raw, signature, path)
     manifest = _decode(raw, path)
     _check_files(manifest, files, path)
-    return Bundle(manifest=manifest, files=files, sha256=hashlib.sha256(raw).hexdigest())
+    return Bundle(
+        manifest=manifest,
+        files=files,
+        sha256=hashlib.sha256(raw).hexdigest(),
+        signature=signature,
+        signed_by=key.fingerprint if key else None,
+    )
 
 
 def _decode(raw: bytes, path: Path) -> Manifest:
     try:
         form = msgspec.json.decode(raw, type=dict[str, Any]).get("format")
         if form != FORMAT:
-            raise BundleError(f"{path}: bundle format {form} is not {FORMAT}, the one this release reads")
+            fix = "; update affect-edge" if isinstance(form, int) and form > FORMAT else ""
+            raise BundleError(f"{path}: bundle format {form} is not {FORMAT}, the one this release reads{fix}")
         return msgspec.json.decode(raw, type=Manifest)
     except msgspec.MsgspecError as error:
         raise BundleError(f"{path}/{MANIFEST}: {error}") from error
@@ -246,9 +266,11 @@ def _read_zip(path: Path) -> dict[str, bytes]:
                     or (mode and mode & 0o170000 == 0o120000)
                 ):
                     raise BundleError(f"{path}: {name} is a duplicate, a link or in a folder")
+                if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+                    raise BundleError(f"{path}: {name} is neither stored nor deflated")
                 if entry.file_size > _MAX_FILE_BYTES:
                     raise BundleError(f"{path}: {name} is larger than {_MAX_FILE_BYTES} bytes")
                 files[name] = archive.read(entry)
-    except (zipfile.BadZipFile, OSError, EOFError, RuntimeError, NotImplementedError) as error:
+    except (zipfile.BadZipFile, zlib.error, OSError, EOFError, RuntimeError, NotImplementedError) as error:
         raise BundleError(f"{path}: neither a folder nor a readable ZIP ({error})") from error
     return files

@@ -129,9 +129,10 @@ class EngineConfig(_Section, frozen=True, kw_only=True):
 
 
 class ModelConfig(_Section, frozen=True, kw_only=True):
-    """`bundle`: a folder or ZIP; empty for the one that ships."""
+    """`bundle`: a folder or ZIP; empty for the one that ships. `public_key`: who must have signed it (a PEM file)."""
 
     bundle: str = ""
+    public_key: str = ""
 
 
 class WindowConfig(_Section, frozen=True, kw_only=True):
@@ -320,7 +321,7 @@ def _anchor(config: Config, folder: Path) -> Config:
         config,
         camera=replace(config.camera, **anchored(config.camera, "path")),
         face=replace(config.face, **anchored(config.face, "model")),
-        model=replace(config.model, **anchored(config.model, "bundle")),
+        model=replace(config.model, **anchored(config.model, "bundle", "public_key")),
         mqtt=replace(config.mqtt, **mqtt),
         outbox=replace(config.outbox, **anchored(config.outbox, "path")),
     )

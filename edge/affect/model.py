@@ -10,6 +10,7 @@ from edge.affect.golden import check_golden
 from edge.affect.stream import Stream
 from edge.bundle import Bundle, default_bundle, load_bundle
 from edge.config import EngineConfig, ModelConfig
+from edge.engines.installed import require_version
 from edge.engines.litert import LiteRtEngine
 
 
@@ -34,11 +35,17 @@ def load_model(model: ModelConfig, engine: EngineConfig) -> AffectModel:
     """Loads and proves a bundle.
 
     Raises:
-        BundleError: it is incomplete or altered, or computes something else here than where it was made.
+        BundleError: it is incomplete, altered, not signed as asked or too new, or computes something else here than
+            where it was made.
+        ConfigError: the public key cannot be used.
         EngineError: the runtime or delegate cannot be used.
     """
-    bundle = load_bundle(Path(model.bundle) if model.bundle else default_bundle())
+    bundle = load_bundle(
+        Path(model.bundle) if model.bundle else default_bundle(),
+        Path(model.public_key) if model.public_key else None,
+    )
     manifest = bundle.manifest
+    require_version(engine.runtime, manifest.runtimes.get(engine.runtime), manifest.name)
     backbone = Backbone(
         LiteRtEngine(
             bundle.files[manifest.backbone.file],

@@ -150,6 +150,19 @@ def test_truncated_archive_is_refused(folder: Path, tmp_path: Path, size: int) -
         load_bundle(path)
 
 
+@pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_archive_that_is_damaged_inside_is_refused(folder: Path, tmp_path: Path, method: int) -> None:
+    path = tmp_path / "b.zip"
+    with zipfile.ZipFile(path, "w", method) as archive:
+        for file in sorted(folder.iterdir()):
+            archive.write(file, file.name)
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2 : len(data) // 2 + 64] = b"\xff" * 64
+    path.write_bytes(data)
+    with pytest.raises(BundleError):
+        load_bundle(path)
+
+
 def golden_with(folder: Path, **changed: np.ndarray) -> None:
     with np.load(folder / "golden.npz") as archive:
         arrays = {name: archive[name] for name in archive.files}
