@@ -5,6 +5,8 @@ from __future__ import annotations
 import typer
 
 from convert.command_line import run_verbs
+from convert.commands.audit import audit
+from convert.commands.compile_graph import compile_for_edge_tpu
 from convert.commands.evaluate import evaluate
 from convert.commands.evidence import evidence
 from convert.commands.pack import pack
@@ -21,8 +23,9 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for verb in (teacher, studio, train, quantize, evidence, pack, verify, evaluate, recipe):
+for verb in (teacher, studio, train, quantize, evidence, pack, verify, audit, evaluate, recipe):
     app.command()(verb)
+app.command("compile")(compile_for_edge_tpu)
 
 
 def main() -> None:

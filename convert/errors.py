@@ -15,3 +15,9 @@ class TrainingError(EdgeError, RuntimeError):
     """A stage lacks what an earlier stage makes, or its result is not what the device needs."""
 
     exit_code = 1
+
+
+class CompilerError(EdgeError, RuntimeError):
+    """The Edge TPU's compiler is not here, or gave up; the message says what it said."""
+
+    exit_code = 5
