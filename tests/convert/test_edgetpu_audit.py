@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -21,7 +18,6 @@ from convert.edgetpu.rules import RULES
 from convert.errors import DataError
 from edge.bundle import default_bundle
 
-REPO = Path(__file__).resolve().parents[2]
 TYPES = {name.lower(): value for name, value in vars(schema.TensorType).items() if isinstance(value, int)}
 BACKBONE = (default_bundle() / "backbone.tflite").read_bytes()
 HEAD = (default_bundle() / "head.tflite").read_bytes()
@@ -441,38 +437,26 @@ def test_what_is_no_graph_is_refused_in_words(model: bytes) -> None:
         read_network(model, "m.tflite")
 
 
-def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "convert", "audit", *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        cwd=REPO,
-        env={**os.environ, "NO_COLOR": "1", "COLUMNS": "120"},
-        timeout=120,
-        check=False,
-    )
-
-
-def test_command_tells_each_operator_and_ends_with_a_summary() -> None:
-    done = run(default_bundle())
+def test_command_tells_each_operator_and_ends_with_a_summary(convert_verb: Callable[..., Any]) -> None:
+    done = convert_verb("audit", default_bundle())
     assert done.returncode == 0, done.stderr
     assert sum(line.endswith("  Edge TPU") for line in done.stdout.splitlines()) == 58
     assert "backbone.tflite: 58 of 58 operators on the Edge TPU" in done.stdout
     assert "head stays on the CPU by design" in done.stdout
 
 
-def test_command_ends_with_one_unless_it_was_planned() -> None:
-    done = run(default_bundle() / "head.tflite")
+def test_command_ends_with_one_unless_it_was_planned(convert_verb: Callable[..., Any]) -> None:
+    done = convert_verb("audit", default_bundle() / "head.tflite")
     assert done.returncode == 1
     assert "head.tflite: 0 of 20 operators on the Edge TPU." in done.stdout
-    planned = run(default_bundle() / "head.tflite", "--cpu", "all", "--json")
+    planned = convert_verb("audit", default_bundle() / "head.tflite", "--cpu", "all", "--json")
     assert planned.returncode == 0
     record = json.loads(planned.stdout)
     assert (record["mapped"], record["unplanned_on_cpu"], len(record["operators"])) == (0, 0, 20)
 
 
-def test_command_names_a_file_that_is_not_there() -> None:
-    done = run("none.tflite")
+def test_command_names_a_file_that_is_not_there(convert_verb: Callable[..., Any]) -> None:
+    done = convert_verb("audit", "none.tflite")
     assert done.returncode == 2
     assert done.stderr == "convert: none.tflite: cannot be read (No such file or directory)\n"
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import subprocess
-import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -62,20 +62,10 @@ def shipped_run(tmp_path: Path) -> Path:
     return tmp_path / "run"
 
 
-def verify(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "convert", "verify", *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        cwd=REPO,
-        env={**os.environ, "NO_COLOR": "1", "COLUMNS": "120"},
-        timeout=120,
-        check=False,
-    )
-
-
-def test_signed_bundle_verifies_and_says_by_whom(signed: Path, keys: tuple[Path, Path]) -> None:
-    done = verify(signed, "--public-key", keys[1], "--json")
+def test_signed_bundle_verifies_and_says_by_whom(
+    convert_verb: Callable[..., Any], signed: Path, keys: tuple[Path, Path]
+) -> None:
+    done = convert_verb("verify", signed, "--public-key", keys[1], "--json")
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
     assert found["signed_by"] == Signer(keys[0]).fingerprint
@@ -83,16 +73,16 @@ def test_signed_bundle_verifies_and_says_by_whom(signed: Path, keys: tuple[Path,
     assert found["sha256"] == load_bundle(signed).sha256
 
 
-def test_refusal_is_one_line_and_exit_code_four(keys: tuple[Path, Path]) -> None:
-    done = verify(default_bundle(), "--public-key", keys[1])
+def test_refusal_is_one_line_and_exit_code_four(convert_verb: Callable[..., Any], keys: tuple[Path, Path]) -> None:
+    done = convert_verb("verify", default_bundle(), "--public-key", keys[1])
     assert done.returncode == 4
     assert done.stdout == ""
     (line,) = done.stderr.splitlines()
     assert "is not signed" in line
 
 
-def test_shipped_bundle_verifies_without_a_key() -> None:
-    done = verify(default_bundle())
+def test_shipped_bundle_verifies_without_a_key(convert_verb: Callable[..., Any]) -> None:
+    done = convert_verb("verify", default_bundle())
     assert done.returncode == 0, done.stderr
     assert "signature  none" in done.stdout
     assert "reproduced on litert" in done.stdout
@@ -135,21 +125,27 @@ def test_zip_does_not_depend_on_a_compressor(signed: Path, tmp_path: Path) -> No
 
 
 def test_pack_signs_and_states_the_licence_of_own_data(
-    shipped_run: Path, keys: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    convert_verb: Callable[..., Any],
+    shipped_run: Path,
+    keys: tuple[Path, Path],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     out = tmp_path / "out"
     pack(shipped_run, out, "mine", 3, "2026-01-02", tmp_path / "out.zip", keys[0], ["mydata=CC-BY-4.0"])
     assert Signer(keys[0]).fingerprint in capsys.readouterr().out
-    done = verify(tmp_path / "out.zip", "--public-key", keys[1])
+    done = convert_verb("verify", tmp_path / "out.zip", "--public-key", keys[1])
     assert done.returncode == 0, done.stderr
     assert "mine 3, made 2026-01-02" in done.stdout
     assert {s.name: s.licence for s in load_bundle(out).manifest.sources}["mydata"] == "CC-BY-4.0"
     assert load_bundle(out).files["LICENSE"] == (REPO / "LICENSE").read_bytes()
 
 
-def test_own_data_without_a_licence_is_packed_but_not_verified(shipped_run: Path, tmp_path: Path) -> None:
+def test_own_data_without_a_licence_is_packed_but_not_verified(
+    convert_verb: Callable[..., Any], shipped_run: Path, tmp_path: Path
+) -> None:
     pack(shipped_run, tmp_path / "out", "mine", 1, "2026-01-02")
-    done = verify(tmp_path / "out")
+    done = convert_verb("verify", tmp_path / "out")
     assert done.returncode == 4
     assert "source 'mydata' states no licence; pack it with --licence mydata=SPDX-IDENTIFIER" in done.stderr
 
