@@ -18,7 +18,8 @@ from convert.commands.train import train
 from convert.commands.verify import verify
 
 app = typer.Typer(
-    help="From data to a bundle: teacher, studio, train, quantize, evidence, pack, evaluate; or recipe for all of it.",
+    help="From data to a bundle: teacher, studio, train, quantize, evidence, pack, evaluate; or recipe for all of it. "
+    "verify judges a bundle; audit and compile are for an Edge TPU.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,

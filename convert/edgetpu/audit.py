@@ -13,11 +13,13 @@ from typing import Literal
 
 from convert.edgetpu.layers import Layer, Network, read_network
 from convert.edgetpu.rules import NEWEST_RUNTIME, refusals, unreadable
+from convert.errors import DataError
 
 ON_CHIP_BYTES = 8 * 1024 * 1024
 # The most that published logs show cached of a graph which needs more: 6.86 MiB (issue 60) and 6.89 MiB (issue 512).
 CACHED_BYTES = round(6.89 * 1024 * 1024)
 EVERYTHING = "all"
+_COMPILED = "edgetpu-custom-op"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -103,9 +105,11 @@ def audit(model: bytes, name: str, *, runtime: int = NEWEST_RUNTIME) -> Audit:
         runtime: version of the Edge TPU runtime on the device, 10 to 14.
 
     Raises:
-        DataError: it is no TensorFlow Lite graph.
+        DataError: it is no TensorFlow Lite graph, or what the compiler made of one.
     """
     network = read_network(model, name)
+    if any(layer.operator == _COMPILED for layer in network.layers):
+        raise DataError(f"{name}: is compiled for the Edge TPU already; audit the graph that it was made from")
     rejected = tuple(dict.fromkeys(_rejections(network)))
     verdicts = _place(network, runtime)
     if rejected:

@@ -437,6 +437,20 @@ def test_what_is_no_graph_is_refused_in_words(model: bytes) -> None:
         read_network(model, "m.tflite")
 
 
+def test_graph_that_was_compiled_already_is_told_apart() -> None:
+    graph = one("CUSTOM")
+    graph.model.operatorCodes[0].customCode = b"edgetpu-custom-op"
+    with pytest.raises(DataError, match="compiled for the Edge TPU already"):
+        judge(graph)
+
+
+def test_custom_operator_is_named_and_refused() -> None:
+    graph = one("CUSTOM")
+    graph.model.operatorCodes[0].customCode = b"TFLite_Detection_PostProcess"
+    (verdict,) = judge(graph).verdicts
+    assert (verdict.layer.operator, verdict.place) == ("TFLite_Detection_PostProcess", "cpu")
+
+
 def test_command_tells_each_operator_and_ends_with_a_summary(convert_verb: Callable[..., Any]) -> None:
     done = convert_verb("audit", default_bundle())
     assert done.returncode == 0, done.stderr

@@ -179,3 +179,8 @@ def test_signature_is_over_the_bytes_that_were_written(signed: Path, keys: tuple
     (folder / MANIFEST).write_bytes(compact)  # the same values, other bytes
     with pytest.raises(BundleError, match="manifest was changed"):
         load_bundle(folder, keys[1])
+
+
+@pytest.mark.parametrize("verb", ["verify", "audit", "compile", "pack"])
+def test_help_has_an_example(convert_verb: Callable[..., Any], verb: str) -> None:
+    assert f"Example: python -m convert {verb}" in " ".join(convert_verb(verb, "--help").stdout.split())
