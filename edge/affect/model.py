@@ -44,6 +44,11 @@ def load_model(model: ModelConfig, engine: EngineConfig) -> AffectModel:
         Path(model.bundle) if model.bundle else default_bundle(),
         Path(model.public_key) if model.public_key else None,
     )
+    return prepare_model(bundle, engine)
+
+
+def prepare_model(bundle: Bundle, engine: EngineConfig) -> AffectModel:
+    """Makes a bundle that was read already ready to run; raises what `load_model` does of the graphs."""
     manifest = bundle.manifest
     require_version(engine.runtime, manifest.runtimes.get(engine.runtime), manifest.name)
     backbone = Backbone(

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from edge.affect.model import load_model
+from edge.affect.model import prepare_model
 from edge.bundle import Bundle, load_bundle
-from edge.config import EngineConfig, ModelConfig
+from edge.config import EngineConfig
 from edge.engines.installed import installed_version
 from edge.errors import BundleError
 
@@ -49,8 +49,7 @@ def verify_bundle(path: Path, public_key: Path | None = None) -> Verification:
     here = [runtime for runtime in supported if installed_version(runtime)]
     if not here:
         raise BundleError(f"{path}: none of its runtimes is installed here ({', '.join(supported) or 'it names none'})")
-    model = ModelConfig(bundle=str(path), public_key=str(public_key or ""))
-    golden = {name: load_model(model, EngineConfig(runtime=name)).golden for name in here}  # type: ignore[arg-type]
+    golden = {name: prepare_model(bundle, EngineConfig(runtime=name)).golden for name in here}  # type: ignore[arg-type]
     return Verification(
         bundle=bundle, golden=golden, missing_runtimes=tuple(name for name in supported if name not in here)
     )

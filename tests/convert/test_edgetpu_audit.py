@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,7 @@ from convert.edgetpu.rules import RULES
 from convert.errors import DataError
 from edge.bundle import default_bundle
 
+REPO = Path(__file__).resolve().parents[2]
 TYPES = {name.lower(): value for name, value in vars(schema.TensorType).items() if isinstance(value, int)}
 BACKBONE = (default_bundle() / "backbone.tflite").read_bytes()
 HEAD = (default_bundle() / "head.tflite").read_bytes()
@@ -262,7 +265,7 @@ BROKEN: dict[str, tuple[Callable[[], Graph], str]] = {
     "batch of two": (lambda: one("RELU", (2, 4, 4, 8)), "outside the 3 innermost dimensions (2×4×4×8)"),
     "five dimensions": (lambda: one("RELU", (1, 2, 4, 4, 8)), "outside the 3 innermost dimensions"),
     "per-channel fully connected": (lambda: connecting(scales=4), "one scale a channel"),
-    "per-channel fully connected, as TensorFlow 2.21 writes it": (
+    "per-channel fully connected, in its own version": (
         lambda: connecting(scales=4, version=12),
         "operator version 12, the compiler reads up to 9",
     ),
@@ -479,3 +482,34 @@ def test_command_names_a_file_that_is_not_there(convert_verb: Callable[..., Any]
 def test_what_our_converter_makes_is_taken_whole(tiny_run: Path) -> None:
     found = audit((tiny_run / "backbone.tflite").read_bytes(), "backbone.tflite")
     assert {v.place for v in found.verdicts} == {"tpu"}
+
+
+CONVERSION = """
+import sys
+import numpy as np
+from convert.keras_runtime import keras, tf
+
+for name, batch, per_tensor in (("plain", 1, True), ("per-channel", 1, False), ("dynamic", None, True)):
+    image = keras.Input((8, 8, 3), batch_size=batch)
+    features = keras.layers.GlobalAveragePooling2D()(keras.layers.Conv2D(4, 3, activation="relu6")(image))
+    network = keras.Model(image, keras.layers.Dense(5)(features))
+    converter = tf.lite.TFLiteConverter.from_keras_model(network)
+    converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    converter.representative_dataset = lambda: ([np.full((1, 8, 8, 3), n / 4, np.float32)] for n in range(4))
+    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+    converter.inference_input_type = converter.inference_output_type = tf.int8
+    converter._experimental_disable_per_channel_quantization_for_dense_layers = per_tensor
+    open(f"{sys.argv[1]}/{name}.tflite", "wb").write(converter.convert())
+"""
+
+
+@pytest.mark.slow
+def test_what_the_converter_does_unless_told_otherwise_is_refused(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", CONVERSION, tmp_path]
+    done = subprocess.run(command, cwd=REPO, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+    found = {path.stem: audit(path.read_bytes(), path.name) for path in tmp_path.iterdir()}
+    assert found["plain"].unplanned() == []
+    (dense,) = found["per-channel"].unplanned()
+    assert (dense.layer.operator, dense.reasons) == ("FULLY_CONNECTED", ("has one scale a channel",))
+    assert any("fixed batch of 1" in reason for reason in found["dynamic"].rejected)
