@@ -33,16 +33,16 @@ class PublicKey:
             from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_public_key
         except ImportError as error:
             raise ConfigError(
-                f"model.public_key: signatures need the extra ({error}); pip install 'affect-edge[signing]'"
+                f"{path}: checking a signature needs the extra ({error}); pip install 'affect-edge[signing]'"
             ) from error
         try:
             key: Any = load_pem_public_key(path.read_bytes())
         except OSError as error:
-            raise ConfigError(f"model.public_key: {path} cannot be read ({error.strerror})") from error
+            raise ConfigError(f"{path}: the public key cannot be read ({error.strerror})") from error
         except (ValueError, UnsupportedAlgorithm):
             key = None
         if not isinstance(key, Ed25519PublicKey):
-            raise ConfigError(f"model.public_key: {path} is no Ed25519 public key in PEM form; `openssl pkey -pubout`")
+            raise ConfigError(f"{path}: no Ed25519 public key in PEM form; write it with `openssl pkey -pubout`")
         self._path = path
         self._key = key
         self._fingerprint = hashlib.sha256(key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo))
@@ -66,7 +66,7 @@ class PublicKey:
         from cryptography.exceptions import InvalidSignature
 
         if signature is None:
-            raise BundleError(f"{where}: is not signed (no {SIGNATURE}), and model.public_key asks for a signature")
+            raise BundleError(f"{where}: is not signed (no {SIGNATURE}), and the public key given asks for it")
         if len(signature) != _LENGTH:
             raise BundleError(f"{where}: {SIGNATURE} is no Ed25519 signature ({len(signature)} bytes, not 64)")
         try:
