@@ -67,8 +67,11 @@ def refusals(layer: Layer, runtime: int = NEWEST_RUNTIME) -> list[str]:
     for tensor in (*layer.inputs, *layer.outputs):
         if tensor is not None:
             found += filter(None, (_type(tensor), _size(tensor)))
-    if not found:  # the limitations assume what was asked above
-        found += filter(None, (check(layer) for check in rule.checks))
+    try:
+        if not found:  # the limitations assume what was asked above
+            found += filter(None, (check(layer) for check in rule.checks))
+    except (IndexError, TypeError, ValueError, ZeroDivisionError):
+        found.append("lacks an input, an output or a size that it should have")
     return list(dict.fromkeys(found))
 
 

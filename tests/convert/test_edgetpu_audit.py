@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import subprocess
 import sys
@@ -13,6 +14,8 @@ import flatbuffers
 import numpy as np
 import pytest
 from ai_edge_litert import schema_py_generated as schema
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from convert.edgetpu.audit import CACHED_BYTES, Audit, audit
 from convert.edgetpu.layers import read_network
@@ -318,6 +321,33 @@ def test_operator_that_an_older_runtime_lacks_is_named(name: str) -> None:
     assert audit(model, "m", runtime=since).unplanned() == []
     (verdict,) = audit(model, "m", runtime=since - 1).unplanned()
     assert verdict.reasons == (f"needs Edge TPU runtime {since}, the device has {since - 1}",)
+
+
+@pytest.mark.parametrize("name", PLAIN)
+@pytest.mark.parametrize("kept", [0, 1])
+@pytest.mark.parametrize("outputs", [True, False])
+def test_operator_that_lacks_inputs_or_outputs_stops_nothing(name: str, kept: int, outputs: bool) -> None:
+    graph = PLAIN[name]()
+    operator = graph.main.operators[0]
+    operator.inputs = operator.inputs[:kept]
+    operator.outputs = operator.outputs if outputs else []
+    assert len(judge(graph).verdicts) == 1
+
+
+def test_operator_that_lacks_its_weights_is_refused_in_words() -> None:
+    graph = connecting()
+    graph.main.operators[0].inputs = graph.main.operators[0].inputs[:1]
+    assert judge(graph).verdicts[0].reasons == ("lacks an input, an output or a size that it should have",)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, len(HEAD) - 1), st.integers(0, 255)), min_size=1, max_size=8))
+def test_damaged_graph_is_judged_or_refused_and_nothing_else(changes: list[tuple[int, int]]) -> None:
+    damaged = bytearray(HEAD)
+    for position, value in changes:
+        damaged[position] = value
+    with contextlib.suppress(DataError):
+        audit(bytes(damaged), "m")
 
 
 def test_zero_padding_by_concatenation_is_taken() -> None:
