@@ -27,7 +27,7 @@ from edge.signature import SIGNATURE
 
 NETWORK = "shallow Inception-ResNet {width:g} at {size} px, int8; LSTM step of {units} units, float32"
 RUNTIMES = {"litert": ">=2.3.0", "tflite": ">=2.14.0"}
-_LICENCE = Path(__file__).parent.parent / "LICENSE"
+_APACHE = Path(__file__).parent.parent / "LICENSE"
 _DOS_EPOCH = (1980, 1, 1, 0, 0, 0)  # a ZIP of the same files is the same bytes
 
 
@@ -85,8 +85,16 @@ def assemble(
     golden = Golden(file=GOLDEN_FILE, tolerance=tolerances(manifest))
     manifest = msgspec.structs.replace(manifest, golden=golden)
     files[CARD_FILE] = write_card(manifest, evidence).encode()
-    files[LICENCE_FILE] = _LICENCE.read_bytes()  # which every copy has to come with
+    files[LICENCE_FILE] = licence_text(manifest)
     return _seal(manifest, files)
+
+
+def licence_text(manifest: Manifest) -> bytes:
+    """The terms that every copy of a bundle has to come with: Apache's own words, or what the manifest states."""
+    if manifest.licence == "Apache-2.0":
+        return _APACHE.read_bytes()
+    sources = "".join(f"- {source.name}: {source.licence} ({source.origin})\n" for source in manifest.sources)
+    return f"The weights of {manifest.name}: {manifest.licence}\n\nMade from:\n\n{sources}".encode()
 
 
 def write_folder(bundle: Bundle, folder: Path, signer: Signer | None = None) -> dict[str, dict[str, float]]:

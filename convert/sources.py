@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
-from convert.errors import DataError
 from edge.bundle import Source
 
 _USED = {
@@ -55,41 +54,17 @@ _BEHIND = (
 )
 
 
-def parse_licences(stated: Sequence[str]) -> dict[str, str]:
-    """Reads `SOURCE=SPDX` entries: licences by source.
-
-    Raises:
-        DataError: an entry is not of that form.
-    """
-    licences = {}
-    for entry in stated:
-        name, equals, licence = (part.strip() for part in entry.partition("="))
-        if not (name and equals and licence):
-            raise DataError(f"--licence {entry}: is not like mydata=CC-BY-4.0")
-        licences[name] = licence
-    return licences
-
-
-def list_sources(counts: Mapping[str, int], licences: Mapping[str, str] | None = None) -> list[Source]:
+def list_sources(counts: Mapping[str, int]) -> list[Source]:
     """The sources of a run, with how many pictures of each, and the generators behind them.
 
     Args:
         counts: pictures by short name of the data set; names that are not shipped data are recorded as they are.
-        licences: of sources that are not shipped data, by name.
-
-    Raises:
-        DataError: a licence is given for something that the run did not use, or for shipped data, which has its own.
     """
-    licences = licences or {}
-    for name in licences:
-        if name not in counts or name in _USED:
-            own = ", ".join(sorted(counts.keys() - _USED.keys())) or "none"
-            raise DataError(f"--licence {name}: is no source of your own in this run; those are: {own}")
     listed = []
     for name, count in counts.items():
         known = _USED.get(name)
         if known is None:
-            known = Source(name=name, licence=licences.get(name, "not stated"), origin="not stated", use="training")
+            known = Source(name=name, licence="not stated", origin="not stated", use="training")
         listed.append(Source(**{**{f: getattr(known, f) for f in known.__struct_fields__}, "count": count}))
     behind = _BEHIND if counts.keys() & {"diffusionfer", "sfhq"} else ()
     teacher = (_USED["face_landmarker"],) if behind else ()

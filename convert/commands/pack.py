@@ -14,7 +14,7 @@ from convert.commands.evidence import CARD_PART
 from convert.packing import Label, assemble, write_folder, write_zip
 from convert.run import Run
 from convert.signing import Signer
-from convert.sources import list_sources, parse_licences
+from convert.sources import list_sources
 from edge.bundle import Metric
 
 
@@ -27,9 +27,6 @@ def pack(
     archive: Annotated[Path | None, typer.Option("--zip", help="Also write the bundle as this ZIP.")] = None,
     sign: Annotated[
         Path | None, typer.Option("--sign", help="Ed25519 private key, PEM: `openssl genpkey -algorithm ed25519`.")
-    ] = None,
-    licence: Annotated[
-        list[str] | None, typer.Option("--licence", help="SOURCE=SPDX: under what terms your own data may be used.")
     ] = None,
 ) -> None:
     """Packs backbone, head, golden vectors, manifest and model card into a folder, and loads it as a device would.
@@ -46,7 +43,7 @@ def pack(
         folder.read("head.tflite", "train"),
         folder.recipe(),
         Label(name=name, version=version, created=created or time.strftime("%Y-%m-%d", time.gmtime())),
-        sources=list_sources(evaluation["counts"], parse_licences(licence or ())),
+        sources=list_sources(evaluation["counts"]),
         metrics=msgspec.convert(evaluation["metrics"], list[Metric]),
         evidence=part.read_text() if (part := folder.path(CARD_PART)).is_file() else "",
     )

@@ -72,6 +72,5 @@ def check_licences(bundle: Bundle) -> None:
     for source in manifest.sources:
         if source.licence.strip().lower() in _UNSTATED:
             raise BundleError(
-                f"{manifest.name}: source {source.name!r} states no licence; "
-                f"pack it with --licence {source.name}=SPDX-IDENTIFIER"
+                f"{manifest.name}: source {source.name!r} states no licence; pack it anew from a run that states one"
             )

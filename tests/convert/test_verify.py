@@ -14,11 +14,10 @@ import pytest
 
 from convert.commands.pack import pack
 from convert.errors import DataError
-from convert.packing import encode, write_folder, write_zip
+from convert.packing import encode, licence_text, write_folder, write_zip
 from convert.recipe import find_recipe
 from convert.run import Run
 from convert.signing import Signer
-from convert.sources import list_sources, parse_licences
 from edge.bundle import MANIFEST, default_bundle, load_bundle
 from edge.errors import BundleError
 from edge.signature import SIGNATURE
@@ -51,13 +50,13 @@ def signed(keys: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) ->
 
 @pytest.fixture
 def shipped_run(tmp_path: Path) -> Path:
-    """A run's folder as training leaves it, with the shipped graphs and one data set of the user's own."""
+    """A run's folder as training leaves it, with the shipped graphs."""
     bundle = load_bundle(default_bundle())
     run = Run(tmp_path / "run")
     run.start(find_recipe("default"))
     for name in ("backbone.tflite", "head.tflite"):
         run.path(name).write_bytes(bundle.files[name])
-    record = {"counts": {"diffusionfer": 3, "mydata": 2}, "metrics": msgspec.to_builtins(bundle.manifest.metrics)}
+    record = {"counts": {"diffusionfer": 3}, "metrics": msgspec.to_builtins(bundle.manifest.metrics)}
     run.path("evaluation.json").write_text(json.dumps(record))
     return tmp_path / "run"
 
@@ -124,7 +123,7 @@ def test_zip_does_not_depend_on_a_compressor(signed: Path, tmp_path: Path) -> No
         assert {entry.compress_type for entry in archive.infolist()} == {zipfile.ZIP_STORED}
 
 
-def test_pack_signs_and_states_the_licence_of_own_data(
+def test_pack_signs_what_it_writes(
     convert_verb: Callable[..., Any],
     shipped_run: Path,
     keys: tuple[Path, Path],
@@ -132,34 +131,20 @@ def test_pack_signs_and_states_the_licence_of_own_data(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     out = tmp_path / "out"
-    pack(shipped_run, out, "mine", 3, "2026-01-02", tmp_path / "out.zip", keys[0], ["mydata=CC-BY-4.0"])
+    pack(shipped_run, out, "mine", 3, "2026-01-02", tmp_path / "out.zip", sign=keys[0])
     assert Signer(keys[0]).fingerprint in capsys.readouterr().out
     done = convert_verb("verify", tmp_path / "out.zip", "--public-key", keys[1])
     assert done.returncode == 0, done.stderr
     assert "mine 3, made 2026-01-02" in done.stdout
-    assert {s.name: s.licence for s in load_bundle(out).manifest.sources}["mydata"] == "CC-BY-4.0"
     assert load_bundle(out).files["LICENSE"] == (REPO / "LICENSE").read_bytes()
 
 
-def test_own_data_without_a_licence_is_packed_but_not_verified(
-    convert_verb: Callable[..., Any], shipped_run: Path, tmp_path: Path
-) -> None:
-    pack(shipped_run, tmp_path / "out", "mine", 1, "2026-01-02")
-    done = convert_verb("verify", tmp_path / "out")
-    assert done.returncode == 4
-    assert "source 'mydata' states no licence; pack it with --licence mydata=SPDX-IDENTIFIER" in done.stderr
-
-
-@pytest.mark.parametrize("entry", ["mydata", "=MIT", "mydata=", " = "])
-def test_licence_that_says_nothing_is_refused(entry: str) -> None:
-    with pytest.raises(DataError, match="is not like"):
-        parse_licences([entry])
-
-
-@pytest.mark.parametrize("name", ["nobody", "sfhq"])
-def test_licence_of_what_is_not_ones_own_is_refused(name: str) -> None:
-    with pytest.raises(DataError, match="those are: mydata"):
-        list_sources({"mydata": 1, "sfhq": 2}, {name: "MIT"})
+def test_other_terms_than_apache_are_written_out() -> None:
+    manifest = load_bundle(default_bundle()).manifest
+    assert licence_text(manifest) == (REPO / "LICENSE").read_bytes()
+    text = licence_text(msgspec.structs.replace(manifest, licence="research only")).decode()
+    assert "The weights of default: research only" in text
+    assert all(f"- {source.name}: {source.licence}" in text for source in manifest.sources)
 
 
 def test_key_that_cannot_sign_is_named(tmp_path: Path, keys: tuple[Path, Path]) -> None:
