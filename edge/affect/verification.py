@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from edge.affect.model import prepare_model
+from edge.affect.model import prove_offer
 from edge.bundle import Bundle, load_bundle
 from edge.config import EngineConfig
+from edge.engines.choice import Offer, see_as
 from edge.engines.installed import installed_version
 from edge.errors import BundleError
 
@@ -22,8 +23,8 @@ class Verification:
 
     Attributes:
         bundle: read and checked.
-        golden: largest difference met for each golden output, real units, by runtime.
-        missing_runtimes: supported by the bundle, not installed here, so not tried.
+        golden: largest difference met for each golden output, real units, by engine.
+        missing_runtimes: engines of the bundle whose runtime is not installed here, so not tried.
     """
 
     bundle: Bundle
@@ -45,13 +46,17 @@ def verify_bundle(path: Path, public_key: Path | None = None) -> Verification:
     """
     bundle = load_bundle(path, public_key)
     check_licences(bundle)
-    supported = bundle.manifest.golden.tolerance
-    here = [runtime for runtime in supported if installed_version(runtime)]
+    manifest = bundle.manifest
+    offers = [Offer(runtime, runtime, bundle) for runtime in manifest.golden.tolerance]
+    offers += [Offer(engine.name, engine.runtime, see_as(bundle, engine)) for engine in manifest.engines]
+    here = [offer for offer in offers if installed_version(offer.runtime)]
     if not here:
-        raise BundleError(f"{path}: none of its runtimes is installed here ({', '.join(supported) or 'it names none'})")
-    golden = {name: prepare_model(bundle, EngineConfig(runtime=name)).golden for name in here}  # type: ignore[arg-type]
+        named = ", ".join(offer.name for offer in offers) or "it names none"
+        raise BundleError(f"{path}: none of its runtimes is installed here ({named})")
     return Verification(
-        bundle=bundle, golden=golden, missing_runtimes=tuple(name for name in supported if name not in here)
+        bundle=bundle,
+        golden={offer.name: prove_offer(bundle, offer, EngineConfig()).golden for offer in here},
+        missing_runtimes=tuple(offer.name for offer in offers if offer not in here),
     )
 
 
