@@ -5,23 +5,31 @@ from __future__ import annotations
 import typer
 
 from convert.command_line import run_verbs
+from convert.commands.audit import audit
+from convert.commands.compile_graph import compile_for_edge_tpu
 from convert.commands.evaluate import evaluate
 from convert.commands.evidence import evidence
+from convert.commands.ladder import ladder
+from convert.commands.onnx import onnx
 from convert.commands.pack import pack
 from convert.commands.quantize import quantize
 from convert.commands.recipe import recipe
 from convert.commands.studio import studio
 from convert.commands.teacher import teacher
 from convert.commands.train import train
+from convert.commands.verify import verify
 
 app = typer.Typer(
-    help="From data to a bundle: teacher, studio, train, quantize, evidence, pack, evaluate; or recipe for all of it.",
+    help="From data to a bundle: teacher, studio, train, quantize, evidence, pack, or recipe for all of it; "
+    "ladder says what each conversion costs, onnx is for NVIDIA boards, audit and compile are for an Edge TPU, "
+    "verify judges a bundle and evaluate scores it.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for verb in (teacher, studio, train, quantize, evidence, pack, evaluate, recipe):
+for verb in (teacher, studio, train, quantize, evidence, pack, verify, audit, ladder, onnx, evaluate, recipe):
     app.command()(verb)
+app.command("compile")(compile_for_edge_tpu)
 
 
 def main() -> None:

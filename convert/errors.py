@@ -15,3 +15,15 @@ class TrainingError(EdgeError, RuntimeError):
     """A stage lacks what an earlier stage makes, or its result is not what the device needs."""
 
     exit_code = 1
+
+
+class CompilerError(EdgeError, RuntimeError):
+    """The Edge TPU's compiler is not here, or gave up; the message says what it said."""
+
+    exit_code = 5
+
+
+class GateError(EdgeError, RuntimeError):
+    """A conversion cost more agreement than its recipe allows; the message names the step and by how much."""
+
+    exit_code = 9

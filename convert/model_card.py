@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from edge.bundle import Manifest, Metric
 
-CARD_FILE = "MODEL_CARD.md"
-
 _CARD = """\
 # {name}, version {version}
 

@@ -7,6 +7,7 @@ import shutil
 import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 import msgspec
@@ -14,16 +15,21 @@ import msgspec
 from convert.errors import TrainingError
 from convert.evaluation import Device
 from convert.golden import GOLDEN_FILE, make_golden, tolerances
-from convert.model_card import CARD_FILE, write_card
+from convert.model_card import write_card
 from convert.quantization.tensors import BACKBONE_FILE, HEAD_FILE, describe_backbone, describe_head
 from convert.recipe import Recipe
+from convert.signing import Signer
 from edge.affect.golden import check_golden
+from edge.affect.verification import CARD_FILE, LICENCE_FILE
 from edge.bundle import FORMAT, MANIFEST, Bundle, Crop, Golden, Manifest, Metric, Source, load_bundle
+from edge.engines.choice import see_as
 from edge.errors import EdgeError
 from edge.geometry import CropRule
+from edge.signature import SIGNATURE
 
 NETWORK = "shallow Inception-ResNet {width:g} at {size} px, int8; LSTM step of {units} units, float32"
 RUNTIMES = {"litert": ">=2.3.0", "tflite": ">=2.14.0"}
+_APACHE = Path(__file__).parent.parent / "LICENSE"
 _DOS_EPOCH = (1980, 1, 1, 0, 0, 0)  # a ZIP of the same files is the same bytes
 
 
@@ -76,16 +82,28 @@ def assemble(
         files={},
     )
     files = {BACKBONE_FILE: backbone, HEAD_FILE: head}
-    device = Device(_seal(manifest, files))
+    device = Device(seal(manifest, files))
     files[GOLDEN_FILE] = make_golden(device.backbone, device.stream, manifest.head, recipe.backbone.size)
     golden = Golden(file=GOLDEN_FILE, tolerance=tolerances(manifest))
     manifest = msgspec.structs.replace(manifest, golden=golden)
     files[CARD_FILE] = write_card(manifest, evidence).encode()
-    return _seal(manifest, files)
+    files[LICENCE_FILE] = licence_text(manifest)
+    return seal(manifest, files)
 
 
-def write_folder(bundle: Bundle, folder: Path) -> dict[str, dict[str, float]]:
-    """Writes a bundle's folder anew and proves it as a device would; returns what `prove` does.
+def licence_text(manifest: Manifest) -> bytes:
+    """The terms that every copy of a bundle has to come with: Apache's own words, or what the manifest states."""
+    if manifest.licence == "Apache-2.0":
+        return _APACHE.read_bytes()
+    sources = "".join(f"- {source.name}: {source.licence} ({source.origin})\n" for source in manifest.sources)
+    return f"The weights of {manifest.name}: {manifest.licence}\n\nMade from:\n\n{sources}".encode()
+
+
+def write_folder(bundle: Bundle, folder: Path, signer: Signer | None = None) -> dict[str, dict[str, float]]:
+    """Writes a bundle's folder anew, signed if there is a signer, and proves it as a device would.
+
+    Returns:
+        What `prove` does.
 
     Raises:
         TrainingError: the folder holds something else than a bundle; nothing is deleted then.
@@ -98,6 +116,8 @@ def write_folder(bundle: Bundle, folder: Path) -> dict[str, dict[str, float]]:
     fresh.mkdir(parents=True)
     for name, data in (*bundle.files.items(), (MANIFEST, encode(bundle.manifest))):
         (fresh / name).write_bytes(data)
+    if signer is not None:
+        (fresh / SIGNATURE).write_bytes(signer.sign((fresh / MANIFEST).read_bytes()))
     worst = prove(fresh)
     shutil.rmtree(folder, ignore_errors=True)
     fresh.rename(folder)
@@ -105,18 +125,23 @@ def write_folder(bundle: Bundle, folder: Path) -> dict[str, dict[str, float]]:
 
 
 def write_zip(folder: Path, path: Path) -> None:
-    """Writes a bundle's folder as a ZIP, the same bytes each time, and proves it."""
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+    """Writes a bundle's folder as a ZIP, the same bytes each time and on every machine, and proves it.
+
+    Stored, not deflated: compressors differ from one zlib to the next, and int8 weights hardly shrink.
+    """
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
         for file in sorted(folder.iterdir()):
-            archive.writestr(zipfile.ZipInfo(file.name, _DOS_EPOCH), file.read_bytes(), zipfile.ZIP_DEFLATED)
+            entry = zipfile.ZipInfo(file.name, _DOS_EPOCH)
+            entry.create_system, entry.external_attr = 3, 0o100644 << 16  # a regular file, as Unix writes it
+            archive.writestr(entry, file.read_bytes())
     prove(path)
 
 
 def prove(path: Path) -> dict[str, dict[str, float]]:
-    """Loads a bundle and checks its golden vectors on every runtime that is installed here.
+    """Loads a bundle and checks its golden vectors on every engine whose runtime is installed here.
 
     Returns:
-        The largest differences met, by runtime.
+        The largest differences met, by engine.
 
     Raises:
         BundleError: the bundle is broken or a difference is above its tolerance.
@@ -131,6 +156,10 @@ def prove(path: Path) -> dict[str, dict[str, float]]:
                 raise
             continue
         worst[runtime] = check_golden(bundle, device.backbone, device.stream, runtime)
+    for engine in bundle.manifest.engines if find_spec("onnxruntime") else ():
+        seen = see_as(bundle, engine)
+        device = Device(seen, runtime=engine.runtime)
+        worst[engine.name] = check_golden(seen, device.backbone, device.stream, engine.runtime)
     return worst
 
 
@@ -139,7 +168,8 @@ def encode(manifest: Manifest) -> bytes:
     return msgspec.json.format(msgspec.json.encode(manifest), indent=2) + b"\n"
 
 
-def _seal(manifest: Manifest, files: Mapping[str, bytes]) -> Bundle:
+def seal(manifest: Manifest, files: Mapping[str, bytes]) -> Bundle:
+    """A bundle of these files with their hashes in its manifest."""
     hashes = {name: hashlib.sha256(data).hexdigest() for name, data in files.items()}
     sealed = msgspec.structs.replace(manifest, files=hashes)
     return Bundle(manifest=sealed, files=dict(files), sha256=hashlib.sha256(encode(sealed)).hexdigest())

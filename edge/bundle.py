@@ -1,7 +1,8 @@
 """Model bundles: a folder, or the same as a ZIP, with `manifest.json`, graphs, golden vectors and a model card.
 
 Reads a bundle whole into memory, checked: every file is listed with its SHA-256 and nothing unlisted is there.
-Refuses links, duplicate or unsafe names and oversize. Runs nothing: `edge.affect.golden` proves the graphs.
+Refuses links, duplicate or unsafe names and oversize, and before it decodes anything a manifest that the trusted key
+did not sign. Runs nothing: `edge.affect.golden` proves the graphs.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from numpy.typing import NDArray
 
 from edge.errors import BundleError
 from edge.geometry import CropRule
+from edge.signature import SIGNATURE, PublicKey
 
 FORMAT = 1
 MANIFEST = "manifest.json"
@@ -64,6 +66,20 @@ class HeadGraph(_Record, frozen=True, kw_only=True):
     va: Tensor
     next_h: Tensor
     next_c: Tensor
+
+
+class Alternative(_Record, frozen=True, kw_only=True):
+    """The same networks for another runtime: graphs with their own tensors, held to the same golden vectors.
+
+    `needs` is the runtime's version; `tolerance` the largest difference from the golden vectors, real units.
+    """
+
+    name: Annotated[str, msgspec.Meta(pattern="^[a-z0-9-]{1,32}$")]
+    runtime: Literal["onnx"]
+    needs: str
+    backbone: BackboneGraph
+    head: HeadGraph
+    tolerance: Positive
 
 
 class Crop(_Record, frozen=True, kw_only=True):
@@ -111,8 +127,11 @@ class Metric(_Record, frozen=True, kw_only=True):
     sagr: float
 
 
-class Manifest(_Record, frozen=True, kw_only=True):
-    """What a bundle says of itself. `version` only ever rises for one name."""
+class Manifest(_Record, frozen=True, kw_only=True, omit_defaults=True):
+    """What a bundle says of itself. `version` only ever rises for one name.
+
+    `engines`: graphs for other runtimes than LiteRT, preferred first; a bundle may have none.
+    """
 
     format: int
     name: Annotated[str, msgspec.Meta(pattern="^[a-z0-9-]{1,32}$")]
@@ -131,6 +150,7 @@ class Manifest(_Record, frozen=True, kw_only=True):
     sources: list[Source]
     metrics: list[Metric]
     files: dict[FileName, Sha256]
+    engines: list[Alternative] = []
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -141,11 +161,15 @@ class Bundle:
         manifest: decoded.
         files: every listed file's bytes by name.
         sha256: of the manifest's exact bytes; through the hashes in it, of the whole bundle.
+        signature: the bytes of `manifest.sig`, checked or not; None if it has none.
+        signed_by: fingerprint of the trusted key that the signature was checked with; None if none was asked for.
     """
 
     manifest: Manifest
     files: Mapping[str, bytes]
     sha256: str
+    signature: bytes | None = None
+    signed_by: str | None = None
 
     def golden(self) -> dict[str, NDArray[Any]]:
         """The golden arrays by name.
@@ -166,15 +190,18 @@ def default_bundle() -> Path:
     return Path(__file__).parent / "bundles" / "default"
 
 
-def load_bundle(path: Path) -> Bundle:
+def load_bundle(path: Path, public_key: Path | None = None) -> Bundle:
     """Reads and verifies a bundle.
 
     Args:
         path: a folder, or a ZIP of one with its files at the top.
+        public_key: PEM file of the key that must have signed it; None accepts an unsigned one.
 
     Raises:
         BundleError: names the file and what is wrong with it.
+        ConfigError: the key cannot be used.
     """
+    key = PublicKey(public_key) if public_key else None
     if path.is_dir():
         files = _read_folder(path)
     elif path.is_file():
@@ -184,16 +211,26 @@ def load_bundle(path: Path) -> Bundle:
     raw = files.pop(MANIFEST, None)
     if raw is None:
         raise BundleError(f"{path}: has no {MANIFEST}")
+    signature = files.pop(SIGNATURE, None)
+    if key is not None:
+        key.check(raw, signature, path)
     manifest = _decode(raw, path)
     _check_files(manifest, files, path)
-    return Bundle(manifest=manifest, files=files, sha256=hashlib.sha256(raw).hexdigest())
+    return Bundle(
+        manifest=manifest,
+        files=files,
+        sha256=hashlib.sha256(raw).hexdigest(),
+        signature=signature,
+        signed_by=key.fingerprint if key else None,
+    )
 
 
 def _decode(raw: bytes, path: Path) -> Manifest:
     try:
         form = msgspec.json.decode(raw, type=dict[str, Any]).get("format")
         if form != FORMAT:
-            raise BundleError(f"{path}: bundle format {form} is not {FORMAT}, the one this release reads")
+            fix = "; update affect-edge" if isinstance(form, int) and form > FORMAT else ""
+            raise BundleError(f"{path}: bundle format {form} is not {FORMAT}, the one this release reads{fix}")
         return msgspec.json.decode(raw, type=Manifest)
     except msgspec.MsgspecError as error:
         raise BundleError(f"{path}/{MANIFEST}: {error}") from error
@@ -205,7 +242,8 @@ def _check_files(manifest: Manifest, files: Mapping[str, bytes], path: Path) -> 
     unlisted = sorted(files.keys() - manifest.files.keys())
     if unlisted:
         raise BundleError(f"{path}: {unlisted[0]} is not listed in the manifest")
-    for name in (manifest.backbone.file, manifest.head.file, manifest.golden.file):
+    others = [graph.file for engine in manifest.engines for graph in (engine.backbone, engine.head)]
+    for name in (manifest.backbone.file, manifest.head.file, manifest.golden.file, *others):
         if name not in manifest.files:
             raise BundleError(f"{path}: {name} has no hash in the manifest")
     for name, digest in manifest.files.items():

@@ -126,20 +126,26 @@ class FaceConfig(_Section, frozen=True, kw_only=True):
 class EngineConfig(_Section, frozen=True, kw_only=True):
     """Which runtime computes the model, and an optional delegate library for the backbone.
 
+    `auto` takes the best that the bundle has graphs for and that is installed; see `edge.engines.choice`.
     `delegate_fallback`: when the delegate cannot be had, go on with the CPU and say so, instead of not starting.
     """
 
-    runtime: Literal["litert", "tflite"] = "litert"
+    runtime: Literal["auto", "litert", "tflite", "onnx"] = "auto"
     threads: Annotated[int, msgspec.Meta(ge=1, le=16)] = 1
     delegate: str = ""
     delegate_options: dict[str, str] = {}
     delegate_fallback: bool = False
 
+    def __post_init__(self) -> None:
+        if self.delegate and self.runtime == "onnx":
+            raise ValueError("`delegate` is a library for litert and tflite; runtime 'onnx' has providers instead")
+
 
 class ModelConfig(_Section, frozen=True, kw_only=True):
-    """`bundle`: a folder or ZIP; empty for the one that ships."""
+    """`bundle`: a folder or ZIP; empty for the one that ships. `public_key`: who must have signed it (a PEM file)."""
 
     bundle: str = ""
+    public_key: str = ""
 
 
 class WindowConfig(_Section, frozen=True, kw_only=True):
@@ -347,7 +353,7 @@ def _anchor(config: Config, folder: Path) -> Config:
         config,
         camera=replace(config.camera, **anchored(config.camera, "path")),
         face=replace(config.face, **anchored(config.face, "model")),
-        model=replace(config.model, **anchored(config.model, "bundle")),
+        model=replace(config.model, **anchored(config.model, "bundle", "public_key")),
         mqtt=replace(config.mqtt, **mqtt),
         outbox=replace(config.outbox, **anchored(config.outbox, "path")),
     )

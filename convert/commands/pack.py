@@ -13,6 +13,7 @@ from rich.console import Console
 from convert.commands.evidence import CARD_PART
 from convert.packing import Label, assemble, write_folder, write_zip
 from convert.run import Run
+from convert.signing import Signer
 from convert.sources import list_sources
 from edge.bundle import Metric
 
@@ -24,12 +25,18 @@ def pack(
     version: Annotated[int, typer.Option("--version", min=1, help="Rises with each release of one name.")] = 1,
     created: Annotated[str | None, typer.Option("--created", help="Day, YYYY-MM-DD; default today (UTC).")] = None,
     archive: Annotated[Path | None, typer.Option("--zip", help="Also write the bundle as this ZIP.")] = None,
+    sign: Annotated[
+        Path | None, typer.Option("--sign", help="Ed25519 private key, PEM: `openssl genpkey -algorithm ed25519`.")
+    ] = None,
 ) -> None:
     """Packs backbone, head, golden vectors, manifest and model card into a folder, and loads it as a device would.
+
+    With --sign the folder also gets `manifest.sig`, which devices check that name the public key.
 
     Example: python -m convert pack --run out/default --out edge/bundles/default --version 2 --zip out/default.zip
     """
     folder = Run(run)
+    signer = Signer(sign) if sign else None
     evaluation = folder.read_json("evaluation.json", "train")
     bundle = assemble(
         folder.read("backbone.tflite", "quantize"),
@@ -40,11 +47,13 @@ def pack(
         metrics=msgspec.convert(evaluation["metrics"], list[Metric]),
         evidence=part.read_text() if (part := folder.path(CARD_PART)).is_file() else "",
     )
-    worst = write_folder(bundle, out)
+    worst = write_folder(bundle, out, signer)
     if archive is not None:
         write_zip(out, archive)
     console = Console()
     console.print(f"{out}: {name} {version}, {sum(map(len, bundle.files.values()))} bytes, {bundle.sha256}")
+    if signer is not None:
+        console.print(f"signed by key {signer.fingerprint}", soft_wrap=True)
     for runtime, differences in worst.items():
         told = ", ".join(f"{key} {value:.4f}" for key, value in differences.items())
         console.print(f"golden vectors hold on {runtime}: {told}")

@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 from ai_edge_litert import schema_py_generated as schema
 
-_TENSOR_TYPES = {value: name.lower() for name, value in vars(schema.TensorType).items() if isinstance(value, int)}
-_OPERATORS = {value: name for name, value in vars(schema.BuiltinOperator).items() if isinstance(value, int)}
+TENSOR_TYPES = {value: name.lower() for name, value in vars(schema.TensorType).items() if isinstance(value, int)}
+OPERATORS = {value: name for name, value in vars(schema.BuiltinOperator).items() if isinstance(value, int)}
 
 
 class Operator(NamedTuple):
@@ -24,11 +24,11 @@ def list_operators(model: bytes) -> list[Operator]:
     names = []
     for n in range(root.OperatorCodesLength()):
         code = root.OperatorCodes(n)
-        names.append(_OPERATORS[max(code.BuiltinCode(), code.DeprecatedBuiltinCode())])
+        names.append(OPERATORS[max(code.BuiltinCode(), code.DeprecatedBuiltinCode())])
     found = []
     for g in range(root.SubgraphsLength()):
         graph = root.Subgraphs(g)
-        types = [_TENSOR_TYPES[graph.Tensors(t).Type()] for t in range(graph.TensorsLength())]
+        types = [TENSOR_TYPES[graph.Tensors(t).Type()] for t in range(graph.TensorsLength())]
         for o in range(graph.OperatorsLength()):
             op = graph.Operators(o)
             found.append(

@@ -6,6 +6,7 @@ import os
 import platform
 import re
 import subprocess
+from contextlib import suppress
 from datetime import datetime, timezone
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -21,6 +22,7 @@ from edge.errors import ConfigError
 from edge.release import VERSION, commit
 
 FORMAT = 1
+_PACKAGES = {"litert": "ai-edge-litert", "tflite": "tflite-runtime", "onnx": "onnxruntime"}
 _SLUG = re.compile(r"[^a-z0-9]+")
 
 
@@ -88,14 +90,11 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
         return f"{self.date}-{self.commit}-{self.host.device}.json"
 
 
-def describe_host(engine: EngineConfig, name: str = "", *, root: Path = Path("/")) -> Host:
-    """The machine this runs on; `name` replaces what it calls itself."""
+def describe_host(engine: EngineConfig, runtime: str, name: str = "", *, root: Path = Path("/")) -> Host:
+    """The machine this runs on, with the runtime that computes; `name` replaces what it calls itself."""
     model = _first_line(root / "proc/device-tree/model").rstrip("\0") or _cpu_name(root) or platform.machine()
-    package = "ai-edge-litert" if engine.runtime == "litert" else "tflite-runtime"
-    try:
-        runtime = f"{package} {version(package)}"
-    except PackageNotFoundError:
-        runtime = engine.runtime
+    with suppress(KeyError, PackageNotFoundError):  # a build of its own, as JetPack's: its name alone
+        runtime = f"{_PACKAGES[runtime]} {version(_PACKAGES[runtime])}"
     return Host(
         device=_SLUG.sub("-", (name or model).lower()).strip("-")[:48],
         model=model,

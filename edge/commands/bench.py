@@ -67,7 +67,7 @@ def bench(
     result = Result(
         commit=this_commit(),
         date=today(),
-        host=describe_host(chosen.engine, device_name),
+        host=describe_host(chosen.engine, model.runtime, device_name),
         bundle=describe_bundle(model),
         input=f"clip of {clip.stat().st_size} bytes" if clip else "drawn faces, 640 x 480",
         cold=started,

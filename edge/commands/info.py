@@ -12,6 +12,7 @@ import typer
 
 from edge.affect.model import load_model
 from edge.assets import ASSETS, Asset, find_asset, read_asset
+from edge.bundle import Bundle
 from edge.commands import app
 from edge.config import Config, load_config
 from edge.errors import AssetError
@@ -22,6 +23,7 @@ _PACKAGES = (
     "opencv-python-headless",
     "ai-edge-litert",
     "tflite-runtime",
+    "onnxruntime",
     "msgspec",
     "paho-mqtt",
     "typer",
@@ -65,14 +67,25 @@ def gather(config: Config) -> dict[str, Any]:
             "input_px": manifest.crop.size,
             "step_s": manifest.step_s,
             "sha256": model.bundle.sha256,
+            "signature": signature_state(model.bundle),
             "files": manifest.files,
             "golden_max_difference": {name: round(worst, 6) for name, worst in model.golden.items()},
-            "runtime": config.engine.runtime,
+            "runtime": model.runtime,
+            "engine": model.engine,
             "metrics": manifest.metrics,
             "sources": manifest.sources,
         },
         "assets": [_asset_facts(asset) for asset in ASSETS],
     }
+
+
+def signature_state(bundle: Bundle) -> str:
+    """Whether a bundle is signed, and whether anybody checked: a signature without a trusted key proves nothing."""
+    if bundle.signed_by is not None:
+        return f"signed by key {bundle.signed_by}"
+    if bundle.signature is not None:
+        return "signed, not checked: no model.public_key is configured"
+    return "unsigned"
 
 
 def _installed(package: str) -> str | None:
@@ -109,8 +122,9 @@ def _show(facts: dict[str, Any]) -> None:
         ("bundle", f"{bundle['name']} {bundle['version']}, made {bundle['created']}, {bundle['licence']}"),
         ("", bundle["network"]),
         ("", f"{bundle['sha256']}  manifest.json"),
+        ("signature", bundle["signature"]),
         *(("", f"{digest}  {name}") for name, digest in bundle["files"].items()),
-        ("golden", f"reproduced on {bundle['runtime']}; largest difference: {worst}"),
+        ("golden", f"reproduced on {bundle['engine']}; largest difference: {worst}"),
     ]
     for metric in bundle["metrics"]:
         interval = f"[{metric.ccc_low:.2f}, {metric.ccc_high:.2f}]"

@@ -11,6 +11,7 @@ from edge.clock import Clock
 from edge.config import Config, EngineConfig
 from edge.doctor.finding import Finding, failed, failed_with, passed, skipped, warned
 from edge.engines.delegate import probe_delegate
+from edge.engines.litert import installed_runtimes
 from edge.errors import EngineError
 from edge.setup.inventory import coral_speed
 
@@ -35,7 +36,8 @@ def check_accelerator(engine: EngineConfig, *, root: Path = Path("/")) -> list[F
         else:
             findings.append(passed("accelerator bus", f"Coral at {speed:g} Mbit/s"))
     try:
-        probe_delegate(engine)
+        runtime = installed_runtimes()[0] if engine.runtime == "auto" else engine.runtime
+        probe_delegate(engine, runtime)
         findings.append(passed("accelerator", f"{engine.delegate} loads"))
     except EngineError as error:
         finding = failed_with("accelerator", error)

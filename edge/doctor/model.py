@@ -18,7 +18,7 @@ def check_model(config: Config) -> tuple[list[Finding], AffectModel | None]:
     except (BundleError, EngineError) as error:
         return [failed_with("bundle", error)], None
     manifest = model.bundle.manifest
-    said = f"{manifest.name} {manifest.version}, its golden vectors reproduced by {engine.runtime}"
+    said = f"{manifest.name} {manifest.version}, its golden vectors reproduced by {model.runtime}"
     return [passed("bundle", said)], model
 
 

@@ -23,8 +23,8 @@ _PROBE_S = 20.0  # a USB accelerator loads its firmware first
 _REFUSED = 3
 
 
-def find_delegate(engine: EngineConfig) -> Path | None:
-    """The delegate to load, proven in another process; None for the CPU.
+def find_delegate(engine: EngineConfig, runtime: str) -> Path | None:
+    """The delegate to load into a runtime, `litert` or `tflite`, proven in another process; None for the CPU.
 
     Raises:
         EngineError: it cannot be used, and the configuration does not allow the CPU instead.
@@ -32,7 +32,7 @@ def find_delegate(engine: EngineConfig) -> Path | None:
     if not engine.delegate:
         return None
     try:
-        probe_delegate(engine)
+        probe_delegate(engine, runtime)
     except EngineError as error:
         if not engine.delegate_fallback:
             raise
@@ -41,7 +41,7 @@ def find_delegate(engine: EngineConfig) -> Path | None:
     return Path(engine.delegate)
 
 
-def probe_delegate(engine: EngineConfig) -> None:
+def probe_delegate(engine: EngineConfig, runtime: str) -> None:
     """Loads the delegate in another process and lets go of it.
 
     Raises:
@@ -52,7 +52,7 @@ def probe_delegate(engine: EngineConfig) -> None:
         raise EngineError(
             f"engine.delegate: {path} is not there; install the accelerator's library, or correct the path"
         )
-    command = [sys.executable, "-m", __name__, engine.runtime, path, json.dumps(engine.delegate_options)]
+    command = [sys.executable, "-m", __name__, runtime, path, json.dumps(engine.delegate_options)]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=_PROBE_S, check=False)
     except subprocess.TimeoutExpired:
@@ -66,7 +66,7 @@ def probe_delegate(engine: EngineConfig) -> None:
         raise EngineError(said[-1])
     how = _signal_name(-done.returncode) if done.returncode < 0 else f"exit code {done.returncode}"
     raise EngineError(
-        f"engine.delegate: {path} crashes {engine.runtime} here ({how}); the two were built for different versions: "
+        f"engine.delegate: {path} crashes {runtime} here ({how}); the two were built for different versions: "
         "firmware_config/devices says which go together"
     )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -88,3 +89,27 @@ def tiny_run(drawn_data: Path, finder: FaceFinder, tmp_path_factory: pytest.Temp
     folder = tmp_path_factory.mktemp("run") / "tiny"
     train(drawn_data, folder, "tiny", None, None, None, drawn_data / "teacher", None, None, Stage.ALL)
     return folder
+
+
+class Told(NamedTuple):
+    """How a verb ended, and what it said."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+@pytest.fixture
+def convert_verb(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., Told]:
+    """Runs `python -m convert …` in this process, which spares each test its imports."""
+    from convert.__main__ import main
+
+    def run(*arguments: str | Path) -> Told:
+        monkeypatch.setattr("sys.argv", ["convert", *map(str, arguments)])
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            main()
+        said = capsys.readouterr()
+        return Told(int(ended.value.code or 0), said.out, said.err)
+
+    return run

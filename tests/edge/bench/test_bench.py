@@ -127,13 +127,13 @@ def test_energy_counter_that_wraps_is_followed(tmp_path: Path) -> None:
 def test_host_gets_a_name_that_a_file_may_have(name: str) -> None:
     assert all(
         letter.isascii() and (letter.isalnum() or letter == "-")
-        for letter in describe_host(EngineConfig(), name).device
+        for letter in describe_host(EngineConfig(), "litert", name).device
     )
 
 
 def result(model: AffectModel) -> Result:
     return Result(
-        commit="0123456789", date="2026-11-02", host=describe_host(EngineConfig(), "Shelf Pi"), input="drawn",
+        commit="0123456789", date="2026-11-02", host=describe_host(EngineConfig(), "litert", "Shelf Pi"), input="drawn",
         bundle=describe_bundle(model), cold=None, loads=[],
     )  # fmt: skip
 

@@ -42,7 +42,7 @@ def test_working_delegate_is_used_with_its_options_and_the_scores_hold(library: 
 
 def test_refusal_is_told_in_the_library_s_own_words(library: Path) -> None:
     with pytest.raises(EngineError) as caught:
-        find_delegate(engine(library, mode="refuse"))
+        find_delegate(engine(library, mode="refuse"), "litert")
     assert str(library) in str(caught.value)
     assert "no accelerator found" in str(caught.value)
     assert "\n" not in str(caught.value)
@@ -56,15 +56,15 @@ def test_crash_ends_the_probe_and_not_the_device(library: Path) -> None:
 def test_delegate_that_never_returns_is_given_up(library: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(delegate, "_PROBE_S", 1.0)
     with pytest.raises(EngineError, match="did not load within 1 s"):
-        probe_delegate(engine(library, mode="hang"))
+        probe_delegate(engine(library, mode="hang"), "litert")
 
 
 def test_missing_library_and_one_that_is_no_delegate_are_told_apart(tmp_path: Path) -> None:
     with pytest.raises(EngineError, match="is not there; install"):
-        find_delegate(EngineConfig(delegate=str(tmp_path / "libedgetpu.so.1")))
+        find_delegate(EngineConfig(delegate=str(tmp_path / "libedgetpu.so.1")), "litert")
     (tmp_path / "text.so").write_text("no library")
     with pytest.raises(EngineError, match="cannot be loaded"):
-        find_delegate(EngineConfig(delegate=str(tmp_path / "text.so")))
+        find_delegate(EngineConfig(delegate=str(tmp_path / "text.so")), "litert")
 
 
 @pytest.mark.parametrize("mode", ["refuse", "crash"])
@@ -79,5 +79,5 @@ def test_cpu_takes_over_only_where_the_configuration_allows_it(
 
 def test_without_a_delegate_nothing_is_probed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(delegate.subprocess, "run", None)
-    assert find_delegate(EngineConfig()) is None
+    assert find_delegate(EngineConfig(), "litert") is None
     assert load_model(ModelConfig(), EngineConfig()).accelerated is None

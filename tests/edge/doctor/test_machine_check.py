@@ -50,13 +50,13 @@ def test_coral_on_usb_2_is_warned_about_with_its_speed(tmp_path: Path, coral: En
 
 def test_coral_on_usb_3_passes(tmp_path: Path, coral: EngineConfig, found, monkeypatch) -> None:
     plug_coral(tmp_path, "5000")
-    monkeypatch.setattr(machine, "probe_delegate", lambda engine: None)
+    monkeypatch.setattr(machine, "probe_delegate", lambda *_: None)
     findings = check_accelerator(coral, root=tmp_path)
     assert {finding.level for finding in findings} == {Level.PASS}
 
 
 def test_crashing_library_is_a_line_and_only_a_warning_where_the_cpu_may_take_over(tmp_path, coral, found, monkeypatch):
-    def crash(engine: EngineConfig) -> None:
+    def crash(*_: object) -> None:
         raise EngineError("engine.delegate: libedgetpu.so.1 crashes litert here (SIGSEGV); see which go together")
 
     plug_coral(tmp_path, "5000")
