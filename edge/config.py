@@ -124,12 +124,16 @@ class FaceConfig(_Section, frozen=True, kw_only=True):
 
 
 class EngineConfig(_Section, frozen=True, kw_only=True):
-    """Which runtime computes the model, and an optional delegate library for the backbone."""
+    """Which runtime computes the model, and an optional delegate library for the backbone.
+
+    `delegate_fallback`: when the delegate cannot be had, go on with the CPU and say so, instead of not starting.
+    """
 
     runtime: Literal["litert", "tflite"] = "litert"
     threads: Annotated[int, msgspec.Meta(ge=1, le=16)] = 1
     delegate: str = ""
     delegate_options: dict[str, str] = {}
+    delegate_fallback: bool = False
 
 
 class ModelConfig(_Section, frozen=True, kw_only=True):

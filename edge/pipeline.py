@@ -23,7 +23,7 @@ from edge.config import Config
 from edge.errors import EngineError, FrameError
 from edge.face.crop import align_face
 from edge.face.detector import Detector, load_detector
-from edge.face.quality import QualityGate
+from edge.face.quality import QualityGate, quality_gate
 from edge.face.tracker import Tracker, seen
 from edge.health import Health
 from edge.publish import Sink
@@ -238,12 +238,7 @@ def build_pipeline(
         hours=OpeningHours(config.hours, config.device.tz),
         detector=load_detector(face, config.engine),
         tracker=Tracker(),
-        gate=QualityGate(
-            min_face_px=face.min_face_px,
-            max_yaw_deg=face.max_yaw_deg,
-            min_light=face.min_light,
-            min_sharpness=face.min_sharpness,
-        ),
+        gate=quality_gate(face),
         model=model,
         windower=Windower(config.window, clock, step_s=manifest.step_s, reset_s=manifest.reset_s),
         sink=sink,

@@ -22,7 +22,8 @@ from edge.health import Health
 from edge.memory import seal_memory
 from edge.metrics import MetricsServer
 from edge.pipeline import Pipeline, build_pipeline
-from edge.publish.durable import DurableOutbox, outbox_path
+from edge.publish.database import outbox_path
+from edge.publish.durable import DurableOutbox
 from edge.publish.mqtt import make_publisher
 from edge.watchdog import Watchdog
 
