@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from typing import Any, cast, get_args
 
 from edge.errors import ConfigError
@@ -18,6 +19,7 @@ log = logging.getLogger(__name__)
 
 HOST = "127.0.0.1"
 _STOP_S = 3.0
+_SILENCE_S = 5.0  # a client that says nothing for so long is hung up on: each holds a thread
 
 
 class MetricsServer:
@@ -47,6 +49,7 @@ class MetricsServer:
                 f"metrics.port: {HOST}:{port} cannot be opened ({error.strerror or error}); choose another port, or "
                 "allow this one in the service's unit (SocketBindAllow=)"
             ) from error
+        self._server.RequestHandlerClass = _impatient(self._server.RequestHandlerClass)
         log.info("metrics on http://%s:%d/metrics, for this machine only", HOST, port)
 
     @property
@@ -67,6 +70,19 @@ class MetricsServer:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _impatient(handler: Any) -> Any:
+    """The library's request handler, which would wait for ever for a request."""
+
+    class Impatient(handler):  # type: ignore[misc]  # a class known at run time only
+        timeout = _SILENCE_S
+
+        def handle(self) -> None:
+            with suppress(TimeoutError, ConnectionError):  # their end of it; nothing to report
+                super().handle()
+
+    return Impatient
 
 
 class _Collector:

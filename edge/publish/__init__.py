@@ -1,4 +1,7 @@
-"""What leaves the device: aggregated windows, a status and the machine's health, as JSON over MQTT. Nothing else."""
+"""What leaves the device: aggregated windows, a status and the machine's health, as JSON over MQTT. Nothing else.
+
+Home Assistant, where it is asked for, gets a fixed description of these topics besides.
+"""
 
 from __future__ import annotations
 

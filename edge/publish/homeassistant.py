@@ -1,8 +1,8 @@
 """Home Assistant's device discovery: one retained message that tells it how to read the contract's own topics.
 
 Owns its form and its words. Everything in it comes from the configuration and from here; it holds no value that was
-ever measured. Format: home-assistant.io/integrations/mqtt, "Device discovery payload" (known since Home Assistant
-2024.11; read 2026-11).
+ever measured. Format: home-assistant.io/integrations/mqtt, "Device discovery payload", read 2026-11; Home Assistant
+2024.12 and later know it.
 """
 
 from __future__ import annotations

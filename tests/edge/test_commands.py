@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -102,6 +103,18 @@ def test_run_refuses_in_one_line_with_a_documented_code(tmp_path: Path, text: st
     assert said in one_line(
         affect_edge("run", "--config", tmp_path / "config.toml", STATE_DIRECTORY=str(tmp_path)), code
     )
+
+
+@pytest.mark.usefixtures("detector_asset")
+def test_run_refuses_a_metrics_port_that_is_taken(tmp_path: Path) -> None:
+    pytest.importorskip("prometheus_client", reason="needs the `metrics` extra")
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        (tmp_path / "config.toml").write_text(f"[camera]\nbackend = 'scene'\n[metrics]\nport = {port}")
+        done = affect_edge("run", "--config", tmp_path / "config.toml", STATE_DIRECTORY=str(tmp_path))
+    assert f"metrics.port: 127.0.0.1:{port} cannot be opened" in one_line(done, 2)
 
 
 def test_live_camera_that_is_not_there_is_named(tmp_path: Path) -> None:

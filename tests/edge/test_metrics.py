@@ -179,3 +179,13 @@ def test_after_closing_nobody_answers(told: Told) -> None:
     server.close()
     with pytest.raises((urllib.error.URLError, ConnectionError)):
         urllib.request.urlopen(f"http://{host}:{port}/metrics", timeout=1)
+
+
+def test_a_client_that_says_nothing_is_hung_up_on_quietly(
+    told: Told, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("edge.metrics._SILENCE_S", 0.1)
+    with MetricsServer(free_port(), told) as server, socket.create_connection(server.address, timeout=5) as silent:
+        assert silent.recv(1) == b""
+        assert at(samples(scrape(server)), "faces") == 2
+    assert capfd.readouterr().err == ""

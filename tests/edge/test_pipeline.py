@@ -11,13 +11,13 @@ import pytest
 from edge.affect.model import AffectModel, load_model
 from edge.affect.window import Windower
 from edge.camera.hours import OpeningHours
-from edge.clock import NS, FileClock
-from edge.config import EngineConfig, HoursConfig, ModelConfig, WindowConfig
+from edge.clock import NS, Clock, FileClock, SystemClock
+from edge.config import Config, EngineConfig, HoursConfig, ModelConfig, WindowConfig
 from edge.errors import CameraError, EngineError, FrameError
 from edge.face.quality import QualityGate
 from edge.face.tracker import Tracker
 from edge.health import Health
-from edge.pipeline import Pipeline
+from edge.pipeline import Pipeline, build_pipeline
 from edge.schedule import Schedule
 from edge.types import AffectScore, Detection, Frame
 
@@ -229,6 +229,16 @@ def test_health_is_reported_once_a_minute(build: Build) -> None:
     assert (second.latency_ms, second.load.demand) == (None, None)  # time stands still in a replay
     # Of twelve windows with one face each, none has scores.
     assert second.windows == {"scored": 0, "min_visits": 12}
+
+
+@pytest.mark.usefixtures("detector_asset")
+@pytest.mark.parametrize(("clock", "measures"), [(FileClock(), False), (SystemClock(), True)], ids=["file", "live"])
+def test_load_is_measured_where_time_passes_and_nowhere_else(
+    model: AffectModel, new_sink: Any, clock: Clock, measures: bool
+) -> None:
+    camera = ScriptedCamera(0, 30, FileClock())
+    pipeline = build_pipeline(Config(), camera=camera, model=model, sink=new_sink(), clock=clock)
+    assert (pipeline.snapshot().load.demand is not None) == measures
 
 
 @pytest.mark.parametrize("every", [2, 3])

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from edge.clock import FileClock
 from edge.errors import ConfigError
-from edge.publish.example import BUSY, ORIGIN, QUIET, example_windows
+from edge.publish.example import BUSY, ORIGIN, QUIET, example_health, example_windows
 from edge.publish.machine import CameraTroubles, FrameCounts, Level, Rejections, Stages, WindowCounts
 from edge.publish.message import (
     Origin,
@@ -308,3 +308,39 @@ def test_every_field_says_what_it_means():
         for struct in json_schema(kind)["$defs"].values():
             for name, field in struct["properties"].items():
                 assert field.get("description"), f"{kind}.{name}"
+
+
+def test_a_health_message_of_the_first_release_is_still_read():
+    """As 0.1.0 wrote it, before stages had quantiles and boards a word."""
+    text = (
+        b'{"schema":"affect/v1/health","site":"berlin","device":"door","at":"2026-11-02T11:00:00Z","clock":"synced",'
+        b'"uptime_s":86412.3,"frames":{"seen":2592369,"closed":0,"dropped":12,"failed":0},"rejections":{"small":310},'
+        b'"faces":2,"stage_ms":{"detect":3.02,"embed":1.12},"outbox":0,"evicted":0,"refused":0,"reconnects":1}'
+    )
+    assert decode_health(text).frames["seen"] == 2592369
+    assert encode(decode_health(text)) == text
+
+
+def test_a_later_releases_kinds_are_ignored_like_its_fields():
+    health = json.loads(encode(example_health()))
+    health["rejections"]["masked"] = 3
+    health["stage_ms"]["denoise"] = "fast"
+    assert encode(decode_health(json.dumps(health).encode())) == encode(example_health())
+
+
+@pytest.mark.parametrize("field", ["frames", "rejections", "stage_ms", "stage_p95_ms", "camera", "windows"])
+def test_no_text_but_the_contracts_own_can_stand_in_a_health_message(field):
+    given = {"uptime_s": 1.0, "frames": {}, "rejections": {}, "faces": 0, "stage_ms": {}} | {field: {"anna_smiled": 1}}
+    counts = PublishCounts(outbox=0, evicted=0, refused=0, reconnects=0, interrupted=0, resets=0)
+    with pytest.raises(ValueError, match="does not survive"):
+        health_message(HealthReport(**given), ORIGIN, counts, FileClock())
+
+
+@pytest.mark.parametrize(
+    ("windows", "share"),
+    [({}, None), ({"closed": 5}, None), ({"scored": 1, "min_visits": 2, "closed": 5}, 0.67), ({"scored": 4}, 0.0)],
+)
+def test_the_share_of_suppressed_windows_is_of_those_in_which_the_camera_looked(windows, share):
+    report = HealthReport(uptime_s=1.0, frames={}, rejections={}, faces=0, stage_ms={}, windows=windows)
+    counts = PublishCounts(outbox=0, evicted=0, refused=0, reconnects=0, interrupted=0, resets=0)
+    assert decode_health(health_message(report, ORIGIN, counts, FileClock()).payload).suppressed_share == share
