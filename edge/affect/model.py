@@ -50,7 +50,7 @@ def load_model(model: ModelConfig, engine: EngineConfig) -> AffectModel:
 def prepare_model(bundle: Bundle, engine: EngineConfig) -> AffectModel:
     """Makes a bundle that was read already ready to run; raises what `load_model` does of the graphs."""
     manifest = bundle.manifest
-    require_version(engine.runtime, manifest.runtimes.get(engine.runtime), manifest.name)
+    require_version(engine.runtime, manifest)
     backbone = Backbone(
         LiteRtEngine(
             bundle.files[manifest.backbone.file],

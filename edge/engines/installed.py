@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from importlib.metadata import PackageNotFoundError, version
 
+from edge.bundle import Manifest
 from edge.errors import BundleError
 
 _PACKAGES = {"litert": "ai-edge-litert", "tflite": "tflite-runtime", "onnx": "onnxruntime"}
@@ -19,22 +20,23 @@ def installed_version(runtime: str) -> str | None:
         return None
 
 
-def require_version(runtime: str, wanted: str | None, bundle: str) -> None:
+def require_version(runtime: str, manifest: Manifest) -> None:
     """Refuses a bundle that asks for a newer runtime than the one here.
 
     A runtime of unknown version passes: a vendor's image may hold it without a Python package, and the golden
-    vectors decide anyway.
+    vectors decide anyway. They also refuse a runtime that the bundle does not name.
 
     Args:
         runtime: `litert`, `tflite`, …
-        wanted: what the manifest says of it, such as `>=2.3.0`; None if it does not name this runtime.
-        bundle: its name, for the message.
+        manifest: the bundle's.
 
     Raises:
-        BundleError: the bundle does not name this runtime, its demand cannot be read, or it is newer.
+        BundleError: its demand cannot be read, or is newer.
     """
+    bundle = manifest.name
+    wanted = next((text for name, text in manifest.runtimes.items() if name == runtime), None)
     if wanted is None:
-        raise BundleError(f"{bundle}: does not support {runtime}; choose another engine.runtime")
+        return
     demand = _AT_LEAST.match(wanted)
     if demand is None:
         raise BundleError(f"{bundle}: its demand on {runtime}, {wanted!r}, is not of the form '>=2.3.0'")

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from edge.affect.model import load_model
+from edge.affect.model import load_model, prepare_model
 from edge.affect.verification import check_licences, verify_bundle
 from edge.bundle import MANIFEST, default_bundle, load_bundle
 from edge.commands.info import signature_state
@@ -134,14 +134,23 @@ def test_bundle_that_needs_a_newer_runtime_is_refused_with_both_versions(
 @pytest.mark.parametrize("here", ["2.3", "2.3.0", "2.3.0rc1", "2.3.0.post1", "2.10", "3"])
 def test_runtime_as_new_as_asked_is_taken(monkeypatch: pytest.MonkeyPatch, here: str) -> None:
     monkeypatch.setattr(installed, "version", lambda package: here)
-    require_version("litert", ">=2.3.0", "b")
+    require_version("litert", load_bundle(default_bundle()).manifest)
 
 
-def test_runtime_that_the_bundle_does_not_name_or_cannot_say_is_refused() -> None:
-    with pytest.raises(BundleError, match="does not support tflite"):
-        require_version("tflite", None, "b")
-    with pytest.raises(BundleError, match="not of the form"):
-        require_version("litert", "~=2.3", "b")
+def test_demand_on_a_runtime_that_cannot_be_read_is_refused(signed: Path, key: tuple[object, Path]) -> None:
+    text = (signed / MANIFEST).read_text().replace(">=2.3.0", "~=2.3")
+    (signed / MANIFEST).write_text(text)
+    (signed / SIGNATURE).write_bytes(key[0].sign(text.encode()))  # type: ignore[attr-defined]
+    assert "its demand on litert, '~=2.3', is not of the form" in refusal(signed, key[1])
+
+
+def test_runtime_that_the_bundle_does_not_name_is_refused_by_its_golden_vectors() -> None:
+    bundle = load_bundle(default_bundle())
+    bundle.manifest.runtimes.clear()
+    bundle.manifest.golden.tolerance.clear()
+    require_version("litert", bundle.manifest)
+    with pytest.raises(BundleError, match="does not support it"):
+        prepare_model(bundle, EngineConfig())
 
 
 @pytest.mark.parametrize(
