@@ -6,9 +6,7 @@ import os
 import platform
 import re
 import subprocess
-from contextlib import suppress
 from datetime import datetime, timezone
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import msgspec
@@ -18,11 +16,11 @@ from edge.bench.cold import Cold
 from edge.bench.measure import Load
 from edge.bench.quantiles import Quantiles
 from edge.config import EngineConfig
+from edge.engines.installed import installed_version
 from edge.errors import ConfigError
 from edge.release import VERSION, commit
 
 FORMAT = 1
-_PACKAGES = {"litert": "ai-edge-litert", "tflite": "tflite-runtime", "onnx": "onnxruntime"}
 _SLUG = re.compile(r"[^a-z0-9]+")
 
 
@@ -93,8 +91,6 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
 def describe_host(engine: EngineConfig, runtime: str, name: str = "", *, root: Path = Path("/")) -> Host:
     """The machine this runs on, with the runtime that computes; `name` replaces what it calls itself."""
     model = _first_line(root / "proc/device-tree/model").rstrip("\0") or _cpu_name(root) or platform.machine()
-    with suppress(KeyError, PackageNotFoundError):  # a build of its own, as JetPack's: its name alone
-        runtime = f"{_PACKAGES[runtime]} {version(_PACKAGES[runtime])}"
     return Host(
         device=_SLUG.sub("-", (name or model).lower()).strip("-")[:48],
         model=model,
@@ -102,7 +98,7 @@ def describe_host(engine: EngineConfig, runtime: str, name: str = "", *, root: P
         kernel=platform.release(),
         governor=_first_line(root / "sys/devices/system/cpu/cpufreq/policy0/scaling_governor") or None,
         python=platform.python_version(),
-        runtime=runtime,
+        runtime=f"{runtime} {installed_version(runtime) or 'of its own'}",
         threads=engine.threads,
         delegate=engine.delegate or None,
     )
