@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from convert.command_line import run_verbs
+from convert.commands import datasets, labels
 from convert.commands.evaluate import evaluate
 from convert.commands.evidence import evidence
 from convert.commands.pack import pack
@@ -22,6 +23,8 @@ app = typer.Typer(
 )
 for verb in (teacher, studio, train, quantize, evidence, pack, evaluate, recipe):
     app.command()(verb)
+app.add_typer(datasets.app, name="datasets")
+app.add_typer(labels.app, name="labels")
 
 
 def main() -> None:

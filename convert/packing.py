@@ -17,6 +17,7 @@ from convert.golden import GOLDEN_FILE, make_golden, tolerances
 from convert.model_card import CARD_FILE, write_card
 from convert.quantization.tensors import BACKBONE_FILE, HEAD_FILE, describe_backbone, describe_head
 from convert.recipe import Recipe
+from convert.sources import LICENCE
 from edge.affect.golden import check_golden
 from edge.bundle import FORMAT, MANIFEST, Bundle, Crop, Golden, Manifest, Metric, Source, load_bundle
 from edge.errors import EdgeError
@@ -45,6 +46,7 @@ def assemble(
     sources: Sequence[Source],
     metrics: Sequence[Metric],
     evidence: str = "",
+    licence: str = LICENCE,
 ) -> Bundle:
     """A whole bundle in memory.
 
@@ -54,6 +56,7 @@ def assemble(
         label: name, version and day.
         sources, metrics: for manifest and model card.
         evidence: Markdown for the card, of what else was measured.
+        licence: of the weights.
     """
     rule = CropRule()
     manifest = Manifest(
@@ -61,7 +64,7 @@ def assemble(
         name=label.name,
         version=label.version,
         created=label.created,
-        licence="Apache-2.0",
+        licence=licence,
         network=NETWORK.format(width=recipe.backbone.width, size=recipe.backbone.size, units=recipe.head.units),
         runtimes=RUNTIMES,  # type: ignore[arg-type]
         crop=Crop(size=recipe.backbone.size, **rule._asdict()),

@@ -13,8 +13,10 @@ import msgspec
 import numpy as np
 
 from convert.curves import plot_history
-from convert.datasets.collection import load_faces
+from convert.datasets.collection import OWN, load_faces
 from convert.datasets.faces import FaceFinder, LabelledFace
+from convert.datasets.imported import read_records
+from convert.errors import DataError
 from convert.evaluation import ANSWERS, TARGETS, Device, Evaluation, answer_frames, compare
 from convert.metrics import ccc
 from convert.packing import Label, assemble
@@ -38,23 +40,36 @@ from edge.geometry import CropRule
 from edge.types import Float32Array, UInt8Array
 
 TEACHER_LABELS = "labels.npz"
+IMPORTED = "datasets"  # in the run's folder
 VALIDATION_DATA = "DiffusionFER-S, held-out part"
 
 
 class Material:
     """The pictures of a run, found once: faces, what the backbone learns from, and the held-out crops.
 
+    Args:
+        root: folder of the data sets.
+        teacher: labels of all their faces.
+        recipe: of the run.
+        imported: folder of the data sets that the run imported.
+
     Attributes:
         faces: all of them.
         examples: labelled, outside of the held-out part.
+        held_data: which sets the rated held-out part is of.
         held, images, rated: the rated held-out part: N faces, uint8 (N, S, S, 3) device crops and float32 (N, 2).
     """
 
-    def __init__(self, root: Path, teacher: TeacherLabels, recipe: Recipe) -> None:
-        self.faces = load_faces(root, FaceFinder())
+    def __init__(self, root: Path, teacher: TeacherLabels, recipe: Recipe, *, imported: Path | None = None) -> None:
+        self.faces = load_faces(root, FaceFinder(), imported)
+        _refuse_unknown(self.faces, teacher)
         self.teacher = teacher
         self.examples = make_examples(self.faces, teacher, recipe=recipe.backbone, rule=CropRule())
         self.held = [face for face in self.faces if face.validation and face.rated is not None]
+        sources = {face.source for face in self.held}
+        titles = {record.kind: record.source.name for record in read_records(imported)} if imported else {}
+        also = [title for kind, title in titles.items() if kind in sources]
+        self.held_data = VALIDATION_DATA if not also else f"{', '.join(['DiffusionFER-S', *also])}, held-out parts"
         self.images = cut_faces(self.held, recipe.backbone.size)
         self.rated: Float32Array = np.array([face.rated for face in self.held], np.float32).reshape(-1, 2)
 
@@ -73,9 +88,9 @@ class Material:
         return counts
 
 
-def make_teacher(root: Path, task: Path, folder: Path, *, seed: int = 0) -> TeacherLabels:
-    """Fits the teacher on a data folder and writes `labels.npz` and `report.json`."""
-    faces = load_faces(root, FaceFinder())
+def make_teacher(root: Path, task: Path, folder: Path, *, seed: int = 0, imported: Path | None = None) -> TeacherLabels:
+    """Fits the teacher on a data folder, and on imported sets, and writes `labels.npz` and `report.json`."""
+    faces = load_faces(root, FaceFinder(), imported)
     landmarker = FaceLandmarker(task)
     shapes = []
     with Progress("teacher", len(faces), every=400) as progress:
@@ -163,7 +178,12 @@ def evaluate_stage(run: Run, recipe: Recipe, material: Material) -> Evaluation |
     found = compare(material.rated, np.stack([device.answer(image) for image in material.images]), len(material.rated))
     metrics = [
         msgspec.convert(
-            {"data": VALIDATION_DATA, "answer": answer, "target": target, **found.agreement[answer][target]._asdict()},
+            {
+                "data": material.held_data,
+                "answer": answer,
+                "target": target,
+                **found.agreement[answer][target]._asdict(),
+            },
             Metric,
         )
         for answer in ANSWERS
@@ -174,10 +194,12 @@ def evaluate_stage(run: Run, recipe: Recipe, material: Material) -> Evaluation |
 
 
 def record_data(run: Run, root: Path, seed: int) -> None:
-    """Writes hashes of the data, the seed and the machine."""
+    """Writes hashes of the data, what was imported, the seed and the machine."""
     sets = [folder for folder in sorted(root.iterdir()) if folder.name in ("diffusionfer", "sfhq", "ict_facekit")]
     hashes = {folder.name: hash_folder(folder) for folder in sets}
-    run.write_json("data.json", {"seed": seed, "sha256": hashes, "machine": describe_machine()})
+    imported = msgspec.to_builtins(read_records(run.path(IMPORTED)))
+    record = {"seed": seed, "sha256": hashes, "imported": imported, "machine": describe_machine()}
+    run.write_json("data.json", record)
 
 
 def calibration_images(examples: Sequence[Example], recipe: Recipe) -> UInt8Array:
@@ -190,6 +212,17 @@ def calibration_images(examples: Sequence[Example], recipe: Recipe) -> UInt8Arra
         nuisance = draw_nuisance(rng) if number % 2 else Nuisance()
         images.append(render(example.pixels, example.square, nuisance, recipe.backbone.size))
     return np.stack(images)
+
+
+def _refuse_unknown(faces: Sequence[LabelledFace], teacher: TeacherLabels) -> None:
+    """An imported face without a teacher's label would be left out without a word."""
+    known = set(teacher.names)
+    unknown = [face.name for face in faces if face.source not in OWN and face.name not in known]
+    if unknown:
+        raise DataError(
+            f"the teacher has no label for {len(unknown)} imported faces, such as {unknown[0]}; "
+            "leave out --teacher and choose a new --out, so that the run makes its own"
+        )
 
 
 def open_backbone(graph: bytes) -> Backbone:

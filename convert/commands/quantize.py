@@ -11,7 +11,7 @@ from rich.table import Table
 from convert.commands.options import DataOption, LandmarkerOption, RunOption, TeacherOption, obtain_teacher
 from convert.datasets.collection import data_root
 from convert.run import Run
-from convert.stages import Material, quantize_stage
+from convert.stages import IMPORTED, Material, quantize_stage
 
 
 def quantize(
@@ -27,8 +27,10 @@ def quantize(
     run = Run(out)
     recipe = run.recipe()
     run.read("backbone.npz", "train")
-    labels = obtain_teacher(data, run.path("teacher"), teacher, landmarker, recipe.seed)
-    report: dict[str, Any] = quantize_stage(run, recipe, Material(data_root(data), labels, recipe))
+    imported = run.path(IMPORTED)
+    labels = obtain_teacher(data, run.path("teacher"), teacher, landmarker, recipe.seed, imported=imported)
+    material = Material(data_root(data), labels, recipe, imported=imported)
+    report: dict[str, Any] = quantize_stage(run, recipe, material)
     table = Table("graph", "bytes", "CCC valence", "CCC arousal", title="Backbone, held-out part, frame answer")
     for kind, size in report["bytes"].items():
         found = report.get("ccc", {}).get(kind, {})

@@ -33,6 +33,7 @@ class LabelledFace:
         pixels: uint8 (H, W, 3), RGB.
         landmarks_px: float32 (6, 2), as in `Detection`.
         rated: (valence, arousal) in −1..1, or None where nobody rated.
+        weight: of the rating in a loss, above 0; from how sure the raters were.
     """
 
     name: str
@@ -41,6 +42,7 @@ class LabelledFace:
     pixels: UInt8Array
     landmarks_px: Float32Array
     rated: tuple[float, float] | None
+    weight: float = 1.0
 
 
 class FaceFinder:
