@@ -172,7 +172,7 @@ def read_record(home: Path) -> Imported:
 def _thin(frames: Iterable[LabelledFrame], reading: Reading) -> Iterator[LabelledFrame]:
     clip, last_s = None, 0.0
     for frame in frames:
-        if frame.time_s is not None and frame.clip == clip and 0 <= frame.time_s - last_s < FRAME_GAP_S:
+        if frame.time_s is not None and frame.clip == clip and 0 <= frame.time_s - last_s < FRAME_GAP_S - 1e-6:
             reading.drop(f"nearer than {FRAME_GAP_S:g} s to the frame before")
             continue
         clip, last_s = frame.clip, frame.time_s or 0.0

@@ -10,7 +10,7 @@ import numpy as np
 from convert.labels.matrix import Float, RatingMatrix
 from convert.labels.merge import Merged
 from convert.labels.ratings import TARGETS
-from convert.labels.screening import LEAST_CORRELATION, left_out
+from convert.labels.screening import left_out
 
 # Okabe and Ito: told apart by everybody. Black is the estimate's.
 _COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#8C6D31", "#7F7F7F")
@@ -114,7 +114,6 @@ def _draw_agreement(axis: Any, merged: Merged, gone: set[str]) -> None:
             if name in gone:
                 bar.set(alpha=0.35, hatch="///")
     axis.axhline(0, color="black", linewidth=0.8)
-    axis.axhline(LEAST_CORRELATION, color="grey", linewidth=0.8, linestyle="--")
     labels = []
     for name in names:
         told = "\nleft out" if name in gone else ""

@@ -23,7 +23,7 @@ from convert.labels.ratings import TARGETS
 GOLD_TOLERANCE, GOLD_SHARE = 0.35, 0.7
 CHECK_TOLERANCE, CHECK_SHARE = 0.2, 0.8
 LEAST_ANSWERED = 3  # gold items or checks, before anybody is judged by them
-LEAST_CORRELATION, TURNED_ROUND, CONSTANT, OFFSET = 0.2, -0.3, 0.02, 0.35
+LEAST_CORRELATION, TURNED_ROUND, CONSTANT, OFFSET = 0.2, -0.5, 0.02, 0.35
 LEAST_SHARED = 5  # rows with others, before anybody is judged by them
 
 
