@@ -78,7 +78,7 @@ def make_matrix(
         lags_s: by annotator, subtracted from the times of their traces.
 
     Raises:
-        DataError: a trace is shorter than a step of the grid.
+        DataError: nothing is left of an item's traces: they are shorter than their lags, or than a step of the grid.
     """
     annotators = tuple(sorted({rating.annotator for rating in ratings}))
     column = {name: n for n, name in enumerate(annotators)}
@@ -104,7 +104,8 @@ def make_matrix(
         rated = np.isfinite(block).any(axis=(1, 2))
         if not rated.any():
             raise DataError(
-                f"{trace[0].where}: the traces of {item!r} are shorter than {step_s:g} s, a step of the grid"
+                f"{trace[0].where}: nothing is left of the traces of {item!r}: they are shorter than their lags, "
+                f"or than {step_s:g} s, a step of the grid"
             )
         names += [item] * int(rated.sum())
         times.append(grid[rated])

@@ -110,6 +110,12 @@ def test_a_spammer_among_traces_is_named_and_left_out() -> None:
     assert max(kept.estimate.evaluators["spam"]) < 0.15
 
 
+def test_traces_shorter_than_their_lag_are_named() -> None:
+    ratings = [rating for rating in make_traces(1, LAGS, items=1) if (rating.time_s or 0.0) < 2]
+    with pytest.raises(DataError, match=r"nothing is left of the traces of '0\.mp4'"):
+        merge_ratings(ratings, MergeRule(max_lag_s=0, common_lag_s=3.0))
+
+
 def test_lags_are_of_time_where_nobody_rated_for_a_while() -> None:
     ratings = [r for r in make_traces(8, LAGS, items=1) if r.time_s is not None and not 20 < r.time_s < 26]
     found = estimate_lags(make_matrix(ratings))

@@ -15,6 +15,7 @@ from click.testing import Result
 from typer.testing import CliRunner
 
 from convert.__main__ import app
+from convert.commands import options
 from convert.commands.pack import pack
 from convert.datasets.faces import FaceFinder
 from convert.datasets.imported import DatasetPath, Imported, import_dataset, load_imported, read_records
@@ -24,7 +25,8 @@ from convert.datasets.records import LabelledFrame, Reading
 from convert.errors import DataError, TrainingError
 from convert.evaluation import Device
 from convert.model_card import write_card
-from convert.recipe import RECIPES
+from convert.recipe import RECIPES, StudioRecipe
+from convert.run import Run
 from convert.sequence_evaluation import evaluate_frames
 from convert.sources import RESEARCH_ONLY, choose_licence, list_sources
 from convert.stages import Material
@@ -156,6 +158,27 @@ def test_a_wrong_use_is_named_in_one_line(
     assert done.exception.exit_code == 2
     assert said in str(done.exception)
     assert "\n" not in str(done.exception)
+
+
+@pytest.mark.parametrize(
+    "verb", ["datasets", "datasets check", "labels merge", "labels report", "evaluate", "train", "pack"]
+)
+def test_every_verb_shows_an_example(verb: str) -> None:
+    shown = run(*verb.split(), "--help")
+    assert shown.exit_code == 0
+    assert f"python -m convert {verb}" in " ".join(shown.output.split())
+
+
+def test_no_imported_face_is_made_to_act(
+    imported: Path, drawn_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: list[str] = []
+    monkeypatch.setattr(options, "Studio", lambda faces, *_, **__: given.extend(face.source for face in faces))
+    recipe = msgspec.structs.replace(RECIPES["tiny"], studio=StudioRecipe(stills=1))
+    material = Material(drawn_data, teach(drawn_data, imported), recipe, imported=imported)
+    assert {face.source for face in material.faces} == {"diffusionfer", "affwild2"}
+    options.open_studio(Run(tmp_path), recipe, material, drawn_data, None)
+    assert set(given) == {"diffusionfer"}
 
 
 def test_datasets_lists_terms_and_check_counts(affwild2: Path) -> None:
