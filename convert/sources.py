@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from convert.datasets.imported import Imported
 from convert.errors import TrainingError
@@ -63,7 +63,7 @@ def is_ours(source: Source) -> bool:
     return source.name in {known.name for known in (*_USED.values(), *_BEHIND)}
 
 
-def list_sources(counts: Mapping[str, int], imported: Iterable[Imported] = ()) -> list[Source]:
+def list_sources(counts: Mapping[str, int], imported: Sequence[Imported] = ()) -> list[Source]:
     """The sources of a run, with how many pictures of each, and the generators behind them.
 
     Args:
@@ -71,8 +71,11 @@ def list_sources(counts: Mapping[str, int], imported: Iterable[Imported] = ()) -
         imported: the records of data sets that are not the kit's own.
 
     Raises:
-        TrainingError: nobody said what one of the sets is; such a bundle is not packed.
+        TrainingError: nobody said what one of the sets is, or one bears the name of the kit's own.
     """
+    for record in imported:
+        if is_ours(record.source):
+            raise TrainingError(f"{record.path}: calls itself {record.source.name}, which is the kit's own; rename it")
     known_sets = _USED | {record.kind: record.source for record in imported}
     listed = []
     for name, count in counts.items():

@@ -56,7 +56,6 @@ class Material:
     Attributes:
         faces: all of them.
         examples: labelled, outside of the held-out part.
-        held_data: which sets the rated held-out part is of.
         held, images, rated: the rated held-out part: N faces, uint8 (N, S, S, 3) device crops and float32 (N, 2).
     """
 
@@ -66,12 +65,17 @@ class Material:
         self.teacher = teacher
         self.examples = make_examples(self.faces, teacher, recipe=recipe.backbone, rule=CropRule())
         self.held = [face for face in self.faces if face.validation and face.rated is not None]
-        sources = {face.source for face in self.held}
-        titles = {record.kind: record.source.name for record in read_records(imported)} if imported else {}
-        also = [title for kind, title in titles.items() if kind in sources]
-        self.held_data = VALIDATION_DATA if not also else f"{', '.join(['DiffusionFER-S', *also])}, held-out parts"
+        self._titles = {record.kind: record.source.name for record in read_records(imported)} if imported else {}
         self.images = cut_faces(self.held, recipe.backbone.size)
         self.rated: Float32Array = np.array([face.rated for face in self.held], np.float32).reshape(-1, 2)
+
+    def held_sets(self) -> dict[str, list[int]]:
+        """The rated held-out part by data set: what a metric of it is called, and its rows in `held`."""
+        sets: dict[str, list[int]] = {}
+        for row, face in enumerate(self.held):
+            title = self._titles.get(face.source)
+            sets.setdefault(VALIDATION_DATA if title is None else f"{title}, held-out part", []).append(row)
+        return sets
 
     def teacher_labelled(self, recipe: Recipe) -> Validation:
         """The held-out faces that nobody rated, with the teacher's labels."""
@@ -170,27 +174,32 @@ def quantize_stage(run: Run, recipe: Recipe, material: Material) -> dict[str, ob
 
 
 def evaluate_stage(run: Run, recipe: Recipe, material: Material) -> Evaluation | None:
-    """The held-out part through the device's code; writes `evaluation.json`, whose records the manifest takes."""
+    """The held-out part through the device's code; writes `evaluation.json`, whose records the manifest takes.
+
+    The records are of each data set by itself, the answer of all together.
+    """
     if not len(material.rated):
         run.write_json("evaluation.json", {"metrics": [], "counts": material.counts(recipe)})
         return None
     device = open_device(run, recipe)
-    found = compare(material.rated, np.stack([device.answer(image) for image in material.images]), len(material.rated))
+    answers = np.stack([device.answer(image) for image in material.images])
+    groups = [f"{face.source}/{face.group}" if face.group else face.name for face in material.held]
+
+    def compare_rows(rows: Sequence[int]) -> Evaluation:
+        picked = list(rows)
+        return compare(material.rated[picked], answers[picked], len(picked), groups=[groups[row] for row in picked])
+
     metrics = [
         msgspec.convert(
-            {
-                "data": material.held_data,
-                "answer": answer,
-                "target": target,
-                **found.agreement[answer][target]._asdict(),
-            },
-            Metric,
+            {"data": data, "answer": answer, "target": target, **found.agreement[answer][target]._asdict()}, Metric
         )
+        for data, rows in material.held_sets().items()
+        for found in (compare_rows(rows),)
         for answer in ANSWERS
         for target in TARGETS
     ]
     run.write_json("evaluation.json", {"metrics": msgspec.to_builtins(metrics), "counts": material.counts(recipe)})
-    return found
+    return compare_rows(range(len(material.rated)))
 
 
 def record_data(run: Run, root: Path, seed: int) -> None:

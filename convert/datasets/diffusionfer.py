@@ -35,6 +35,7 @@ def load_diffusionfer(folder: Path, finder: FaceFinder) -> list[LabelledFace]:
                 landmarks_px=face.landmarks_px,
                 rated=(row.valence, row.arousal),
                 weight=row.weight,
+                group=row.extra.get("group", ""),
             )
         )
     return faces

@@ -2,7 +2,7 @@
 
 ```
 <kind>/faces.u8      uint8 (N, P, P, 3), RGB: the surroundings of each face, upright as it was filmed
-<kind>/faces.npz     landmarks, ratings, weights, names, and who is held out
+<kind>/faces.npz     landmarks, ratings, weights, names, groups, and who is held out
 <kind>/source.json   what it is, its terms, and what was left out: for manifest, card and record
 ```
 A video gives one picture a second at most. Whoever deletes the run's folder deletes these pictures too.
@@ -34,6 +34,7 @@ from edge.types import Float32Array, UInt8Array
 
 FRAME_GAP_S = 1.0  # frames of one clip are kept at least this far apart: neighbours say the same
 _SIDE_PX = 192
+_COLUMNS = ("names", "landmarks_px", "rated", "weight", "group", "validation")
 _LOOSE = 2.0  # side of what is kept, of the crop's square: room for shift, scale and turn in training
 
 
@@ -109,6 +110,7 @@ def import_dataset(at: DatasetPath, folder: Path, finder: FaceFinder) -> Importe
         landmarks_px=np.stack([landmarks for _, landmarks in kept]),
         rated=np.array([(frame.valence, frame.arousal) for frame in frames], np.float32),
         weight=np.array([frame.weight for frame in frames], np.float32),
+        group=np.array([frame.group for frame in frames]),
         validation=np.array([is_held_out(frame) for frame in frames]),
     )
     record = Imported(
@@ -133,8 +135,8 @@ def load_imported(folder: Path) -> list[LabelledFace]:
         try:
             pixels = np.memmap(home / "faces.u8", np.uint8, "r", shape=shape)
             with np.load(home / "faces.npz", allow_pickle=False) as file:
-                columns = {name: file[name] for name in file.files}
-        except (OSError, ValueError) as error:
+                columns = {name: file[name] for name in _COLUMNS}
+        except (OSError, ValueError, KeyError) as error:
             raise DataError(f"{home}: damaged ({error}); delete it and train again with --dataset") from error
         faces += [
             LabelledFace(
@@ -145,6 +147,7 @@ def load_imported(folder: Path) -> list[LabelledFace]:
                 landmarks_px=columns["landmarks_px"][n],
                 rated=(float(columns["rated"][n, 0]), float(columns["rated"][n, 1])),
                 weight=float(columns["weight"][n]),
+                group=str(columns["group"][n]),
             )
             for n in range(record.source.count)
         ]

@@ -216,6 +216,7 @@ def test_imported_faces_keep_their_split_label_and_place(imported: Path, affwild
     assert {face.source for face in faces} == {"affwild2"}
     # A picture a second at most: frames 1 and 21 and 41 of each clip.
     assert [face.name.rsplit("#", 1)[1] for face in faces] == ["1", "21", "41"] * 3
+    assert [face.group for face in faces] == [f"video{n}" for n in (1, 2, 3) for _ in range(3)]
     assert [face.validation for face in faces] == [False] * 6 + [True] * 3
     assert faces[1].rated == pytest.approx((0.1, 0.42))
     found = finder.find(np.asarray(faces[0].pixels))
@@ -246,7 +247,10 @@ def test_a_run_learns_from_imported_faces_and_counts_them(imported: Path, drawn_
     share = recipe.backbone.rater_share
     np.testing.assert_allclose(added[0].va, [share * 0.1, share * 0.02], atol=1e-6)
     assert material.counts(recipe)["affwild2"] == 9
-    assert material.held_data == "DiffusionFER-S, Aff-Wild2, held-out parts"
+    sets = material.held_sets()
+    assert list(sets) == ["DiffusionFER-S, held-out part", "Aff-Wild2, held-out part"]
+    assert {material.held[row].source for row in sets["Aff-Wild2, held-out part"]} == {"affwild2"}
+    assert len(sets["Aff-Wild2, held-out part"]) == 3
     with pytest.raises(DataError, match="the teacher has no label for 9 imported faces"):
         Material(drawn_data, TeacherLabels.load(drawn_data / "teacher" / "labels.npz"), recipe, imported=imported)
 
@@ -260,14 +264,16 @@ def test_a_raters_doubt_is_the_examples_weight(imported: Path, drawn_data: Path)
     assert example.weight == 0.3
 
 
-def record(*, research_only: bool) -> Imported:
-    source = Source(name="Faces of Elsewhere", licence="theirs", origin="people", use="training", count=3)
+def record(*, research_only: bool, name: str = "Faces of Elsewhere") -> Imported:
+    source = Source(name=name, licence="theirs", origin="people", use="training", count=3)
     return Imported(kind="csv", path="x", source=source, research_only=research_only, labels=3, left_out={})
 
 
 def test_what_a_run_learned_from_is_never_packed_without_its_source() -> None:
     with pytest.raises(TrainingError, match="csv: the run learned from it, but has no record of its source"):
         list_sources({"csv": 3})
+    with pytest.raises(TrainingError, match="x: calls itself SFHQ samples, which is the kit's own"):
+        list_sources({"csv": 3}, [record(research_only=False, name="SFHQ samples")])
     (source,) = list_sources({"csv": 3}, [record(research_only=False)])
     assert (source.name, source.licence, source.count) == ("Faces of Elsewhere", "theirs", 3)
 
