@@ -6,6 +6,7 @@ The full set:
                                       expression,valence,arousal
 …/Manually_Annotated_Images/103/x.jpg the pictures that subDirectory_filePath names
 ```
+(`automatically_annotated.csv` is a network's opinion, not a rater's, and is not read.)
 The reduced one of 2021: `train_set/images/0.jpg` with `train_set/annotations/0_val.npy`, `0_aro.npy`, `0_exp.npy` and
 `0_lnd.npy`, and the same below `val_set`.
 
@@ -32,7 +33,13 @@ INVALID = (-2.0,)
 _COLUMNS = ("subDirectory_filePath", "valence", "arousal")
 _LISTS: dict[str, Part] = {"training.csv": "train", "validation.csv": "validation"}
 _FOLDERS: dict[str, Part] = {"train_set": "train", "val_set": "validation"}
-_IMAGES = ("Manually_Annotated_Images", "images", ".")
+_IMAGES = (
+    "Manually_Annotated_Images",
+    "Manually_Annotated/Manually_Annotated_Images",
+    "Manually_Annotated_compressed/Manually_Annotated_Images",
+    "images",
+    ".",
+)
 _NO_FACE = {"9": "uncertain", "10": "no face"}
 _LARGEST_PX = 1e5
 

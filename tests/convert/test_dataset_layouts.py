@@ -81,8 +81,9 @@ def make_affectnet(root: Path) -> Path:
         "1/gone.jpg,2,3,20,25,1;2,1,0,0",
     )
     write(lists / "validation.csv", header, "2/d.jpg,0,0,0,0,,0,-0.25,0.1")
-    for name in ("1/a.jpg", "1/b.jpg", "2/d.jpg"):
+    for name in ("1/a.jpg", "1/b.jpg"):
         write_picture(root / "Manually_Annotated_Images" / name)
+    write_picture(root / "Manually_Annotated" / "Manually_Annotated_Images" / "2" / "d.jpg")
     return root
 
 
