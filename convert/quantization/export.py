@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import tempfile
@@ -73,6 +74,7 @@ def _convert(
         done = subprocess.run(
             [sys.executable, "-m", "convert.quantization.converter", str(job), scratch],
             cwd=Path(__file__).resolve().parents[2],
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(path or os.curdir for path in sys.path)},
             capture_output=True,
             text=True,
             timeout=_TIMEOUT_S,
