@@ -21,7 +21,7 @@ from convert.packing import Label, assemble
 from convert.progress import Progress
 from convert.quantization.export import export_backbone
 from convert.quantization.tensors import describe_backbone
-from convert.recipe import Recipe
+from convert.recipe import BackboneRecipe, Recipe
 from convert.run import Run, describe_machine, hash_folder, load_weights, save_weights
 from convert.studio.stage import Studio
 from convert.studio.stills import decode, loose_square
@@ -39,6 +39,17 @@ from edge.types import Float32Array, UInt8Array
 
 TEACHER_LABELS = "labels.npz"
 VALIDATION_DATA = "DiffusionFER-S, held-out part"
+
+
+def check_network(recipe: BackboneRecipe) -> None:
+    """Builds the network's model once, so that what is wrong with it is said before hours of work.
+
+    Raises:
+        DataError: the network is not there or not what `convert.models.networks` asks of it.
+    """
+    from convert.models.networks import build_features
+
+    build_features(recipe.network, recipe.size, recipe.width)
 
 
 class Material:

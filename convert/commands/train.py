@@ -13,6 +13,7 @@ from convert.commands.options import (
     EpochsOption,
     HeadEpochsOption,
     LandmarkerOption,
+    NetworkOption,
     RecipeOption,
     RunOption,
     SeedOption,
@@ -23,10 +24,14 @@ from convert.commands.options import (
 )
 from convert.commands.report import print_evaluation
 from convert.datasets.collection import data_root
+from convert.end_to_end_stage import train_end_to_end_stage
+from convert.errors import DataError
 from convert.head_stage import train_head_stage
+from convert.recipe import LSTM_NETWORK
 from convert.run import Run
 from convert.stages import (
     Material,
+    check_network,
     evaluate_stage,
     quantize_stage,
     record_data,
@@ -55,6 +60,7 @@ def train(
         Path | None, typer.Option("--start", help="Backbone weights to begin with, as convert/weights/backbone.npz.")
     ] = None,
     stage: Annotated[Stage, typer.Option("--stage", help="Which part to train.")] = Stage.ALL,
+    network: NetworkOption = None,
 ) -> None:
     """Trains; goes on where an interrupted run stopped.
 
@@ -63,22 +69,32 @@ def train(
 
     Example: python -m convert train --data ../shared/data --out out/default
 
+    `--network lstm` trains backbone and head together on short sequences; `--network module:function` takes a network
+    of your own: docs/networks.md.
+
     On data of your own: python -m convert train --recipe finetune --start convert/weights/backbone.npz --out out/mine
     """
-    chosen = changed_recipe(recipe, epochs, head_epochs, seed)
+    chosen = changed_recipe(recipe, epochs, head_epochs, seed, network)
+    together = chosen.backbone.network == LSTM_NETWORK
+    if together and (stage is not Stage.ALL or start is not None):
+        raise DataError("network lstm: backbone and head are trained together; leave out --stage and --start")
     root = data_root(data)
+    check_network(chosen.backbone)
     run = Run(out)
     run.start(chosen)
     labels = obtain_teacher(data, run.path("teacher"), teacher, landmarker, chosen.seed)
     record_data(run, root, chosen.seed)
     material = Material(root, labels, chosen)
     studio = open_studio(run, chosen, material, data, landmarker)
-    if stage is not Stage.HEAD:
+    if together:
+        train_end_to_end_stage(run, chosen, material, studio)
+    elif stage is not Stage.HEAD:
         train_backbone_stage(run, chosen, material, studio, start=start)
     if stage is Stage.ALL:
         quantize_stage(run, chosen, material)
     if stage is not Stage.BACKBONE:
-        train_head_stage(run, chosen, material, studio)
+        if not together:
+            train_head_stage(run, chosen, material, studio)
         found = evaluate_stage(run, chosen, material)
         if found is not None:
             print_evaluation(found, "Held-out part, int8, device path")
