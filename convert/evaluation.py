@@ -96,7 +96,7 @@ def evaluate(
     """Scores each row's picture and compares.
 
     Args:
-        rows: of a label file.
+        rows: of a label file; intervals draw pictures of one `group` or `video` together, if it has such a column.
         device: the bundle.
         finder: finds the face that a picture is about.
         advance: called after each picture.
@@ -113,16 +113,31 @@ def evaluate(
         answers.append(device.answer(cut_face(pixels, face, crop.size, crop.rule)))
         advance()
     rated = np.array([(row.valence, row.arousal) for row in rows], np.float32)
-    return compare(rated, np.stack(answers), found)
+    return compare(rated, np.stack(answers), found, groups=[group_of(row) for row in rows])
 
 
-def compare(rated: Float32Array, answers: Float32Array, faces_found: int) -> Evaluation:
-    """The evaluation of answers (N, 2, 2) as `Device.answer` gives them to ratings (N, 2)."""
+def group_of(row: LabelRow) -> str:
+    """What a line's picture belongs to: its `group`, else its `video`, else itself."""
+    return row.extra.get("group") or row.extra.get("video") or str(row.image)
+
+
+def compare(
+    rated: Float32Array, answers: Float32Array, faces_found: int, *, groups: Sequence[str] | None = None
+) -> Evaluation:
+    """The evaluation of answers (N, 2, 2) as `Device.answer` gives them to ratings (N, 2).
+
+    Args:
+        rated, answers: the ratings and the answers.
+        faces_found: in how many of the pictures.
+        groups: N names of what belongs together, as the frames of one person; intervals draw them whole.
+    """
     return Evaluation(
         n=len(rated),
         faces_found=faces_found,
         agreement={
-            answer: {target: agreement(rated[:, t], answers[:, a, t]) for t, target in enumerate(TARGETS)}
+            answer: {
+                target: agreement(rated[:, t], answers[:, a, t], groups=groups) for t, target in enumerate(TARGETS)
+            }
             for a, answer in enumerate(ANSWERS)
         },
     )
