@@ -5,8 +5,10 @@ from __future__ import annotations
 import typer
 
 from convert.command_line import run_verbs
+from convert.commands.baselines import baselines
 from convert.commands.evaluate import evaluate
 from convert.commands.evidence import evidence
+from convert.commands.networks import networks
 from convert.commands.pack import pack
 from convert.commands.quantize import quantize
 from convert.commands.recipe import recipe
@@ -20,7 +22,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for verb in (teacher, studio, train, quantize, evidence, pack, evaluate, recipe):
+for verb in (teacher, studio, train, quantize, evidence, pack, evaluate, recipe, networks, baselines):
     app.command()(verb)
 
 
