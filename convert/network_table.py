@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 from typing import NamedTuple
 
 from convert.golden import draw_images
@@ -108,16 +109,9 @@ def measure_network(network: str, size: int, width: float) -> NetworkCost:
         DataError: there is no such network, or it is not what is asked of one.
         TrainingError: it cannot be made an int8 graph.
     """
-    from convert.keras_runtime import seed_everything
-    from convert.models.backbone import build_backbone
-    from convert.models.lstm_head import LstmHead
-
-    seed_everything(0)
-    recipe = Recipe(name="table", backbone=BackboneRecipe(network=network, size=size, width=width))
-    weights = build_backbone(recipe.backbone, blendshapes=1).get_weights()
-    graphs = [export_backbone(weights, recipe, draw_images(size, count=_CALIBRATION), blendshapes=1).int8]
-    if network == LSTM_NETWORK:
-        graphs.append(export_head(LstmHead(recipe.backbone.embedding, recipe.head).get_weights(), recipe))
+    graphs = [_backbone_graph("shallow", size, width), _head_graph()]
+    if network != LSTM_NETWORK:
+        graphs = [_backbone_graph(network, size, width)]
     return NetworkCost(
         network,
         size,
@@ -126,6 +120,25 @@ def measure_network(network: str, size: int, width: float) -> NetworkCost:
         sum(map(count_macs, graphs)),
         sum(map(len, graphs)),
     )
+
+
+@cache
+def _backbone_graph(network: str, size: int, width: float) -> bytes:
+    from convert.keras_runtime import seed_everything
+    from convert.models.backbone import build_backbone
+
+    seed_everything(0)
+    recipe = Recipe(name="table", backbone=BackboneRecipe(network=network, size=size, width=width))
+    weights = build_backbone(recipe.backbone, blendshapes=1).get_weights()
+    return export_backbone(weights, recipe, draw_images(size, count=_CALIBRATION), blendshapes=1).int8
+
+
+@cache
+def _head_graph() -> bytes:
+    from convert.models.lstm_head import LstmHead
+
+    recipe = Recipe(name="table")
+    return export_head(LstmHead(recipe.backbone.embedding, recipe.head).get_weights(), recipe)
 
 
 def write_table(costs: Sequence[NetworkCost]) -> str:

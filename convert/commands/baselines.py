@@ -58,7 +58,7 @@ def baselines(
     bundle: Annotated[Path | None, typer.Option("--bundle", help="Folder or ZIP; default: the shipped one.")] = None,
     write: Annotated[Path | None, typer.Option("--write", help="Also write the page here (Markdown).")] = None,
 ) -> None:
-    """Fits HOG and LBP with ridge regression on rated faces and compares them with a bundle. Takes about a minute.
+    """Fits HOG and LBP with ridge regression on rated faces and compares them with a bundle. Takes some minutes.
 
     Example: python -m convert baselines --data ../shared/data --write docs/baselines.md
     """

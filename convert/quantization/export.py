@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -81,6 +82,16 @@ def _convert(
             check=False,
         )
         if done.returncode != 0:
-            last = done.stderr.strip().splitlines()[-1:] or ["no message"]
-            raise TrainingError(f"the {kind} graph: the converter ended with {done.returncode} ({last[0][:200]})")
+            raise TrainingError(
+                f"the {kind} graph: the converter ended with {done.returncode} ({_reason(done.stderr)})"
+            )
         return {name: (Path(scratch) / f"{name}.tflite").read_bytes() for name in names}
+
+
+def _reason(said: str) -> str:
+    """What the converter ended for: the operators that do not exist on a device, or else its last line."""
+    missing = dict.fromkeys(re.findall(r"'tf\.(\w+)' op is neither a custom op nor a flex op", said))
+    if missing:
+        return f"TensorFlow Lite has no {', '.join(missing)}; the network must do without"
+    last = said.strip().splitlines()[-1:] or ["no message"]
+    return last[0][:200]
