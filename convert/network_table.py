@@ -109,8 +109,9 @@ def measure_network(network: str, size: int, width: float) -> NetworkCost:
         DataError: there is no such network, or it is not what is asked of one.
         TrainingError: it cannot be made an int8 graph.
     """
-    graphs = [_backbone_graph("shallow", size, width), _head_graph()]
-    if network != LSTM_NETWORK:
+    if network == LSTM_NETWORK:
+        graphs = [_backbone_graph("shallow", size, width), _head_graph()]
+    else:
         graphs = [_backbone_graph(network, size, width)]
     return NetworkCost(
         network,
