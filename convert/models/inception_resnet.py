@@ -3,7 +3,7 @@
 After Hasani & Mahoor 2017, "Facial Affect Estimation in the Wild Using Deep Residual and Convolutional Networks" (CVPR
 workshops, arXiv 1705.07884), whose networks are Inception-ResNet modules (Szegedy et al. 2017) redesigned for affect.
 Where the paper gives no figure, ours are those of Szegedy et al.: stem and blocks of Inception-ResNet-v2, the first
-reduction with v1's narrower deep branch. Our own choices, `OURS`, are listed in docs/networks.md.
+reduction with v1's narrower deep branch. Our own choices are listed in docs/networks.md.
 Every operator of the int8 graph is on the Edge TPU's list.
 """
 
