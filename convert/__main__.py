@@ -7,10 +7,12 @@ import typer
 from convert.command_line import run_verbs
 from convert.commands import datasets, labels
 from convert.commands.audit import audit
+from convert.commands.baselines import baselines
 from convert.commands.compile_graph import compile_for_edge_tpu
 from convert.commands.evaluate import evaluate
 from convert.commands.evidence import evidence
 from convert.commands.ladder import ladder
+from convert.commands.networks import networks
 from convert.commands.onnx import onnx
 from convert.commands.pack import pack
 from convert.commands.quantize import quantize
@@ -28,7 +30,23 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for verb in (teacher, studio, train, quantize, evidence, pack, verify, audit, ladder, onnx, evaluate, recipe):
+VERBS = (
+    teacher,
+    studio,
+    train,
+    quantize,
+    evidence,
+    pack,
+    recipe,
+    ladder,
+    onnx,
+    verify,
+    audit,
+    evaluate,
+    networks,
+    baselines,
+)
+for verb in VERBS:
     app.command()(verb)
 app.command("compile")(compile_for_edge_tpu)
 app.add_typer(datasets.app, name="datasets")

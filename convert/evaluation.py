@@ -92,7 +92,7 @@ def evaluate(
     """Scores each row's picture and compares.
 
     Args:
-        rows: of a label file.
+        rows: of a label file; intervals draw pictures of one `group` or `video` together, if it has such a column.
         device: the bundle.
         finder: finds the face that a picture is about.
         advance: called after each picture.
@@ -109,7 +109,12 @@ def evaluate(
         answers.append(device.answer(cut_face(pixels, face, crop.size, crop.rule)))
         advance()
     rated = np.array([(row.valence, row.arousal) for row in rows], np.float32)
-    return compare(rated, np.stack(answers), found)
+    return compare(rated, np.stack(answers), found, groups=[group_of(row) for row in rows])
+
+
+def group_of(row: LabelRow) -> str:
+    """What a line's picture belongs to: its `group`, else its `video`, else itself."""
+    return row.extra.get("group") or row.extra.get("video") or str(row.image)
 
 
 def compare(

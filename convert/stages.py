@@ -25,7 +25,7 @@ from convert.progress import Progress
 from convert.quantization.export import export_backbone, export_head
 from convert.quantization.recipes import DEFAULT, QuantizationRecipe, find_quantization
 from convert.quantization.tensors import describe_backbone
-from convert.recipe import Recipe
+from convert.recipe import BackboneRecipe, Recipe
 from convert.run import Run, describe_machine, hash_folder, load_weights, save_weights
 from convert.studio.stage import Studio
 from convert.studio.stills import decode, loose_square
@@ -44,6 +44,17 @@ from edge.types import Float32Array, UInt8Array
 TEACHER_LABELS = "labels.npz"
 IMPORTED = "datasets"  # in the run's folder
 VALIDATION_DATA = "DiffusionFER-S, held-out part"
+
+
+def check_network(recipe: BackboneRecipe) -> None:
+    """Builds the network's model once, so that what is wrong with it is said before hours of work.
+
+    Raises:
+        DataError: the network is not there or not what `convert.models.networks` asks of it.
+    """
+    from convert.models.networks import build_features
+
+    build_features(recipe.network, recipe.size, recipe.width)
 
 
 class Pictures:
@@ -170,8 +181,7 @@ def train_backbone_stage(
         )
     if len(history) < recipe.backbone.epochs:
         return
-    shown = [(example.pixels, example.square) for example in material.examples]
-    weights = fit_embedding(weights, calibration_images(shown, recipe), recipe.backbone)
+    weights = fit_embedding(weights, material.to_calibrate_on(recipe), recipe.backbone)
     save_weights(run.path("backbone.npz"), weights)
     plot_history(history, run.path("backbone.png"), "backbone")
     run.write_json("backbone.json", {"seconds": sum(r["seconds"] for r in history), "history": history})

@@ -21,6 +21,10 @@ RunOption = Annotated[Path, typer.Option("--out", help="The run's folder; an int
 RecipeOption = Annotated[str, typer.Option("--recipe", help="Name of the recipe.")]
 EpochsOption = Annotated[int | None, typer.Option("--epochs", min=1, help="Backbone epochs instead of the recipe's.")]
 HeadEpochsOption = Annotated[int | None, typer.Option("--head-epochs", min=1, help="Head epochs, likewise.")]
+NetworkOption = Annotated[
+    str | None,
+    typer.Option("--network", help="shallow, deep, lstm, or your own as module:function; instead of the recipe's."),
+]
 SeedOption = Annotated[int | None, typer.Option("--seed", min=0, help="Seed instead of the recipe's.")]
 DatasetOption = Annotated[
     list[str] | None,
@@ -41,9 +45,13 @@ LandmarkerOption = Annotated[
 ]
 
 
-def changed_recipe(name: str, epochs: int | None, head_epochs: int | None, seed: int | None) -> Recipe:
+def changed_recipe(
+    name: str, epochs: int | None, head_epochs: int | None, seed: int | None, network: str | None = None
+) -> Recipe:
     """A recipe by name, with what the user said instead."""
     recipe = find_recipe(name)
+    if network is not None:
+        recipe = msgspec.structs.replace(recipe, backbone=msgspec.structs.replace(recipe.backbone, network=network))
     if epochs is not None:
         recipe = msgspec.structs.replace(recipe, backbone=msgspec.structs.replace(recipe.backbone, epochs=epochs))
     if head_epochs is not None:

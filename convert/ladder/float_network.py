@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from convert.keras_runtime import keras, tf
+from convert.models.backbone import build_backbone
 from convert.models.lstm_head import LstmHead
-from convert.models.shallow_inception_resnet import build_backbone
 from convert.recipe import Recipe
 from edge.affect.backbone import PIXEL_SCALE, PIXEL_ZERO
 from edge.types import Float32Array, UInt8Array

@@ -14,7 +14,7 @@ import numpy as np
 import tensorflow_model_optimization as tfmot
 
 from convert.keras_runtime import keras, seed_everything, tf
-from convert.models.shallow_inception_resnet import build_backbone
+from convert.models.backbone import build_backbone
 from convert.quantization.recipes import FakeQuantization
 from convert.recipe import Recipe
 from edge.affect.backbone import PIXEL_SCALE, PIXEL_ZERO
@@ -28,7 +28,7 @@ _OUTPUTS = ("embedding", "va")
 def fake_quantize(
     weights: list[Any], recipe: Recipe, images: UInt8Array, training: FakeQuantization, *, blendshapes: int
 ) -> Any:
-    """Fine-tunes, and returns a Keras model of batch 1 with fake quantization in it, ready to convert.
+    """Fine-tunes, and returns a Keras model with fake quantization in it, ready to convert.
 
     Args:
         weights: of the float network, in Keras's order.
@@ -38,7 +38,7 @@ def fake_quantize(
         blendshapes: length of the auxiliary output, which is left out.
     """
     seed_everything(recipe.seed)
-    float_network = _two_outputs(weights, recipe, blendshapes, batch=None)
+    float_network = _two_outputs(weights, recipe, blendshapes)
     network = tfmot.quantization.keras.quantize_model(float_network)
     _freeze_normalization(network)
     rng = np.random.default_rng([recipe.seed, 3])
@@ -64,14 +64,12 @@ def fake_quantize(
 
     for _ in range(training.steps):
         step(batch())
-    export = tfmot.quantization.keras.quantize_model(_two_outputs(weights, recipe, blendshapes, batch=1))
-    export.set_weights(network.get_weights())
-    _span_all_pixels(export)
-    return export
+    _span_all_pixels(network)
+    return network
 
 
-def _two_outputs(weights: list[Any], recipe: Recipe, blendshapes: int, *, batch: int | None) -> Any:
-    model = build_backbone(recipe.backbone, blendshapes=blendshapes, batch=batch)
+def _two_outputs(weights: list[Any], recipe: Recipe, blendshapes: int) -> Any:
+    model = build_backbone(recipe.backbone, blendshapes=blendshapes)
     model.set_weights(weights)
     return keras.Model(model.input, [model.output[name] for name in _OUTPUTS])
 

@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 
 from convert.datasets.faces import FaceFinder
-from convert.evaluation import Device
+from convert.datasets.labels_csv import LabelRow
+from convert.evaluation import Device, group_of
 from edge.bundle import default_bundle, load_bundle
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -99,6 +100,8 @@ def test_the_proof_of_no_tensorflow_can_fail(tmp_path: Path) -> None:
         (["teacher", "--data", "{folder}/none"], 2, "has no diffusionfer/labels.csv"),
         (["quantize", "--out", "{folder}/none"], 2, "holds no run"),
         (["pack", "--run", "{folder}/none"], 1, "run `python -m convert train` first"),
+        (["baselines", "--data", "{folder}"], 2, "has no diffusionfer/labels.csv"),
+        (["train", "--network", "lstm", "--stage", "head"], 2, "trained together; leave out --stage"),
     ],
 )
 def test_an_error_is_one_line_and_its_exit_code(tmp_path: Path, arguments: list[str], code: int, said: str) -> None:
@@ -121,7 +124,9 @@ def check_one_line(tmp_path: Path, arguments: list[str], code: int, said: str) -
     assert done.stdout == ""
 
 
-@pytest.mark.parametrize("verb", ["teacher", "train", "quantize", "pack", "evaluate", "recipe"])
+@pytest.mark.parametrize(
+    "verb", ["teacher", "train", "quantize", "pack", "evaluate", "recipe", "networks", "baselines"]
+)
 def test_every_verb_shows_an_example(verb: str) -> None:
     done = _run(verb, "--help")
     assert done.returncode == 0
@@ -141,3 +146,12 @@ def test_stream_is_the_head_after_twice_the_warmup() -> None:
     for _ in range(2 * device.manifest.warmup_steps):
         va, h, c = device.stream.run(vector, h, c)
     np.testing.assert_allclose(answer[1], va[0], atol=1e-6)
+
+
+def test_pictures_of_one_group_or_video_are_drawn_together_and_others_alone(tmp_path: Path) -> None:
+    def group(extra: dict[str, str]) -> str:
+        return group_of(LabelRow(image=tmp_path / "a.png", valence=0, arousal=0, extra=extra, where="a.csv:2"))
+
+    assert group({"video": "7", "group": "ann"}) == "ann"
+    assert group({"video": "7", "group": ""}) == "7"
+    assert group({"mood": "calm"}) == str(tmp_path / "a.png")
