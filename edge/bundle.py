@@ -66,6 +66,20 @@ class HeadGraph(_Record, frozen=True, kw_only=True):
     next_c: Tensor
 
 
+class Alternative(_Record, frozen=True, kw_only=True):
+    """The same networks for another runtime: graphs with their own tensors, held to the same golden vectors.
+
+    `needs` is the runtime's version; `tolerance` the largest difference from the golden vectors, real units.
+    """
+
+    name: Annotated[str, msgspec.Meta(pattern="^[a-z0-9-]{1,32}$")]
+    runtime: Literal["onnx"]
+    needs: str
+    backbone: BackboneGraph
+    head: HeadGraph
+    tolerance: Positive
+
+
 class Crop(_Record, frozen=True, kw_only=True):
     """The aligned square; see `edge.geometry.CropRule`. Colour order is RGB."""
 
@@ -111,8 +125,11 @@ class Metric(_Record, frozen=True, kw_only=True):
     sagr: float
 
 
-class Manifest(_Record, frozen=True, kw_only=True):
-    """What a bundle says of itself. `version` only ever rises for one name."""
+class Manifest(_Record, frozen=True, kw_only=True, omit_defaults=True):
+    """What a bundle says of itself. `version` only ever rises for one name.
+
+    `engines`: graphs for other runtimes than LiteRT, preferred first; a bundle may have none.
+    """
 
     format: int
     name: Annotated[str, msgspec.Meta(pattern="^[a-z0-9-]{1,32}$")]
@@ -131,6 +148,7 @@ class Manifest(_Record, frozen=True, kw_only=True):
     sources: list[Source]
     metrics: list[Metric]
     files: dict[FileName, Sha256]
+    engines: list[Alternative] = []
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -205,7 +223,8 @@ def _check_files(manifest: Manifest, files: Mapping[str, bytes], path: Path) -> 
     unlisted = sorted(files.keys() - manifest.files.keys())
     if unlisted:
         raise BundleError(f"{path}: {unlisted[0]} is not listed in the manifest")
-    for name in (manifest.backbone.file, manifest.head.file, manifest.golden.file):
+    others = [graph.file for engine in manifest.engines for graph in (engine.backbone, engine.head)]
+    for name in (manifest.backbone.file, manifest.head.file, manifest.golden.file, *others):
         if name not in manifest.files:
             raise BundleError(f"{path}: {name} has no hash in the manifest")
     for name, digest in manifest.files.items():

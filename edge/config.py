@@ -120,12 +120,19 @@ class FaceConfig(_Section, frozen=True, kw_only=True):
 
 
 class EngineConfig(_Section, frozen=True, kw_only=True):
-    """Which runtime computes the model, and an optional delegate library for the backbone."""
+    """Which runtime computes the model, and an optional delegate library for the backbone.
 
-    runtime: Literal["litert", "tflite"] = "litert"
+    `auto` takes the best that the bundle has graphs for and that is installed; see `edge.engines.choice`.
+    """
+
+    runtime: Literal["auto", "litert", "tflite", "onnx"] = "auto"
     threads: Annotated[int, msgspec.Meta(ge=1, le=16)] = 1
     delegate: str = ""
     delegate_options: dict[str, str] = {}
+
+    def __post_init__(self) -> None:
+        if self.delegate and self.runtime == "onnx":
+            raise ValueError("`delegate` is a library for litert and tflite; runtime 'onnx' has providers instead")
 
 
 class ModelConfig(_Section, frozen=True, kw_only=True):

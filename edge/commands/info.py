@@ -22,6 +22,7 @@ _PACKAGES = (
     "opencv-python-headless",
     "ai-edge-litert",
     "tflite-runtime",
+    "onnxruntime",
     "msgspec",
     "paho-mqtt",
     "typer",
@@ -67,7 +68,8 @@ def gather(config: Config) -> dict[str, Any]:
             "sha256": model.bundle.sha256,
             "files": manifest.files,
             "golden_max_difference": {name: round(worst, 6) for name, worst in model.golden.items()},
-            "runtime": config.engine.runtime,
+            "runtime": model.runtime,
+            "engine": model.engine,
             "metrics": manifest.metrics,
             "sources": manifest.sources,
         },
@@ -110,7 +112,7 @@ def _show(facts: dict[str, Any]) -> None:
         ("", bundle["network"]),
         ("", f"{bundle['sha256']}  manifest.json"),
         *(("", f"{digest}  {name}") for name, digest in bundle["files"].items()),
-        ("golden", f"reproduced on {bundle['runtime']}; largest difference: {worst}"),
+        ("golden", f"reproduced on {bundle['engine']}; largest difference: {worst}"),
     ]
     for metric in bundle["metrics"]:
         interval = f"[{metric.ccc_low:.2f}, {metric.ccc_high:.2f}]"

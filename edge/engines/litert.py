@@ -10,6 +10,7 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,7 @@ class LiteRtEngine:
         threads: for the CPU kernels, at least 1.
         delegate: path of an external delegate library, for instance libedgetpu.so.1.
         delegate_options: passed to the delegate as they are.
+        xnnpack: False computes with the runtime's built-in kernels alone, to compare with.
 
     Raises:
         EngineError: the runtime is not installed, the delegate cannot be loaded, or the graph is broken.
@@ -46,18 +48,20 @@ class LiteRtEngine:
         threads: int = 1,
         delegate: Path | None = None,
         delegate_options: Mapping[str, str] | None = None,
+        xnnpack: bool = True,
     ) -> None:
         self._name = name
         module = _load_runtime(runtime)
         delegates = []
         if delegate is not None:
             delegates = [_load_delegate(module, delegate, dict(delegate_options or {}))]
+        options = {} if xnnpack else {"experimental_op_resolver_type": _built_in_kernels(module)}
         try:
             # The interpreter keeps only a view of the bytes: hold them as long as it lives.
             self._model = model
             with _without_chatter():
                 self._interpreter = module.Interpreter(
-                    model_content=model, num_threads=threads, experimental_delegates=delegates
+                    model_content=model, num_threads=threads, experimental_delegates=delegates, **options
                 )
                 self._interpreter.allocate_tensors()
             self._input_index, self._output_index = self._names()
@@ -123,6 +127,15 @@ def _specs(details: list[dict[str, Any]], index: Mapping[str, int]) -> dict[str,
             tuple(int(n) for n in detail["shape"]), np.dtype(detail["dtype"]), float(scale), int(zero_point)
         )
     return specs
+
+
+def installed_runtimes() -> list[str]:
+    """The names of those that are installed, best first; `litert` where none is, whose error says what to do."""
+    return [name for name, module in _MODULES.items() if find_spec(module.partition(".")[0])] or ["litert"]
+
+
+def _built_in_kernels(module: Any) -> Any:
+    return module.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
 
 
 def _load_runtime(runtime: str) -> Any:

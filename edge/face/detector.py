@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from edge.assets import BLAZEFACE, read_asset
 from edge.config import EngineConfig, FaceConfig
 from edge.engines import Engine
-from edge.engines.litert import LiteRtEngine
+from edge.engines.litert import LiteRtEngine, installed_runtimes
 from edge.errors import AssetError, EngineError
 from edge.geometry import box_iou, letterbox
 from edge.types import Detection, Float32Array, UInt8Array
@@ -177,5 +177,6 @@ def load_detector(face: FaceConfig, engine: EngineConfig) -> Detector:
     """
     if face.detector == "yunet":
         return YuNet(Path(face.model), min_score=face.min_score)
-    graph = LiteRtEngine(read_asset(BLAZEFACE), name=BLAZEFACE.name, runtime=engine.runtime, threads=engine.threads)
+    runtime = engine.runtime if engine.runtime in ("litert", "tflite") else installed_runtimes()[0]
+    graph = LiteRtEngine(read_asset(BLAZEFACE), name=BLAZEFACE.name, runtime=runtime, threads=engine.threads)
     return BlazeFace(graph, min_score=face.min_score)
