@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -15,11 +16,12 @@ import numpy as np
 from convert.curves import plot_history
 from convert.datasets.collection import load_faces
 from convert.datasets.faces import FaceFinder, LabelledFace
-from convert.evaluation import ANSWERS, TARGETS, Device, Evaluation, answer_frames, compare
+from convert.evaluation import ANSWERS, TARGETS, Device, Evaluation, answer_frames, compare, embed_crop
 from convert.metrics import ccc
 from convert.packing import Label, assemble
 from convert.progress import Progress
-from convert.quantization.export import export_backbone
+from convert.quantization.export import export_backbone, export_head
+from convert.quantization.recipes import DEFAULT, QuantizationRecipe, find_quantization
 from convert.quantization.tensors import describe_backbone
 from convert.recipe import Recipe
 from convert.run import Run, describe_machine, hash_folder, load_weights, save_weights
@@ -34,29 +36,46 @@ from edge.affect.backbone import Backbone
 from edge.bundle import Metric
 from edge.engines.litert import LiteRtEngine
 from edge.face.crop import align_face
-from edge.geometry import CropRule
+from edge.geometry import CropRule, Square, face_square
 from edge.types import Float32Array, UInt8Array
 
 TEACHER_LABELS = "labels.npz"
 VALIDATION_DATA = "DiffusionFER-S, held-out part"
 
 
-class Material:
-    """The pictures of a run, found once: faces, what the backbone learns from, and the held-out crops.
+class Pictures:
+    """The pictures of a data folder, found once, and the held-out crops. Needs no teacher.
 
     Attributes:
         faces: all of them.
-        examples: labelled, outside of the held-out part.
         held, images, rated: the rated held-out part: N faces, uint8 (N, S, S, 3) device crops and float32 (N, 2).
     """
 
-    def __init__(self, root: Path, teacher: TeacherLabels, recipe: Recipe) -> None:
+    def __init__(self, root: Path, recipe: Recipe) -> None:
         self.faces = load_faces(root, FaceFinder())
-        self.teacher = teacher
-        self.examples = make_examples(self.faces, teacher, recipe=recipe.backbone, rule=CropRule())
         self.held = [face for face in self.faces if face.validation and face.rated is not None]
         self.images = cut_faces(self.held, recipe.backbone.size)
         self.rated: Float32Array = np.array([face.rated for face in self.held], np.float32).reshape(-1, 2)
+
+    def to_calibrate_on(self, recipe: Recipe) -> UInt8Array:
+        """Device crops of faces outside of the held-out part: uint8 (N, S, S, 3), RGB."""
+        shown = [
+            (face.pixels, face_square(face.landmarks_px, CropRule())) for face in self.faces if not face.validation
+        ]
+        return calibration_images(shown, recipe)
+
+
+class Material(Pictures):
+    """The same with what the backbone learns from.
+
+    Attributes:
+        examples: labelled, outside of the held-out part.
+    """
+
+    def __init__(self, root: Path, teacher: TeacherLabels, recipe: Recipe) -> None:
+        super().__init__(root, recipe)
+        self.teacher = teacher
+        self.examples = make_examples(self.faces, teacher, recipe=recipe.backbone, rule=CropRule())
 
     def teacher_labelled(self, recipe: Recipe) -> Validation:
         """The held-out faces that nobody rated, with the teacher's labels."""
@@ -129,27 +148,40 @@ def train_backbone_stage(
         )
     if len(history) < recipe.backbone.epochs:
         return
-    weights = fit_embedding(weights, calibration_images(material.examples, recipe), recipe.backbone)
+    shown = [(example.pixels, example.square) for example in material.examples]
+    weights = fit_embedding(weights, calibration_images(shown, recipe), recipe.backbone)
     save_weights(run.path("backbone.npz"), weights)
     plot_history(history, run.path("backbone.png"), "backbone")
     run.write_json("backbone.json", {"seconds": sum(r["seconds"] for r in history), "history": history})
 
 
-def quantize_stage(run: Run, recipe: Recipe, material: Material) -> dict[str, object]:
-    """Makes the int8 graph and says what it cost against the float one, on the held-out crops."""
+def quantize_stage(
+    run: Run, recipe: Recipe, pictures: Pictures, way: QuantizationRecipe | None = None
+) -> dict[str, Any]:
+    """Makes the quantized graphs and says what the backbone's cost against the float one, on the held-out crops.
+
+    The head's graph is made anew where the head is trained already; before that, `train` exports it as float32.
+    """
+    way = way or find_quantization(DEFAULT)
+    images = pictures.to_calibrate_on(recipe)
     weights = load_weights(run.path("backbone.npz"))
-    images = calibration_images(material.examples, recipe)
-    graphs = export_backbone(weights, recipe, images, blendshapes=len(AUXILIARY))._asdict()
-    run.path("backbone.tflite").write_bytes(graphs["int8"])
-    report: dict[str, object] = {"bytes": {kind: len(graph) for kind, graph in graphs.items()}}
-    if len(material.rated):
-        answers = {kind: answer_frames(open_backbone(graph), material.images) for kind, graph in graphs.items()}
+    made = export_backbone(weights, recipe, images, blendshapes=len(AUXILIARY), way=way)
+    graphs = {way.backbone: made.backbone, "float32": made.float32}
+    run.path("backbone.tflite").write_bytes(made.backbone)
+    if run.path("head.npz").is_file():
+        backbone = open_backbone(made.backbone)
+        embeddings = np.stack([embed_crop(backbone, image).vector for image in images])
+        head = export_head(load_weights(run.path("head.npz")), recipe, way=way, embeddings=embeddings)
+        run.path("head.tflite").write_bytes(head)
+    report: dict[str, Any] = {"recipe": way.name, "bytes": {kind: len(graph) for kind, graph in graphs.items()}}
+    if len(pictures.rated):
+        answers = {kind: answer_frames(open_backbone(graph), pictures.images) for kind, graph in graphs.items()}
         report["ccc"] = {
-            kind: {target: round(ccc(material.rated[:, t], va[:, t]), 4) for t, target in enumerate(TARGETS)}
+            kind: {target: round(ccc(pictures.rated[:, t], va[:, t]), 4) for t, target in enumerate(TARGETS)}
             for kind, va in answers.items()
         }
-        report["rms"] = float(np.sqrt(np.mean((answers["int8"] - answers["float32"]) ** 2)))
-        report["max"] = float(np.max(np.abs(answers["int8"] - answers["float32"])))
+        report["rms"] = float(np.sqrt(np.mean((answers[way.backbone] - answers["float32"]) ** 2)))
+        report["max"] = float(np.max(np.abs(answers[way.backbone] - answers["float32"])))
     run.write_json("quantization.json", report)
     return report
 
@@ -180,15 +212,19 @@ def record_data(run: Run, root: Path, seed: int) -> None:
     run.write_json("data.json", {"seed": seed, "sha256": hashes, "machine": describe_machine()})
 
 
-def calibration_images(examples: Sequence[Example], recipe: Recipe) -> UInt8Array:
-    """Device crops of training faces to calibrate on, half of them under a nuisance: uint8 (N, S, S, 3), RGB."""
+def calibration_images(shown: Sequence[tuple[UInt8Array, Square]], recipe: Recipe) -> UInt8Array:
+    """Device crops to calibrate on, half of them under a nuisance: uint8 (N, S, S, 3), RGB.
+
+    Args:
+        shown: pictures uint8 (H, W, 3), RGB, of training faces, and the square of each face.
+        recipe: names how many, and the seed that picks them.
+    """
     rng = np.random.default_rng([recipe.seed, 1])
-    picks = rng.choice(len(examples), min(recipe.calibration, len(examples)), replace=False)
+    picks = rng.choice(len(shown), min(recipe.calibration, len(shown)), replace=False)
     images = []
     for number, pick in enumerate(picks):
-        example = examples[int(pick)]
         nuisance = draw_nuisance(rng) if number % 2 else Nuisance()
-        images.append(render(example.pixels, example.square, nuisance, recipe.backbone.size))
+        images.append(render(*shown[int(pick)], nuisance, recipe.backbone.size))
     return np.stack(images)
 
 

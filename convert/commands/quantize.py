@@ -1,36 +1,44 @@
-"""`quantize`: the int8 graph of a trained backbone, and what it cost."""
+"""`quantize`: the device's graphs of a trained network, and what they cost."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Annotated
 
+import typer
 from rich.console import Console
 from rich.table import Table
 
-from convert.commands.options import DataOption, LandmarkerOption, RunOption, TeacherOption, obtain_teacher
+from convert.commands.options import DataOption, RunOption
 from convert.datasets.collection import data_root
+from convert.quantization.recipes import DEFAULT, QUANTIZATIONS, find_quantization
 from convert.run import Run
-from convert.stages import Material, quantize_stage
+from convert.stages import Pictures, quantize_stage
 
 
 def quantize(
     data: DataOption = Path("../shared/data"),
     out: RunOption = Path("out/default"),
-    teacher: TeacherOption = None,
-    landmarker: LandmarkerOption = None,
+    recipe: Annotated[
+        str, typer.Option("--recipe", help=f"How: {', '.join(QUANTIZATIONS)}; see convert/quantization/recipes.py.")
+    ] = DEFAULT,
 ) -> None:
-    """Quantizes the backbone of a run after training, calibrated on device crops of training faces.
+    """Quantizes a run after training, calibrated on device crops of training faces; `qat_int8` fine-tunes first.
 
-    Example: python -m convert quantize --data ../shared/data --out out/default
+    The head's graph is written anew where the run has a trained head: with `ptq_int8` in int8, else in float.
+
+    Example: python -m convert quantize --recipe qat_int8 --data ../shared/data --out out/default
     """
+    way = find_quantization(recipe)
     run = Run(out)
-    recipe = run.recipe()
+    trained = run.recipe()
     run.read("backbone.npz", "train")
-    labels = obtain_teacher(data, run.path("teacher"), teacher, landmarker, recipe.seed)
-    report: dict[str, Any] = quantize_stage(run, recipe, Material(data_root(data), labels, recipe))
-    table = Table("graph", "bytes", "CCC valence", "CCC arousal", title="Backbone, held-out part, frame answer")
+    report = quantize_stage(run, trained, Pictures(data_root(data), trained), way)
+    table = Table("graph", "bytes", "CCC valence", "CCC arousal", title=f"Backbone, {way.name}, held-out part, frame")
     for kind, size in report["bytes"].items():
         found = report.get("ccc", {}).get(kind, {})
         table.add_row(kind, str(size), *(f"{found[t]:.4f}" if t in found else "-" for t in ("valence", "arousal")))
-    Console().print(table)
+    console = Console()
+    console.print(table)
+    if "rms" in report:
+        console.print(f"difference to float32: RMS {report['rms']:.4f}, at most {report['max']:.4f}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,10 +14,11 @@ import numpy as np
 
 from convert.errors import TrainingError
 from convert.quantization.graph import float_operators
+from convert.quantization.recipes import DEFAULT, QuantizationRecipe, find_quantization
 from convert.recipe import Recipe
 from edge.affect.backbone import PIXEL_SCALE
 from edge.engines.litert import LiteRtEngine
-from edge.types import UInt8Array
+from edge.types import Float32Array, UInt8Array
 
 _TIMEOUT_S = 900
 
@@ -24,52 +26,105 @@ _TIMEOUT_S = 900
 class BackboneGraphs(NamedTuple):
     """One network as two graphs: what the device runs, and what quantization is compared with."""
 
-    int8: bytes
+    backbone: bytes
     float32: bytes
 
 
-def export_backbone(weights: list[Any], recipe: Recipe, images: UInt8Array, *, blendshapes: int) -> BackboneGraphs:
-    """The backbone's graphs, int8 by post-training quantization, and float32.
+def export_backbone(
+    weights: list[Any], recipe: Recipe, images: UInt8Array, *, blendshapes: int, way: QuantizationRecipe | None = None
+) -> BackboneGraphs:
+    """The backbone's graphs: quantized as the recipe says, and float32.
 
     Args:
         weights: as `train_backbone` returns them.
         recipe: of the network.
         images: uint8 (N, S, S, 3) RGB, device crops to calibrate on.
         blendshapes: length of the auxiliary output, which is left out of the graph.
+        way: how to quantize; None for the default.
 
     Raises:
-        TrainingError: the converter failed, an operator is left in floating point, or the input's grid is not
-            the pixels' own.
+        TrainingError: the converter failed, an operator of an int8 graph is left in floating point, or its input's
+            grid is not the pixels' own.
     """
+    way = way or find_quantization(DEFAULT)
     extremes = np.zeros((1, *images.shape[1:]), np.uint8)
     extremes[0, : images.shape[1] // 2] = 255  # so that the input spans exactly 0..255: scale 1/127.5, zero point −1
     job = {"images": np.concatenate([images, extremes]), "blendshapes": blendshapes}
-    graphs = BackboneGraphs(**_convert("backbone", ("int8", "float32"), weights, recipe, job))
-    left = float_operators(graphs.int8)
+    found = convert("backbone", BackboneGraphs._fields, weights, recipe, way, job)
+    graphs = BackboneGraphs(**found)
+    if way.backbone != "int8":
+        return graphs
+    left = float_operators(graphs.backbone)
     if left:
         raise TrainingError(f"the int8 graph has {len(left)} operators in floating point, first {left[0]}")
-    spec = LiteRtEngine(graphs.int8, name="backbone.tflite").inputs["image"]
+    spec = LiteRtEngine(graphs.backbone, name="backbone.tflite").inputs["image"]
     if abs(spec.scale - PIXEL_SCALE) > 1e-7 or spec.zero_point != -1:
         raise TrainingError(f"the int8 input has scale {spec.scale} and zero point {spec.zero_point}")
     return graphs
 
 
-def export_head(weights: list[Any], recipe: Recipe) -> bytes:
-    """The head's float32 graph.
+def export_head(
+    weights: list[Any],
+    recipe: Recipe,
+    *,
+    way: QuantizationRecipe | None = None,
+    embeddings: Float32Array | None = None,
+) -> bytes:
+    """The head's graph, its inputs and outputs float32 in every case.
+
+    Args:
+        weights: as `train_head` returns them.
+        recipe: of the network.
+        way: how to quantize; None for the default, which does not.
+        embeddings: float32 (T, D) in the order of a stream, to calibrate an integer head on.
 
     Raises:
-        TrainingError: the converter failed.
+        TrainingError: the converter failed, or an integer head has nothing to calibrate on.
     """
-    return _convert("head", ("head",), weights, recipe, {})["head"]
+    way = way or find_quantization(DEFAULT)
+    if not way.head.startswith("int"):
+        return convert("head", ("head",), weights, recipe, way, {})["head"]
+    if embeddings is None or not len(embeddings):
+        raise TrainingError(f"{way.name}: a head in integers needs embeddings to calibrate on")
+    samples = _walk(export_head(weights, recipe), embeddings, recipe.head.units)
+    return convert("head", ("head",), weights, recipe, way, samples)["head"]
 
 
-def _convert(
-    kind: str, names: tuple[str, ...], weights: list[Any], recipe: Recipe, extra: dict[str, Any]
+def _walk(graph: bytes, embeddings: Float32Array, units: int) -> dict[str, Float32Array]:
+    """What the float step meets on its way along a stream: `embedding`, `h` and `c`, each (T, ·)."""
+    engine = LiteRtEngine(graph, name="head.tflite")
+    h = c = np.zeros((1, units), np.float32)
+    met = []
+    for embedding in embeddings:
+        met.append((embedding, h[0], c[0]))
+        out = engine.invoke({"embedding": embedding[None], "h": h, "c": c})
+        h, c = out["next_h"], out["next_c"]
+    return {
+        name: np.stack(values) for name, values in zip(("embedding", "h", "c"), zip(*met, strict=True), strict=True)
+    }
+
+
+def convert(
+    kind: str,
+    names: tuple[str, ...],
+    weights: list[Any],
+    recipe: Recipe,
+    way: QuantizationRecipe,
+    extra: Mapping[str, Any],
 ) -> dict[str, bytes]:
+    """Runs `converter` in a process of its own; see its `main` for `kind` and `extra`.
+
+    Returns:
+        The files it wrote, by `names`.
+
+    Raises:
+        TrainingError: it failed.
+    """
     with tempfile.TemporaryDirectory(prefix="affect-edge-") as scratch:
         job = Path(scratch) / "job.npz"
         numbered = {f"w{n}": weight for n, weight in enumerate(weights)}
-        np.savez(job, kind=kind, recipe=msgspec.json.encode(recipe).decode(), **numbered, **extra)
+        said = {"recipe": msgspec.json.encode(recipe).decode(), "way": msgspec.json.encode(way).decode()}
+        np.savez(job, kind=kind, **said, **numbered, **extra)  # type: ignore[arg-type]
         done = subprocess.run(
             [sys.executable, "-m", "convert.quantization.converter", str(job), scratch],
             cwd=Path(__file__).resolve().parents[2],
@@ -81,4 +136,4 @@ def _convert(
         if done.returncode != 0:
             last = done.stderr.strip().splitlines()[-1:] or ["no message"]
             raise TrainingError(f"the {kind} graph: the converter ended with {done.returncode} ({last[0][:200]})")
-        return {name: (Path(scratch) / f"{name}.tflite").read_bytes() for name in names}
+        return {name: (Path(scratch) / name).read_bytes() for name in names}

@@ -6,7 +6,7 @@
 2. `litert`; 3. `tflite`; both with the configured delegate, which rules `onnx` out;
 4. `onnx` on the CPU.
 
-The order is a list to try: what cannot be loaded or does not reproduce the golden vectors is passed over with a warning.
+What cannot be loaded, or does not reproduce the golden vectors, is passed over with a warning.
 """
 
 from __future__ import annotations

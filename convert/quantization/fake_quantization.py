@@ -1,0 +1,120 @@
+"""Fine-tuning with fake quantization: the network learns to live with int8's rounding, and nothing else.
+
+The float network's own answers, embedding and valence/arousal, teach it, so it needs no labels and drifts nowhere.
+Two things matter more than the number of steps: the activations' ranges start from what the network really
+gives (from TensorFlow Model Optimization's ±6, moved by its slow average, training diverges), and batch normalization
+stays frozen, its scale and the residual scale in it included.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import tensorflow_model_optimization as tfmot
+
+from convert.keras_runtime import keras, seed_everything, tf
+from convert.models.shallow_inception_resnet import build_backbone
+from convert.quantization.recipes import FakeQuantization
+from convert.recipe import Recipe
+from edge.affect.backbone import PIXEL_SCALE, PIXEL_ZERO
+from edge.types import UInt8Array
+
+_CALIBRATION = 64  # faces
+_RANGES = ("output", "pre_activation", "post_activation")
+_OUTPUTS = ("embedding", "va")
+
+
+def fake_quantize(
+    weights: list[Any], recipe: Recipe, images: UInt8Array, training: FakeQuantization, *, blendshapes: int
+) -> Any:
+    """Fine-tunes, and returns a Keras model of batch 1 with fake quantization in it, ready to convert.
+
+    Args:
+        weights: of the float network, in Keras's order.
+        recipe: of the network; its seed orders the faces.
+        images: uint8 (N, S, S, 3) RGB, device crops to learn on; no labels.
+        training: steps, batch and rate.
+        blendshapes: length of the auxiliary output, which is left out.
+    """
+    seed_everything(recipe.seed)
+    float_network = _two_outputs(weights, recipe, blendshapes, batch=None)
+    network = tfmot.quantization.keras.quantize_model(float_network)
+    _freeze_normalization(network)
+    rng = np.random.default_rng([recipe.seed, 3])
+    _start_ranges(network, float_network, _as_input(images[rng.permutation(len(images))[:_CALIBRATION]]))
+
+    def batch() -> Any:
+        pick = images[rng.integers(0, len(images), min(training.batch, len(images)))]
+        flip = rng.random(len(pick)) < 0.5
+        return _as_input(np.where(flip[:, None, None, None], pick[:, :, ::-1], pick))
+
+    rate = keras.optimizers.schedules.CosineDecay(training.learning_rate, training.steps)
+    optimizer = keras.optimizers.SGD(rate, momentum=0.9)
+
+    @tf.function  # type: ignore[untyped-decorator]
+    def step(x: Any) -> Any:
+        wanted = float_network(x, training=False)
+        with tf.GradientTape() as tape:
+            given = network(x, training=True)
+            loss = tf.add_n([tf.reduce_mean(tf.square(g - w)) for g, w in zip(given, wanted, strict=True)])
+        gradients = tape.gradient(loss, network.trainable_variables)
+        optimizer.apply_gradients(zip(gradients, network.trainable_variables, strict=True))
+        return loss
+
+    for _ in range(training.steps):
+        step(batch())
+    export = tfmot.quantization.keras.quantize_model(_two_outputs(weights, recipe, blendshapes, batch=1))
+    export.set_weights(network.get_weights())
+    _span_all_pixels(export)
+    return export
+
+
+def _two_outputs(weights: list[Any], recipe: Recipe, blendshapes: int, *, batch: int | None) -> Any:
+    model = build_backbone(recipe.backbone, blendshapes=blendshapes, batch=batch)
+    model.set_weights(weights)
+    return keras.Model(model.input, [model.output[name] for name in _OUTPUTS])
+
+
+def _freeze_normalization(network: Any) -> None:
+    for layer in network.layers:
+        inner = getattr(layer, "layer", None)
+        if isinstance(inner, keras.layers.BatchNormalization):
+            inner.trainable = False
+
+
+def _start_ranges(network: Any, float_network: Any, x: Any) -> None:
+    """Sets every activation's range to what the float network gives for `x` (N, S, S, 3)."""
+    wrapped = {
+        layer.layer.name: layer
+        for layer in network.layers
+        if hasattr(layer, "layer") and any(_is_range(variable) for variable in layer.weights)
+    }
+    names = [layer.name for layer in float_network.layers if layer.name in wrapped]
+    watch = keras.Model(float_network.input, [float_network.get_layer(name).output for name in names])
+    for name, values in zip(names, watch(x, training=False), strict=True):
+        low, high = min(float(tf.reduce_min(values)), 0.0), max(float(tf.reduce_max(values)), 1e-3)
+        for variable in wrapped[name].weights:
+            if _is_range(variable):
+                variable.assign(low if _stem(variable).endswith("_min") else high)
+
+
+def _is_range(variable: Any) -> bool:
+    return _stem(variable) in {f"{kind}_{end}" for kind in _RANGES for end in ("min", "max")}
+
+
+def _stem(variable: Any) -> str:
+    return str(variable.name.rpartition("/")[2].partition(":")[0])
+
+
+def _as_input(pixels: UInt8Array) -> Any:
+    return tf.constant((pixels.astype(np.float32) - PIXEL_ZERO) * np.float32(PIXEL_SCALE))
+
+
+def _span_all_pixels(network: Any) -> None:
+    """Sets the input's range to exactly 0..255: scale 1/127.5, zero point −1, as the device's shortcut wants it."""
+    for variable in network.layers[1].weights:
+        if _stem(variable).endswith("_min"):
+            variable.assign(-PIXEL_ZERO * PIXEL_SCALE)
+        elif _stem(variable).endswith("_max"):
+            variable.assign((255 - PIXEL_ZERO) * PIXEL_SCALE)
