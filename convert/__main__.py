@@ -7,6 +7,8 @@ import typer
 from convert.command_line import run_verbs
 from convert.commands.evaluate import evaluate
 from convert.commands.evidence import evidence
+from convert.commands.ladder import ladder
+from convert.commands.onnx import onnx
 from convert.commands.pack import pack
 from convert.commands.quantize import quantize
 from convert.commands.recipe import recipe
@@ -15,12 +17,13 @@ from convert.commands.teacher import teacher
 from convert.commands.train import train
 
 app = typer.Typer(
-    help="From data to a bundle: teacher, studio, train, quantize, evidence, pack, evaluate; or recipe for all of it.",
+    help="From data to a bundle: teacher, studio, train, quantize, evidence, pack, or recipe for all of it; "
+    "ladder says what each conversion costs, onnx is for NVIDIA boards, evaluate scores a bundle.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for verb in (teacher, studio, train, quantize, evidence, pack, evaluate, recipe):
+for verb in (teacher, studio, train, quantize, evidence, pack, ladder, onnx, evaluate, recipe):
     app.command()(verb)
 
 

@@ -15,3 +15,9 @@ class TrainingError(EdgeError, RuntimeError):
     """A stage lacks what an earlier stage makes, or its result is not what the device needs."""
 
     exit_code = 1
+
+
+class GateError(EdgeError, RuntimeError):
+    """A conversion cost more agreement than its recipe allows; the message names the step and by how much."""
+
+    exit_code = 9

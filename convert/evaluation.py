@@ -17,7 +17,7 @@ from convert.metrics import Agreement, agreement
 from edge.affect.backbone import Backbone
 from edge.affect.stream import Stream, StreamState
 from edge.bundle import Bundle
-from edge.engines.litert import LiteRtEngine
+from edge.engines.choice import open_engine
 from edge.types import Embedding, FaceCrop, Float32Array, UInt8Array
 
 TARGETS = ("valence", "arousal")
@@ -35,12 +35,8 @@ class Device:
 
     def __init__(self, bundle: Bundle, *, runtime: str = "litert") -> None:
         self.manifest = manifest = bundle.manifest
-
-        def engine(file: str) -> LiteRtEngine:
-            return LiteRtEngine(bundle.files[file], name=file, runtime=runtime)
-
-        self.backbone = Backbone(engine(manifest.backbone.file), manifest.backbone)
-        self.stream = Stream(engine(manifest.head.file), manifest)
+        self.backbone = Backbone(open_engine(bundle, manifest.backbone.file, runtime=runtime), manifest.backbone)
+        self.stream = Stream(open_engine(bundle, manifest.head.file, runtime=runtime), manifest)
 
     def answer(self, crop: UInt8Array) -> Float32Array:
         """Both answers to a crop uint8 (S, S, 3), RGB: float32 (2, 2), rows by `ANSWERS`, columns by `TARGETS`."""

@@ -7,6 +7,7 @@ import shutil
 import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 import msgspec
@@ -19,6 +20,7 @@ from convert.quantization.tensors import BACKBONE_FILE, HEAD_FILE, describe_back
 from convert.recipe import Recipe
 from edge.affect.golden import check_golden
 from edge.bundle import FORMAT, MANIFEST, Bundle, Crop, Golden, Manifest, Metric, Source, load_bundle
+from edge.engines.choice import see_as
 from edge.errors import EdgeError
 from edge.geometry import CropRule
 
@@ -76,12 +78,12 @@ def assemble(
         files={},
     )
     files = {BACKBONE_FILE: backbone, HEAD_FILE: head}
-    device = Device(_seal(manifest, files))
+    device = Device(seal(manifest, files))
     files[GOLDEN_FILE] = make_golden(device.backbone, device.stream, manifest.head, recipe.backbone.size)
     golden = Golden(file=GOLDEN_FILE, tolerance=tolerances(manifest))
     manifest = msgspec.structs.replace(manifest, golden=golden)
     files[CARD_FILE] = write_card(manifest, evidence).encode()
-    return _seal(manifest, files)
+    return seal(manifest, files)
 
 
 def write_folder(bundle: Bundle, folder: Path) -> dict[str, dict[str, float]]:
@@ -113,10 +115,10 @@ def write_zip(folder: Path, path: Path) -> None:
 
 
 def prove(path: Path) -> dict[str, dict[str, float]]:
-    """Loads a bundle and checks its golden vectors on every runtime that is installed here.
+    """Loads a bundle and checks its golden vectors on every engine whose runtime is installed here.
 
     Returns:
-        The largest differences met, by runtime.
+        The largest differences met, by engine.
 
     Raises:
         BundleError: the bundle is broken or a difference is above its tolerance.
@@ -131,6 +133,10 @@ def prove(path: Path) -> dict[str, dict[str, float]]:
                 raise
             continue
         worst[runtime] = check_golden(bundle, device.backbone, device.stream, runtime)
+    for engine in bundle.manifest.engines if find_spec("onnxruntime") else ():
+        seen = see_as(bundle, engine)
+        device = Device(seen, runtime=engine.runtime)
+        worst[engine.name] = check_golden(seen, device.backbone, device.stream, engine.runtime)
     return worst
 
 
@@ -139,7 +145,8 @@ def encode(manifest: Manifest) -> bytes:
     return msgspec.json.format(msgspec.json.encode(manifest), indent=2) + b"\n"
 
 
-def _seal(manifest: Manifest, files: Mapping[str, bytes]) -> Bundle:
+def seal(manifest: Manifest, files: Mapping[str, bytes]) -> Bundle:
+    """A bundle of these files with their hashes in its manifest."""
     hashes = {name: hashlib.sha256(data).hexdigest() for name, data in files.items()}
     sealed = msgspec.structs.replace(manifest, files=hashes)
     return Bundle(manifest=sealed, files=dict(files), sha256=hashlib.sha256(encode(sealed)).hexdigest())

@@ -33,7 +33,7 @@ from convert.training.examples import AUXILIARY, Example, make_examples, make_st
 from convert.training.nuisance import Nuisance, draw_nuisance, render
 from convert.training.validation import Validation
 from edge.affect.backbone import Backbone
-from edge.bundle import Metric
+from edge.bundle import Bundle, Metric
 from edge.engines.litert import LiteRtEngine
 from edge.face.crop import align_face
 from edge.geometry import CropRule, Square, face_square
@@ -234,14 +234,19 @@ def open_backbone(graph: bytes) -> Backbone:
 
 
 def open_device(run: Run, recipe: Recipe) -> Device:
-    """A run's graphs as a device runs them, not yet packed.
+    """A run's graphs as a device runs them; raises as `bundle_of`."""
+    return Device(bundle_of(run, recipe))
+
+
+def bundle_of(run: Run, recipe: Recipe) -> Bundle:
+    """A run's graphs as a bundle, not yet packed.
 
     Raises:
         TrainingError: a graph is not there yet.
     """
     label = Label(name="evaluation", version=1, created="-")
     graphs = run.read("backbone.tflite", "quantize"), run.read("head.tflite", "train")
-    return Device(assemble(*graphs, recipe, label, sources=[], metrics=[]))
+    return assemble(*graphs, recipe, label, sources=[], metrics=[])
 
 
 def cut_faces(faces: Sequence[LabelledFace], size: int) -> UInt8Array:

@@ -25,6 +25,12 @@ SeedOption = Annotated[int | None, typer.Option("--seed", min=0, help="Seed inst
 TeacherOption = Annotated[
     Path | None, typer.Option("--teacher", help="Folder that `teacher` wrote; without it, the run makes its own.")
 ]
+BundleOption = Annotated[Path | None, typer.Option("--bundle", help="Folder or ZIP; default: the shipped one.")]
+FromRunOption = Annotated[Path | None, typer.Option("--run", help="A run's folder, instead of bundle and weights.")]
+WeightsOption = Annotated[
+    Path | None,
+    typer.Option("--weights", help="Folder of the bundle's backbone.npz and head.npz; default: the shipped."),
+]
 LandmarkerOption = Annotated[
     Path | None,
     typer.Option("--landmarker", help="MediaPipe's face_landmarker.task; default: models/ beside the data sets."),

@@ -5,30 +5,35 @@ from __future__ import annotations
 import msgspec
 
 from edge.bundle import BackboneGraph, HeadGraph, Tensor
-from edge.engines import TensorSpec
+from edge.engines import Engine, TensorSpec
 from edge.engines.litert import LiteRtEngine
+from edge.engines.onnx import OnnxEngine
 
 BACKBONE_FILE = "backbone.tflite"
 HEAD_FILE = "head.tflite"
 
 
-def describe_backbone(model: bytes) -> BackboneGraph:
-    """The manifest's record of a backbone graph."""
-    engine = LiteRtEngine(model, name=BACKBONE_FILE)
+def describe_backbone(model: bytes, *, file: str = BACKBONE_FILE) -> BackboneGraph:
+    """The manifest's record of a backbone graph; one named `.onnx` is read by ONNX Runtime."""
+    engine = _open(model, file)
     return BackboneGraph(
-        file=BACKBONE_FILE,
+        file=file,
         image=_tensor("image", engine.inputs["image"]),
         embedding=_tensor("embedding", engine.outputs["embedding"]),
         va=_tensor("va", engine.outputs["va"]),
     )
 
 
-def describe_head(model: bytes) -> HeadGraph:
-    """The manifest's record of a head graph; the faces' axis is −1."""
-    engine = LiteRtEngine(model, name=HEAD_FILE)
+def describe_head(model: bytes, *, file: str = HEAD_FILE) -> HeadGraph:
+    """The manifest's record of a head graph, likewise; the faces' axis is −1."""
+    engine = _open(model, file)
     ins = {name: _tensor(name, engine.inputs[name], any_batch=True) for name in ("embedding", "h", "c")}
     outs = {name: _tensor(name, engine.outputs[name], any_batch=True) for name in ("va", "next_h", "next_c")}
-    return HeadGraph(file=HEAD_FILE, **ins, **outs)
+    return HeadGraph(file=file, **ins, **outs)
+
+
+def _open(model: bytes, file: str) -> Engine:
+    return OnnxEngine(model, name=file) if file.endswith(".onnx") else LiteRtEngine(model, name=file)
 
 
 def _tensor(name: str, spec: TensorSpec, *, any_batch: bool = False) -> Tensor:
