@@ -67,10 +67,11 @@ def _convert_backbone(
         tuned = fake_quantize(weights, recipe, images, way.training, blendshapes=blendshapes)
         serve = _serve_images(recipe, lambda x: dict(zip(("embedding", "va"), tuned(x, training=False), strict=True)))
         return graphs | _convert(tuned, serve, {"backbone": _make_int8})
+    if way.backbone == "float32":
+        return {"float32": graphs["float32"], "backbone": graphs["float32"]}
     by_kind: dict[str, Callable[[Any], None]] = {
         "int8": partial(_calibrate_int8, images=images),
         "float16": _make_float16,
-        "float32": _keep_float,
     }
     configure = by_kind[way.backbone]
     return graphs | _convert(model, _serve_images(recipe, lambda x: model(x, training=False)), {"backbone": configure})
