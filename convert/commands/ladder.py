@@ -53,17 +53,19 @@ def ladder(
             found = merge(found, read_measurement(path), _ratings(data), str(path))
         write = page
     else:
-        from convert.ladder.float_network import use_one_thread
-        from convert.ladder.measure import measure
-
         way = find_quantization(quantization)
         if budget is not None:
             way = msgspec.structs.replace(way, budget_ccc=budget)
-        use_one_thread()
         trained = read_trained(bundle, run, weights, recipe)
-        pictures = Pictures(data_root(data), trained.recipe)
+        root = data_root(data)
+        # Only now, since importing TensorFlow takes a while.
+        from convert.ladder.float_network import use_one_thread
+        from convert.ladder.measure import measure
+
+        use_one_thread()
+        pictures = Pictures(root, trained.recipe)
         if not len(pictures.rated):
-            raise DataError(f"{data}: has no held-out faces with ratings; the ladder cannot be measured")
+            raise DataError(f"{root}: has no held-out faces with ratings; the ladder cannot be measured")
         found = measure(trained, pictures, way)
     Console(width=240, soft_wrap=True).print(render_table(found), highlight=False, markup=False)
     if write is not None:

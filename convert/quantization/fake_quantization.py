@@ -1,9 +1,9 @@
 """Fine-tuning with fake quantization: the network learns to live with int8's rounding, and nothing else.
 
 The float network's own answers, embedding and valence/arousal, teach it, so it needs no labels and drifts nowhere.
-Two things matter more than the number of steps: the activations' ranges start from what the network really
-gives (from TensorFlow Model Optimization's ±6, moved by its slow average, training diverges), and batch normalization
-stays frozen, its scale and the residual scale in it included.
+Two things matter more than the number of steps. The activations' ranges start from what the network really
+gives (from TensorFlow Model Optimization's ±6, moved by its slow average, training diverges), and batch
+normalization stays frozen, its scale and the residual scale in it included.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from edge.types import UInt8Array
 
 _CALIBRATION = 64  # faces
 _RANGES = ("output", "pre_activation", "post_activation")
+_PREFIX = "quant_"
 _OUTPUTS = ("embedding", "va")
 
 
@@ -39,7 +40,7 @@ def fake_quantize(
     """
     seed_everything(recipe.seed)
     float_network = _two_outputs(weights, recipe, blendshapes, batch=None)
-    network = tfmot.quantization.keras.quantize_model(float_network)
+    network = _quantized(float_network)
     _freeze_normalization(network)
     rng = np.random.default_rng([recipe.seed, 3])
     _start_ranges(network, float_network, _as_input(images[rng.permutation(len(images))[:_CALIBRATION]]))
@@ -64,9 +65,9 @@ def fake_quantize(
 
     for _ in range(training.steps):
         step(batch())
-    export = tfmot.quantization.keras.quantize_model(_two_outputs(weights, recipe, blendshapes, batch=1))
+    export = _quantized(_two_outputs(weights, recipe, blendshapes, batch=1))
+    _freeze_normalization(export)  # it decides the order of the weights
     export.set_weights(network.get_weights())
-    _span_all_pixels(export)
     return export
 
 
@@ -74,6 +75,33 @@ def _two_outputs(weights: list[Any], recipe: Recipe, blendshapes: int, *, batch:
     model = build_backbone(recipe.backbone, blendshapes=blendshapes, batch=batch)
     model.set_weights(weights)
     return keras.Model(model.input, [model.output[name] for name in _OUTPUTS])
+
+
+def _quantized(model: Any) -> Any:
+    """The model with fake quantization in it, every layer's inputs in the order that they had.
+
+    TensorFlow Model Optimization 0.8.1 (2026-11) swaps the inputs of a Concatenate of a ReLU and a pooling, in this
+    order; the channels then meet the wrong weights, and only training could tell.
+    """
+    swapped = tfmot.quantization.keras.quantize_model(model)
+    order = {layer["name"]: _inputs(layer) for layer in model.get_config()["layers"]}
+    config = swapped.get_config()
+    for layer in config["layers"]:
+        wanted = order.get(layer["name"].removeprefix(_PREFIX), [])
+        if len(wanted) > 1:
+            layer["inbound_nodes"][0].sort(key=lambda node: wanted.index(node[0].removeprefix(_PREFIX)))
+    with tfmot.quantization.keras.quantize_scope():
+        mended = keras.Model.from_config(config)
+    for layer in mended.layers:
+        weights = swapped.get_layer(layer.name).get_weights()
+        if len(weights) == len(layer.weights):  # the input's, made twice, is set by `_span_all_pixels`
+            layer.set_weights(weights)
+    _span_all_pixels(mended)
+    return mended
+
+
+def _inputs(layer: Any) -> list[str]:
+    return [node[0] for node in layer["inbound_nodes"][0]] if layer["inbound_nodes"] else []
 
 
 def _freeze_normalization(network: Any) -> None:
