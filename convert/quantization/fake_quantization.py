@@ -20,7 +20,7 @@ from convert.recipe import Recipe
 from edge.affect.backbone import PIXEL_SCALE, PIXEL_ZERO
 from edge.types import UInt8Array
 
-_CALIBRATION = 64  # faces
+_CHUNK = 32  # faces at a time
 _RANGES = ("output", "pre_activation", "post_activation")
 _PREFIX = "quant_"
 _OUTPUTS = ("embedding", "va")
@@ -43,7 +43,7 @@ def fake_quantize(
     network = _quantized(float_network)
     _freeze_normalization(network)
     rng = np.random.default_rng([recipe.seed, 3])
-    _start_ranges(network, float_network, _as_input(images[rng.permutation(len(images))[:_CALIBRATION]]))
+    _start_ranges(network, float_network, images)
 
     def batch() -> Any:
         pick = images[rng.integers(0, len(images), min(training.batch, len(images)))]
@@ -111,8 +111,8 @@ def _freeze_normalization(network: Any) -> None:
             inner.trainable = False
 
 
-def _start_ranges(network: Any, float_network: Any, x: Any) -> None:
-    """Sets every activation's range to what the float network gives for `x` (N, S, S, 3)."""
+def _start_ranges(network: Any, float_network: Any, images: UInt8Array) -> None:
+    """Sets every activation's range to what the float network gives for the images."""
     wrapped = {
         layer.layer.name: layer
         for layer in network.layers
@@ -120,11 +120,15 @@ def _start_ranges(network: Any, float_network: Any, x: Any) -> None:
     }
     names = [layer.name for layer in float_network.layers if layer.name in wrapped]
     watch = keras.Model(float_network.input, [float_network.get_layer(name).output for name in names])
-    for name, values in zip(names, watch(x, training=False), strict=True):
-        low, high = min(float(tf.reduce_min(values)), 0.0), max(float(tf.reduce_max(values)), 1e-3)
+    low, high = np.zeros(len(names)), np.full(len(names), 1e-3)  # a range holds 0, and is one
+    for start in range(0, len(images), _CHUNK):
+        values = watch(_as_input(images[start : start + _CHUNK]), training=False)
+        low = np.minimum(low, [float(tf.reduce_min(each)) for each in values])
+        high = np.maximum(high, [float(tf.reduce_max(each)) for each in values])
+    for number, name in enumerate(names):
         for variable in wrapped[name].weights:
             if _is_range(variable):
-                variable.assign(low if _stem(variable).endswith("_min") else high)
+                variable.assign((low if _stem(variable).endswith("_min") else high)[number])
 
 
 def _is_range(variable: Any) -> bool:
