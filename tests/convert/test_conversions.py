@@ -66,6 +66,18 @@ def test_onnx_graphs_answer_as_the_float_network_does(tiny_onnx: OnnxGraphs, pic
     assert len(tiny_onnx.fp16) < 0.7 * len(tiny_onnx.float32)
 
 
+def test_onnx_graphs_are_what_tensorrt_reads(tiny_onnx: OnnxGraphs) -> None:
+    import onnx
+    from onnx import numpy_helper
+
+    for graph in tiny_onnx:
+        assert {node.domain for node in onnx.load_from_string(graph).graph.node} == {""}
+    int8 = onnx.load_from_string(tiny_onnx.int8).graph
+    zeros = [numpy_helper.to_array(each) for each in int8.initializer if each.name.endswith("zero_point")]
+    assert {str(zero.dtype) for zero in zeros} <= {"int8", "int32"}
+    assert not any(zero.any() for zero in zeros)
+
+
 def test_a_device_runs_the_engine_that_is_asked_for(jetson: Path) -> None:
     config = ModelConfig(bundle=str(jetson))
     chosen = load_model(config, EngineConfig(runtime="onnx"))
