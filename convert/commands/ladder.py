@@ -49,8 +49,11 @@ def ladder(
     record = page.with_suffix(".json")
     if add or render:
         found = read_ladder(record)
-        for path in add or []:
-            found = merge(found, read_measurement(path), _ratings(data), str(path))
+        measured = {path: read_measurement(path) for path in add or []}
+        rated = any(new.frame or new.stream for new in measured.values())
+        ratings = _ratings(data) if rated else {}
+        for path, new in measured.items():
+            found = merge(found, new, ratings, str(path))
         write = page
     else:
         way = find_quantization(quantization)
