@@ -16,6 +16,7 @@ from convert.errors import TrainingError
 from convert.evaluation import Device
 from convert.golden import GOLDEN_FILE, make_golden, tolerances
 from convert.model_card import write_card
+from convert.quantization.graph import computes_in
 from convert.quantization.tensors import BACKBONE_FILE, HEAD_FILE, describe_backbone, describe_head
 from convert.recipe import NETWORK_TITLES, Recipe
 from convert.signing import Signer
@@ -28,7 +29,7 @@ from edge.errors import EdgeError
 from edge.geometry import CropRule
 from edge.signature import SIGNATURE
 
-NETWORK = "{name} {width:g} at {size} px, int8; LSTM step of {units} units, float32"
+NETWORK = "{name} {width:g} at {size} px, {backbone}; LSTM step of {units} units, {head}"
 RUNTIMES = {"litert": ">=2.3.0", "tflite": ">=2.14.0"}
 _APACHE = Path(__file__).parent.parent / "LICENSE"
 _DOS_EPOCH = (1980, 1, 1, 0, 0, 0)  # a ZIP of the same files is the same bytes
@@ -76,6 +77,8 @@ def assemble(
             width=recipe.backbone.width,
             size=recipe.backbone.size,
             units=recipe.head.units,
+            backbone=computes_in(backbone),
+            head=computes_in(head),
         ),
         runtimes=RUNTIMES,  # type: ignore[arg-type]
         crop=Crop(size=recipe.backbone.size, **rule._asdict()),

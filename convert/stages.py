@@ -197,7 +197,9 @@ def quantize_stage(
     way = way or find_quantization(DEFAULT)
     images = pictures.to_calibrate_on(recipe)
     weights = load_weights(run.path("backbone.npz"))
-    made = export_backbone(weights, recipe, images, blendshapes=len(AUXILIARY), way=way)
+    with Progress(f"{way.name}, some minutes", 1, every=1) as progress:
+        made = export_backbone(weights, recipe, images, blendshapes=len(AUXILIARY), way=way)
+        progress.advance()
     graphs = {way.backbone: made.backbone, "float32": made.float32}
     run.path("backbone.tflite").write_bytes(made.backbone)
     if run.path("head.npz").is_file():

@@ -84,6 +84,7 @@ class SequenceCheck(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
         float_rms: to the whole sequence on the float network's features: int8's own part.
         drift: largest difference between a passage's first answers and those at the end of the stream.
         cell: largest value that a cell state took.
+        others: RMS to the whole sequence of the steps that are here for the record, by rung.
     """
 
     steps: int
@@ -94,6 +95,7 @@ class SequenceCheck(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     float_rms: float
     drift: float
     cell: float
+    others: dict[str, float] = {}
 
 
 class Ladder(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
