@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import msgspec
 
 from edge.errors import ConfigError, DeploymentError
+from edge.toml import one_line, read_toml
 
 Slug = Annotated[str, msgspec.Meta(pattern="^[a-z0-9-]{1,32}$")]
 TagKey = Annotated[str, msgspec.Meta(pattern="^[a-z][a-z0-9_]{0,31}$")]
@@ -155,7 +156,7 @@ class MqttConfig(_Section, frozen=True, kw_only=True):
     `bytes_per_minute` paces what is sent live; the backlog has its own rate, in `[outbox]`.
     """
 
-    host: str = "localhost"
+    host: Annotated[str, msgspec.Meta(pattern=r"^[^\s/]{1,253}$")] = "localhost"
     port: Annotated[int, msgspec.Meta(ge=1, le=65535)] = 1883
     protocol: Literal["5", "3.1.1"] = "5"
     accept_silent_loss: bool = False
@@ -164,7 +165,7 @@ class MqttConfig(_Section, frozen=True, kw_only=True):
     ca_file: str = ""
     cert_file: str = ""
     key_file: str = ""
-    username: str = ""
+    username: Annotated[str, msgspec.Meta(max_length=256)] = ""
     password_file: str = ""
     keepalive_s: Annotated[int, msgspec.Meta(ge=5, le=3600)] = 60
     backoff_max_s: Annotated[float, msgspec.Meta(ge=1, le=3600)] = 60.0
@@ -238,17 +239,9 @@ def load_config(path: Path) -> Config:
         ConfigError: names file, key and what is wrong.
     """
     try:
-        text = path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise ConfigError(f"{path}: cannot be read ({error.strerror})") from error
-    except UnicodeDecodeError:
-        raise ConfigError(f"{path}: not UTF-8 text") from None
-    try:
-        config = msgspec.toml.decode(text, type=Config)
+        config = msgspec.convert(read_toml(path), Config)
     except msgspec.ValidationError as error:
-        raise ConfigError(f"{path}: {_by_key(str(error))}") from error
-    except (msgspec.DecodeError, ValueError) as error:
-        raise ConfigError(f"{path}: not valid TOML ({error})") from error
+        raise ConfigError(f"{path}: {one_line(_by_key(str(error)))}") from error
     return _anchor(config, path.parent)
 
 
