@@ -12,8 +12,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 
-from edge.errors import ConfigError, DeploymentError
-from edge.toml import one_line, read_toml
+from edge.errors import ConfigError, DeploymentError, one_line
+from edge.toml import read_toml
 
 Slug = Annotated[str, msgspec.Meta(pattern="^[a-z0-9-]{1,32}$")]
 TagKey = Annotated[str, msgspec.Meta(pattern="^[a-z][a-z0-9_]{0,31}$")]

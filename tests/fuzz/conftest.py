@@ -41,10 +41,14 @@ def _typed(*leaves: type[EdgeError]) -> Iterator[None]:
     try:
         yield
     except EdgeError as error:
-        assert type(error) is not EdgeError, "the root says nothing about what to mend"
-        assert not leaves or isinstance(error, leaves), f"{type(error).__name__} is none of {leaves}"
-        message = str(error)
-        assert re.fullmatch(r"[^\x00-\x1f\x7f-\x9f]{5,1200}", message), f"not one clear line: {message!r}"
+        _check(error, leaves)
+
+
+def _check(error: EdgeError, leaves: tuple[type[EdgeError], ...]) -> None:
+    assert type(error) is not EdgeError, "the root says nothing about what to mend"
+    assert not leaves or isinstance(error, leaves), f"{type(error).__name__} is none of {leaves}"
+    message = str(error)
+    assert re.fullmatch(r"[^\x00-\x1f\x7f-\x9f]{5,1200}", message), f"not one clear line: {message!r}"
 
 
 @pytest.fixture(scope="session")

@@ -40,6 +40,8 @@ def load(path: Path, data: bytes) -> Config:
 @example(b"a=" + b"[" * 60_000)
 @example(b"a" + b".a" * 30_000 + b"=1")
 @example(b"a=" + b"{a=" * 20_000)
+@example((b"a" + b".a" * 900 + b"=1\n") * 30)
+@example(b"a=" + b"[" * 1900)
 @example(b"a=1\n" * 2)
 @example(b"# " * 1_000_000)
 @example(b'"a\\nb" = 1')
@@ -80,6 +82,8 @@ def test_a_valid_file_with_a_value_exchanged(path: Path, typed, line: str, value
             "zones[0].exclude[1][0]: nan is not a finite number",
         ),
         ('[camera]\nbackend = "replay"\npath = "a\\u0000b"', "camera.path: holds a control character"),
+        ('[device]\nsite = "shop\\n"', "device.site: ends with a line break"),
+        ('[device]\ntags = {"zone\\n" = "a"}', "ends with a line break"),
         ('[mqtt]\nhost = ""', "mqtt.host"),
         ('[mqtt]\nhost = "a b"', "mqtt.host"),
         (f'[mqtt]\nusername = "{"u" * 257}"', "mqtt.username"),
