@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+import time
+
 from edge.publish.outbox import Outbox
 from edge.publish.session import BrokerSession
 from edge.types import Message
 
-_REFUSED = 0x80
+REFUSED = 0x80  # MQTT 5 reason codes from here on are refusals
 _RULES = (0x87, 0x97)  # not authorized, quota exceeded: about the device, so another answer may come
 
 
 class Flight:
-    """What one session has sent and not yet heard of."""
+    """What one session has sent and not yet heard of.
+
+    Attributes:
+        said_goodbye: `offline` was sent.
+        status_refused: the broker did not take the last status, so what it retains is not true.
+    """
 
     def __init__(self, session: BrokerSession, outbox: Outbox) -> None:
         self.said_goodbye = False
+        self.status_refused = False
+        self._heard_s = time.monotonic()
         self._denied = False
         self._session = session
         self._outbox = outbox
@@ -30,6 +39,11 @@ class Flight:
         return bool(self._seqs)
 
     @property
+    def silent_s(self) -> float:
+        """Seconds for which an acknowledgement is owed and none came; 0 while none is owed."""
+        return time.monotonic() - self._heard_s if self._seqs else 0.0
+
+    @property
     def sending(self) -> set[int]:
         """Numbers of the windows on their way."""
         return {seq for seq in self._seqs.values() if seq is not None}
@@ -37,11 +51,15 @@ class Flight:
     def send(self, message: Message, seq: int | None) -> None:
         mid = self._session.send(message)
         if message.qos > 0:
+            if not self._seqs:
+                self._heard_s = time.monotonic()
             self._seqs[mid] = seq
 
     def settle(self) -> list[tuple[str, int]]:
         """Books the acknowledgements that came; returns of what each was, `window` or `status`, and its reason code."""
         acks, self._session.acks = self._session.acks, []
+        if acks:
+            self._heard_s = time.monotonic()
         settled = []
         for mid, reason_code in acks:
             if mid not in self._seqs:
@@ -49,8 +67,9 @@ class Flight:
             seq = self._seqs.pop(mid)
             settled.append(("status" if seq is None else "window", reason_code))
             if seq is None:
+                self.status_refused = reason_code >= REFUSED
                 continue
-            if reason_code >= _REFUSED:
+            if reason_code >= REFUSED:
                 self._outbox.refuse(seq, reason_code)
                 self._denied |= reason_code in _RULES
                 continue
