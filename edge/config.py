@@ -30,6 +30,7 @@ Purpose = Literal[
     "research-with-consent",
     "installation-art",
 ]
+CREDENTIAL = "credential:"  # before a name: the file of that name among systemd's credentials
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
@@ -151,6 +152,7 @@ class WindowConfig(_Section, frozen=True, kw_only=True):
 class MqttConfig(_Section, frozen=True, kw_only=True):
     """The broker. Passwords come from a file, never from here.
 
+    Any of the four files may be `credential:NAME` instead of a path: what systemd's `LoadCredential=NAME:…` gives.
     `plaintext` says in words that scores may cross the network unencrypted; `protocol` 3.1.1 is for loopback or
     with `accept_silent_loss`, since a broker may acknowledge there what its access list threw away.
     `bytes_per_minute` paces what is sent live; the backlog has its own rate, in `[outbox]`.
@@ -305,7 +307,8 @@ def _anchor(config: Config, folder: Path) -> Config:
     """Makes every path in the file relative to the file itself."""
 
     def anchored(section: msgspec.Struct, *keys: str) -> dict[str, str]:
-        return {key: str(folder / value) for key in keys if (value := getattr(section, key))}
+        given = {key: value for key in keys if (value := getattr(section, key))}
+        return {key: value if value.startswith(CREDENTIAL) else str(folder / value) for key, value in given.items()}
 
     replace = msgspec.structs.replace
     mqtt = anchored(config.mqtt, "ca_file", "cert_file", "key_file", "password_file")

@@ -88,7 +88,7 @@ class _GatedClient(paho.Client):
             return super()._packet_handle()
         except EgressError:
             raise
-        except Exception as error:  # noqa: BLE001 - paho's parser raises what it likes (seen: six types, 2026-11)
+        except Exception as error:  # noqa: BLE001 - paho's parser raises what it likes
             log.debug("a packet of type %d cannot be read: %r", kind, error)
             self.objection = "it sent bytes that are no MQTT"
             return MQTTErrorCode.MQTT_ERR_PROTOCOL

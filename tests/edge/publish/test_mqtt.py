@@ -215,7 +215,7 @@ def test_a_right_password_is_let_in_without_its_line_end(mosquitto, make_publish
     mosquitto.start("allow_anonymous false", f"password_file {passwords}")
     secret = tmp_path / "secret"
     secret.write_text("right\n")
-    secret.chmod(0o640)
+    secret.chmod(0o600)
     publisher, outbox = make_publisher(username="door", password_file=str(secret))
     publisher.start()
     publisher.publish(BUSY)
