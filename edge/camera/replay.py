@@ -201,6 +201,8 @@ def _regular_file(name: str) -> Path:
     if "://" in name:
         raise CameraError(f"{name}: an address, not a file; network video is refused, copy the file to this machine")
     path = Path(name).absolute()
+    if "\0" in name:
+        raise CameraError(f"{name!r}: no file has such a name; set camera.path to a video file")
     try:
         kind = path.stat().st_mode
         if not stat.S_ISREG(kind):

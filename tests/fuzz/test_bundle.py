@@ -139,7 +139,7 @@ def test_an_entry_of_any_other_name_is_refused(place: Path, typed, name: str) ->
     with typed(BundleError):
         try:
             packed = pack(signed(json.loads(RAW), SMALL) | {name: b"x"})
-        except (UnicodeEncodeError, ValueError):
+        except (ValueError, IndexError):  # `zipfile` cannot write such a name
             return
         load(place, packed)
         raise AssertionError("loaded")
