@@ -25,7 +25,7 @@ DEEP = os.environ.get("AFFECT_EDGE_FUZZ") == "deep"
 # Fixtures here only hold what no example changes.
 settings.register_profile(
     "fuzz",
-    max_examples=1500 if DEEP else 25,
+    max_examples=600 if DEEP else 20,
     deadline=None,
     derandomize=not DEEP,  # the default run is the same everywhere; the deep one looks where nobody has looked
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture, HealthCheck.data_too_large],

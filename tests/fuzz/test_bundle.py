@@ -37,7 +37,7 @@ RAW = SHIPPED[MANIFEST]
 
 def pack(files: dict[str, bytes], compression: int = zipfile.ZIP_STORED) -> bytes:
     buffer = io.BytesIO()
-    with warnings.catch_warnings(), zipfile.ZipFile(buffer, "w", compression) as archive:
+    with warnings.catch_warnings(), zipfile.ZipFile(buffer, "w", compression, compresslevel=1) as archive:
         warnings.simplefilter("ignore")  # a name is cut at a NUL and may then be there twice
         for name, data in files.items():
             archive.writestr(name, data)
@@ -180,7 +180,10 @@ def test_bombs_are_refused_with_the_memory_of_a_small_board(tmp_path: Path, boun
     struct.pack_into("<I", lying, lying.index(b"PK\1\2") + 24, 100)
     (tmp_path / "lying.zip").write_bytes(lying)
     arrays = io.BytesIO()
-    with zipfile.ZipFile(arrays, "w", zipfile.ZIP_DEFLATED) as archive, archive.open("image.npy", "w") as entry:
+    with (
+        zipfile.ZipFile(arrays, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive,
+        archive.open("image.npy", "w") as entry,
+    ):
         for _ in range(3):
             entry.write(zeros)
     golden = pack(signed(manifest, SMALL | {"golden.npz": arrays.getvalue()}))
