@@ -201,10 +201,13 @@ def load_bundle(path: Path) -> Bundle:
 
 def _decode(raw: bytes, path: Path) -> Manifest:
     try:
-        form = msgspec.json.decode(raw, type=dict[str, Any]).get("format")
+        plain = msgspec.json.decode(raw, type=dict[str, Any])
+        form = plain.get("format")
         if form != FORMAT:
             given = one_line(repr(form))
             raise BundleError(f"{path}: bundle format {given} is not {FORMAT}, the one this release reads")
+        if not _printable(plain):  # it is cited in messages, and shown on terminals
+            raise BundleError(f"{path}/{MANIFEST}: holds a line break or a control character")
         return msgspec.json.decode(raw, type=Manifest)
     except msgspec.MsgspecError as error:
         raise BundleError(f"{path}/{MANIFEST}: {one_line(str(error))}") from error
@@ -212,6 +215,14 @@ def _decode(raw: bytes, path: Path) -> Manifest:
         raise BundleError(f"{path}/{MANIFEST}: not UTF-8") from error
     except RecursionError:
         raise BundleError(f"{path}/{MANIFEST}: nested too deeply") from None
+
+
+def _printable(value: object) -> bool:
+    if isinstance(value, dict):
+        return all(_printable(part) for item in value.items() for part in item)
+    if isinstance(value, list):
+        return all(map(_printable, value))
+    return not isinstance(value, str) or value.isprintable()
 
 
 def _check_files(manifest: Manifest, files: Mapping[str, bytes], path: Path) -> None:

@@ -239,6 +239,8 @@ def shipped() -> AffectModel:
     st.sampled_from(PLACES),
     ANY | st.sampled_from([0, -1, 1e-300, 1e300, 2**63, "", "a\n", "../x", [], {}, [-1], [0, 0], [2**40]]),
 )
+@example(("backbone", "image", "name"), "a\n")
+@example(("network",), "\x1b[2J")
 def test_a_manifest_with_any_value_anywhere_makes_a_model_or_one_line(
     place: Path, typed, where: tuple[Any, ...], value: Any
 ) -> None:
