@@ -106,11 +106,15 @@ class HoursConfig(_Section, frozen=True, kw_only=True):
 
 
 class FaceConfig(_Section, frozen=True, kw_only=True):
-    """Finding and judging faces. Faces failing a limit are followed but not scored, and counted by reason."""
+    """Finding and judging faces. Faces failing a limit are followed but not scored, and counted by reason.
+
+    `detect_every`: faces are searched for in every n-th frame and followed by their motion in between.
+    """
 
     detector: Literal["blazeface", "yunet"] = "blazeface"
     model: str = ""
     min_score: Annotated[float, msgspec.Meta(ge=0.05, le=0.99)] = 0.6
+    detect_every: Annotated[int, msgspec.Meta(ge=1, le=10)] = 1
     min_face_px: Annotated[float, msgspec.Meta(ge=8)] = 24.0
     max_yaw_deg: Annotated[float, msgspec.Meta(gt=0, le=90)] = 55.0
     min_sharpness: Annotated[float, msgspec.Meta(ge=0, le=1)] = 0.06
@@ -122,12 +126,16 @@ class FaceConfig(_Section, frozen=True, kw_only=True):
 
 
 class EngineConfig(_Section, frozen=True, kw_only=True):
-    """Which runtime computes the model, and an optional delegate library for the backbone."""
+    """Which runtime computes the model, and an optional delegate library for the backbone.
+
+    `delegate_fallback`: when the delegate cannot be had, go on with the CPU and say so, instead of not starting.
+    """
 
     runtime: Literal["litert", "tflite"] = "litert"
     threads: Annotated[int, msgspec.Meta(ge=1, le=16)] = 1
     delegate: str = ""
     delegate_options: dict[str, str] = {}
+    delegate_fallback: bool = False
 
 
 class ModelConfig(_Section, frozen=True, kw_only=True):
@@ -205,6 +213,23 @@ class OutboxConfig(_Section, frozen=True, kw_only=True):
     hold_unsynced_s: Annotated[float, msgspec.Meta(ge=0, le=86_400)] = 900.0
 
 
+class MetricsConfig(_Section, frozen=True, kw_only=True):
+    """Prometheus metrics of the device's health, for this machine only; `port` 0: none."""
+
+    port: Annotated[int, msgspec.Meta(ge=0, le=65535)] = 0
+
+
+class HomeAssistantConfig(_Section, frozen=True, kw_only=True):
+    """Whether Home Assistant is told of this device, over the same broker.
+
+    `announce` sends a retained description at the start of every broker session; `remove` an empty one, after which
+    Home Assistant forgets the device. `prefix` is Home Assistant's discovery prefix.
+    """
+
+    discovery: Literal["off", "announce", "remove"] = "off"
+    prefix: Annotated[str, msgspec.Meta(pattern="^[A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)*$", max_length=64)] = "homeassistant"
+
+
 class DeploymentConfig(_Section, frozen=True, kw_only=True):
     """Why, where and by whom; a live camera does not start without.
 
@@ -231,6 +256,8 @@ class Config(_Section, frozen=True, kw_only=True):
     window: WindowConfig = WindowConfig()
     mqtt: MqttConfig = MqttConfig()
     outbox: OutboxConfig = OutboxConfig()
+    metrics: MetricsConfig = MetricsConfig()
+    homeassistant: HomeAssistantConfig = HomeAssistantConfig()
     deployment: DeploymentConfig = DeploymentConfig()
 
 

@@ -8,18 +8,55 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from edge.clock import NS
-from edge.types import HealthReport
+from edge.types import BoardState, HealthReport, LoadState
 
 STAGES = ("detect", "track", "crop", "embed", "head", "window", "publish")
 
 
-@dataclass(slots=True)
+_KEPT = 2048  # times of each kind: about the last minute at 30 frames a second, 16 KiB
+
+
+class Recent:
+    """The last times of one kind, in a ring of fixed size.
+
+    A ring and not a histogram: its quantiles are exact, they are about now and not about the whole run, and on one
+    minute's frames it costs no more memory than a histogram fine enough for a percent.
+    """
+
+    def __init__(self) -> None:
+        self._ns = np.zeros(_KEPT, np.int64)
+        self._count = 0
+
+    def add(self, ns: int) -> None:
+        """Keeps one, in place of the oldest."""
+        self._ns[self._count % _KEPT] = ns
+        self._count += 1
+
+    def quantiles_ms(self) -> tuple[float, float] | None:
+        """Median and 95th percentile, milliseconds; None when there were none."""
+        kept = self._ns[: min(self._count, _KEPT)]
+        if not kept.size:
+            return None
+        p50, p95 = np.percentile(kept, (50, 95)) / 1e6
+        return float(p50), float(p95)
+
+
+@dataclass(slots=True, eq=False)
 class StageTime:
-    """Time spent in one stage of the pipeline since it was made."""
+    """Time spent in one stage of the pipeline since it was made, and lately."""
 
     total_ns: int = 0
     frames: int = 0
+    recent: Recent = field(default_factory=Recent)
+
+    def add(self, ns: int) -> None:
+        """One frame took so long."""
+        self.total_ns += ns
+        self.frames += 1
+        self.recent.add(ns)
 
     @property
     def mean_ms(self) -> float:
@@ -40,7 +77,9 @@ class Health:
         faces: faces in view in the last frame.
         tracks: ids given so far.
         windows: closed and handed to the publisher.
+        withheld: those among them without scores, by reason.
         stages: time by stage.
+        latency: age of a frame when its scores were there, lately.
         camera: troubles of a live camera, counted by kind.
     """
 
@@ -53,6 +92,8 @@ class Health:
     faces: int = 0
     tracks: int = 0
     windows: int = 0
+    withheld: Counter[str] = field(default_factory=Counter)
+    latency: Recent = field(default_factory=Recent)
     stages: dict[str, StageTime] = field(default_factory=lambda: {stage: StageTime() for stage in STAGES})
     camera: dict[str, int] = field(default_factory=dict)
 
@@ -68,16 +109,26 @@ class Health:
         try:
             yield
         finally:
-            clocked = self.stages[stage]
-            clocked.total_ns += time.perf_counter_ns() - begun
-            clocked.frames += 1
+            self.stages[stage].add(time.perf_counter_ns() - begun)
 
-    def report(self, *, dropped: int, failed: int) -> HealthReport:
-        """What is told to the operator; the publisher adds its own counters.
+    def closed_window(self, suppressed: str | None) -> None:
+        """A window was closed and handed on, without scores for that reason if there is one."""
+        self.windows += 1
+        if suppressed is not None:
+            self.withheld[suppressed] += 1
+
+    def report(
+        self, *, dropped: int, failed: int, load: LoadState | None = None, board: BoardState | None = None
+    ) -> HealthReport:
+        """What is told to the operator; the publisher adds its own counters. Safe to call from another thread.
 
         Args:
             dropped, failed: the camera's own counts of frames overtaken by newer ones and of unusable ones.
+            load: how the schedule copes.
+            board: what the board tells about itself.
         """
+        lately = {stage: found for stage, time in self.stages.items() if (found := time.recent.quantiles_ms())}
+        withheld = dict(self.withheld)
         return HealthReport(
             uptime_s=round(self.uptime_s, 1),
             frames={"seen": self.seen, "closed": self.closed, "dropped": dropped, "failed": self.failed + failed},
@@ -85,4 +136,10 @@ class Health:
             faces=self.faces,
             stage_ms={stage: time.mean_ms for stage, time in self.stages.items()},
             camera=dict(self.camera),
+            stage_p50_ms={stage: p50 for stage, (p50, _) in lately.items()},
+            stage_p95_ms={stage: p95 for stage, (_, p95) in lately.items()},
+            latency_ms=self.latency.quantiles_ms(),
+            windows={"scored": max(self.windows - sum(withheld.values()), 0), **withheld},
+            load=load or LoadState(),
+            board=board or BoardState(),
         )

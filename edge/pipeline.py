@@ -1,7 +1,7 @@
 """The loop: frames in, windows out.
 
-Owns the map from track to LSTM state and the schedule of who is due, both dropped with their track. A frame that
-cannot be worked on is counted, logged at a limited rate and skipped; only an unbroken row of them ends the run.
+Owns the map from track to LSTM state, dropped with its track, and asks the schedule who is due. A frame that cannot
+be worked on is counted, logged at a limited rate and skipped; only an unbroken row of them ends the run.
 """
 
 from __future__ import annotations
@@ -15,18 +15,20 @@ import cv2
 from edge.affect.model import AffectModel
 from edge.affect.stream import StreamState
 from edge.affect.window import Windower
+from edge.board import Board
 from edge.camera import Camera
 from edge.camera.hours import OpeningHours
-from edge.clock import NS, Clock
+from edge.clock import NS, Clock, FileClock
 from edge.config import Config
 from edge.errors import EngineError, FrameError
 from edge.face.crop import align_face
 from edge.face.detector import Detector, load_detector
-from edge.face.quality import QualityGate
+from edge.face.quality import QualityGate, quality_gate
 from edge.face.tracker import Tracker, seen
 from edge.health import Health
 from edge.publish import Sink
-from edge.types import AffectScore, Embedding, FaceCrop, Frame, Track, WindowAggregate
+from edge.schedule import Schedule
+from edge.types import AffectScore, Embedding, FaceCrop, Frame, HealthReport, Track, WindowAggregate
 
 log = logging.getLogger(__name__)
 
@@ -56,11 +58,12 @@ class Pipeline:
     sink: Sink
     clock: Clock
     health: Health
+    schedule: Schedule
+    board: Board = field(default_factory=Board)
     on_scores: OnScores | None = None
     on_frame: Callable[[], None] | None = None
     stopping: bool = False
     _states: dict[int, StreamState] = field(default_factory=dict, init=False)
-    _tried: dict[int, int] = field(default_factory=dict, init=False)  # by track, the grid step last looked at
     _failures: int = field(default=0, init=False)  # in a row
     _reported_ns: int | None = field(default=None, init=False)
 
@@ -101,7 +104,7 @@ class Pipeline:
 
     def step(self, frame: Frame) -> list[AffectScore]:
         """Takes one frame through every stage; returns the scores of the faces that were due."""
-        timing, now_ns = self.health.timing, frame.captured_ns
+        timing, schedule, now_ns = self.health.timing, self.schedule, frame.captured_ns
         with timing("publish"):
             self._publish(self.windower.advance(now_ns))
             self._report(now_ns)
@@ -109,23 +112,34 @@ class Pipeline:
             self.health.closed += 1
             return []
         self.health.seen += 1
-        with timing("detect"):
-            detections = self.detector.detect(frame.pixels)
-        with timing("track"):
-            tracks = self.tracker.update(detections, now_ns)
-            self._forget(tracks)
-            in_view = seen(tracks)
+        schedule.begin(now_ns)
+        tracks = self._follow(frame)
+        in_view = seen(tracks)
+        due = schedule.choose(in_view, self.model.stream.slot(now_ns))
         with timing("crop"):
-            crops = self._cut(frame, in_view)
+            crops = self._cut(frame, due)
         with timing("embed"):
             embeddings = [self.model.backbone.embed(crop) for crop in crops]
         with timing("head"):
             scores = self._score(embeddings)
+        schedule.scored(len(due))
         with timing("window"):
             self.windower.observe(in_view, scores, now_ns)
+        schedule.end()
         self.health.scored += len(scores)
         self.health.faces = len(in_view)
+        if scores and not isinstance(self.clock, FileClock):  # whose time stands still meanwhile
+            self.health.latency.add(self.clock.monotonic_ns() - now_ns)
         return scores
+
+    def snapshot(self) -> HealthReport:
+        """How the device is doing now; may be called from another thread."""
+        return self.health.report(
+            dropped=self.camera.dropped,
+            failed=self.camera.failed,
+            load=self.schedule.load,
+            board=self.board.read(),
+        )
 
     def _attempt(self, frame: Frame) -> None:
         try:
@@ -142,15 +156,27 @@ class Pipeline:
         if self.on_scores is not None:
             self.on_scores(frame, scores)
 
+    def _follow(self, frame: Frame) -> list[Track]:
+        """The tracks in this frame, by a search for faces or, when the schedule wants none, by their motion."""
+        timing, now_ns = self.health.timing, frame.captured_ns
+        if self.schedule.searches(now_ns):
+            with timing("detect"):
+                detections = self.detector.detect(frame.pixels)
+            self.schedule.searched(now_ns)
+            with timing("track"):
+                tracks = self.tracker.update(detections, now_ns)
+                self._forget(tracks)
+        else:
+            with timing("track"):
+                tracks = self.tracker.coast(now_ns)
+                self._forget(tracks)
+        return tracks
+
     def _cut(self, frame: Frame, tracks: Sequence[Track]) -> list[FaceCrop]:
-        """The crops of the faces that are due on the time grid and good enough to score; one try a step."""
+        """The crops of those faces that are good enough to score."""
         shape = self.model.bundle.manifest.crop
-        slot = self.model.stream.slot(frame.captured_ns)
         crops = []
         for track in tracks:
-            if self._tried.get(track.id) == slot:
-                continue
-            self._tried[track.id] = slot
             rejection = self.gate.judge_pose(track.detection)
             if rejection is None:
                 pixels = align_face(frame.pixels, track.detection.landmarks_px, shape.size, shape.rule)
@@ -173,22 +199,21 @@ class Pipeline:
     def _forget(self, tracks: Sequence[Track]) -> None:
         living = {track.id for track in tracks}
         self.health.tracks = max(self.health.tracks, *living, 0)
-        for track_id in self._tried.keys() - living:
-            del self._tried[track_id]
+        for track_id in self.schedule.forget(living):
             self._states.pop(track_id, None)
             self.windower.forget(track_id)
 
     def _publish(self, closed: Sequence[WindowAggregate]) -> None:
         for aggregate in closed:
             self.sink.publish(aggregate)
-            self.health.windows += 1
+            self.health.closed_window(aggregate.suppressed)
 
     def _report(self, now_ns: int) -> None:
         if self._reported_ns is None:
             self._reported_ns = now_ns
         if now_ns - self._reported_ns >= _REPORT_S * NS:
             self._reported_ns = now_ns
-            self.sink.report(self.health.report(dropped=self.camera.dropped, failed=self.camera.failed))
+            self.sink.report(self.snapshot())
 
 
 def build_pipeline(
@@ -213,16 +238,18 @@ def build_pipeline(
         hours=OpeningHours(config.hours, config.device.tz),
         detector=load_detector(face, config.engine),
         tracker=Tracker(),
-        gate=QualityGate(
-            min_face_px=face.min_face_px,
-            max_yaw_deg=face.max_yaw_deg,
-            min_light=face.min_light,
-            min_sharpness=face.min_sharpness,
-        ),
+        gate=quality_gate(face),
         model=model,
         windower=Windower(config.window, clock, step_s=manifest.step_s, reset_s=manifest.reset_s),
         sink=sink,
         clock=clock,
         health=health or Health(),
+        schedule=Schedule(
+            step_s=manifest.step_s,
+            reset_s=manifest.reset_s,
+            frame_s=1 / config.camera.fps,
+            detect_every=face.detect_every,
+            now_ns=None if isinstance(clock, FileClock) else clock.monotonic_ns,
+        ),
         on_scores=on_scores,
     )

@@ -232,6 +232,42 @@ class WindowAggregate:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LoadState:
+    """How the device copes with the faces in view.
+
+    Attributes:
+        level: `normal`, or what the overload has cost so far: `detector`, `steps` or `faces`.
+        demand: share of the time that every face at every step would take, more than 1 when it cannot be; None where
+            time stands still while frames are worked on.
+        skipped: face-steps in which a face was in view and due but not looked at, for lack of time.
+    """
+
+    level: str = "normal"
+    demand: float | None = None
+    skipped: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BoardState:
+    """What the board tells about itself; each None where it does not.
+
+    Attributes:
+        temperature_c: of its hottest thermal zone, °C.
+        throttled: the processor is held below its full speed now.
+        throttled_since_boot: it was at some time since the board started.
+        under_voltage: the supply is too weak now.
+        cpu_mhz, cpu_max_mhz: clock of the fastest core now, and the most it can do.
+    """
+
+    temperature_c: float | None = None
+    throttled: bool | None = None
+    throttled_since_boot: bool | None = None
+    under_voltage: bool | None = None
+    cpu_mhz: int | None = None
+    cpu_max_mhz: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class HealthReport:
     """How the device itself is doing; numbers about the machine, none about people's expressions.
 
@@ -242,6 +278,12 @@ class HealthReport:
         faces: faces in view now.
         stage_ms: mean milliseconds a frame spent in each stage.
         camera: troubles of a live camera, counted by kind.
+        stage_p50_ms, stage_p95_ms: median and 95th percentile of the same over the last frames; of stages that ran.
+        latency_ms: median and 95th percentile of a frame's age when its scores were there; None where time stands still
+            meanwhile, or nothing was scored.
+        windows: closed windows by what they say: `scored`, or the reason why their scores are withheld.
+        load: how the device copes.
+        board: what the board tells.
     """
 
     uptime_s: float
@@ -250,6 +292,12 @@ class HealthReport:
     faces: int
     stage_ms: Mapping[str, float]
     camera: Mapping[str, int] = field(default_factory=dict)
+    stage_p50_ms: Mapping[str, float] = field(default_factory=dict)
+    stage_p95_ms: Mapping[str, float] = field(default_factory=dict)
+    latency_ms: tuple[float, float] | None = None
+    windows: Mapping[str, int] = field(default_factory=dict)
+    load: LoadState = field(default_factory=LoadState)
+    board: BoardState = field(default_factory=BoardState)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -28,7 +28,7 @@ class Backbone:
     """
 
     def __init__(self, engine: Engine, graph: BackboneGraph) -> None:
-        self._engine = engine
+        self.engine = engine
         self._graph = graph
         image = check_tensor(engine.inputs, graph.image, graph.file)
         self._embedding = check_tensor(engine.outputs, graph.embedding, graph.file)
@@ -41,7 +41,7 @@ class Backbone:
         Raises:
             EngineError: the crop's size is not the graph's, or the runtime failed.
         """
-        out = self._engine.invoke({self._graph.image.name: self._convert(crop.pixels)[None]})
+        out = self.engine.invoke({self._graph.image.name: self._convert(crop.pixels)[None]})
         return Embedding(
             track_id=crop.track_id,
             captured_ns=crop.captured_ns,

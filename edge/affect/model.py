@@ -10,6 +10,7 @@ from edge.affect.golden import check_golden
 from edge.affect.stream import Stream
 from edge.bundle import Bundle, default_bundle, load_bundle
 from edge.config import EngineConfig, ModelConfig
+from edge.engines.delegate import find_delegate
 from edge.engines.litert import LiteRtEngine
 
 
@@ -22,12 +23,14 @@ class AffectModel:
         backbone: crop → embedding.
         stream: embedding and state → score and state.
         golden: largest difference met for each golden output, real units.
+        accelerated: whether the configured delegate is in use; None where none is configured.
     """
 
     bundle: Bundle
     backbone: Backbone
     stream: Stream
     golden: dict[str, float]
+    accelerated: bool | None = None
 
 
 def load_model(model: ModelConfig, engine: EngineConfig) -> AffectModel:
@@ -38,14 +41,14 @@ def load_model(model: ModelConfig, engine: EngineConfig) -> AffectModel:
         EngineError: the runtime or delegate cannot be used.
     """
     bundle = load_bundle(Path(model.bundle) if model.bundle else default_bundle())
-    manifest = bundle.manifest
+    manifest, delegate = bundle.manifest, find_delegate(engine)
     backbone = Backbone(
         LiteRtEngine(
             bundle.files[manifest.backbone.file],
             name=manifest.backbone.file,
             runtime=engine.runtime,
             threads=engine.threads,
-            delegate=Path(engine.delegate) if engine.delegate else None,
+            delegate=delegate,
             delegate_options=engine.delegate_options,
         ),
         manifest.backbone,
@@ -54,5 +57,9 @@ def load_model(model: ModelConfig, engine: EngineConfig) -> AffectModel:
         LiteRtEngine(bundle.files[manifest.head.file], name=manifest.head.file, runtime=engine.runtime), manifest
     )
     return AffectModel(
-        bundle=bundle, backbone=backbone, stream=stream, golden=check_golden(bundle, backbone, stream, engine.runtime)
+        bundle=bundle,
+        backbone=backbone,
+        stream=stream,
+        golden=check_golden(bundle, backbone, stream, engine.runtime),
+        accelerated=delegate is not None if engine.delegate else None,
     )

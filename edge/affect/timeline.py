@@ -50,7 +50,9 @@ class Timeline:
         before_ns, before = self._clock.utc_ns(now_ns), self._clock.synced()
         self._clock.refresh()
         moved_ns = self._clock.utc_ns(now_ns) - before_ns
-        found = self._clock.synced() and not before
-        if found:
+        if self._clock.synced() and not before and self._utc_ns is not None:
+            # Against the line, not the clock before: the line may still have been ahead of a clock that was set back.
+            left_ns = self._clock.utc_ns(self._now_ns) - self._utc_ns
             self._utc_ns = None
-        return moved_ns >= STEP_NS or (found and abs(moved_ns) >= STEP_NS)
+            return abs(left_ns) >= STEP_NS
+        return moved_ns >= STEP_NS

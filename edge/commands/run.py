@@ -20,8 +20,10 @@ from edge.commands import app
 from edge.config import Config, load_config, require_deployment
 from edge.health import Health
 from edge.memory import seal_memory
+from edge.metrics import MetricsServer
 from edge.pipeline import Pipeline, build_pipeline
-from edge.publish.durable import DurableOutbox, outbox_path
+from edge.publish.database import outbox_path
+from edge.publish.durable import DurableOutbox
 from edge.publish.mqtt import make_publisher
 from edge.watchdog import Watchdog
 
@@ -51,6 +53,8 @@ def run(
         publisher = make_publisher(chosen, model.bundle, clock, outbox)
         pipeline = build_pipeline(chosen, camera=camera, model=model, sink=publisher, clock=clock, health=health)
         pipeline.on_frame, watch.waiting = watchdog.alive, pipeline.wait
+        if chosen.metrics.port:
+            stack.enter_context(MetricsServer(chosen.metrics.port, lambda: publisher.describe(pipeline.snapshot())))
         publisher.start()
         stack.callback(publisher.close)
         stop_on_signal(pipeline)

@@ -48,10 +48,10 @@ class LiteRtEngine:
         delegate_options: Mapping[str, str] | None = None,
     ) -> None:
         self._name = name
-        module = _load_runtime(runtime)
+        module = load_runtime(runtime)
         delegates = []
         if delegate is not None:
-            delegates = [_load_delegate(module, delegate, dict(delegate_options or {}))]
+            delegates = [load_delegate(module, delegate, dict(delegate_options or {}))]
         try:
             # The interpreter keeps only a view of the bytes: hold them as long as it lives.
             self._model = model
@@ -125,7 +125,12 @@ def _specs(details: list[dict[str, Any]], index: Mapping[str, int]) -> dict[str,
     return specs
 
 
-def _load_runtime(runtime: str) -> Any:
+def load_runtime(runtime: str) -> Any:
+    """The runtime's module.
+
+    Raises:
+        EngineError: it is unknown or not installed.
+    """
     try:
         return import_module(_MODULES[runtime])
     except KeyError:
@@ -135,7 +140,12 @@ def _load_runtime(runtime: str) -> Any:
         raise EngineError(f"engine.runtime: {runtime} is not installed ({error}); pip install '{extra}'") from error
 
 
-def _load_delegate(module: Any, path: Path, options: dict[str, str]) -> Any:
+def load_delegate(module: Any, path: Path, options: dict[str, str]) -> Any:
+    """The delegate in `path`, loaded by a runtime's module.
+
+    Raises:
+        EngineError: it is missing, no delegate, or refuses its options.
+    """
     try:
         # Opened here first: where that fails, LiteRT 2.3.0's own Delegate prints a traceback from its __del__
         # (seen 2026-11).

@@ -8,6 +8,7 @@ from enum import Enum
 import cv2
 import numpy as np
 
+from edge.config import FaceConfig
 from edge.errors import FrameError
 from edge.geometry import yaw_degrees
 from edge.types import Detection, Float32Array, UInt8Array, check_picture
@@ -64,6 +65,16 @@ class QualityGate:
         if sharpness(luma) < self.min_sharpness:
             return Rejection.BLURRED
         return None
+
+
+def quality_gate(limits: FaceConfig) -> QualityGate:
+    """The gate that a configuration asks for."""
+    return QualityGate(
+        min_face_px=limits.min_face_px,
+        max_yaw_deg=limits.max_yaw_deg,
+        min_light=limits.min_light,
+        min_sharpness=limits.min_sharpness,
+    )
 
 
 def sharpness(luma: Float32Array) -> float:

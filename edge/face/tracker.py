@@ -91,8 +91,31 @@ class Tracker:
                     )
                 )
         self._confirm()
+        return self._tracks(captured_ns, moved=False)
+
+    def coast(self, captured_ns: int) -> list[Track]:
+        """Takes a frame in which nobody looked for faces: who was there is taken to go on as before.
+
+        Args:
+            captured_ns: of the frame, not before the last one's.
+
+        Returns:
+            As `update`; a face that was seen when last looked for has `missed` 0 and is where its motion carried it.
+        """
+        self._follows = [follow for follow in self._follows if self._alive(follow, captured_ns)]
+        for follow in self._follows:
+            follow.age += 1
+        return self._tracks(captured_ns, moved=True)
+
+    def _tracks(self, now_ns: int, *, moved: bool) -> list[Track]:
+        """The confirmed ones, by id."""
         tracks = [
-            Track(id=follow.id, detection=follow.detection, age=follow.age, missed=follow.missed)
+            Track(
+                id=follow.id,
+                detection=_shifted(follow.detection, follow.predict(now_ns)) if moved else follow.detection,
+                age=follow.age,
+                missed=follow.missed,
+            )
             for follow in self._follows
             if follow.id
         ]
@@ -140,6 +163,18 @@ class Tracker:
             if not follow.id and follow.hits >= _MIN_HITS and follow.seen_ns - follow.begun_ns >= self._confirm_ns:
                 self._last_id += 1
                 follow.id = self._last_id
+
+
+def _shifted(detection: Detection, center_px: tuple[float, float]) -> Detection:
+    """The same face around another centre."""
+    (x, y), (old_x, old_y) = center_px, detection.center_px
+    dx, dy = x - old_x, y - old_y
+    x1, y1, x2, y2 = detection.box_px
+    return Detection(
+        box_px=(x1 + dx, y1 + dy, x2 + dx, y2 + dy),
+        score=detection.score,
+        landmarks_px=detection.landmarks_px + np.array([dx, dy], np.float32),
+    )
 
 
 def seen(tracks: Sequence[Track]) -> list[Track]:

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from edge.config import OutboxConfig
 from edge.errors import PublishError
 from edge.publish.payload import MAX_BYTES
 
@@ -47,6 +48,8 @@ CREATE TABLE windows (
     ended INTEGER
 );
 """
+# What came after the first release; a database from before gets it when it is opened.
+_LATER_COLUMNS = {"reach": "BLOB NOT NULL DEFAULT x'5b5d'", "reach_partial": "INTEGER NOT NULL DEFAULT 0"}  # of `state`
 
 
 class BrokenDatabaseError(sqlite3.DatabaseError):
@@ -125,6 +128,7 @@ def memory_database(epoch: str | None = None) -> sqlite3.Connection:
     """A database that lasts as long as the process, for a demonstration."""
     connection = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
     _create(connection, epoch)
+    _extend(connection)
     return connection
 
 
@@ -174,10 +178,11 @@ def _open(path: Path, epoch: str | None) -> sqlite3.Connection:
         if connection.execute("PRAGMA user_version").fetchone()[0] == 0 and not _tables(connection):
             _create(connection, epoch)
         _check(connection)
+        _extend(connection)
     except BrokenDatabaseError:
         connection.close()
         raise
-    except sqlite3.Error as error:
+    except (sqlite3.Error, UnicodeDecodeError) as error:  # the second: SQLite's own words quote what is broken
         connection.close()
         if "locked" in str(error):
             raise PublishError(
@@ -194,6 +199,14 @@ def _create(connection: sqlite3.Connection, epoch: str | None) -> None:
             connection.execute(statement)
         connection.execute("INSERT INTO state (one, epoch) VALUES (1, ?)", (epoch or secrets.token_hex(4),))
         connection.execute(f"PRAGMA user_version = {_LAYOUT}")
+
+
+def _extend(connection: sqlite3.Connection) -> None:
+    """Adds what came later. Nothing is removed and the layout's number stays: an older release reads it still."""
+    there = {row[1] for row in connection.execute("PRAGMA table_info(state)")}
+    for name, kind in _LATER_COLUMNS.items():
+        if name not in there:
+            connection.execute(f"ALTER TABLE state ADD COLUMN {name} {kind}")
 
 
 def _tables(connection: sqlite3.Connection) -> set[str]:
@@ -227,3 +240,19 @@ def close_database(connection: sqlite3.Connection) -> None:
     """Lets go; a database that breaks on its last breath is found broken at the next start."""
     with suppress(sqlite3.Error):
         connection.close()
+
+
+def outbox_path(limits: OutboxConfig, site: str, device: str, state: str, home: Path) -> Path:
+    """Where the database lies.
+
+    Args:
+        limits: `path` decides when it is given.
+        site, device: part of the default, so that two devices of one user do not share it.
+        state: the service manager's `STATE_DIRECTORY`, empty without one.
+        home: of the user.
+    """
+    if limits.path:
+        return Path(limits.path)
+    if state:
+        return Path(state.partition(":")[0]) / "outbox.db"
+    return home / ".local" / "state" / "affect-edge" / f"{site}-{device}" / "outbox.db"

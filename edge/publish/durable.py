@@ -21,6 +21,7 @@ from edge.publish.database import COLUMNS, Row, close_database, memory_database,
 from edge.publish.message import Origin, nanoseconds, number_window, stamped
 from edge.publish.outbox import OutboxCounts
 from edge.publish.payload import WindowPayload, decode_window, encode
+from edge.publish.reach import Reach, read_reach, write_reach
 from edge.types import WindowAggregate
 
 log = logging.getLogger(__name__)
@@ -58,6 +59,7 @@ class DurableOutbox:
         self._failing = False
         self._closed = False
         self._epoch, self._seq, self._bytes = "", 0, 0
+        self._reach, self._holding = Reach(), True  # whether there may be windows that wait for a clock
         if path is None:
             self._database = memory_database(epoch)
         else:
@@ -72,12 +74,14 @@ class DurableOutbox:
     def insert(self, aggregate: WindowAggregate, origin: Origin) -> WindowPayload:
         """See `Outbox.insert`. The window is on the disk when this returns."""
         with self._lock:
+            if self._holding:
+                self._attempt(self._stamp, None)  # what was held is older, and claims its time first
             for _ in range(2):
-                window = number_window(aggregate, origin, epoch=self._epoch, seq=self._seq + 1)
-                row = self._row(window, aggregate.boot_ns)
+                window = self._reach.judge(number_window(aggregate, origin, epoch=self._epoch, seq=self._seq + 1))
+                row, reach = self._row(window, aggregate.boot_ns), self._reach.after(window)
                 before = self._epoch
-                if self._attempt(partial(self._write, row), False):
-                    self._seq = window.seq
+                if self._attempt(partial(self._write, row, reach), False):
+                    self._seq, self._reach = window.seq, reach
                     return window
                 if self._epoch == before:
                     break
@@ -163,6 +167,7 @@ class DurableOutbox:
         self._bytes = self._database.execute(
             "SELECT IFNULL(SUM(LENGTH(payload) + ?), 0) FROM windows", (ROW_BYTES,)
         ).fetchone()[0]
+        self._reach, self._holding = read_reach(self._database), True
 
     def _select(self, condition: str, *values: object) -> sqlite3.Cursor:
         return self._database.execute(f"SELECT {COLUMNS} FROM windows WHERE {condition}", values)  # noqa: S608
@@ -179,20 +184,26 @@ class DurableOutbox:
 
         Once a window may have been sent it never changes: a second delivery has to be the same.
         """
-        rows = list(read_rows(self._select("boot IS NOT NULL")))
+        rows = list(read_rows(self._select("boot IS NOT NULL ORDER BY seq"))) if self._holding else []
         if not rows:
+            self._holding = False
             return
-        now_ns, synced = self._clock.monotonic_ns(), self._clock.synced()
+        now_ns, synced, reach = self._clock.monotonic_ns(), self._clock.synced(), self._reach
         with self._transaction():
             for row in rows:
                 if row.boot == self._clock.boot_id and row.begun is not None and row.ended is not None:
                     if synced:
                         times = (self._clock.utc_ns(row.begun), self._clock.utc_ns(row.ended))
-                        self._settle(row, stamped(row.payload, *times))
+                        window = reach.judge(decode_window(stamped(row.payload, *times)))
+                        reach = reach.after(window)
+                        self._settle(row, encode(window))
                     elif now_ns - row.ended > self._hold_ns:
                         self._settle(row, row.payload)
                 else:
                     self._settle(row, row.payload)
+            if reach != self._reach:  # or the disk is written once a second for nothing
+                write_reach(self._database, reach)
+        self._reach = reach
 
     def _settle(self, held: Row, payload: bytes) -> None:
         row = Row(seq=held.seq, payload=payload)
@@ -200,7 +211,7 @@ class DurableOutbox:
         self._database.execute(statement, (row.payload, row.digest, row.seq))
         self._bytes += len(payload) - len(held.payload)
 
-    def _write(self, row: Row) -> bool:
+    def _write(self, row: Row, reach: Reach) -> bool:
         evicted, self_bytes = self._too_old(), self._bytes + len(row.payload) + ROW_BYTES
         with self._transaction():
             self._database.execute(
@@ -217,7 +228,9 @@ class DurableOutbox:
             oldest.close()
             self._database.executemany("DELETE FROM windows WHERE seq = ?", gone)
             self._database.execute("UPDATE state SET seq = ?, evicted = evicted + ?", (row.seq, len(gone)))
+            write_reach(self._database, reach)
         self._bytes = self_bytes
+        self._holding |= row.boot is not None
         return True
 
     def _too_old(self) -> set[int]:
@@ -284,19 +297,3 @@ class DurableOutbox:
         # The numbers go on: an acknowledgement that is under way must not meet another window of the same number.
         self._database.execute("UPDATE state SET seq = ?", (self._seq,))
         self._take_over()
-
-
-def outbox_path(limits: OutboxConfig, site: str, device: str, state: str, home: Path) -> Path:
-    """Where the database lies.
-
-    Args:
-        limits: `path` decides when it is given.
-        site, device: part of the default, so that two devices of one user do not share it.
-        state: the service manager's `STATE_DIRECTORY`, empty without one.
-        home: of the user.
-    """
-    if limits.path:
-        return Path(limits.path)
-    if state:
-        return Path(state.partition(":")[0]) / "outbox.db"
-    return home / ".local" / "state" / "affect-edge" / f"{site}-{device}" / "outbox.db"

@@ -1,14 +1,17 @@
 """The last look at what leaves: every MQTT packet is read again, and anything but the contract's stops publishing.
 
-Owns nothing but the rule. It stands between paho and the socket, so a defect above it, ours or paho's, meets it too.
+Besides the three topics there may be one message known beforehand, to the byte: Home Assistant's discovery. Owns
+nothing but the rule. It stands between paho and the socket, so a defect above it, ours or paho's, meets it too.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
+from edge.publish.homeassistant import MAX_DISCOVERY_BYTES, decode_discovery, encode_discovery
 from edge.publish.message import Origin
 from edge.publish.payload import MAX_BYTES, decode_health, decode_status, decode_window, encode
+from edge.types import Message
 
 _CONNECT, _PUBLISH, _PINGREQ, _DISCONNECT = 1, 3, 12, 14
 _SMALL = {_PINGREQ: 0, _DISCONNECT: 64}  # bytes after the fixed header
@@ -32,10 +35,14 @@ class Gate:
     Args:
         origin: whose topics these are.
         properties: whether PUBLISH carries MQTT 5 properties.
+        discovery: Home Assistant's message, where one is configured; these very bytes pass, and no others.
     """
 
-    def __init__(self, origin: Origin, *, properties: bool) -> None:
-        self._topics = {origin.topic(kind).encode(): read for kind, read in _READ.items()}
+    def __init__(self, origin: Origin, *, properties: bool, discovery: Message | None = None) -> None:
+        self._topics = {origin.topic(kind).encode(): (read, MAX_BYTES) for kind, read in _READ.items()}
+        if discovery is not None:
+            known = (lambda data: _known(data, discovery.payload), MAX_DISCOVERY_BYTES)
+            self._topics[discovery.topic.encode()] = known
         self._properties = properties
 
     def check(self, packet: bytes) -> None:
@@ -56,19 +63,19 @@ class Gate:
             raise EgressError(f"an MQTT packet of type {kind} with {size} bytes")
 
     def _check_publish(self, packet: bytes, size: int, start: int) -> None:
-        if size > MAX_BYTES + _HEAD_BYTES:
-            raise EgressError(f"a PUBLISH packet of {size} bytes")
         topic_end = start + 2 + int.from_bytes(packet[start : start + 2], "big")
-        read = self._topics.get(packet[start + 2 : topic_end])
+        read, limit = self._topics.get(packet[start + 2 : topic_end], (None, MAX_BYTES))
         if read is None:
             raise EgressError("a PUBLISH packet to a topic that is none of this device's")
+        if size > limit + _HEAD_BYTES:
+            raise EgressError(f"a PUBLISH packet of {size} bytes")
         payload_start = topic_end + (2 if packet[0] & 0x06 else 0)
         if self._properties:
             if packet[payload_start : payload_start + 1] != b"\0":
                 raise EgressError("a PUBLISH packet with properties")
             payload_start += 1
         payload = packet[payload_start:]
-        if len(payload) > MAX_BYTES:
+        if len(payload) > limit:
             raise EgressError(f"a payload of {len(payload)} bytes")
         try:
             again = read(payload)
@@ -76,6 +83,13 @@ class Gate:
             raise EgressError("a payload that is none of the contract's") from None
         if again != payload:
             raise EgressError("a payload with something beside the contract's fields")
+
+
+def _known(data: bytes, expected: bytes) -> bytes:
+    """A message known beforehand, which has to be of its own form as well."""
+    if data != expected:
+        raise ValueError("other bytes than expected")
+    return encode_discovery(decode_discovery(data)) if data else data
 
 
 def _fixed_header(packet: bytes) -> tuple[int, int, int]:

@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import datetime, timezone
 
 from edge.clock import NS
+from edge.publish.machine import BoardPayload, LatencyPayload, LoadPayload
 from edge.publish.message import Origin, nanoseconds, number_window
 from edge.publish.payload import HealthPayload, ModelPayload, StatusPayload, WindowPayload
 from edge.types import Quadrants, Spread, WindowAggregate
@@ -85,4 +86,21 @@ def example_health() -> HealthPayload:
         interrupted=0,
         resets=0,
         camera={"gone": 1, "reopened": 1},
+        stage_p50_ms={"detect": 2.98, "embed": 1.08},
+        stage_p95_ms={"detect": 3.61, "embed": 2.2},
+        latency_ms=LatencyPayload(p50=18.4, p95=36.9),
+        windows={"scored": 611, "min_visits": 229, "closed": 600},
+        suppressed_share=0.27,
+        load=LoadPayload(level="normal", demand=0.21, skipped=0),
+        board=BoardPayload(
+            temperature_c=58.4,
+            throttled=False,
+            throttled_since_boot=False,
+            under_voltage=False,
+            cpu_mhz=2400,
+            cpu_max_mhz=2400,
+        ),
+        version="0.1.0",
+        commit="95a7b3e",
+        bundle=_MODEL,
     )

@@ -27,47 +27,49 @@ class Flight:
         self._denied = False
         self._session = session
         self._outbox = outbox
-        self._seqs: dict[int, int | None] = {}  # by message id; None for what is not of the outbox
+        self._sent: dict[int, tuple[str, int | None]] = {}  # by message id: what it is, and its number in the outbox
 
     @property
     def room(self) -> int:
         """How many more messages the broker takes before it acknowledges one."""
-        return self._session.in_flight_limit - len(self._seqs)
+        return self._session.in_flight_limit - len(self._sent)
 
     @property
     def waiting(self) -> bool:
-        return bool(self._seqs)
+        return bool(self._sent)
 
     @property
     def silent_s(self) -> float:
         """Seconds for which an acknowledgement is owed and none came; 0 while none is owed."""
-        return time.monotonic() - self._heard_s if self._seqs else 0.0
+        return time.monotonic() - self._heard_s if self._sent else 0.0
 
     @property
     def sending(self) -> set[int]:
         """Numbers of the windows on their way."""
-        return {seq for seq in self._seqs.values() if seq is not None}
+        return {seq for _, seq in self._sent.values() if seq is not None}
 
-    def send(self, message: Message, seq: int | None) -> None:
+    def send(self, message: Message, seq: int | None, what: str = "status") -> None:
+        """Hands a message over: a window with its number, or something else that is owed to nobody."""
         mid = self._session.send(message)
         if message.qos > 0:
-            if not self._seqs:
+            if not self._sent:
                 self._heard_s = time.monotonic()
-            self._seqs[mid] = seq
+            self._sent[mid] = (what if seq is None else "window", seq)
 
     def settle(self) -> list[tuple[str, int]]:
-        """Books the acknowledgements that came; returns of what each was, `window` or `status`, and its reason code."""
+        """Books the acknowledgements that came; returns what each was for, such as `window`, and its reason code."""
         acks, self._session.acks = self._session.acks, []
         if acks:
             self._heard_s = time.monotonic()
         settled = []
         for mid, reason_code in acks:
-            if mid not in self._seqs:
+            if mid not in self._sent:
                 continue
-            seq = self._seqs.pop(mid)
-            settled.append(("status" if seq is None else "window", reason_code))
-            if seq is None:
+            what, seq = self._sent.pop(mid)
+            settled.append((what, reason_code))
+            if what == "status":
                 self.status_refused = reason_code >= REFUSED
+            if seq is None:
                 continue
             if reason_code >= REFUSED:
                 self._outbox.refuse(seq, reason_code)

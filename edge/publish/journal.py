@@ -64,7 +64,7 @@ class Journal:
         """The broker answered for a message.
 
         Args:
-            what: `window` or `status`: an access list may let one pass and not the other.
+            what: `window`, `status` or `discovery`: an access list may let one pass and not the other.
             reason_code: of MQTT 5, below 0x80 when accepted.
         """
         if reason_code < _REFUSED:

@@ -18,6 +18,20 @@ from edge.bundle import Bundle
 from edge.clock import NS, Clock
 from edge.config import DeviceConfig
 from edge.errors import ConfigError
+from edge.publish.fields import Trust
+from edge.publish.machine import (
+    MAX_DEMAND,
+    MAX_MS,
+    BoardPayload,
+    CameraTroubles,
+    FrameCounts,
+    LatencyPayload,
+    Level,
+    LoadPayload,
+    Rejections,
+    Stages,
+    WindowCounts,
+)
 from edge.publish.payload import (
     HealthPayload,
     ModelPayload,
@@ -25,7 +39,6 @@ from edge.publish.payload import (
     SpreadPayload,
     StatusPayload,
     Suppressed,
-    Trust,
     WindowPayload,
     decode_window,
     encode,
@@ -175,26 +188,57 @@ def health_message(report: HealthReport, origin: Origin, counts: PublishCounts, 
     Raises:
         ValueError: a value breaks the contract.
     """
-    payload = HealthPayload(
+    return Message(topic=origin.topic("health"), payload=encode(health_payload(report, origin, counts, clock)), qos=0)
+
+
+def health_payload(report: HealthReport, origin: Origin, counts: PublishCounts, clock: Clock) -> HealthPayload:
+    """A health report as the contract has it, every number rounded.
+
+    Raises:
+        ValueError: a number that is none.
+    """
+    load, board, windows = report.load, report.board, report.windows
+    looked = windows.get("scored", 0) + windows.get("min_visits", 0)
+    return HealthPayload(
         schema="affect/v1/health",
         site=origin.site,
         device=origin.device,
         at=instant(clock.utc_ns(clock.monotonic_ns())),
         clock=_trust(clock.synced()),
         uptime_s=rounded(report.uptime_s, 1),
-        frames=dict(report.frames),
-        rejections=dict(report.rejections),
+        frames=cast("FrameCounts", dict(report.frames)),  # `encode` checks the names of this and its like
+        rejections=cast("Rejections", dict(report.rejections)),
         faces=report.faces,
-        stage_ms={stage: rounded(value, 2) for stage, value in report.stage_ms.items()},
+        stage_ms=_stages(report.stage_ms),
         outbox=counts.outbox,
         evicted=counts.evicted,
         refused=counts.refused,
         interrupted=counts.interrupted,
         resets=counts.resets,
-        camera=dict(report.camera),
+        camera=cast("CameraTroubles", dict(report.camera)),
         reconnects=counts.reconnects,
+        stage_p50_ms=_stages(report.stage_p50_ms),
+        stage_p95_ms=_stages(report.stage_p95_ms),
+        latency_ms=_latency(report.latency_ms),
+        windows=cast("WindowCounts", dict(windows)),
+        suppressed_share=rounded(windows.get("min_visits", 0) / looked, 2) if looked else None,
+        load=LoadPayload(
+            level=cast("Level", load.level),
+            demand=None if load.demand is None else min(rounded(load.demand, 2), MAX_DEMAND),
+            skipped=load.skipped,
+        ),
+        board=BoardPayload(
+            temperature_c=None if board.temperature_c is None else rounded(board.temperature_c, 1),
+            throttled=board.throttled,
+            throttled_since_boot=board.throttled_since_boot,
+            under_voltage=board.under_voltage,
+            cpu_mhz=board.cpu_mhz,
+            cpu_max_mhz=board.cpu_max_mhz,
+        ),
+        version=VERSION,
+        commit=commit(),
+        bundle=origin.model,
     )
-    return Message(topic=origin.topic("health"), payload=encode(payload), qos=0)
 
 
 def instant(utc_ns: int) -> datetime:
@@ -229,6 +273,21 @@ def rounded(value: float, digits: int) -> float:
 
 def _trust(synced: bool) -> Trust:
     return "synced" if synced else "unsynced"
+
+
+def _ms(value: float) -> float:
+    """Milliseconds as they are sent: to 0.01, and no more than the contract knows; a longer time is as bad."""
+    return min(rounded(value, 2), MAX_MS)
+
+
+def _stages(times: Mapping[str, float]) -> Stages:
+    return cast("Stages", {stage: _ms(value) for stage, value in times.items()})
+
+
+def _latency(quantiles_ms: tuple[float, float] | None) -> LatencyPayload | None:
+    if quantiles_ms is None:
+        return None
+    return LatencyPayload(p50=_ms(quantiles_ms[0]), p95=_ms(quantiles_ms[1]))
 
 
 def _spread(spread: Spread | None) -> SpreadPayload | None:

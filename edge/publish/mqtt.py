@@ -22,11 +22,13 @@ from edge.publish.bucket import TokenBucket
 from edge.publish.credentials import load_credentials
 from edge.publish.egress import EgressError, Gate
 from edge.publish.flight import REFUSED, Flight
+from edge.publish.homeassistant import discovery_message
 from edge.publish.journal import STABLE_S, Journal
 from edge.publish.message import (
     Origin,
     PublishCounts,
     health_message,
+    health_payload,
     nanoseconds,
     offline_message,
     online_message,
@@ -34,14 +36,16 @@ from edge.publish.message import (
     window_message,
 )
 from edge.publish.outbox import Outbox
+from edge.publish.payload import HealthPayload
 from edge.publish.session import BrokerSession, End, Fate
-from edge.types import HealthReport, WindowAggregate
+from edge.types import HealthReport, Message, WindowAggregate
 
 log = logging.getLogger(__name__)
 
 _FIRST_DELAY_S = 0.5
 _IDLE_S = 1.0
-_MESSAGE_BYTES = 1024  # of a message with its topic and tags of ordinary length
+_WINDOW_BYTES = 1024  # of a window with its topic and tags of ordinary length
+_HEALTH_BYTES = 2048  # and of a health report
 _BURSTS = 6  # the backlog may come in bursts of a sixth of a minute's share
 _FAREWELL_S = 0.1  # kept of the closing time for the connection's own end
 
@@ -58,6 +62,7 @@ class MqttPublisher:
         clock: tells when a window is historical.
         window_s: length of a window, seconds; one that is sent later than this after its end is historical.
         backlog_per_minute: how fast historical windows follow, beside the live ones.
+        discovery: sent once in every session, after `online`.
 
     Raises:
         PublishError: a certificate, key or password file cannot be used.
@@ -72,6 +77,7 @@ class MqttPublisher:
         *,
         window_s: int,
         backlog_per_minute: int = 120,
+        discovery: Message | None = None,
     ) -> None:
         self._config = config
         self._origin = origin
@@ -85,7 +91,8 @@ class MqttPublisher:
         self._lived_s = 0.0  # how long the last session was of use
         self._credentials = load_credentials(config)
         self._offline = offline_message(origin)
-        self._gate = Gate(origin, properties=config.protocol == "5")
+        self._discovery = discovery
+        self._gate = Gate(origin, properties=config.protocol == "5", discovery=discovery)
         self._stopped = False
         self._client_id = f"affect-{origin.site}-{origin.device}"
         self._where = f"{config.host}:{config.port}"
@@ -129,6 +136,14 @@ class MqttPublisher:
         with self._lock:
             self._health = health
         self._wake()
+
+    def describe(self, health: HealthReport) -> HealthPayload:
+        """A health report as it would be sent now; may be called from any thread.
+
+        Raises:
+            ValueError: the report breaks the contract.
+        """
+        return health_payload(health, self._origin, self.counts(), self._clock)
 
     def counts(self) -> PublishCounts:
         """What waits, was lost, was refused, and how often the session was made anew."""
@@ -223,6 +238,9 @@ class MqttPublisher:
         online = online_message(self._origin, self._clock)
         self._live.charge(online.size)  # it never waits: what is retained has to be true
         flight.send(online, None)
+        if self._discovery is not None:
+            # Not charged: it says the same every time, and in debt for it windows would wait after each reconnection.
+            flight.send(self._discovery, None, "discovery")
 
     def _settle(self, flight: Flight) -> None:
         """Books what the broker answered. One that takes windows again gets the status it refused as well."""
@@ -284,17 +302,19 @@ def make_publisher(config: Config, bundle: Bundle, clock: Clock, outbox: Outbox)
         ConfigError: the tags are too long to be sent, or the windows too many for `mqtt.bytes_per_minute`.
         PublishError: a certificate, key or password file cannot be used.
     """
-    needed = _MESSAGE_BYTES * (1 + -(-60 // config.window.window_s))
+    needed = _HEALTH_BYTES + _WINDOW_BYTES * -(-60 // config.window.window_s)
     if config.mqtt.bytes_per_minute < needed:
         raise ConfigError(
             f"mqtt.bytes_per_minute: windows of {config.window.window_s} s and health need {needed}, "
             f"it is {config.mqtt.bytes_per_minute}; raise it, or window.window_s"
         )
+    origin = origin_of(config.device, bundle)
     return MqttPublisher(
         config.mqtt,
-        origin_of(config.device, bundle),
+        origin,
         outbox,
         clock,
         window_s=config.window.window_s,
         backlog_per_minute=config.outbox.backlog_per_minute,
+        discovery=discovery_message(config.homeassistant, origin, window_s=config.window.window_s),
     )

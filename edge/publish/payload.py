@@ -6,40 +6,22 @@ version 1 fields are only ever added, so `decode_window` and its siblings ignore
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Annotated, Literal, TypeVar
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from edge.config import Slug, TagKey, TagValue
+from edge.publish.fields import Count, Instant, Number, Share, Trust
+from edge.publish.fields import ModelPayload as ModelPayload
+from edge.publish.fields import Payload as _Payload
+from edge.publish.machine import HealthPayload as HealthPayload
 
 VERSION = 1
 MAX_BYTES = 2048
 WindowSchema = Literal["affect/v1/window"]
 StatusSchema = Literal["affect/v1/status"]
-HealthSchema = Literal["affect/v1/health"]
 Suppressed = Literal["min_visits", "closed"]
-Trust = Literal["synced", "unsynced"]
-
-_Count = Annotated[int, Meta(ge=0, le=10**12)]
-_Number = Annotated[float, Meta(ge=0, le=10**12)]
-_Share = Annotated[float, Meta(ge=0, le=1)]
-_Name = Annotated[str, Meta(pattern="^[a-z][a-z0-9_]{0,23}$")]
-_Instant = Annotated[datetime, Meta(tz=True)]
-_Sha256 = Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
-
-
-class _Payload(msgspec.Struct, frozen=True, kw_only=True):
-    pass
-
-
-class ModelPayload(_Payload, frozen=True, kw_only=True):
-    """The model that made the scores. Scores of different models are not comparable without a check."""
-
-    name: Annotated[str, Meta(pattern="^[a-z0-9-]{1,32}$", description="Name of the model bundle.")]
-    version: Annotated[int, Meta(ge=1, le=10**9, description="Version of the bundle; it only ever rises.")]
-    sha256: Annotated[_Sha256, Meta(description="SHA-256 of the bundle's manifest, and through it of all its files.")]
 
 
 class SpreadPayload(_Payload, frozen=True, kw_only=True):
@@ -68,10 +50,10 @@ class SpreadPayload(_Payload, frozen=True, kw_only=True):
 class QuadrantsPayload(_Payload, frozen=True, kw_only=True):
     """Share of visits by the signs of their means; 0 counts as positive and as high. Not emotion categories."""
 
-    pos_high: Annotated[_Share, Meta(description="Valence >= 0 and arousal >= 0, share of visits, 0 to 1.")]
-    pos_low: Annotated[_Share, Meta(description="Valence >= 0 and arousal < 0, share of visits, 0 to 1.")]
-    neg_high: Annotated[_Share, Meta(description="Valence < 0 and arousal >= 0, share of visits, 0 to 1.")]
-    neg_low: Annotated[_Share, Meta(description="Valence < 0 and arousal < 0, share of visits, 0 to 1.")]
+    pos_high: Annotated[Share, Meta(description="Valence >= 0 and arousal >= 0, share of visits, 0 to 1.")]
+    pos_low: Annotated[Share, Meta(description="Valence >= 0 and arousal < 0, share of visits, 0 to 1.")]
+    neg_high: Annotated[Share, Meta(description="Valence < 0 and arousal >= 0, share of visits, 0 to 1.")]
+    neg_low: Annotated[Share, Meta(description="Valence < 0 and arousal < 0, share of visits, 0 to 1.")]
 
 
 class WindowPayload(_Payload, frozen=True, kw_only=True):
@@ -104,8 +86,8 @@ class WindowPayload(_Payload, frozen=True, kw_only=True):
         dict[TagKey, TagValue],
         Meta(max_length=4, description="Up to four configured keys, to join windows to sales and tests."),
     ]
-    start: Annotated[_Instant, Meta(description="Start of the interval, RFC 3339, UTC, inclusive.")]
-    end: Annotated[_Instant, Meta(description="End of the interval, RFC 3339, UTC, exclusive.")]
+    start: Annotated[Instant, Meta(description="Start of the interval, RFC 3339, UTC, inclusive.")]
+    end: Annotated[Instant, Meta(description="End of the interval, RFC 3339, UTC, exclusive.")]
     tz: Annotated[
         str,
         Meta(
@@ -130,22 +112,22 @@ class WindowPayload(_Payload, frozen=True, kw_only=True):
         ),
     ]
     visits: Annotated[
-        _Count,
+        Count,
         Meta(
             description="Visits seen long enough to be scored in this interval. Not unique visitors: who returns "
             "counts again. Do not sum over windows: a visit that spans two windows counts in both."
         ),
     ]
     peak_simultaneous: Annotated[
-        _Count,
+        Count,
         Meta(description="Most faces in one frame. Not the number of people present: who looks away is not seen."),
     ]
     scored_s: Annotated[
-        _Number,
+        Number,
         Meta(description="Face-seconds scored, rounded to 0.1. Not attention and not dwell time."),
     ]
     unscored_visits: Annotated[
-        _Count,
+        Count,
         Meta(description="Visits seen, but too small, turned, blurred, dark or brief to score. Not part of `visits`."),
     ]
     valence: Annotated[
@@ -196,68 +178,13 @@ class StatusPayload(_Payload, frozen=True, kw_only=True):
         Literal["online", "offline"],
         Meta(description="`offline` is said by the device when it stops, else by the broker: it carries no time."),
     ]
-    since: Annotated[_Instant, Meta(description="Start of this broker session, UTC. Not of the device's run.")] | (
+    since: Annotated[Instant, Meta(description="Start of this broker session, UTC. Not of the device's run.")] | (
         UnsetType
     ) = UNSET
     clock: Annotated[Trust, Meta(description="Whether the clock behind `since` could be trusted.")] | UnsetType = UNSET
     version: Annotated[str, Meta(max_length=32, description="Release of affect-edge.")] | UnsetType = UNSET
     commit: Annotated[str, Meta(max_length=64, description="Commit the release was built from.")] | UnsetType = UNSET
     model: Annotated[ModelPayload, Meta(description="The model in use.")] | UnsetType = UNSET
-
-
-class HealthPayload(_Payload, frozen=True, kw_only=True):
-    """How the machine is doing. Numbers about the device; none about expressions, none about people."""
-
-    schema: Annotated[HealthSchema, Meta(description="Which message this is, and its version.")]
-    site: Annotated[Slug, Meta(description="Configured name of the place, as in the topic.")]
-    device: Annotated[Slug, Meta(description="Configured name of the device, as in the topic.")]
-    at: Annotated[_Instant, Meta(description="When the report was made, RFC 3339, UTC.")]
-    clock: Annotated[Trust, Meta(description="Whether the clock behind `at` could be trusted.")]
-    uptime_s: Annotated[_Number, Meta(description="Seconds since the run started, rounded to 0.1.")]
-    frames: Annotated[
-        dict[_Name, _Count],
-        Meta(max_length=6, description="Frames since the run started, by outcome."),
-    ]
-    rejections: Annotated[
-        dict[_Name, _Count],
-        Meta(max_length=12, description="Faces not scored, by reason. Counts of looks, not of people."),
-    ]
-    faces: Annotated[_Count, Meta(description="Faces in view when the report was made. Not visits.")]
-    stage_ms: Annotated[
-        dict[_Name, _Number],
-        Meta(max_length=16, description="Mean milliseconds a frame spent in each stage, rounded to 0.01."),
-    ]
-    outbox: Annotated[_Count, Meta(description="Windows waiting for the broker.")]
-    evicted: Annotated[
-        _Count, Meta(description="Windows lost because the outbox was full or they were too old, in this epoch.")
-    ]
-    refused: Annotated[_Count, Meta(description="Windows that the broker refused, each counted once, in this epoch.")]
-    reconnects: Annotated[_Count, Meta(description="Times the broker session was made anew.")]
-    interrupted: (
-        Annotated[
-            _Count,
-            Meta(description="Runs of this epoch that were killed or lost power, each with the window that was open."),
-        ]
-        | UnsetType
-    ) = UNSET
-    resets: (
-        Annotated[
-            _Count,
-            Meta(description="Broken outbox databases set aside in this run; what waited in them was not sent."),
-        ]
-        | UnsetType
-    ) = UNSET
-    camera: (
-        Annotated[
-            dict[_Name, _Count],
-            Meta(
-                max_length=8,
-                description="What a live camera went through, by kind: `gone`, `stalled`, `frozen`, `resized`, then "
-                "`reopened` or `failed_opens`. Absent kinds are 0.",
-            ),
-        ]
-        | UnsetType
-    ) = UNSET
 
 
 Payload = TypeVar("Payload", WindowPayload, StatusPayload, HealthPayload)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 
+from edge.doctor.finding import Finding
 from edge.types import HealthReport, WindowAggregate
 
 
@@ -28,3 +31,15 @@ class Collected:
 def new_sink() -> type[Collected]:
     """Makes sinks that keep what they are given, in `windows` and `reports`."""
     return Collected
+
+
+@pytest.fixture(scope="session")
+def found():
+    """Finds the one finding of a check, whose words are one line each."""
+
+    def find(findings: Sequence[Finding], check: str) -> Finding:
+        (finding,) = [one for one in findings if one.check == check]
+        assert "\n" not in finding.said + finding.fix
+        return finding
+
+    return find

@@ -193,5 +193,5 @@ def test_graph_that_is_none_is_refused(folder: Path) -> None:
 
 
 def test_delegate_that_is_not_there_is_named() -> None:
-    with pytest.raises(EngineError, match=r"/nowhere/libedgetpu.so.1: the delegate cannot be loaded"):
+    with pytest.raises(EngineError, match=r"/nowhere/libedgetpu.so.1 is not there; install"):
         load_model(ModelConfig(), EngineConfig(delegate="/nowhere/libedgetpu.so.1"))

@@ -85,9 +85,9 @@ def test_info_names_model_hashes_and_detector() -> None:
         ("speed = 1", 2, "speed: unknown key"),
         ("[camera]\nbackend = 'replay'\npath = 'none.mp4'", 6, "none.mp4"),
         ("[camera]\nbackend = 'scene'\n[model]\nbundle = 'none'", 4, "no such bundle"),
-        ("[camera]\nbackend = 'scene'\n[engine]\ndelegate = '/none.so'", 5, "/none.so: the delegate cannot be loaded"),
+        ("[camera]\nbackend = 'scene'\n[engine]\ndelegate = '/none.so'", 5, "/none.so is not there; install"),
         ("[camera]\nbackend = 'scene'\n[mqtt]\ntls = true\nca_file = 'none.pem'", 7, "none.pem"),
-        ("[camera]\nbackend = 'scene'\n[window]\nwindow_s = 10", 2, "windows of 10 s and health need 7168"),
+        ("[camera]\nbackend = 'scene'\n[window]\nwindow_s = 10", 2, "windows of 10 s and health need 8192"),
         (
             "[camera]\nbackend = 'scene'\n[outbox]\npath = '/dev/null/outbox.db'",
             7,

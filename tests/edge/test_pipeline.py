@@ -18,6 +18,7 @@ from edge.face.quality import QualityGate
 from edge.face.tracker import Tracker
 from edge.health import Health
 from edge.pipeline import Pipeline
+from edge.schedule import Schedule
 from edge.types import AffectScore, Detection, Frame
 
 PICTURE = np.random.default_rng(0).integers(40, 220, (240, 320, 3), dtype=np.uint8)
@@ -99,6 +100,7 @@ def assemble(
         sink=sink,
         clock=clock,
         health=Health(),
+        schedule=Schedule(step_s=0.1, reset_s=1.0),
     )
 
 
@@ -145,7 +147,8 @@ def test_state_goes_with_its_track(build: Build) -> None:
     pipeline.detector.faces = []  # type: ignore[attr-defined]
     for index in range(40):
         pipeline.step(Frame(pixels=PICTURE, captured_ns=2 * NS + index * NS // 30, index=index))
-    assert pipeline._states == pipeline._tried == {}
+    assert pipeline._states == {}
+    assert pipeline.schedule.tracks == 0
 
 
 @pytest.mark.parametrize(
@@ -221,6 +224,22 @@ def test_health_is_reported_once_a_minute(build: Build) -> None:
     assert first.frames["seen"] < second.frames["seen"]
     assert second.faces == 1
     assert set(second.stage_ms) >= {"detect", "embed", "head"}
+    assert set(second.stage_p50_ms) == set(second.stage_p95_ms) >= {"detect", "embed", "head"}
+    assert all(second.stage_p50_ms[stage] <= second.stage_p95_ms[stage] for stage in second.stage_p50_ms)
+    assert (second.latency_ms, second.load.demand) == (None, None)  # time stands still in a replay
+    # Of twelve windows with one face each, none has scores.
+    assert second.windows == {"scored": 0, "min_visits": 12}
+
+
+@pytest.mark.parametrize("every", [2, 3])
+def test_faces_are_followed_between_searches_and_scored_as_often(build: Build, every: int) -> None:
+    pipeline = build([face(80), face(240)], frames=120, fps=30)
+    pipeline.schedule = Schedule(step_s=0.1, reset_s=1.0, detect_every=every)
+    scores = run(pipeline)
+    assert pipeline.detector.calls == 120 // every  # type: ignore[attr-defined]
+    assert {score.track_id for score in scores} == {1, 2}
+    assert len(scores) >= 2 * (40 - 3)
+    assert pipeline.health.stages["detect"].frames == 120 // every
 
 
 def test_time_moves_on_while_the_camera_gives_nothing(build: Build) -> None:

@@ -97,3 +97,49 @@ def test_ids_only_ascend_and_never_repeat_in_a_frame(frames: list[list[tuple[flo
         highest = max([highest, *ids])
         ended |= before - set(ids)
         before = set(ids)
+
+
+def moving(steps: int, speed_px: float = 4.0) -> Tracker:
+    """A tracker that has seen a face go right at that speed a frame."""
+    tracker = Tracker()
+    follow(tracker, [[face(100 + speed_px * i)] for i in range(steps)])
+    return tracker
+
+
+def test_face_in_a_frame_without_a_search_is_where_its_motion_carries_it() -> None:
+    tracker = moving(10)
+    (before,) = tracker.coast(9 * FPS30_NS + 1)
+    (track,) = tracker.coast(11 * FPS30_NS)
+    assert (track.id, track.missed) == (1, 0)
+    truth = 100 + 4 * 11
+    assert abs(track.detection.center_px[0] - truth) < 3
+    assert track.detection.center_px[1] == pytest.approx(100)
+    assert track.detection.size_px == pytest.approx(60)
+    shift = track.detection.center_px[0] - before.detection.center_px[0]
+    moved = track.detection.landmarks_px - before.detection.landmarks_px
+    assert np.allclose(moved, [[shift, 0]] * 6, atol=1e-3)
+
+
+def test_coasting_changes_nothing_that_the_next_search_builds_on() -> None:
+    searched, coasted = moving(10), moving(10)
+    for index in range(10, 13):
+        coasted.coast(index * FPS30_NS)
+    (one,), (other,) = (tracker.update([face(152)], 13 * FPS30_NS) for tracker in (searched, coasted))
+    assert one.id == other.id == 1
+    assert one.detection.box_px == other.detection.box_px
+
+
+def test_face_that_was_lost_stays_lost_while_nobody_searches_and_its_track_ends_in_time() -> None:
+    tracker = moving(10)
+    tracker.update([], 10 * FPS30_NS)
+    (track,) = tracker.coast(11 * FPS30_NS)
+    assert track.missed == 1
+    assert tracker.coast(10 * FPS30_NS + 1_000_000_000) == []
+
+
+def test_face_in_the_making_gets_no_id_from_frames_without_a_search() -> None:
+    tracker = Tracker()
+    tracker.update([face(100)], 0)
+    assert tracker.coast(5 * FPS30_NS) == []
+    (track,) = tracker.update([face(100)], 6 * FPS30_NS)
+    assert track.id == 1

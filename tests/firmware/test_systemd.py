@@ -58,6 +58,7 @@ def test_the_unit_is_hardly_exposed(install, name):
 @needs_systemd
 def test_a_broker_on_the_network_and_a_jetson_open_little(install):
     assert exposure(install(NAMES[0]), "broker.conf") <= 1.5
+    assert exposure(install(NAMES[0]), "metrics.conf") <= 1.5
     assert exposure(install(NAMES[0]), "jetson/jetson.conf") <= 2.0
 
 

@@ -266,13 +266,22 @@ def make_publisher(free_port: int) -> Iterator[Callable[..., tuple[MqttPublisher
         limits=DEFAULTS,
         epoch: str | None = None,
         backlog=60_000,
+        discovery=None,
         **settings: Any,
     ):
         given = {"host": HOST, "port": free_port, "backoff_max_s": 1.0} | settings
         clock = clock or SystemClock()
         outbox = DurableOutbox(path, limits, clock, epoch=epoch)
         outboxes.append(outbox)
-        publisher = MqttPublisher(MqttConfig(**given), origin, outbox, clock, window_s=60, backlog_per_minute=backlog)
+        publisher = MqttPublisher(
+            MqttConfig(**given),
+            origin,
+            outbox,
+            clock,
+            window_s=60,
+            backlog_per_minute=backlog,
+            discovery=discovery,
+        )
         made.append(publisher)
         return publisher, outbox
 

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import signal
+import socket
 import subprocess
 import sys
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+parser = pytest.importorskip("prometheus_client.parser", reason="needs the `metrics` extra")
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("detector_asset")]
 
@@ -28,6 +32,10 @@ host = "127.0.0.1"
 port = {port}
 backoff_max_s = 1
 bytes_per_minute = 16384
+[metrics]
+port = {metrics}
+[homeassistant]
+discovery = "announce"
 [outbox]
 path = "outbox.db"
 hold_unsynced_s = 0
@@ -35,9 +43,16 @@ hold_unsynced_s = 0
 
 
 @pytest.fixture
-def device(tmp_path: Path, free_port: int) -> Iterator[subprocess.Popen[str]]:
+def metrics_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture
+def device(tmp_path: Path, free_port: int, metrics_port: int) -> Iterator[subprocess.Popen[str]]:
     path = tmp_path / "config.toml"
-    path.write_text(CONFIG.format(port=free_port))
+    path.write_text(CONFIG.format(port=free_port, metrics=metrics_port))
     with (tmp_path / "log").open("w") as log:
         process = subprocess.Popen(
             [sys.executable, "-m", "edge", "run", "--config", str(path)], stdout=subprocess.PIPE, stderr=log, text=True
@@ -50,7 +65,7 @@ def device(tmp_path: Path, free_port: int) -> Iterator[subprocess.Popen[str]]:
 
 
 def test_device_publishes_through_a_broker_that_comes_late_and_goes_away(
-    device: subprocess.Popen[str], tmp_path: Path, mosquitto: Any, listen: Any, until: Any
+    device: subprocess.Popen[str], tmp_path: Path, mosquitto: Any, listen: Any, until: Any, metrics_port: int
 ) -> None:
     log = tmp_path / "log"
     until(lambda: "broker unreachable" in log.read_text(), 30)
@@ -62,6 +77,24 @@ def test_device_publishes_through_a_broker_that_comes_late_and_goes_away(
     assert windows[1]["tags"] == {"zone": "entrance"}
     assert windows[1]["visits"] >= 3
     assert windows[1]["valence"] is not None
+
+    # Scraped while it works, sealed as it is.
+    with urllib.request.urlopen(f"http://127.0.0.1:{metrics_port}/metrics", timeout=10) as answer:
+        text = answer.read().decode()
+    families = {family.name: family for family in parser.text_string_to_metric_families(text)}
+    seen = {s.labels["outcome"]: s.value for s in families["affect_edge_frames"].samples}
+    assert seen["seen"] > 100
+    assert families["affect_edge_load_demand_ratio"].samples[0].value > 0
+    assert {s.labels["stage"] for s in families["affect_edge_stage_seconds"].samples} >= {"detect", "embed", "head"}
+    found = subprocess.run(
+        [
+            *f"mosquitto_sub -h 127.0.0.1 -p {mosquitto.port} -C 1 -W 5".split(),
+            *("-t", "homeassistant/device/affect_test_scene/config"),
+        ],
+        capture_output=True,
+        check=True,
+    )
+    assert b"Expression valence" in found.stdout
 
     device.send_signal(signal.SIGTERM)
     said, _ = device.communicate(timeout=20)

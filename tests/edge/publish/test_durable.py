@@ -18,7 +18,8 @@ from edge.clock import NS, FileClock, SystemClock
 from edge.config import OutboxConfig
 from edge.errors import PublishError
 from edge.publish import durable
-from edge.publish.durable import DurableOutbox, outbox_path
+from edge.publish.database import outbox_path
+from edge.publish.durable import DurableOutbox
 from edge.publish.example import BUSY, ORIGIN
 
 ROOT = Path(__file__).parents[3]
@@ -201,6 +202,28 @@ def test_flipped_bytes_never_pass_as_a_window_and_never_stop_the_device(killed):
             outbox.insert(BUSY, ORIGIN)
             resets += outbox.counts().resets
     assert resets > 20
+
+
+def test_a_broken_schema_that_is_no_text_is_set_aside(path):
+    _open(path).close()
+    data = path.read_bytes()
+    path.write_bytes(data.replace(b"seq INTEGER NOT NULL", b"seq INTEGER \xa0OT NULL"))
+    with _open(path) as outbox:
+        assert outbox.insert(BUSY, ORIGIN).seq == 1
+        assert outbox.counts().resets == 1
+
+
+def test_a_database_of_an_earlier_release_gets_what_came_later(path):
+    with _open(path) as outbox:
+        outbox.insert(BUSY, ORIGIN)
+        epoch = outbox.epoch
+    with sqlite3.connect(path) as database:
+        for name in ("reach", "reach_partial"):
+            database.execute(f"ALTER TABLE state DROP COLUMN {name}")
+    database.close()
+    for _ in range(2):
+        with _open(path) as outbox:
+            assert (outbox.epoch, outbox.counts().waiting, outbox.counts().resets) == (epoch, 1, 0)
 
 
 @pytest.mark.parametrize("content", [b"", b"not a database" * 500, b"\0" * 10_000])

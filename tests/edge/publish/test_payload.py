@@ -1,5 +1,6 @@
 import json
 from dataclasses import replace
+from typing import get_args
 
 import msgspec
 import pytest
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 from edge.clock import FileClock
 from edge.errors import ConfigError
 from edge.publish.example import BUSY, ORIGIN, QUIET, example_windows
+from edge.publish.machine import CameraTroubles, FrameCounts, Level, Rejections, Stages, WindowCounts
 from edge.publish.message import (
     Origin,
     PublishCounts,
@@ -22,7 +24,7 @@ from edge.publish.message import (
 )
 from edge.publish.payload import MAX_BYTES, ModelPayload, decode_health, decode_status, decode_window, encode
 from edge.publish.schema import KINDS, json_schema
-from edge.types import HealthReport, Quadrants, Spread, WindowAggregate
+from edge.types import BoardState, HealthReport, LoadState, Quadrants, Spread, WindowAggregate
 
 slugs = st.from_regex("[a-z0-9-]{1,32}", fullmatch=True)
 counts = st.integers(0, 10**12)
@@ -71,14 +73,36 @@ def aggregates(draw: st.DrawFn) -> WindowAggregate:
     )
 
 
-names = st.from_regex("[a-z][a-z0-9_]{0,23}", fullmatch=True)
+def kinds(named: type) -> st.SearchStrategy[dict[str, int]]:
+    return st.dictionaries(st.sampled_from(sorted(named.__annotations__)), counts)
+
+
+maybe = st.none() | st.booleans()
+stages = st.dictionaries(st.sampled_from(sorted(Stages.__annotations__)), st.floats(0, 1e12))
 healths = st.builds(
     HealthReport,
     uptime_s=st.floats(0, 1e12),
-    frames=st.dictionaries(names, counts, max_size=6),
-    rejections=st.dictionaries(names, counts, max_size=12),
+    frames=kinds(FrameCounts),
+    rejections=kinds(Rejections),
     faces=counts,
-    stage_ms=st.dictionaries(names, st.floats(0, 1e12), max_size=16),
+    stage_ms=stages,
+    camera=kinds(CameraTroubles),
+    stage_p50_ms=stages,
+    stage_p95_ms=stages,
+    latency_ms=st.none() | st.tuples(st.floats(0, 1e12), st.floats(0, 1e12)),
+    windows=kinds(WindowCounts),
+    load=st.builds(
+        LoadState, level=st.sampled_from(get_args(Level)), demand=st.none() | st.floats(0, 1e12), skipped=counts
+    ),
+    board=st.builds(
+        BoardState,
+        temperature_c=st.none() | st.floats(-40, 130),
+        throttled=maybe,
+        throttled_since_boot=maybe,
+        under_voltage=maybe,
+        cpu_mhz=st.none() | st.integers(0, 99_999),
+        cpu_max_mhz=st.none() | st.integers(0, 99_999),
+    ),
 )
 
 
@@ -115,7 +139,7 @@ def test_any_status_encodes_to_the_same_bytes_again(origin):
         assert encode(decode_status(message.payload)) == message.payload
 
 
-def test_the_largest_legal_messages_fit():
+def test_the_largest_legal_messages_fit(monkeypatch):
     model = ModelPayload(name="m" * 32, version=10**9, sha256="0" * 64)
     tags = {f"key{i:029}": "\0" * 30 + "m" * 34 for i in range(4)}
     origin = Origin(site="s" * 32, device="d" * 32, tz="z" * 64, tags=tags, model=model)
@@ -135,13 +159,30 @@ def test_the_largest_legal_messages_fit():
         quadrants=Quadrants(pos_high=0.11, pos_low=0.11, neg_high=0.11, neg_low=0.11),
     )
     window = number_window(most, origin, epoch="00c0ffee", seq=10**15 - 1)
+    slow = dict.fromkeys(Stages.__annotations__, 1e12)
     health = HealthReport(
         uptime_s=999_999_999_999.9,
-        frames={f"f{i:023}": 10**12 for i in range(6)},
-        rejections={f"r{i:023}": 10**12 for i in range(12)},
+        frames=dict.fromkeys(FrameCounts.__annotations__, 10**12),
+        rejections=dict.fromkeys(Rejections.__annotations__, 10**12),
         faces=10**12,
-        stage_ms={f"s{i:023}": 999_999_999_999.99 for i in range(16)},
+        stage_ms=slow,
+        camera=dict.fromkeys(CameraTroubles.__annotations__, 10**12),
+        stage_p50_ms=slow,
+        stage_p95_ms=slow,
+        latency_ms=(1e12, 1e12),
+        windows=dict.fromkeys(WindowCounts.__annotations__, 10**12),
+        load=LoadState(level="detector", demand=1e12, skipped=10**12),
+        board=BoardState(
+            temperature_c=-39.9,
+            throttled=False,
+            throttled_since_boot=False,
+            under_voltage=False,
+            cpu_mhz=99_999,
+            cpu_max_mhz=99_999,
+        ),
     )
+    monkeypatch.setattr("edge.publish.message.VERSION", "v" * 32)
+    monkeypatch.setattr("edge.publish.message.commit", lambda: "c" * 64)
     counts = PublishCounts(
         outbox=10**12, evicted=10**12, refused=10**12, reconnects=10**12, interrupted=10**12, resets=10**12
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import sqlite3
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -180,6 +182,109 @@ def test_a_clock_that_was_set_back_is_met_again_and_trusted_again():
     assert windows[-1].clock == "synced"
     assert abs(nanoseconds(windows[-1].end) - clock.utc_ns(clock.now_ns)) < MINUTE_NS
     assert _do_not_overlap(windows)
+
+
+@pytest.mark.parametrize("step_s", [-7200, -150, -120, -90, -45, -30])
+def test_a_step_back_before_a_restart_gives_no_two_windows_of_one_interval(step_s, tmp_path):
+    clock = MachineClock(system_offset_ns=NOON_NS, system_synced=True)
+    device = Device(clock, tmp_path / "outbox.db")
+    device.run(300)
+    device.outbox.close()
+    clock.system_offset_ns += step_s * NS
+    clock.refresh()
+    after = Device(clock, tmp_path / "outbox.db")
+    after.run(-step_s + 300)
+    windows = after.windows()
+    after.outbox.close()
+    doubted = [window for window in windows if window.clock == "unsynced"]
+    trusted = [window for window in windows if window.clock == "synced"]
+    # Those that lie where others were before, and those of the ten minutes ahead of that.
+    assert math.ceil(min(-step_s, 300) / 60) <= len(doubted) <= math.ceil(min(-step_s, 900) / 60)
+    assert trusted[-1] == windows[-1]
+    assert _do_not_overlap(sorted(trusted, key=lambda window: window.start))
+
+
+def test_the_two_parts_of_an_interval_around_a_restart_are_both_trusted(tmp_path):
+    clock = MachineClock(system_offset_ns=NOON_NS, system_synced=True)
+    device = Device(clock, tmp_path / "outbox.db")
+    device.run(90)
+    for aggregate in device.windower.close(clock.now_ns):
+        device.outbox.insert(aggregate, ORIGIN)
+    device.outbox.close()
+    after = Device(clock, tmp_path / "outbox.db")
+    after.run(90)
+    windows = after.windows()
+    after.outbox.close()
+    assert [(window.clock, window.partial) for window in windows[1:]] == [
+        ("synced", True),
+        ("synced", True),
+        ("synced", False),
+    ]
+    assert windows[1].end == windows[2].end
+
+
+def test_a_clock_that_was_a_year_ahead_for_a_while_claims_that_while_and_not_the_year(tmp_path):
+    clock = MachineClock(system_offset_ns=NOON_NS, system_synced=True)
+    for ahead_s in (0, 365 * 86_400, 0):
+        clock.system_offset_ns = NOON_NS + ahead_s * NS
+        clock.refresh()
+        device = Device(clock, tmp_path / "outbox.db", max_age_days=1000)
+        device.run(300)
+        device.outbox.close()
+    after = Device(clock, tmp_path / "outbox.db")
+    windows = after.windows()
+    after.outbox.close()
+    assert len(windows) >= 14
+    assert {window.clock for window in windows} == {"synced"}
+    assert _do_not_overlap(sorted(windows, key=lambda window: window.start))
+
+
+def test_a_claim_that_can_no_longer_be_read_stops_no_device(tmp_path):
+    clock = MachineClock(system_offset_ns=NOON_NS, system_synced=True)
+    for broken in (b"", b"[[1", b"\xff", 7, "x", b"[[1,2,3]]"):
+        outbox = DurableOutbox(tmp_path / "outbox.db", OutboxConfig(), clock)
+        outbox.close()
+        with sqlite3.connect(tmp_path / "outbox.db") as database:
+            database.execute("UPDATE state SET reach = ?", (broken,))
+        database.close()
+        device = Device(clock, tmp_path / "outbox.db")
+        device.run(120)
+        assert device.outbox.counts().resets == 0
+        device.outbox.close()
+
+
+def test_a_line_that_runs_ahead_is_left_when_the_clock_is_found_right_and_windows_go_on():
+    clock = MachineClock(system_offset_ns=NOON_NS + 7200 * NS, system_synced=True)
+    device = Device(clock, max_age_days=1000)
+    device.run(300)
+    clock.system_offset_ns -= 3600 * NS  # set back: the line runs ahead of it by an hour
+    device.run(300)
+    clock.system_synced = False
+    device.run(180)
+    clock.system_synced = True
+    device.run(1200)
+    windows = device.windows()
+    assert len(windows) >= 30
+    assert windows[-1].clock == "synced"
+    assert abs(nanoseconds(windows[-1].end) - clock.utc_ns(clock.now_ns)) <= MINUTE_NS
+    trusted = [window for window in windows if window.clock == "synced"]
+    assert _do_not_overlap(sorted(trusted, key=lambda window: window.start))
+
+
+def test_a_held_window_that_a_late_correction_puts_on_others_says_unsynced():
+    clock = MachineClock(system_offset_ns=NOON_NS, system_synced=True)
+    device = Device(clock)
+    device.run(180)
+    clock.system_synced = False
+    device.run(120)
+    clock.system_offset_ns -= 100 * NS
+    clock.system_synced = True
+    device.run(300)
+    windows = device.windows()
+    trusted = [window for window in windows if window.clock == "synced"]
+    assert _do_not_overlap(trusted)
+    assert [window.seq for window in windows if window.clock == "unsynced"] == [4, 5]
+    assert windows == device.windows()  # for good
 
 
 @pytest.mark.slow

@@ -1,0 +1,82 @@
+"""Minutes of work at a camera's pace: the ranking at minute 1 is not the ranking at minute 30, when a board is hot."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+
+from edge.affect.model import AffectModel
+from edge.bench.crowd import Crowd
+from edge.bench.energy import EnergyMeter
+from edge.bench.nobody import NoSink
+from edge.bench.quantiles import summarize
+from edge.bench.result import Minute
+from edge.board import Board
+from edge.clock import FileClock
+from edge.config import Config
+from edge.pipeline import build_pipeline
+from edge.types import Frame
+
+MINUTE_S = 60.0
+
+
+def measure_sustained(
+    config: Config,
+    model: AffectModel,
+    *,
+    faces: int,
+    fps: float,
+    minutes: int,
+    minute_s: float = MINUTE_S,
+    board: Board | None = None,
+    energy: EnergyMeter | None = None,
+    tell: Callable[[Minute], None] = lambda _: None,
+) -> list[Minute]:
+    """Works at `fps` frames a second for a while, one figure a minute.
+
+    Args:
+        config: of the device.
+        model: loaded.
+        faces: drawn, in view all the time.
+        fps: kept by waiting; a frame that is late is not made up for.
+        minutes: how many.
+        minute_s: how long one is; shorter in tests.
+        board, energy: where temperature, clock and joules are read.
+        tell: called with each minute as it ends.
+    """
+    board, energy = board or Board(), energy or EnergyMeter()
+    clock = FileClock()
+    frames = round(fps * minute_s)
+    camera = Crowd(faces, fps=fps, frames=frames * minutes, clock=clock)
+    pipeline = build_pipeline(config, camera=camera, model=model, sink=NoSink(), clock=clock)
+    found: list[Minute] = []
+    shown = camera.frames()
+    for number in range(1, minutes + 1):
+        before = energy.read()
+        times = list(_work(pipeline.step, shown, frames, fps))
+        joules, state = energy.joules_since(before), board.read()
+        found.append(
+            Minute(
+                minute=number,
+                frame_ms=summarize(times),
+                late=round(sum(ms > 1000 / fps for ms in times) / len(times), 4),
+                temperature_c=state.temperature_c,
+                cpu_mhz=state.cpu_mhz,
+                throttled=state.throttled,
+                joules_per_frame=None if joules is None else round(joules / len(times), 4),
+            )
+        )
+        tell(found[-1])
+    return found
+
+
+def _work(step: Callable[[Frame], object], shown: Iterator[Frame], frames: int, fps: float) -> Iterator[float]:
+    """Steps so many frames at their pace; the milliseconds that each took."""
+    due_s = time.monotonic()
+    for _ in range(frames):
+        frame = next(shown)
+        begun = time.perf_counter_ns()
+        step(frame)
+        yield (time.perf_counter_ns() - begun) / 1e6
+        due_s = max(due_s + 1 / fps, time.monotonic())
+        time.sleep(max(due_s - time.monotonic(), 0.0))

@@ -1,0 +1,151 @@
+"""`affect-edge init`: a configuration and the service's drop-in, from a board's profile and a few answers."""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+from typing import Annotated, Any, get_args
+
+import msgspec
+import typer
+
+from edge.commands import app
+from edge.config import LOOPBACK, Config, Purpose
+from edge.errors import ConfigError
+from edge.profiles import profile_names, profile_title
+from edge.setup.addresses import broker_addresses, resolver_addresses
+from edge.setup.answers import Answers, write_config
+from edge.setup.drop_in import NAME, write_drop_in
+from edge.setup.inventory import find_profile, list_cameras, time_zone
+from edge.setup.questions import Questions
+
+_PASSWORD = Path("/etc/affect-edge/mqtt-password")
+_CREDENTIAL = "/run/credentials/{unit}/mqtt-password"
+_PURPOSES = get_args(Purpose)
+_PLAIN_PORT, _TLS_PORT = 1883, 8883
+
+
+@app.command(epilog="Example: affect-edge init --root /tmp/try --profile rpi5 --site museum --device hall-2")
+def init(
+    profile: Annotated[str | None, typer.Option(help=f"The board: {', '.join(profile_names())}.")] = None,
+    site: Annotated[str | None, typer.Option(help="Where it hangs: a-z, 0-9 and -, up to 32.")] = None,
+    device: Annotated[str | None, typer.Option(help="Its name there, unique at the site.")] = None,
+    tz: Annotated[str | None, typer.Option(help="IANA time zone; the system's, if not given.")] = None,
+    camera: Annotated[str | None, typer.Option(help="A /dev/video* device instead of the profile's camera.")] = None,
+    broker: Annotated[str | None, typer.Option(help="The MQTT broker, HOST or HOST:PORT.")] = None,
+    plaintext: Annotated[bool, typer.Option("--plaintext", help="No TLS, though the broker is elsewhere.")] = False,
+    ca_file: Annotated[str, typer.Option(help="The broker's own certificate authority, PEM.")] = "",
+    username: Annotated[str | None, typer.Option(help="For the broker; empty for none.")] = None,
+    purpose: Annotated[str | None, typer.Option(help=f"One of {', '.join(_PURPOSES)}.")] = None,
+    notice: Annotated[str | None, typer.Option(help="Where visitors read that this camera is here.")] = None,
+    controller: Annotated[str | None, typer.Option(help="Who answers for the data, with a way to reach them.")] = None,
+    jurisdiction: Annotated[str | None, typer.Option(help="Whose law applies, e.g. DE.")] = None,
+    instance: Annotated[str, typer.Option(help="For a second camera: affect-edge@INSTANCE.")] = "",
+    address: Annotated[
+        list[str] | None, typer.Option(help="An address of the broker, instead of resolving it.")
+    ] = None,
+    root: Annotated[Path, typer.Option(help="Write below this folder, e.g. an image's root.")] = Path("/"),
+) -> None:
+    """Write the device's configuration and the addresses its service may reach; asks what no option says.
+
+    Nothing that exists is overwritten, nothing is written before all of it is proven to load. The password is never
+    asked for: put it into /etc/affect-edge/mqtt-password yourself, readable by root alone.
+    """
+    questions = Questions(sys.stdin.isatty())
+    ask = questions.ask
+    board = ask("profile", profile, "Board", default=find_profile(), choices=profile_names(), told=_board)
+    unit = f"affect-edge@{instance}.service" if instance else "affect-edge.service"
+    config_path = root / f"etc/affect-edge/{instance or 'config'}.toml"
+    drop_in_path = root / f"etc/systemd/system/{unit}.d/{NAME}"
+    for path in (config_path, drop_in_path):
+        if path.exists():
+            raise ConfigError(f"{path}: exists and is not overwritten; move it away first")
+    given: dict[str, Any] = {
+        "profile": board,
+        "site": ask("site", site, "Site (a-z, 0-9, -)"),
+        "device": ask("device", device, "This device's name there"),
+        "tz": tz or time_zone(),
+        "camera": camera
+        if camera is not None
+        else ask("camera", None, "Camera", default="", choices=_cameras(), told=_camera),
+    }
+    host, port = _split(ask("broker", broker, "MQTT broker (HOST or HOST:PORT)", default="localhost"))
+    name = ask("username", username, "User name at the broker (empty for none)", default="")
+    tls = host not in LOOPBACK and not plaintext
+    given |= {
+        "host": host,
+        "port": port or (_TLS_PORT if tls else _PLAIN_PORT),
+        "tls": tls,
+        "plaintext": plaintext and host not in LOOPBACK,
+        "ca_file": ca_file,
+        "username": name,
+        "password_file": _CREDENTIAL.format(unit=unit) if name else "",
+        "purpose": ask("purpose", purpose, "Purpose", choices=_PURPOSES),
+        "notice": ask("notice", notice, "Where does the notice hang that tells visitors"),
+        "controller": ask("controller", controller, "Who answers for the data, and how to reach them"),
+        "jurisdiction": ask("jurisdiction", jurisdiction, "Whose law applies (e.g. DE)"),
+    }
+    questions.complain()
+    text, config = write_config(msgspec.convert(given, Answers))
+    credential = _PASSWORD if name else None
+    drop_in = write_drop_in(
+        config,
+        broker=address or broker_addresses(host, given["port"]),
+        resolvers=resolver_addresses(),
+        credential=credential,
+    )
+    _write(config_path, text)
+    _write(drop_in_path, drop_in)
+    _tell(config_path, drop_in_path, config, unit)
+
+
+def _board(name: str) -> str:
+    return f"{name:<18} {profile_title(name)}"
+
+
+def _cameras() -> list[str]:
+    return ["", *(node for node, _ in list_cameras())]
+
+
+def _camera(node: str) -> str:
+    return f"{node:<18} {dict(list_cameras())[node]}" if node else "as the profile says"
+
+
+def _split(broker: str) -> tuple[str, int]:
+    """HOST, HOST:PORT, an IPv6 address, or one in brackets with a port; 0 where no port is given."""
+    found = re.fullmatch(
+        r"\[([0-9a-fA-F:.%]+)\](?::(\d+))?|([^:\s]+)(?::(\d+))?|([0-9a-fA-F:.%]*::?[0-9a-fA-F:.%]*)", broker
+    )
+    if found is None:
+        raise ConfigError(f"--broker: {broker!r} is neither HOST nor HOST:PORT")
+    host = found[1] or found[3] or found[5]
+    return host, int(found[2] or found[4] or 0)
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("x", encoding="utf-8") as file:
+            file.write(text)
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be written ({error.strerror}); run it as root, or with --root") from error
+
+
+def _tell(config_path: Path, drop_in_path: Path, config: Config, unit: str) -> None:
+    typer.echo(f"written  {config_path}\nwritten  {drop_in_path}\n\nNext:")
+    steps = [f"hang the notice: {config.deployment.notice}"]
+    if config.mqtt.username:
+        steps.append(
+            f"put {config.mqtt.username}'s password into {_PASSWORD}: sudo install -m 600 /dev/stdin {_PASSWORD}"
+        )
+    steps += [
+        "affect-edge fetch          # the face detector's file, once",
+        f"affect-edge doctor --config {config_path}",
+        f"systemctl daemon-reload && systemctl enable --now {unit.removesuffix('.service')}",
+    ]
+    for number, step in enumerate(steps, 1):
+        typer.echo(f"  {number}. {step}")
+    typer.echo(
+        "\nThe scores describe expressions, not feelings. Keep staff out of the picture, or out of it with [[zones]]."
+    )

@@ -1,0 +1,45 @@
+"""The whole examination, in the order in which an installer would look."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from edge.board import Board
+from edge.clock import Clock
+from edge.config import Config
+from edge.doctor.broker import check_broker, check_drop_in
+from edge.doctor.camera import check_camera
+from edge.doctor.finding import Finding, skipped
+from edge.doctor.machine import check_accelerator, check_clock, check_heat_and_power, check_storage
+from edge.doctor.model import check_deployment, check_detector, check_model
+from edge.publish.database import outbox_path
+from edge.publish.message import origin_of
+
+
+def examine(config: Config, clock: Clock, *, unit: str) -> Iterator[list[Finding]]:
+    """Each part's findings as they come, so that someone who waits sees what is being looked at.
+
+    Args:
+        config: of the device.
+        clock: the machine's.
+        unit: the service's name, whose drop-in is compared with the broker's addresses.
+    """
+    yield check_deployment(config)
+    findings, model = check_model(config)
+    yield findings
+    yield check_detector(config)
+    yield check_accelerator(config.engine)
+    yield check_camera(config, clock)
+    yield check_heat_and_power(Board())
+    yield check_clock(clock)
+    device = config.device
+    yield check_storage(
+        outbox_path(config.outbox, device.site, device.name, os.environ.get("STATE_DIRECTORY", ""), Path.home()), config
+    )
+    if model is None:
+        yield [skipped("broker", "not tried without a model to speak of")]
+    else:
+        yield check_broker(config, origin_of(device, model.bundle))
+    yield check_drop_in(config, unit)

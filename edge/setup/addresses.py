@@ -1,0 +1,62 @@
+"""The network addresses a service needs: its broker's and its resolver's. systemd's filter takes no names.
+
+(systemd.resource-control(5), `IPAddressAllow=`, read November 2026)
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+from collections.abc import Iterable
+from pathlib import Path
+
+from edge.errors import ConfigError
+
+RESOLV_CONF = Path("/etc/resolv.conf")
+# systemd-resolved listens on loopback, which the unit allows, and asks the real resolvers itself.
+
+
+def broker_addresses(host: str, port: int) -> list[str]:
+    """All addresses of the broker, sorted; loopback ones too.
+
+    Raises:
+        ConfigError: the name does not resolve.
+    """
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except OSError as error:
+        raise ConfigError(
+            f"mqtt.host: {host} does not resolve ({error.strerror or error}); is the name right and the network up?"
+        ) from error
+    return _sorted(str(entry[4][0]) for entry in found)
+
+
+def resolver_addresses(path: Path = RESOLV_CONF) -> list[str]:
+    """The resolvers that the system's configuration names, sorted; none where it cannot be read."""
+    try:
+        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return []
+    named = [line.split()[1] for line in lines if line.startswith("nameserver") and len(line.split()) > 1]
+    return _sorted(address for address in named if is_address(address))
+
+
+def is_address(text: str) -> bool:
+    """Whether a text is an IP address and not a name."""
+    try:
+        ipaddress.ip_address(text.partition("%")[0])
+    except ValueError:
+        return False
+    return True
+
+
+def needs_rule(address: str) -> bool:
+    """Whether the service's filter has to name an address: loopback is always allowed."""
+    return not ipaddress.ip_address(address.partition("%")[0]).is_loopback
+
+
+def _sorted(addresses: Iterable[str]) -> list[str]:
+    unscoped = {address.partition("%")[0] for address in addresses}
+    return sorted(
+        unscoped, key=lambda address: (ipaddress.ip_address(address).version, ipaddress.ip_address(address).packed)
+    )

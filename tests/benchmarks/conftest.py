@@ -1,0 +1,29 @@
+"""A real broker for what soaks are made of."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from benchmarks.soak.broker import Broker, find_mosquitto
+from edge.errors import ConfigError
+
+
+@pytest.fixture
+def needs_mosquitto() -> None:
+    try:
+        find_mosquitto()
+    except ConfigError as error:
+        pytest.skip(str(error))
+
+
+@pytest.fixture
+def broker(tmp_path: Path, needs_mosquitto: None) -> Iterator[Broker]:
+    broker = Broker(tmp_path / "broker")
+    try:
+        broker.start()
+        yield broker
+    finally:
+        broker.stop()

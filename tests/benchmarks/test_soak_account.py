@@ -1,0 +1,182 @@
+"""The account of a soak finds what it has to find: windows that vanish, change, differ or overlap."""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from benchmarks.soak.account import Arrival, longest_pause_s, settle
+from benchmarks.soak.broker import Broker, Subscriber
+from benchmarks.soak.journal import Closed, JournalingOutbox, content_of, read_journal
+from benchmarks.soak.proxy import Proxy
+from edge.clock import NS, SystemClock
+from edge.config import MqttConfig, OutboxConfig
+from edge.publish.example import BUSY, ORIGIN
+from edge.publish.message import number_window, window_message
+from edge.publish.mqtt import MqttPublisher
+from edge.publish.payload import WindowPayload
+
+EPOCH = "00c0ffee"
+
+
+def window(seq: int, *, epoch: str = EPOCH, shift_s: float | None = None, **changes) -> WindowPayload:
+    shift_ns = round((60 * seq if shift_s is None else shift_s) * NS)
+    aggregate = replace(BUSY, start_ns=BUSY.start_ns + shift_ns, end_ns=BUSY.end_ns + shift_ns, **changes)
+    return number_window(aggregate, ORIGIN, epoch=epoch, seq=seq)
+
+
+def closed(*windows: WindowPayload, run: int = 1) -> list[Closed]:
+    return [Closed(id=one.id, run=run, content=content_of(one)) for one in windows]
+
+
+def arrival(one: WindowPayload, *, historical: bool = False) -> Arrival:
+    message = window_message(one, historical=historical)
+    return Arrival(message.topic, message.payload)
+
+
+def test_nothing_is_lost_when_all_that_was_closed_arrived():
+    windows = [window(seq) for seq in (1, 2, 3)]
+    account = settle(closed(*windows), [arrival(one) for one in windows])
+    assert (account.closed, account.arrived, account.repeats) == (3, 3, 0)
+    assert [account.lost, account.differing, account.altered, account.overlaps, account.unjournaled] == [[]] * 5
+
+
+def test_a_row_dropped_from_the_outbox_is_found(tmp_path: Path):
+    path, journal = tmp_path / "outbox.db", tmp_path / "journal"
+    outbox = JournalingOutbox(path, OutboxConfig(), SystemClock(), journal=journal)
+    for shift in range(3):
+        start_ns = BUSY.start_ns + 60 * NS * shift
+        outbox.insert(replace(BUSY, start_ns=start_ns, end_ns=start_ns + 60 * NS), ORIGIN)
+    outbox.close()
+    with sqlite3.connect(path) as database:
+        database.execute("DELETE FROM windows WHERE seq = 2")
+    database.close()
+    outbox = JournalingOutbox(path, OutboxConfig(), SystemClock(), journal=journal)
+    sent = [arrival(one) for one in outbox.pending(10, ())]
+    epoch = outbox.epoch
+    outbox.close()
+    assert settle(read_journal(journal), sent).lost == [f"{ORIGIN.device}/{epoch}/2"]
+
+
+def test_a_window_that_only_its_number_tells_of_is_found():
+    account = settle(closed(window(1), window(3)), [arrival(window(1)), arrival(window(3))])
+    assert account.lost == [window(2).id]
+    assert account.closed == 3
+
+
+def test_a_message_that_was_acknowledged_and_thrown_away_is_found(tmp_path: Path, broker: Broker):
+    class Careless(Subscriber):
+        def _keep(self, message) -> None:
+            if b'"seq":3' not in message.payload:
+                super()._keep(message)
+
+    proxy = Proxy(broker.port)
+    subscriber = Careless(broker.port)
+    journal = tmp_path / "journal"
+    outbox = JournalingOutbox(tmp_path / "outbox.db", OutboxConfig(), SystemClock(), journal=journal)
+    config = MqttConfig(host="127.0.0.1", port=proxy.port, backoff_max_s=1, bytes_per_minute=65536)
+    publisher = MqttPublisher(config, ORIGIN, outbox, SystemClock(), window_s=60, backlog_per_minute=60_000)
+    try:
+        until(subscriber._client.is_connected)
+        publisher.start()
+        for shift in range(5):
+            start_ns = BUSY.start_ns + 60 * NS * shift
+            publisher.publish(replace(BUSY, start_ns=start_ns, end_ns=start_ns + 60 * NS))
+        until(lambda: len(subscriber.arrivals) >= 4 and outbox.counts().waiting == 0)
+        until(lambda: len(proxy.acknowledged) == 5)
+        thrown = f"{ORIGIN.device}/{outbox.epoch}/3"
+        account = settle(read_journal(journal), subscriber.arrivals, acknowledged=proxy.acknowledged)
+        assert account.lost == [thrown]
+        assert account.lost_by_broker == []
+    finally:
+        publisher.close(1)
+        outbox.close()
+        subscriber.close()
+        proxy.close()
+
+
+@pytest.mark.parametrize(("killed_after_s", "excused"), [(1.0, True), (-0.1, False), (5.0, False)])
+def test_only_a_broker_killed_just_after_its_word_is_blamed(killed_after_s: float, excused: bool):
+    account = settle(
+        closed(window(1)), [], acknowledged={window(1).id: 100.0}, broker_killed_s=[100.0 + killed_after_s]
+    )
+    assert account.lost == [window(1).id]
+    assert bool(account.lost_by_broker) is excused
+
+
+def test_a_loss_that_no_broker_acknowledged_is_the_device_s():
+    account = settle(closed(window(1)), [], broker_killed_s=[1.0])
+    assert account.lost
+    assert not account.lost_by_broker
+
+
+def test_a_repeat_may_differ_in_historical_and_in_nothing_else():
+    one = window(1)
+    fine = settle(closed(one), [arrival(one), arrival(one, historical=True)])
+    assert (fine.repeats, fine.differing) == (1, [])
+    other = msgspec.structs.replace(one, visits=one.visits + 1)
+    assert settle(closed(one), [arrival(one), arrival(other)]).differing == [one.id]
+    moved = msgspec.structs.replace(one, clock="unsynced")
+    assert settle(closed(one), [arrival(one), arrival(moved)]).differing == [one.id]
+
+
+def test_a_window_that_arrives_with_other_numbers_than_it_closed_with_is_found():
+    one = window(1)
+    account = settle(closed(one), [arrival(msgspec.structs.replace(one, peak_simultaneous=9))])
+    assert account.altered == [one.id]
+
+
+def test_a_window_that_a_kill_kept_from_the_journal_counts_as_closed():
+    account = settle(closed(window(1)), [arrival(window(1)), arrival(window(2))])
+    assert (account.closed, account.lost, account.unjournaled) == (2, [], [window(2).id])
+
+
+def test_synchronized_windows_that_overlap_are_found():
+    one, other = window(1, shift_s=0), window(2, shift_s=30)
+    sent = [arrival(one), arrival(other)]
+    assert settle(closed(one, other), sent).overlaps
+    assert settle([*closed(one), *closed(other, run=2)], sent).overlaps_across
+
+
+def test_a_long_window_hides_no_overlap_behind_a_short_one():
+    long, short, late = window(1, shift_s=0), window(2, shift_s=10), window(3, shift_s=50)
+    short = msgspec.structs.replace(short, end=short.start.replace(second=20))
+    found = settle(closed(long, short, late), [arrival(long), arrival(short), arrival(late)])
+    assert len(found.overlaps) == 2
+
+
+def test_two_parts_of_one_interval_and_doubted_windows_may_overlap():
+    parts = [window(seq, shift_s=0, partial=True) for seq in (1, 2)]
+    doubted = window(3, shift_s=10, synced=False)
+    account = settle(closed(*parts, doubted), [arrival(one) for one in (*parts, doubted)])
+    assert not account.overlaps
+
+
+def test_an_id_given_twice_is_an_error():
+    with pytest.raises(ValueError, match="two windows"):
+        settle(closed(window(1), window(1)), [])
+
+
+def test_a_journal_s_last_line_may_be_cut_short(tmp_path: Path):
+    path = tmp_path / "journal"
+    lines = b"".join(msgspec.json.encode(one) + b"\n" for one in closed(window(1), window(2)))
+    path.write_bytes(lines[:-9])
+    assert [one.id for one in read_journal(path)] == [window(1).id]
+
+
+def test_a_device_that_closes_no_window_for_a_while_is_seen():
+    line = [Closed(id=str(seq), run=1, content="", at_s=at_s) for seq, at_s in enumerate((10, 20, 65, 75))]
+    assert longest_pause_s(line) == 45
+    assert longest_pause_s(line[:1]) == 0
+
+
+def until(condition, timeout_s: float = 10.0) -> None:
+    end_s = time.monotonic() + timeout_s
+    while not condition():
+        assert time.monotonic() < end_s, "waited in vain"
+        time.sleep(0.01)
