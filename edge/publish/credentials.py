@@ -16,6 +16,7 @@ from edge.config import CREDENTIAL, MqttConfig
 from edge.errors import PublishError
 
 _MAX_PASSWORD_BYTES = 1024
+_GIVEN = Path("/run/credentials")  # where systemd keeps what it gives, a folder for each unit
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}")
 # What nobody but a secret's owner may do with its file. In systemd's own folder the group's bits are those of an access
 # list for the service's user (systemd 252, checked 2026-11), so there only the others' count.
@@ -111,7 +112,8 @@ def _place(value: str, key: str) -> Path:
 
 def _secret(value: str, key: str) -> Path:
     """The path of a file that only its owner can reach."""
-    path, given = _place(value, key), value.startswith(CREDENTIAL)
+    path = _place(value, key)
+    given = value.startswith(CREDENTIAL) or path.is_relative_to(_GIVEN)
     try:
         mode = path.stat().st_mode
         if not stat.S_ISREG(mode):  # a pipe would block for ever, a folder says nothing

@@ -29,6 +29,7 @@ from edge.face.tracker import Tracker
 from edge.geometry import CropRule
 from edge.health import Health
 from edge.pipeline import Pipeline
+from edge.schedule import Schedule
 from edge.types import Detection, FaceCrop, Frame
 
 fuzz = settings.get_profile("fuzz")
@@ -179,6 +180,7 @@ def new_pipeline(detector: Any) -> Pipeline:
         tracker=Tracker(confirm_s=0.0),
         gate=GATE,
         model=model(),
+        schedule=Schedule(step_s=0.1, reset_s=1.0),
         windower=Windower(WindowConfig(window_s=10), clock, step_s=0.1, reset_s=1.0),
         sink=nowhere,
         clock=clock,

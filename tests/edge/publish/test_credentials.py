@@ -119,6 +119,16 @@ def test_a_credential_of_the_service_manager_is_read_by_its_name(given, authorit
     assert credentials.tls is not None
 
 
+def test_a_credential_that_is_named_by_its_whole_path_is_one_too(given, monkeypatch):
+    (given / "word").write_text("right")
+    (given / "word").chmod(0o440)
+    config = MqttConfig(username="door", password_file=str(given / "word"))
+    with pytest.raises(PublishError, match="chmod 600"):
+        load_credentials(config)
+    monkeypatch.setattr("edge.publish.credentials._GIVEN", given.parent)
+    assert load_credentials(config).password == "right"
+
+
 def test_a_credential_that_everyone_can_read_is_refused(given):
     (given / "word").write_text("right")
     (given / "word").chmod(0o444)

@@ -36,6 +36,7 @@ from edge.publish import mqtt
 from edge.publish import session as session_module
 from edge.publish.backoff import Backoff
 from edge.publish.example import ORIGIN
+from edge.schedule import Schedule
 from edge.types import Detection, Frame
 
 pytestmark = pytest.mark.slow
@@ -61,6 +62,7 @@ class Working:
             tracker=Tracker(),
             gate=QualityGate(min_face_px=24, max_yaw_deg=55, min_light=20, min_sharpness=0.0),
             model=model,
+            schedule=Schedule(step_s=0.1, reset_s=1.0),
             windower=Windower(WindowConfig(window_s=10), clock, step_s=0.1, reset_s=1.0),
             sink=publisher,
             clock=clock,
