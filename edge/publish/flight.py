@@ -59,12 +59,11 @@ class Flight:
     def settle(self) -> list[tuple[str, int]]:
         """Books the acknowledgements that came; returns what each was for, such as `window`, and its reason code."""
         acks, self._session.acks = self._session.acks, []
-        if acks:
-            self._heard_s = time.monotonic()
         settled = []
         for mid, reason_code in acks:
-            if mid not in self._sent:
+            if mid not in self._sent:  # of QoS 0, which paho reports when it is written: no word of the broker
                 continue
+            self._heard_s = time.monotonic()
             what, seq = self._sent.pop(mid)
             settled.append((what, reason_code))
             if what == "status":
