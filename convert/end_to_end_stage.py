@@ -9,11 +9,11 @@ import numpy as np
 
 from convert.curves import plot_history
 from convert.head_stage import act_scene, pick_faces
+from convert.material import Material
 from convert.progress import Progress
 from convert.quantization.export import export_head
 from convert.recipe import Recipe
 from convert.run import Run, save_weights
-from convert.stages import Material
 from convert.studio.acts import Act
 from convert.studio.stage import Studio
 from convert.training.sequences import Scene, hold_face

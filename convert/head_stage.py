@@ -11,11 +11,12 @@ import numpy as np
 
 from convert.curves import plot_history
 from convert.evaluation import embed_crop
+from convert.material import Material
 from convert.progress import Progress
 from convert.quantization.export import export_head
 from convert.recipe import Recipe
 from convert.run import Run, load_weights, save_weights
-from convert.stages import Material, open_backbone
+from convert.stages import open_backbone
 from convert.studio.acts import Act
 from convert.studio.stage import Studio
 from convert.studio.stills import loose_square

@@ -18,6 +18,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+TARGETS = ("valence", "arousal")
+
 
 class Agreement(NamedTuple):
     """Agreement of one target. `ccc_low` and `ccc_high` bound the 95% percentile bootstrap interval of `ccc`."""

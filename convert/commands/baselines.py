@@ -14,15 +14,13 @@ from convert.baselines import FEATURES, Faces, fit_baseline
 from convert.commands.options import DataOption
 from convert.datasets import diffusionfer
 from convert.datasets.collection import data_root
-from convert.datasets.faces import FaceFinder, LabelledFace
-from convert.datasets.labels_csv import read_labels
+from convert.datasets.faces import FaceFinder, LabelledFace, cut_faces
 from convert.errors import DataError
-from convert.evaluation import TARGETS, Device, answer_frames, group_of
+from convert.evaluation import Device, answer_frames
 from convert.evidence.compare import paired_bootstrap
-from convert.metrics import agreement
+from convert.metrics import TARGETS, agreement
 from convert.progress import Progress
 from edge.bundle import Crop, default_bundle, load_bundle
-from edge.face.crop import align_face
 from edge.types import Float32Array
 
 _PAGE = """\
@@ -66,11 +64,7 @@ def baselines(
     crop = device.manifest.crop
     root = data_root(data)
     faces = diffusionfer.load_diffusionfer(root / diffusionfer.SOURCE, FaceFinder())
-    groups = {
-        f"{diffusionfer.SOURCE}/{row.image.name}": group_of(row)
-        for row in read_labels(root / diffusionfer.SOURCE / "labels.csv")
-    }
-    learn, held = (_cut([f for f in faces if f.validation is side], groups, crop) for side in (False, True))
+    learn, held = (_cut([face for face in faces if face.validation is side], crop) for side in (False, True))
     if not len(held.va) or len(set(learn.groups)) < 5:
         raise DataError(f"{root}: too few rated faces to learn from and to hold out")
     answers = {f"{device.manifest.name} {device.manifest.version}": answer_frames(device.backbone, held.crops)}
@@ -97,13 +91,12 @@ def baselines(
         write.write_text(page)
 
 
-def _cut(faces: Sequence[LabelledFace], groups: dict[str, str], crop: Crop) -> Faces:
+def _cut(faces: Sequence[LabelledFace], crop: Crop) -> Faces:
     rated = [face for face in faces if face.rated is not None]
-    crops = [align_face(face.pixels, face.landmarks_px, crop.size, crop.rule) for face in rated]
     return Faces(
-        np.stack(crops) if crops else np.zeros((0, crop.size, crop.size, 3), np.uint8),
+        cut_faces(rated, crop.size, crop.rule),
         np.array([face.rated for face in rated], np.float32).reshape(-1, 2),
-        [groups[face.name] for face in rated],
+        [face.cluster for face in rated],
     )
 
 

@@ -17,8 +17,8 @@ from convert.errors import DataError
 from convert.ladder.gate import check
 from convert.ladder.record import Ladder, merge, read_ladder, read_measurement, write_ladder
 from convert.ladder.table import render_page, render_table
+from convert.material import Pictures
 from convert.quantization.recipes import DEFAULT, find_quantization
-from convert.stages import Pictures
 from convert.trained import read_trained
 
 

@@ -9,9 +9,10 @@ import msgspec
 import typer
 
 from convert.datasets.collection import OWN, data_root
+from convert.material import Material
 from convert.recipe import Recipe, find_recipe
 from convert.run import Run
-from convert.stages import TEACHER_LABELS, Material, make_teacher
+from convert.stages import TEACHER_LABELS, make_teacher
 from convert.studio.stage import Studio
 from convert.studio.stills import StudioFiles
 from convert.teacher.regressor import TeacherLabels

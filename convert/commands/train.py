@@ -26,21 +26,14 @@ from convert.commands.options import (
 from convert.commands.report import print_evaluation
 from convert.datasets.collection import data_root
 from convert.datasets.faces import FaceFinder
-from convert.datasets.imported import DatasetPath, import_dataset
+from convert.datasets.imported import IMPORTED, DatasetPath, import_dataset
 from convert.end_to_end_stage import train_end_to_end_stage
 from convert.errors import DataError
 from convert.head_stage import train_head_stage
+from convert.material import Material
 from convert.recipe import LSTM_NETWORK
 from convert.run import Run
-from convert.stages import (
-    IMPORTED,
-    Material,
-    check_network,
-    evaluate_stage,
-    quantize_stage,
-    record_data,
-    train_backbone_stage,
-)
+from convert.stages import check_network, evaluate_stage, quantize_stage, record_data, train_backbone_stage
 
 
 class Stage(str, Enum):

@@ -16,9 +16,9 @@ from convert.ladder.contenders import Contender, Look, make_contenders
 from convert.ladder.float_network import FloatNetwork
 from convert.ladder.record import Answers, Ladder, Result, SequenceCheck, measure_gaps, name_answers, score
 from convert.ladder.rungs import COMPARED_ELSEWHERE, find_rung
+from convert.material import VALIDATION_DATA, Pictures
 from convert.progress import Progress
 from convert.quantization.recipes import QuantizationRecipe
-from convert.stages import VALIDATION_DATA, Pictures
 from convert.trained import Trained
 from convert.training.sequences import Sequences
 from edge.affect.golden import step_through

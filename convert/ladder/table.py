@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from convert.evaluation import TARGETS
 from convert.ladder.gate import find_excesses
 from convert.ladder.record import Ladder, Result, Score
 from convert.ladder.rungs import RUNGS, Rung, find_rung
+from convert.metrics import TARGETS
 
 _NONE = "–"
 _PAGE = """# What each conversion step costs

@@ -119,7 +119,7 @@ def convert_verb(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[
 @pytest.fixture(scope="session")
 def tiny_onnx(tiny_run: Path, drawn_data: Path) -> OnnxGraphs:
     """The ONNX graphs of the tiny run, calibrated on its drawn faces."""
-    from convert.stages import Pictures
+    from convert.material import Pictures
     from convert.trained import read_trained
     from convert.training.examples import AUXILIARY
 

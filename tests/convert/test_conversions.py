@@ -15,6 +15,7 @@ from convert.ladder.gate import check_sequence
 from convert.ladder.measure import measure
 from convert.ladder.record import Ladder
 from convert.ladder.rungs import RUNGS
+from convert.material import Pictures
 from convert.onnx_packing import COMMANDS_FILE, add_onnx
 from convert.packing import write_folder
 from convert.quantization.export import export_head
@@ -24,7 +25,7 @@ from convert.quantization.recipes import DEFAULT, QUANTIZATIONS, find_quantizati
 from convert.quantization.tensors import describe_backbone
 from convert.recipe import find_recipe
 from convert.run import Run
-from convert.stages import Pictures, quantize_stage
+from convert.stages import quantize_stage
 from convert.trained import Trained, read_trained
 from edge.affect.backbone import Backbone
 from edge.affect.model import load_model

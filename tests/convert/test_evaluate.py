@@ -13,8 +13,7 @@ import numpy as np
 import pytest
 
 from convert.datasets.faces import FaceFinder
-from convert.datasets.labels_csv import LabelRow
-from convert.evaluation import Device, group_of
+from convert.evaluation import Device
 from edge.bundle import default_bundle, load_bundle
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -146,12 +145,3 @@ def test_stream_is_the_head_after_twice_the_warmup() -> None:
     for _ in range(2 * device.manifest.warmup_steps):
         va, h, c = device.stream.run(vector, h, c)
     np.testing.assert_allclose(answer[1], va[0], atol=1e-6)
-
-
-def test_pictures_of_one_group_or_video_are_drawn_together_and_others_alone(tmp_path: Path) -> None:
-    def group(extra: dict[str, str]) -> str:
-        return group_of(LabelRow(image=tmp_path / "a.png", valence=0, arousal=0, extra=extra, where="a.csv:2"))
-
-    assert group({"video": "7", "group": "ann"}) == "ann"
-    assert group({"video": "7", "group": ""}) == "7"
-    assert group({"mood": "calm"}) == str(tmp_path / "a.png")
