@@ -24,6 +24,7 @@ from convert.commands.verify import verify
 
 app = typer.Typer(
     help="From data to a bundle: teacher, studio, train, quantize, evidence, pack, or recipe for all of it; "
+    "datasets and labels are for data of your own, networks and baselines for comparison; "
     "ladder says what each conversion costs, onnx is for NVIDIA boards, audit and compile are for an Edge TPU, "
     "verify judges a bundle and evaluate scores it.",
     no_args_is_help=True,

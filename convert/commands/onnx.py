@@ -15,7 +15,7 @@ from rich.table import Table
 from convert.commands.options import BundleOption, DataOption, FromRunOption, RecipeOption, WeightsOption
 from convert.datasets.collection import data_root
 from convert.datasets.imported import IMPORTED
-from convert.errors import TrainingError
+from convert.errors import DataError, TrainingError
 from convert.evaluation import answer_frames
 from convert.material import Pictures
 from convert.metrics import rmse
@@ -58,7 +58,11 @@ def onnx(
     `trtexec.sh`, which builds TensorRT engines on a Jetson. Calibrated on device crops of training faces.
 
     Example: python -m convert onnx --bundle edge/bundles/default --data ../shared/data --out out/jetson
+
+    Of a run of your own: python -m convert onnx --run out/mine --bundle out/mine/bundle --out out/jetson
     """
+    if run is not None and bundle is None:
+        raise DataError(f"{run}: a run names no sources and terms; give what `pack` made of it with --bundle")
     trained = read_trained(bundle, run, weights, recipe)
     pictures = Pictures(data_root(data), trained.recipe, imported=run / IMPORTED if run is not None else None)
     with Progress("ONNX graphs", 1, every=1) as progress:

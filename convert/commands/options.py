@@ -35,7 +35,7 @@ TeacherOption = Annotated[
     Path | None, typer.Option("--teacher", help="Folder that `teacher` wrote; without it, the run makes its own.")
 ]
 BundleOption = Annotated[Path | None, typer.Option("--bundle", help="Folder or ZIP; default: the shipped one.")]
-FromRunOption = Annotated[Path | None, typer.Option("--run", help="A run's folder, instead of bundle and weights.")]
+FromRunOption = Annotated[Path | None, typer.Option("--run", help="A run's folder, instead of weights and recipe.")]
 WeightsOption = Annotated[
     Path | None,
     typer.Option("--weights", help="Folder of the bundle's backbone.npz and head.npz; default: the shipped."),
