@@ -16,9 +16,11 @@ from convert.errors import TrainingError
 from convert.evaluation import Device
 from convert.golden import GOLDEN_FILE, make_golden, tolerances
 from convert.model_card import write_card
+from convert.quantization.graph import computes_in
 from convert.quantization.tensors import BACKBONE_FILE, HEAD_FILE, describe_backbone, describe_head
-from convert.recipe import Recipe
+from convert.recipe import NETWORK_TITLES, Recipe
 from convert.signing import Signer
+from convert.sources import LICENCE
 from edge.affect.golden import check_golden
 from edge.affect.verification import CARD_FILE, LICENCE_FILE
 from edge.bundle import FORMAT, MANIFEST, Bundle, Crop, Golden, Manifest, Metric, Source, load_bundle
@@ -27,7 +29,7 @@ from edge.errors import EdgeError
 from edge.geometry import CropRule
 from edge.signature import SIGNATURE
 
-NETWORK = "shallow Inception-ResNet {width:g} at {size} px, int8; LSTM step of {units} units, float32"
+NETWORK = "{name} {width:g} at {size} px, {backbone}; LSTM step of {units} units, {head}"
 RUNTIMES = {"litert": ">=2.3.0", "tflite": ">=2.14.0"}
 _APACHE = Path(__file__).parent.parent / "LICENSE"
 _DOS_EPOCH = (1980, 1, 1, 0, 0, 0)  # a ZIP of the same files is the same bytes
@@ -51,6 +53,7 @@ def assemble(
     sources: Sequence[Source],
     metrics: Sequence[Metric],
     evidence: str = "",
+    licence: str = LICENCE,
 ) -> Bundle:
     """A whole bundle in memory.
 
@@ -60,6 +63,7 @@ def assemble(
         label: name, version and day.
         sources, metrics: for manifest and model card.
         evidence: Markdown for the card, of what else was measured.
+        licence: of the weights.
     """
     rule = CropRule()
     manifest = Manifest(
@@ -67,8 +71,15 @@ def assemble(
         name=label.name,
         version=label.version,
         created=label.created,
-        licence="Apache-2.0",
-        network=NETWORK.format(width=recipe.backbone.width, size=recipe.backbone.size, units=recipe.head.units),
+        licence=licence,
+        network=NETWORK.format(
+            name=NETWORK_TITLES.get(recipe.backbone.network, recipe.backbone.network),
+            width=recipe.backbone.width,
+            size=recipe.backbone.size,
+            units=recipe.head.units,
+            backbone=computes_in(backbone),
+            head=computes_in(head),
+        ),
         runtimes=RUNTIMES,  # type: ignore[arg-type]
         crop=Crop(size=recipe.backbone.size, **rule._asdict()),
         step_s=recipe.head.step_s,
@@ -93,7 +104,7 @@ def assemble(
 
 def licence_text(manifest: Manifest) -> bytes:
     """The terms that every copy of a bundle has to come with: Apache's own words, or what the manifest states."""
-    if manifest.licence == "Apache-2.0":
+    if manifest.licence == LICENCE:
         return _APACHE.read_bytes()
     sources = "".join(f"- {source.name}: {source.licence} ({source.origin})\n" for source in manifest.sources)
     return f"The weights of {manifest.name}: {manifest.licence}\n\nMade from:\n\n{sources}".encode()

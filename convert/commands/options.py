@@ -8,10 +8,11 @@ from typing import Annotated
 import msgspec
 import typer
 
-from convert.datasets.collection import data_root
+from convert.datasets.collection import OWN, data_root
+from convert.material import Material
 from convert.recipe import Recipe, find_recipe
 from convert.run import Run
-from convert.stages import TEACHER_LABELS, Material, make_teacher
+from convert.stages import TEACHER_LABELS, make_teacher
 from convert.studio.stage import Studio
 from convert.studio.stills import StudioFiles
 from convert.teacher.regressor import TeacherLabels
@@ -21,12 +22,20 @@ RunOption = Annotated[Path, typer.Option("--out", help="The run's folder; an int
 RecipeOption = Annotated[str, typer.Option("--recipe", help="Name of the recipe.")]
 EpochsOption = Annotated[int | None, typer.Option("--epochs", min=1, help="Backbone epochs instead of the recipe's.")]
 HeadEpochsOption = Annotated[int | None, typer.Option("--head-epochs", min=1, help="Head epochs, likewise.")]
+NetworkOption = Annotated[
+    str | None,
+    typer.Option("--network", help="shallow, deep, lstm, or your own as module:function; instead of the recipe's."),
+]
 SeedOption = Annotated[int | None, typer.Option("--seed", min=0, help="Seed instead of the recipe's.")]
+DatasetOption = Annotated[
+    list[str] | None,
+    typer.Option("--dataset", help="Another data set as KIND=PATH, see `datasets`; may be given several times."),
+]
 TeacherOption = Annotated[
     Path | None, typer.Option("--teacher", help="Folder that `teacher` wrote; without it, the run makes its own.")
 ]
 BundleOption = Annotated[Path | None, typer.Option("--bundle", help="Folder or ZIP; default: the shipped one.")]
-FromRunOption = Annotated[Path | None, typer.Option("--run", help="A run's folder, instead of bundle and weights.")]
+FromRunOption = Annotated[Path | None, typer.Option("--run", help="A run's folder, instead of weights and recipe.")]
 WeightsOption = Annotated[
     Path | None,
     typer.Option("--weights", help="Folder of the bundle's backbone.npz and head.npz; default: the shipped."),
@@ -37,9 +46,13 @@ LandmarkerOption = Annotated[
 ]
 
 
-def changed_recipe(name: str, epochs: int | None, head_epochs: int | None, seed: int | None) -> Recipe:
+def changed_recipe(
+    name: str, epochs: int | None, head_epochs: int | None, seed: int | None, network: str | None = None
+) -> Recipe:
     """A recipe by name, with what the user said instead."""
     recipe = find_recipe(name)
+    if network is not None:
+        recipe = msgspec.structs.replace(recipe, backbone=msgspec.structs.replace(recipe.backbone, network=network))
     if epochs is not None:
         recipe = msgspec.structs.replace(recipe, backbone=msgspec.structs.replace(recipe.backbone, epochs=epochs))
     if head_epochs is not None:
@@ -52,13 +65,21 @@ def find_landmarker(data: Path, given: Path | None) -> Path:
     return given or data_root(data).parent / "models" / "face_landmarker.task"
 
 
-def obtain_teacher(data: Path, own: Path, given: Path | None, landmarker: Path | None, seed: int) -> TeacherLabels:
-    """The labels of the folder given, or of the run's own, made now unless they are there."""
+def obtain_teacher(
+    data: Path,
+    own: Path,
+    given: Path | None,
+    landmarker: Path | None,
+    seed: int,
+    *,
+    imported: Path | None = None,
+) -> TeacherLabels:
+    """The labels of the folder given, or of the run's own, made now, imported faces included, unless they are there."""
     if given is not None:
         return TeacherLabels.load(given / TEACHER_LABELS)
     if (own / TEACHER_LABELS).is_file():
         return TeacherLabels.load(own / TEACHER_LABELS)
-    return make_teacher(data_root(data), find_landmarker(data, landmarker), own, seed=seed)
+    return make_teacher(data_root(data), find_landmarker(data, landmarker), own, seed=seed, imported=imported)
 
 
 def open_studio(run: Run, recipe: Recipe, material: Material, data: Path, landmarker: Path | None) -> Studio | None:
@@ -66,4 +87,5 @@ def open_studio(run: Run, recipe: Recipe, material: Material, data: Path, landma
     if not (recipe.studio.stills or recipe.studio.sequences):
         return None
     files = StudioFiles(data_root(data) / "ict_facekit" / "ict_facekit.npz", find_landmarker(data, landmarker))
-    return Studio(material.faces, material.teacher, files, recipe.studio, seed=recipe.seed, folder=run.path("studio"))
+    generated = [face for face in material.faces if face.source in OWN]  # no real person is made to act
+    return Studio(generated, material.teacher, files, recipe.studio, seed=recipe.seed, folder=run.path("studio"))
