@@ -258,6 +258,7 @@ class HealthReport:
         windows: closed windows by what they say: `scored`, or the reason why their scores are withheld.
         load: how the device copes.
         board: what the board tells.
+        bundle_state: why this bundle runs; empty where nobody says.
     """
 
     uptime_s: float
@@ -272,6 +273,7 @@ class HealthReport:
     windows: Mapping[str, int] = field(default_factory=dict)
     load: LoadState = field(default_factory=LoadState)
     board: BoardState = field(default_factory=BoardState)
+    bundle_state: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
