@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +15,12 @@ from edge.bundle import MANIFEST, Bundle, default_bundle, load_bundle
 from edge.config import Config, ModelConfig
 
 MakeBundle = Callable[..., Path]
+
+
+@pytest.fixture(autouse=True)
+def no_sync(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody pulls the plug of the machine that runs the tests, and waiting for its disk takes most of their time."""
+    monkeypatch.setattr(os, "fsync", lambda handle: None)
 
 
 @pytest.fixture
