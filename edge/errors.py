@@ -59,3 +59,9 @@ class PublishError(EdgeError, ConnectionError):
 
 class FrameError(EdgeError, ValueError):
     """One frame could not be used; it is counted and skipped, the run goes on."""
+
+
+def one_line(text: str) -> str:
+    """A message in one line of the log, whatever was in the file that it cites, and no longer than a reader wants."""
+    shown = "".join(char if char.isprintable() else " " for char in text)
+    return " ".join(shown.split())[:300]

@@ -15,8 +15,24 @@ from typing import NoReturn
 import numpy as np
 from numpy.typing import NDArray
 
+from edge.errors import FrameError
+
 UInt8Array = NDArray[np.uint8]
 Float32Array = NDArray[np.float32]
+
+
+_FAR_PX = 1e6
+MAX_SIDE_PX = 4096  # of a frame; the largest that a camera can be asked for
+
+
+def check_picture(pixels: NDArray[np.generic]) -> None:
+    """Refuses what is no picture: everything but uint8 (H, W, 3) with at least one pixel.
+
+    Raises:
+        FrameError: says what came instead.
+    """
+    if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3 or not pixels.size:
+        raise FrameError(f"a picture is uint8 (H, W, 3) and not empty, got {pixels.dtype} {pixels.shape}")
 
 
 class _Unpicklable:
@@ -33,9 +49,12 @@ class Frame(_Unpicklable):
     """One picture from a camera.
 
     Attributes:
-        pixels: uint8 (H, W, 3), RGB.
+        pixels: uint8 (H, W, 3), RGB, at most `MAX_SIDE_PX` a side.
         captured_ns: monotonic nanoseconds at which the picture was taken (file time for a replay).
         index: running number of the frame in its source, from 0; dropped frames leave gaps.
+
+    Raises:
+        FrameError: `pixels` is something else.
     """
 
     pixels: UInt8Array
@@ -43,8 +62,9 @@ class Frame(_Unpicklable):
     index: int
 
     def __post_init__(self) -> None:
-        if self.pixels.dtype != np.uint8 or self.pixels.ndim != 3 or self.pixels.shape[2] != 3:
-            raise ValueError(f"a frame is uint8 (H, W, 3), got {self.pixels.dtype} {self.pixels.shape}")
+        check_picture(self.pixels)
+        if max(self.pixels.shape) > MAX_SIDE_PX:
+            raise FrameError(f"a frame has at most {MAX_SIDE_PX} pixels a side, got {self.pixels.shape}")
         self.pixels.setflags(write=False)
 
 
@@ -57,6 +77,9 @@ class Detection:
         score: detector confidence, 0–1.
         landmarks_px: float32 (6, 2), pixels: the person's right eye, left eye, nose tip, mouth centre,
             right and left ear (tragion). Detectors that know no ears repeat the box's edges there.
+
+    Raises:
+        FrameError: a number that is none, or a place so far away that no frame reaches there.
     """
 
     box_px: tuple[float, float, float, float]
@@ -64,6 +87,9 @@ class Detection:
     landmarks_px: Float32Array
 
     def __post_init__(self) -> None:
+        near = np.abs(self.landmarks_px).max(initial=0) < _FAR_PX and all(abs(n) < _FAR_PX for n in self.box_px)
+        if not near:  # nor is what is not a number
+            raise FrameError(f"a face nowhere near the frame: {self.box_px}")
         self.landmarks_px.setflags(write=False)
 
     @property
@@ -259,6 +285,7 @@ class HealthReport:
         load: how the device copes.
         board: what the board tells.
         bundle_state: why this bundle runs; empty where nobody says.
+        accelerated: whether the configured accelerator computes; None where none is configured.
     """
 
     uptime_s: float
@@ -274,6 +301,7 @@ class HealthReport:
     load: LoadState = field(default_factory=LoadState)
     board: BoardState = field(default_factory=BoardState)
     bundle_state: str = ""
+    accelerated: bool | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,7 +15,14 @@ from edge.types import FaceCrop
 
 # image uint8 (K, S, S, 3) → embedding float32 (K, D), va float32 (K, 2);
 # head_embedding float32 (T, N, D), stepped from a zero state → head_va float32 (T, N, 2).
-NAMES = ("image", "embedding", "va", "head_embedding", "head_va")
+_FORMS = {
+    "image": (np.uint8, 4),
+    "embedding": (np.float32, 2),
+    "va": (np.float32, 2),
+    "head_embedding": (np.float32, 3),
+    "head_va": (np.float32, 3),
+}
+NAMES = tuple(_FORMS)
 
 
 def check_golden(bundle: Bundle, backbone: Backbone, stream: Stream, runtime: str) -> dict[str, float]:
@@ -32,6 +39,11 @@ def check_golden(bundle: Bundle, backbone: Backbone, stream: Stream, runtime: st
     missing = [name for name in NAMES if name not in golden]
     if missing:
         raise BundleError(f"{file}: has no {missing[0]}")
+    for name, (dtype, dimensions) in _FORMS.items():
+        array = golden[name]
+        if array.dtype != dtype or array.ndim != dimensions or not array.size:
+            wanted = f"{np.dtype(dtype)} with {dimensions} axes"
+            raise BundleError(f"{file}: {name} is {array.dtype} {array.shape}, not {wanted} and something in it")
     tolerance = bundle.manifest.golden.tolerance.get(runtime)
     if tolerance is None:
         raise BundleError(f"{file}: names no tolerance for {runtime}; this bundle does not support it")

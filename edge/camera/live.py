@@ -157,12 +157,11 @@ class LiveCamera:
                 self._reading_s = time.monotonic()
                 try:
                     picture = self._source.read()
+                    if picture is not None:
+                        self._put(picture)
                 except FrameError:
                     self.failed += 1
                     self._index += 1
-                    continue
-                if picture is not None:
-                    self._put(picture)
         except Exception as error:  # noqa: BLE001 - it belongs to the reader, not to a thread that nobody watches
             self._fail(error)
         try:

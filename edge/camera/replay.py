@@ -19,7 +19,7 @@ from edge.camera.pace import Pace
 from edge.clock import NS, Clock, FileClock
 from edge.config import CameraConfig
 from edge.errors import CameraError
-from edge.types import Frame
+from edge.types import MAX_SIDE_PX, Frame
 
 _SHORTEST_STEP_NS = 1000
 _LONGEST_GAP_NS = 10 * NS  # a longer step between two frames is a broken time stamp, not a pause
@@ -144,7 +144,7 @@ class Replay:
                 position_ms = self._capture.get(cv2.CAP_PROP_POS_MSEC)
                 good, pixels = self._capture.retrieve()
                 pixels = pixels if good else None
-            if pixels is None or pixels.ndim != 3:
+            if pixels is None or pixels.ndim != 3 or max(pixels.shape) > MAX_SIDE_PX:
                 misses += 1
                 continue
             self.failed += misses
@@ -190,6 +190,10 @@ class Replay:
         capture = open_capture(str(self._path), cv2.CAP_FFMPEG, {cv2.CAP_PROP_N_THREADS: 1})
         if not capture.isOpened():
             raise CameraError(f"{self._path}: not a video that OpenCV can read; convert it to MP4 (H.264) or MJPEG AVI")
+        width, height = (capture.get(side) for side in (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT))
+        if max(width, height) > MAX_SIDE_PX:  # before a frame of it is decoded, which may take a gigabyte
+            capture.release()
+            raise CameraError(f"{self._path}: {width:.0f}x{height:.0f}, at most {MAX_SIDE_PX} pixels a side; scale it")
         return capture
 
 
@@ -197,6 +201,8 @@ def _regular_file(name: str) -> Path:
     if "://" in name:
         raise CameraError(f"{name}: an address, not a file; network video is refused, copy the file to this machine")
     path = Path(name).absolute()
+    if "\0" in name:
+        raise CameraError(f"{name!r}: no file has such a name; set camera.path to a video file")
     try:
         kind = path.stat().st_mode
         if not stat.S_ISREG(kind):

@@ -5,9 +5,11 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from edge.errors import FrameError
 from edge.geometry import CropRule, Square, face_square, square_to_crop
-from edge.types import Float32Array, UInt8Array
+from edge.types import Float32Array, UInt8Array, check_picture
 
+_FAR_PX = 1e6  # no face lies so far outside of a frame or is so large
 _GREY = (127, 127, 127)  # zero after normalization: outside of the frame says nothing
 
 
@@ -22,6 +24,9 @@ def align_face(pixels: UInt8Array, landmarks_px: Float32Array, size: int, rule: 
 
     Returns:
         uint8 (size, size, 3), RGB; grey where the square reaches outside of the frame.
+
+    Raises:
+        FrameError: no such picture, or landmarks that are not finite or far away.
     """
     return cut_square(pixels, face_square(landmarks_px, rule), size)
 
@@ -32,6 +37,9 @@ def cut_square(pixels: UInt8Array, square: Square, size: int) -> UInt8Array:
     Where the face is at least twice as large as the crop, the region is first averaged down by a whole factor:
     sampling it directly would alias, and a close face would look unlike a far one.
     """
+    check_picture(pixels)
+    if not all(abs(number) < _FAR_PX for number in square):  # also for what is not a number
+        raise FrameError(f"a face nowhere near the frame: {square}")
     matrix = square_to_crop(square, size)
     factor = min(int(square.side // size), *pixels.shape[:2])
     if factor >= 2:

@@ -18,7 +18,7 @@ from edge.engines import Engine
 from edge.engines.litert import LiteRtEngine, installed_runtimes
 from edge.errors import AssetError, EngineError
 from edge.geometry import box_iou, letterbox
-from edge.types import Detection, Float32Array, UInt8Array
+from edge.types import Detection, Float32Array, UInt8Array, check_picture
 
 _SIDE = 192  # input side of the graph, pixels
 _CELLS = 48  # one anchor at the centre of each cell of a 48 × 48 grid
@@ -36,6 +36,10 @@ class Detector(Protocol):
 
         Returns:
             Detections in pixels of the picture, best score first.
+
+        Raises:
+            FrameError: it is no such picture.
+            EngineError: the runtime failed.
         """
         ...
 
@@ -68,6 +72,7 @@ class BlazeFace:
 
     def detect(self, pixels: UInt8Array) -> list[Detection]:
         """See `Detector.detect`."""
+        check_picture(pixels)
         height, width = pixels.shape[:2]
         fit = letterbox(width, height, _SIDE)
         if self._boxed != (width, height):
@@ -149,6 +154,7 @@ class YuNet:
 
     def detect(self, pixels: UInt8Array) -> list[Detection]:
         """See `Detector.detect`."""
+        check_picture(pixels)
         height, width = pixels.shape[:2]
         self._net.setInputSize((width, height))
         _, rows = self._net.detect(cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR))

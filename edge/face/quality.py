@@ -9,9 +9,11 @@ import cv2
 import numpy as np
 
 from edge.config import FaceConfig
+from edge.errors import FrameError
 from edge.geometry import yaw_degrees
-from edge.types import Detection, Float32Array, UInt8Array
+from edge.types import Detection, Float32Array, UInt8Array, check_picture
 
+_SMALLEST_PX = 8  # a crop with less has no middle
 _REFERENCE_SIZE = 112  # crop side for which the blur scales below are given, pixels
 
 
@@ -49,7 +51,14 @@ class QualityGate:
         return None
 
     def judge_crop(self, crop: UInt8Array) -> Rejection | None:
-        """What the picture says; `crop` is uint8 (S, S, 3), RGB."""
+        """What the picture says; `crop` is uint8 (S, S, 3), RGB.
+
+        Raises:
+            FrameError: it is not.
+        """
+        check_picture(crop)
+        if crop.shape[0] != crop.shape[1] or crop.shape[0] < _SMALLEST_PX:
+            raise FrameError(f"a crop is a square of at least {_SMALLEST_PX} pixels, got {crop.shape}")
         luma = cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY).astype(np.float32)
         if _middle(luma).mean() < self.min_light:
             return Rejection.DARK

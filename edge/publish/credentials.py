@@ -5,18 +5,23 @@ Nothing here is ever logged. A missing or careless file is fatal at start, with 
 
 from __future__ import annotations
 
+import os
+import re
 import ssl
 import stat
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from edge.config import MqttConfig
+from edge.config import CREDENTIAL, MqttConfig
 from edge.errors import PublishError
 
 _MAX_PASSWORD_BYTES = 1024
-# What others may do with a secret's file. The group is let in on purpose: packages give a service its secrets as
-# root:<group> 0640, and systemd's LoadCredential shows an access list there (systemd 252, checked 2026-11).
-_OTHERS = stat.S_IROTH | stat.S_IWOTH
+_GIVEN = Path("/run/credentials")  # where systemd keeps what it gives, a folder for each unit
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}")
+# What nobody but a secret's owner may do with its file. In systemd's own folder the group's bits are those of an access
+# list for the service's user (systemd 252, checked 2026-11), so there only the others' count.
+_FOREIGN = stat.S_IRWXG | stat.S_IRWXO
+_OTHERS = stat.S_IRWXO
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,13 +41,13 @@ def load_credentials(config: MqttConfig) -> Credentials:
     """
     return Credentials(
         username=config.username,
-        password=_read_password(Path(config.password_file)) if config.password_file else None,
+        password=_read_password(config.password_file) if config.password_file else None,
         tls=_tls_context(config) if config.tls else None,
     )
 
 
-def _read_password(path: Path) -> str:
-    _check_secret(path, "mqtt.password_file")
+def _read_password(value: str) -> str:
+    path = _secret(value, "mqtt.password_file")
     data = path.read_bytes()
     if len(data) > _MAX_PASSWORD_BYTES:
         raise PublishError(f"mqtt.password_file: {path} is larger than {_MAX_PASSWORD_BYTES} bytes")
@@ -76,33 +81,52 @@ def _tls_context(config: MqttConfig) -> ssl.SSLContext:
     else:
         # Only this authority, not the system's as well: a broker with a private one shall not be
         # impersonated with a certificate that any public one signed.
+        authority = _place(config.ca_file, "mqtt.ca_file")
         try:
-            context.load_verify_locations(cafile=config.ca_file)
+            context.load_verify_locations(cafile=authority)
         except (OSError, ssl.SSLError) as error:
-            raise PublishError(f"mqtt.ca_file: {config.ca_file} {_reason(error)}") from error
+            raise PublishError(f"mqtt.ca_file: {authority} {_reason(error)}") from error
     if config.cert_file:
-        _check_secret(Path(config.key_file), "mqtt.key_file")
+        certificate, key = _place(config.cert_file, "mqtt.cert_file"), _secret(config.key_file, "mqtt.key_file")
         try:
             # An empty password instead of OpenSSL's question on the terminal, which would hang a service.
-            context.load_cert_chain(config.cert_file, config.key_file, password=lambda: b"")
+            context.load_cert_chain(certificate, key, password=lambda: b"")
         except (OSError, ssl.SSLError) as error:
-            raise PublishError(f"mqtt.cert_file: {config.cert_file} with {config.key_file} {_reason(error)}") from error
+            raise PublishError(f"mqtt.cert_file: {certificate} with {key} {_reason(error)}") from error
     return context
 
 
-def _check_secret(path: Path, key: str) -> None:
+def _place(value: str, key: str) -> Path:
+    """Where a configured file lies: at its path, or among the credentials that systemd shows to this service alone."""
+    if not value.startswith(CREDENTIAL):
+        return Path(value)
+    name, folder = value.removeprefix(CREDENTIAL), os.environ.get("CREDENTIALS_DIRECTORY", "")
+    if not _NAME.fullmatch(name):
+        raise PublishError(f"{key}: {value!r} is not {CREDENTIAL}NAME; a name has letters, digits, '_', '.' and '-'")
+    if not folder:
+        raise PublishError(
+            f"{key}: no credentials are given to this process; in the service's unit, write LoadCredential={name}:PATH"
+        )
+    return Path(folder) / name
+
+
+def _secret(value: str, key: str) -> Path:
+    """The path of a file that only its owner can reach."""
+    path = _place(value, key)
+    given = value.startswith(CREDENTIAL) or path.is_relative_to(_GIVEN)
     try:
         mode = path.stat().st_mode
         if not stat.S_ISREG(mode):  # a pipe would block for ever, a folder says nothing
             raise PublishError(f"{key}: {path} is not a regular file")
-        if mode & _OTHERS:
-            raise PublishError(f"{key}: {path} is open to every user of this machine; run: chmod o-rwx {path}")
+        if mode & (_OTHERS if given else _FOREIGN):
+            raise PublishError(f"{key}: {path} is open to other users of this machine; run: chmod 600 {path}")
         with path.open("rb"):
             pass
     except OSError as error:
         if isinstance(error, PublishError):  # itself an OSError, through ConnectionError
             raise
         raise PublishError(f"{key}: {path} cannot be read ({error.strerror})") from error
+    return path
 
 
 def _reason(error: OSError) -> str:

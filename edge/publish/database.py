@@ -11,6 +11,7 @@ import logging
 import os
 import secrets
 import sqlite3
+import stat
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -19,11 +20,13 @@ from typing import Any
 
 from edge.config import OutboxConfig
 from edge.errors import PublishError
+from edge.publish.payload import MAX_BYTES
 
 log = logging.getLogger(__name__)
 
 _LAYOUT = 1  # PRAGMA user_version
 _KEPT_ASIDE = 3  # broken databases that are kept for whoever wants to look; a dying card must not fill itself
+_LONGEST = (2 * MAX_BYTES, 64, 64)  # bytes of a payload, of a digest and of a boot id
 _SCHEMA = """
 CREATE TABLE state (
     one INTEGER PRIMARY KEY CHECK (one = 1),
@@ -156,9 +159,13 @@ def _set_aside_before(path: Path) -> list[Path]:
 
 def _open(path: Path, epoch: str | None) -> sqlite3.Connection:
     try:
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o640))
+        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NONBLOCK, 0o640)
+        regular = stat.S_ISREG(os.fstat(handle).st_mode)
+        os.close(handle)
     except OSError as error:
         raise PublishError(f"outbox.path: {path} cannot be opened ({error.strerror})") from error
+    if not regular:
+        raise PublishError(f"outbox.path: {path} is not a regular file; name one, or one that is not there yet")
     connection = sqlite3.connect(path, timeout=0, isolation_level=None, check_same_thread=False)
     try:
         # Exclusive: a second process must not send what this one sends, and the log needs no shared memory.
@@ -211,6 +218,9 @@ def _check(connection: sqlite3.Connection) -> None:
     layout = connection.execute("PRAGMA user_version").fetchone()[0]
     if layout != _LAYOUT:
         raise BrokenDatabaseError(f"layout {layout}, this release knows {_LAYOUT}")
+    long = "LENGTH(payload) > ? OR LENGTH(digest) > ? OR LENGTH(boot) > ?"  # known without reading them
+    if connection.execute(f"SELECT 1 FROM windows WHERE {long} LIMIT 1", _LONGEST).fetchone():  # noqa: S608
+        raise BrokenDatabaseError("a window is longer than any that was written")
     verdict = connection.execute("PRAGMA integrity_check(1)").fetchone()[0]
     if verdict != "ok":
         raise BrokenDatabaseError(str(verdict))

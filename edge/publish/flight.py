@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+import time
+
 from edge.publish.outbox import Outbox
 from edge.publish.session import BrokerSession
 from edge.types import Message
 
-_REFUSED = 0x80
+REFUSED = 0x80  # MQTT 5 reason codes from here on are refusals
 _RULES = (0x87, 0x97)  # not authorized, quota exceeded: about the device, so another answer may come
 
 
 class Flight:
-    """What one session has sent and not yet heard of."""
+    """What one session has sent and not yet heard of.
+
+    Attributes:
+        said_goodbye: `offline` was sent.
+        status_refused: the broker did not take the last status, so what it retains is not true.
+    """
 
     def __init__(self, session: BrokerSession, outbox: Outbox) -> None:
         self.said_goodbye = False
+        self.status_refused = False
+        self._heard_s = time.monotonic()
         self._denied = False
         self._session = session
         self._outbox = outbox
@@ -30,6 +39,11 @@ class Flight:
         return bool(self._sent)
 
     @property
+    def silent_s(self) -> float:
+        """Seconds for which an acknowledgement is owed and none came; 0 while none is owed."""
+        return time.monotonic() - self._heard_s if self._sent else 0.0
+
+    @property
     def sending(self) -> set[int]:
         """Numbers of the windows on their way."""
         return {seq for _, seq in self._sent.values() if seq is not None}
@@ -38,6 +52,8 @@ class Flight:
         """Hands a message over: a window with its number, or something else that is owed to nobody."""
         mid = self._session.send(message)
         if message.qos > 0:
+            if not self._sent:
+                self._heard_s = time.monotonic()
             self._sent[mid] = (what if seq is None else "window", seq)
 
     def settle(self) -> list[tuple[str, int]]:
@@ -45,13 +61,16 @@ class Flight:
         acks, self._session.acks = self._session.acks, []
         settled = []
         for mid, reason_code in acks:
-            if mid not in self._sent:
+            if mid not in self._sent:  # of QoS 0, which paho reports when it is written: no word of the broker
                 continue
+            self._heard_s = time.monotonic()
             what, seq = self._sent.pop(mid)
             settled.append((what, reason_code))
+            if what == "status":
+                self.status_refused = reason_code >= REFUSED
             if seq is None:
                 continue
-            if reason_code >= _REFUSED:
+            if reason_code >= REFUSED:
                 self._outbox.refuse(seq, reason_code)
                 self._denied |= reason_code in _RULES
                 continue

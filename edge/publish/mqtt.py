@@ -7,7 +7,6 @@ puts a value down and returns: no broker, however broken, slows a frame.
 from __future__ import annotations
 
 import logging
-import random
 import select
 import socket
 import threading
@@ -18,10 +17,11 @@ from edge.bundle import Bundle
 from edge.clock import NS, Clock
 from edge.config import Config, MqttConfig
 from edge.errors import ConfigError
+from edge.publish.backoff import Backoff
 from edge.publish.bucket import TokenBucket
 from edge.publish.credentials import load_credentials
 from edge.publish.egress import EgressError, Gate
-from edge.publish.flight import Flight
+from edge.publish.flight import REFUSED, Flight
 from edge.publish.homeassistant import discovery_message
 from edge.publish.journal import STABLE_S, Journal
 from edge.publish.message import (
@@ -87,6 +87,8 @@ class MqttPublisher:
         self._live = TokenBucket(config.bytes_per_minute, config.bytes_per_minute)
         self._backlog = TokenBucket(backlog_per_minute, max(1.0, backlog_per_minute / _BURSTS))
         self._wait_s = _IDLE_S
+        self._backoff = Backoff(_FIRST_DELAY_S, config.backoff_max_s)
+        self._lived_s = 0.0  # how long the last session was of use
         self._credentials = load_credentials(config)
         self._offline = offline_message(origin)
         self._discovery = discovery
@@ -179,9 +181,8 @@ class MqttPublisher:
             self._wake_in.send(b"\0")
 
     def _run(self) -> None:
-        short_sessions = 0
         while self._closing_s is None and not self._stopped:
-            begun_s, sessions = time.monotonic(), self._sessions
+            sessions = self._sessions
             try:
                 end = self._serve()
             except EgressError as error:
@@ -192,16 +193,12 @@ class MqttPublisher:
                 log.exception("the session with %s broke down", self._where)
                 end = End(Fate.LOST, "internal error")
             if end.fate is not Fate.CLOSED:
-                lived_s = time.monotonic() - begun_s
-                self._journal.ended(end, greeted=self._sessions > sessions, lived_s=lived_s)
+                self._journal.ended(end, greeted=self._sessions > sessions, lived_s=self._lived_s)
                 # Being let in is not enough to start the back-off anew: a broker may let in and drop at once.
-                short_sessions = 0 if lived_s >= STABLE_S else short_sessions + 1
-                self._pause(short_sessions)
+                self._pause(self._backoff.next_s(lasted=self._lived_s >= STABLE_S))
 
-    def _pause(self, short_sessions: int) -> None:
-        """Waits longer with every failure; random, so that a site's devices do not return in step."""
-        longest_s = min(self._config.backoff_max_s, _FIRST_DELAY_S * 2.0 ** min(short_sessions, 16))
-        until_s = time.monotonic() + longest_s * random.uniform(0.5, 1.0)
+    def _pause(self, delay_s: float) -> None:
+        until_s = time.monotonic() + delay_s
         while self._closing_s is None and (left_s := until_s - time.monotonic()) > 0:
             if select.select([self._wake_out], [], [], left_s)[0]:
                 self._wake_out.recv(4096)
@@ -210,7 +207,7 @@ class MqttPublisher:
         """One session, from its connection to its end."""
         session = BrokerSession(self._config, self._credentials, self._client_id, self._offline, self._gate)
         flight = Flight(session, self._outbox)
-        greeted_s: float | None = None
+        begun_s, greeted_s = time.monotonic(), None
         try:
             session.open()
             while session.end is None:
@@ -218,14 +215,16 @@ class MqttPublisher:
                     if greeted_s is None:
                         greeted_s = time.monotonic()
                         self._greet(flight)
-                    self._journal.alive(time.monotonic() - greeted_s)
+                    self._journal.alive(time.monotonic() - greeted_s - flight.silent_s)
                     self._offer(flight)
                 if self._closing_s is not None and self._farewell(session, flight):
                     break
                 session.pump(self._wake_out, self._wait_s if self._closing_s is None else _FAREWELL_S / 2)
-                for what, reason_code in flight.settle():
-                    self._journal.acknowledged(what, reason_code)
+                self._settle(flight)
+                if flight.silent_s > self._config.keepalive_s:
+                    session.give_up(f"it acknowledged nothing for {self._config.keepalive_s} s")
         finally:
+            self._lived_s = time.monotonic() - begun_s - flight.silent_s
             session.drop()
         return session.end or End(Fate.CLOSED, "")
 
@@ -233,12 +232,25 @@ class MqttPublisher:
         """Says `online`, and offers again what this broker refused in an earlier session: its rules may be new."""
         self._sessions += 1
         self._outbox.readmit()
+        self._say_online(flight)
+
+    def _say_online(self, flight: Flight) -> None:
         online = online_message(self._origin, self._clock)
         self._live.charge(online.size)  # it never waits: what is retained has to be true
         flight.send(online, None)
         if self._discovery is not None:
             # Not charged: it says the same every time, and in debt for it windows would wait after each reconnection.
             flight.send(self._discovery, None, "discovery")
+
+    def _settle(self, flight: Flight) -> None:
+        """Books what the broker answered. One that takes windows again gets the status it refused as well."""
+        settled = flight.settle()
+        for what, reason_code in settled:
+            self._journal.acknowledged(what, reason_code)
+        accepts = any(what == "window" and reason_code < REFUSED for what, reason_code in settled)
+        if accepts and flight.status_refused and not flight.said_goodbye:
+            flight.status_refused = False
+            self._say_online(flight)
 
     def _offer(self, flight: Flight) -> None:
         """Sends what the outbox and the health slot hold, as far as the broker and the budgets take more."""

@@ -238,3 +238,5 @@ def _decode(data: bytes, kind: type[Payload]) -> Payload:
         return msgspec.json.decode(data, type=kind)
     except msgspec.MsgspecError as error:  # already a ValueError where it is a ValidationError, but not for bad JSON
         raise ValueError(f"{kind.__name__}: {error}") from error
+    except RecursionError:
+        raise ValueError(f"{kind.__name__}: nested too deeply") from None

@@ -6,6 +6,7 @@ retried and what is owed are decided by `MqttPublisher`, in one place.
 
 from __future__ import annotations
 
+import logging
 import select
 import socket
 import ssl
@@ -15,20 +16,25 @@ from enum import Enum
 from typing import Any
 
 import paho.mqtt.client as paho
-from paho.mqtt.enums import CallbackAPIVersion
+from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
 from edge.config import MqttConfig
 from edge.publish.credentials import Credentials
-from edge.publish.egress import Gate
+from edge.publish.egress import EgressError, Gate
 from edge.types import Message
+
+log = logging.getLogger(__name__)
 
 CONNECT_TIMEOUT_S = 5.0  # for the TCP connection, again for the TLS handshake, and twice this for the answer
 IN_FLIGHT = 16
 _UNSPECIFIED = 0x80
 _KEEP_ALIVE = 0x8D
 _TAKEN_OVER = 0x8E
+_ANSWERS = (2, 4, 13, 14)  # CONNACK, PUBACK, PINGRESP, DISCONNECT: we subscribe to nothing and send no QoS 2
+_MAX_ANSWER_BYTES = 65_536
+_READ_BYTES = 4096
 _SILENT = "it does not answer; are port, TLS and protocol right?"
 
 
@@ -51,16 +57,41 @@ class End:
 
 
 class _GatedClient(paho.Client):
-    """Shows every packet to a gate before paho queues it for the socket.
+    """Shows every packet to a gate before paho queues it for the socket, and hears only what answers it.
 
     `_packet_queue` is where paho 2.2.0 passes each of its packets, whole and once; a test notices when it no longer is.
+    Without the second, a broker makes paho keep messages nobody asked for, up to 256 MB each, and answer them.
+
+    Attributes:
+        objection: what the broker said that it must not, empty while it did not.
     """
 
     gate: Gate
+    objection = ""
 
     def _packet_queue(self, command: int, packet: Any, *rest: Any) -> Any:
         self.gate.check(bytes(packet))
         return super()._packet_queue(command, packet, *rest)
+
+    def _sock_recv(self, bufsize: int) -> bytes:
+        if self._in_packet["remaining_length"] > _MAX_ANSWER_BYTES:
+            self.objection = "it sent a packet larger than any answer"
+            raise ConnectionError(self.objection)  # which paho takes for a lost connection
+        return super()._sock_recv(min(bufsize, _READ_BYTES))
+
+    def _packet_handle(self) -> MQTTErrorCode:
+        kind = self._in_packet["command"] >> 4
+        if kind not in _ANSWERS:
+            self.objection = f"it sent an MQTT packet of type {kind}, which answers nothing"
+            return MQTTErrorCode.MQTT_ERR_PROTOCOL
+        try:
+            return super()._packet_handle()
+        except EgressError:
+            raise
+        except Exception as error:  # noqa: BLE001 - paho's parser raises what it likes
+            log.debug("a packet of type %d cannot be read: %r", kind, error)
+            self.objection = "it sent bytes that are no MQTT"
+            return MQTTErrorCode.MQTT_ERR_PROTOCOL
 
 
 class BrokerSession:
@@ -118,6 +149,8 @@ class BrokerSession:
             self._finish(Fate.REJECTED, f"TLS failed: {error.reason or error}")
         except TimeoutError:
             self._finish(Fate.UNREACHABLE, "no answer")
+        except UnicodeError:  # of the encoding that names pass through, before any look-up
+            self._finish(Fate.UNREACHABLE, "mqtt.host is no valid name")
         except OSError as error:
             self._finish(Fate.UNREACHABLE, error.strerror or str(error))
 
@@ -147,6 +180,10 @@ class BrokerSession:
         if not self.connected and self.end is None and time.monotonic() - self._opened_s > 2 * CONNECT_TIMEOUT_S:
             self._finish(Fate.UNREACHABLE, _SILENT)
             self.drop()
+
+    def give_up(self, why: str) -> None:
+        """Ends a session that is connected and does not work."""
+        self._finish(Fate.LOST, why)
 
     def disconnect(self) -> None:
         """Ends the session in order: the broker forgets the last will."""
@@ -185,6 +222,8 @@ class BrokerSession:
     ) -> None:
         if flags.is_disconnect_packet_from_server and reason.value == _TAKEN_OVER:
             self._finish(Fate.TAKEN_OVER, "two devices share a site and a name; give one another `device.name`")
+        elif self._client.objection:
+            self._finish(Fate.LOST if self.connected else Fate.REJECTED, self._client.objection)
         elif self.connected:
             silent = reason.value == _UNSPECIFIED  # paho's word for a connection that just ended
             self._finish(Fate.LOST, "it closed without a reason" if silent else str(reason))

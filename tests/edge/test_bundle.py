@@ -86,7 +86,7 @@ def test_missing_file_is_refused(folder: Path) -> None:
 
 def test_unlisted_file_is_refused(folder: Path) -> None:
     (folder / "extra.bin").write_bytes(b"x")
-    with pytest.raises(BundleError, match=r"extra.bin is not listed"):
+    with pytest.raises(BundleError, match=r"extra.bin. is not listed"):
         load_bundle(folder)
 
 

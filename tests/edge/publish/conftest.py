@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import os
+import select
 import shutil
 import socket
+import struct
 import subprocess
+import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -102,6 +106,96 @@ def mosquitto(tmp_path: Path, free_port: int) -> Iterator[Mosquitto]:
         yield broker
     finally:
         broker.kill()
+
+
+class Wire:
+    """A cable between device and broker that a test can pull, clog or make deaf.
+
+    Attributes:
+        connections: how many a device has made.
+        mute: takes connections and bytes, and never answers.
+        deaf: passes nothing on from the broker but its first packet and answers to pings: no acknowledgement.
+        trickle: bytes that pass at once, each 5 ms; 0 for as many as there are.
+        lag_s: by how much everything from the broker is late.
+    """
+
+    def __init__(self, broker_port: int) -> None:
+        self.connections = 0
+        self.mute = self.deaf = False
+        self.trickle = 0
+        self.lag_s = 0.0
+        self.port = 0
+        self._broker_port = broker_port
+        self._pulled = threading.Event()
+        self._threads: list[threading.Thread] = []
+        self._server: socket.socket | None = None
+        self.plug()
+
+    def plug(self) -> None:
+        """Listens, on the same port every time."""
+        self._pulled = threading.Event()
+        self._server = socket.create_server((HOST, self.port))
+        self._server.settimeout(0.05)
+        self.port = self._server.getsockname()[1]
+        self._begin(self._accept, self._server, self._pulled)
+
+    def pull(self) -> None:
+        """Cuts what is connected without a word, and refuses what comes."""
+        self._pulled.set()
+        for thread in self._threads:
+            thread.join(5)
+        self._threads.clear()
+        if self._server is not None:
+            self._server.close()
+            self._server = None
+
+    def _begin(self, work: Callable[..., None], *arguments: Any) -> None:
+        thread = threading.Thread(target=work, args=arguments, name="wire")
+        thread.start()
+        self._threads.append(thread)
+
+    def _accept(self, server: socket.socket, pulled: threading.Event) -> None:
+        while not pulled.is_set():
+            try:
+                device, _ = server.accept()
+            except TimeoutError:
+                continue
+            self.connections += 1
+            self._begin(self._serve, device, pulled)
+
+    def _serve(self, device: socket.socket, pulled: threading.Event) -> None:
+        with device, suppress(OSError):
+            if self.mute:
+                pulled.wait()
+                return
+            with socket.create_connection((HOST, self._broker_port)) as broker:
+                self._relay(device, broker, pulled)
+            device.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # RST, as of a dead host
+
+    def _relay(self, device: socket.socket, broker: socket.socket, pulled: threading.Event) -> None:
+        heard = 0
+        while not pulled.is_set():
+            for end in select.select([device, broker], [], [], 0.05)[0]:
+                data = end.recv(self.trickle or 65536)
+                if not data:
+                    return
+                if self.trickle:
+                    time.sleep(0.005)
+                if end is device:
+                    broker.sendall(data)
+                elif not self.deaf or heard == 0 or data == b"\xd0\0":
+                    pulled.wait(self.lag_s)
+                    device.sendall(data)
+                    heard += 1
+
+
+@pytest.fixture
+def wire(mosquitto: Mosquitto) -> Iterator[Wire]:
+    wire = Wire(mosquitto.port)
+    try:
+        yield wire
+    finally:
+        wire.pull()
 
 
 class Listener:

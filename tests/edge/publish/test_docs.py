@@ -25,7 +25,7 @@ def test_the_broker_of_the_page_lets_a_device_write_its_own_topics_and_an_analys
     for flags, user in ((["-c", "-b"], "door"), (["-b"], "analyst")):
         subprocess.run(["mosquitto_passwd", *flags, passwords, user, "right"], check=True)
     secret.write_text("right\n")
-    secret.chmod(0o640)
+    secret.chmod(0o600)
     places = {
         "listener 8883": "",
         "/etc/mosquitto/certs/ca.pem": authority / "ca.pem",

@@ -253,7 +253,7 @@ def test_the_pages_line_in_the_access_list_lets_it_pass(
     for flags, user in ((["-c", "-b"], "door"), (["-b"], "looker")):
         subprocess.run(["mosquitto_passwd", *flags, passwords, user, "right"], check=True)
     secret.write_text("right\n")
-    secret.chmod(0o640)
+    secret.chmod(0o600)
     mosquitto.start("allow_anonymous false", f"password_file {passwords}", f"acl_file {rules}")
     publisher, _ = make_publisher(discovery=announced(), username="door", password_file=str(secret))
     publisher.start()

@@ -215,7 +215,7 @@ def test_a_right_password_is_let_in_without_its_line_end(mosquitto, make_publish
     mosquitto.start("allow_anonymous false", f"password_file {passwords}")
     secret = tmp_path / "secret"
     secret.write_text("right\n")
-    secret.chmod(0o640)
+    secret.chmod(0o600)
     publisher, outbox = make_publisher(username="door", password_file=str(secret))
     publisher.start()
     publisher.publish(BUSY)
@@ -369,7 +369,7 @@ def test_a_backlog_comes_newest_first_at_its_rate_while_live_windows_go_on(
     mosquitto, listen, make_publisher, until, monkeypatch
 ):
     """Eight hours away, 480 windows; the rate is of the publisher's clock, so that the test decides how time passes."""
-    now_s = [time.monotonic()]
+    now_s = [0.0]  # whole seconds: ten more bring twenty tokens to the last bit
     monkeypatch.setattr("edge.publish.mqtt.TokenBucket", partial(TokenBucket, now_s=lambda: now_s[0]))
     clock = FileClock(now_ns=BUSY.end_ns)
     publisher, outbox = make_publisher(clock=clock, backlog=120)
@@ -398,7 +398,7 @@ def test_a_backlog_comes_newest_first_at_its_rate_while_live_windows_go_on(
 def test_live_messages_keep_to_their_bytes_a_minute_and_status_never_waits(
     mosquitto, listen, make_publisher, until, monkeypatch
 ):
-    now_s = [time.monotonic()]
+    now_s = [0.0]  # whole seconds: ten more bring twenty tokens to the last bit
     monkeypatch.setattr("edge.publish.mqtt.TokenBucket", partial(TokenBucket, now_s=lambda: now_s[0]))
     mosquitto.start()
     listener = listen(mosquitto.port)

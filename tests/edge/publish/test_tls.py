@@ -1,6 +1,10 @@
 import logging
+import socket
+import ssl
 import subprocess
+import threading
 import time
+import warnings
 
 import pytest
 
@@ -97,3 +101,65 @@ def test_an_expired_certificate_is_said_once_and_served_when_it_is_renewed(
     mosquitto.stop()
     serve("here")
     until(lambda: outbox.counts().waiting == 0)
+
+
+def _old_context(kind: int) -> ssl.SSLContext:
+    """A side of a connection that speaks TLS 1.1 and nothing newer."""
+    context = ssl.SSLContext(kind)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        context.minimum_version = context.maximum_version = ssl.TLSVersion.TLSv1_1
+    context.set_ciphers("ALL:@SECLEVEL=0")
+    return context
+
+
+@pytest.fixture
+def old_server(authority, free_port):
+    """Says to what it agreed with each client."""
+    context = _old_context(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(authority / "here.pem", authority / "here.key")
+    server = socket.create_server(("127.0.0.1", free_port))
+    agreed: list[str] = []
+
+    def serve() -> None:
+        while True:
+            try:
+                connection, _ = server.accept()
+            except OSError:
+                return
+            try:
+                with context.wrap_socket(connection, server_side=True) as secured:
+                    agreed.append(secured.version())
+            except OSError as error:
+                agreed.append(type(error).__name__)
+
+    thread = threading.Thread(target=serve)
+    thread.start()
+    try:
+        yield agreed
+    finally:
+        server.shutdown(socket.SHUT_RDWR)
+        server.close()
+        thread.join(5)
+
+
+def test_a_broker_that_speaks_tls_1_1_only_gets_nothing(
+    old_server, free_port, authority, make_publisher, caplog, until
+):
+    caplog.set_level(logging.INFO, logger="edge.publish")
+    lax = _old_context(ssl.PROTOCOL_TLS_CLIENT)
+    lax.load_verify_locations(authority / "ca.pem")
+    lax.check_hostname = True
+    with socket.create_connection(("127.0.0.1", free_port)) as plain:
+        lax.wrap_socket(plain, server_hostname="127.0.0.1").close()
+    until(lambda: old_server == ["TLSv1.1"])  # it works for who takes it
+
+    publisher, outbox = make_publisher(tls=True, ca_file=str(authority / "ca.pem"))
+    publisher.start()
+    publisher.publish(BUSY)
+    until(lambda: len(old_server) >= 3)
+    assert set(old_server[1:]) <= {"SSLError", "ConnectionResetError", "SSLEOFError"}
+    told = [record.getMessage() for record in caplog.records]
+    assert len(told) == 1
+    assert "TLS failed" in told[0]
+    assert outbox.counts().waiting == 1

@@ -126,7 +126,9 @@ def test_purpose_outside_the_closed_list_is_refused(tmp_path: Path, purpose: str
     assert "--purpose" in done.stderr
 
 
-TEXT = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=40).filter(lambda text: text.strip())
+TEXT = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=40).filter(
+    lambda text: text.strip()
+)
 
 
 @given(notice=TEXT, controller=TEXT)

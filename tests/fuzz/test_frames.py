@@ -1,0 +1,228 @@
+"""Frames of any size, type and stride, and faces found anywhere, through detector, crop, gate and the whole step.
+
+See `conftest.py` for the deep run.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from edge.affect.model import AffectModel, load_model
+from edge.affect.window import Windower
+from edge.camera.hours import OpeningHours
+from edge.clock import NS, FileClock
+from edge.config import EngineConfig, FaceConfig, HoursConfig, ModelConfig, WindowConfig
+from edge.errors import FrameError
+from edge.face.crop import align_face
+from edge.face.detector import Detector, load_detector
+from edge.face.quality import QualityGate
+from edge.face.tracker import Tracker
+from edge.geometry import CropRule
+from edge.health import Health
+from edge.pipeline import Pipeline
+from edge.schedule import Schedule
+from edge.types import Detection, FaceCrop, Frame
+
+fuzz = settings.get_profile("fuzz")
+GATE = QualityGate(min_face_px=1, max_yaw_deg=90, min_light=0, min_sharpness=0)
+SIDES = st.sampled_from([0, 1, 2, 3, 7, 8, 31, 112, 191, 192, 193, 640, 4096, 5000])
+
+
+def turned(picture: NDArray[Any], how: str) -> NDArray[Any]:
+    """The same numbers in another order of memory."""
+    return {
+        "plain": lambda: picture,
+        "upside down": lambda: picture[::-1],
+        "mirrored": lambda: picture[:, ::-1],
+        "every other": lambda: np.repeat(np.repeat(picture, 2, 0), 2, 1)[::2, ::2],
+        "bgr": lambda: picture[..., ::-1],
+        "columns first": lambda: np.asfortranarray(picture),
+        "one pixel for all": lambda: np.broadcast_to(picture[:1, :1], picture.shape) if picture.size else picture,
+        "read-only": lambda: np.frombuffer(picture.tobytes(), picture.dtype).reshape(picture.shape),
+    }[how]()
+
+
+STRIDES = ["plain", "upside down", "mirrored", "every other", "bgr", "columns first", "one pixel for all", "read-only"]
+
+
+@st.composite
+def arrays(draw: st.DrawFn) -> NDArray[Any]:
+    """Mostly pictures, some of them odd; at most some 2 million values, so that an example takes milliseconds."""
+    height, width = draw(SIDES), draw(SIDES)
+    if height * width > 700_000:
+        height = min(height, 64)
+    channels = draw(st.sampled_from([3, 3, 3, 3, 1, 2, 4, 0]))
+    shape = draw(st.sampled_from([(height, width, channels)] * 5 + [(height, width), (height,), (1, height, width, 3)]))
+    dtype = draw(st.sampled_from(["uint8"] * 6 + ["float32", "float64", "int8", "uint16", "bool", "complex64"]))
+    picture = np.random.default_rng(draw(st.integers(0, 3))).integers(0, 256, shape, np.uint8).astype(dtype)
+    return turned(picture, draw(st.sampled_from(STRIDES)) if picture.ndim == 3 else "plain")
+
+
+NUMBERS = st.floats(-50, 700) | st.sampled_from([float("nan"), float("inf"), -float("inf"), 1e30, -1e9, 0.0])
+
+
+# Twelve coordinates of landmarks, four of the box.
+FACES = st.lists(NUMBERS, min_size=16, max_size=16)
+
+
+def face(numbers: list[float]) -> Detection:
+    points = np.array(numbers[:12], np.float32).reshape(6, 2)
+    x1, y1, x2, y2 = numbers[12:]
+    return Detection(box_px=(x1, y1, x2, y2), score=0.9, landmarks_px=points)
+
+
+@pytest.fixture(scope="module")
+def blazeface(detector_asset: Path) -> Detector:
+    return load_detector(FaceConfig(), EngineConfig())
+
+
+@pytest.fixture(scope="module")
+def yunet(shared: Path) -> Detector:
+    model = shared / "models" / "face_detection_yunet_2023mar.onnx"
+    if not model.is_file():
+        pytest.skip(f"{model.name} is not on this machine")
+    return load_detector(FaceConfig(detector="yunet", model=str(model)), EngineConfig())
+
+
+@fuzz
+@given(arrays())
+def test_any_array_is_a_frame_or_refused(typed, pixels: NDArray[Any]) -> None:
+    with typed(FrameError):
+        frame = Frame(pixels=pixels.view(), captured_ns=0, index=0)
+        assert frame.pixels.size
+
+
+@pytest.mark.parametrize("shape", [(0, 0, 3), (0, 5, 3), (4097, 1, 3), (1, 4097, 3), (4, 4, 4)])
+def test_what_is_no_picture_is_refused_with_what_came(shape: tuple[int, ...]) -> None:
+    with pytest.raises(FrameError, match=r"got .*\(\d+, \d+, \d\)"):
+        Frame(pixels=np.zeros(shape, np.uint8), captured_ns=0, index=0)
+
+
+@fuzz
+@given(arrays())
+@example(np.zeros((1, 4096, 3), np.uint8))
+@example(np.zeros((4096, 1, 3), np.uint8))
+def test_blazeface_takes_any_picture(blazeface: Detector, typed, pixels: NDArray[Any]) -> None:
+    with typed(FrameError):
+        blazeface.detect(pixels)
+
+
+@settings(fuzz, max_examples=max(fuzz.max_examples // 4, 10))
+@given(arrays())
+@example(np.zeros((1, 4096, 3), np.uint8))
+@example(np.zeros((1, 1, 3), np.uint8))
+def test_yunet_takes_any_picture(yunet: Detector, typed, pixels: NDArray[Any]) -> None:
+    with typed(FrameError):
+        yunet.detect(pixels)
+
+
+@settings(fuzz, max_examples=fuzz.max_examples * 4)
+@given(arrays(), FACES)
+def test_a_crop_of_any_face_in_any_picture(typed, pixels: NDArray[Any], numbers: list[float]) -> None:
+    with typed(FrameError):
+        found = face(numbers)
+        GATE.judge_pose(found)
+        crop = align_face(pixels, found.landmarks_px, 112, CropRule())
+        assert (crop.shape, crop.dtype) == ((112, 112, 3), np.uint8)
+        GATE.judge_crop(crop)
+
+
+@fuzz
+@given(arrays())
+def test_the_gate_judges_any_array_or_refuses_it(typed, crop: NDArray[Any]) -> None:
+    with typed(FrameError):
+        GATE.judge_crop(crop)
+
+
+class Found:
+    """A detector that finds what a test says."""
+
+    def __init__(self) -> None:
+        self.faces: list[list[float]] = []
+
+    def detect(self, pixels: NDArray[np.uint8]) -> list[Detection]:
+        return [face(numbers) for numbers in self.faces]
+
+
+class Nowhere:
+    """A sink and a camera in one, without anything to give or to keep."""
+
+    dropped = failed = 0
+
+    def publish(self, aggregate: object) -> None:
+        pass
+
+    def report(self, health: object) -> None:
+        pass
+
+
+@cache
+def model() -> AffectModel:
+    """No fixture: a failing example would print all of its weights."""
+    return load_model(ModelConfig(), EngineConfig())
+
+
+def new_pipeline(detector: Any) -> Pipeline:
+    clock, nowhere = FileClock(), Nowhere()
+    return Pipeline(
+        camera=nowhere,
+        hours=OpeningHours(HoursConfig()),
+        detector=detector,
+        tracker=Tracker(confirm_s=0.0),
+        gate=GATE,
+        model=model(),
+        schedule=Schedule(step_s=0.1, reset_s=1.0),
+        windower=Windower(WindowConfig(window_s=10), clock, step_s=0.1, reset_s=1.0),
+        sink=nowhere,
+        clock=clock,
+        health=Health(),
+    )
+
+
+@fuzz
+@given(
+    st.lists(
+        st.tuples(SIDES.filter(bool), SIDES.filter(bool), st.sampled_from(STRIDES), st.lists(FACES, max_size=3)),
+        min_size=1,
+        max_size=4,
+    )
+)
+def test_a_run_of_any_frames_and_faces_goes_on(typed, script: list[Any]) -> None:
+    """Each face is shown twice, so that it becomes a track, is cut and scored."""
+    detector = Found()
+    pipeline = new_pipeline(detector)
+    clock: Any = pipeline.clock
+    for height, width, strides, found in script:
+        picture = np.random.default_rng(1).integers(0, 256, (min(height, 300), min(width, 300), 3), np.uint8)
+        detector.faces = found
+        for _ in range(3):
+            clock.now_ns += NS // 10
+            with typed(FrameError):
+                pipeline.step(Frame(pixels=turned(picture, strides), captured_ns=clock.now_ns, index=0))
+
+
+def test_a_defect_of_opencv_on_a_frame_is_still_counted_not_fatal() -> None:
+    """The last net: what a library raises by itself costs its frame."""
+
+    class Broken(Found):
+        def detect(self, pixels: NDArray[np.uint8]) -> list[Detection]:
+            raise cv2.error("a defect")
+
+    pipeline = new_pipeline(Broken())
+    pipeline._attempt(Frame(pixels=np.zeros((8, 8, 3), np.uint8), captured_ns=0, index=0))
+    assert pipeline.health.failed == 1
+
+
+def test_a_crop_that_is_no_square_is_refused_by_the_backbone_in_words(typed) -> None:
+    with typed():
+        model().backbone.embed(FaceCrop(track_id=1, pixels=np.zeros((5, 7, 3), np.uint8), captured_ns=0))
+        raise AssertionError("embedded")
