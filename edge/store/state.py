@@ -10,7 +10,7 @@ from typing import Annotated
 
 import msgspec
 
-from edge.errors import BundleError
+from edge.errors import BundleError, one_line
 
 FORMAT = 1
 SHIPPED = "shipped"
@@ -38,6 +38,10 @@ class Failure(_Value, frozen=True, kw_only=True):
 
     bundle: Choice
     reason: str
+
+    def __post_init__(self) -> None:
+        if self.reason != one_line(self.reason):  # it is shown on terminals
+            raise ValueError("`reason` is one printable line")
 
 
 class State(_Value, frozen=True, kw_only=True):
@@ -77,8 +81,8 @@ def read_state(data: bytes) -> State:
     """
     try:
         state = msgspec.json.decode(data, type=State)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        raise BundleError(f"its state cannot be read ({error})") from error
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise BundleError(f"its state cannot be read ({one_line(str(error))})") from error
     if state.format != FORMAT:
         raise BundleError(f"its state has format {state.format}, this release reads {FORMAT}")
     return state
@@ -125,7 +129,7 @@ def confirm(state: State, embed_p95_ms: float | None) -> State:
 
 def fail(state: State, reason: str) -> State:
     """The trial of the active bundle ends badly: the one before it runs again."""
-    failure = Failure(bundle=state.active, reason=reason)
+    failure = Failure(bundle=state.active, reason=one_line(reason))
     return _with(state, active=state.fallback, previous=None, probation=None, failure=failure)
 
 

@@ -20,6 +20,7 @@ from edge.store import files
 from edge.store.state import SHIPPED, State, read_state, write_state
 
 _STATE = "state.json"
+_MAX_STATE_BYTES = 65_536
 _NAME = re.compile("[0-9a-f]{64}")
 _KEPT = 4  # bundles that neither run nor are the way back; an older one goes when another comes
 _START_OVER = "`affect-edge bundle rollback` starts over with the shipped bundle"
@@ -62,7 +63,8 @@ class Store:
             BundleError: the state is there and cannot be read.
         """
         try:
-            return read_state((self.folder / _STATE).read_bytes())
+            with (self.folder / _STATE).open("rb") as file:
+                return read_state(file.read(_MAX_STATE_BYTES))
         except FileNotFoundError:
             return State()
         except OSError as error:

@@ -61,9 +61,25 @@ def test_a_failure_is_told_until_another_bundle_is_activated() -> None:
     assert steps.activate(state, B).failure is None
 
 
-@pytest.mark.parametrize(
-    "data", [b"", b"{", b"\xff", b"[]", b'{"format": 2}', b'{"active": "../../etc"}', b'{"speed": 1}'], ids=repr
-)
+NO_STATES = (b"", b"{", b"\xff", b"[]", b'{"format": 2}', b'{"active": "../../etc"}', b'{"speed": 1}', b"[" * 100_000)
+
+
+@pytest.mark.parametrize("data", NO_STATES, ids=lambda data: repr(data[:20]))
 def test_what_is_no_state_is_refused(data: bytes) -> None:
     with pytest.raises(BundleError, match="its state"):
         read_state(data)
+
+
+@given(st.one_of(st.binary(max_size=200), st.text().map(lambda text: steps.write_state(steps.fail(State(), text)))))
+def test_whatever_lies_there_is_a_state_or_one_line_of_refusal(data: bytes) -> None:
+    try:
+        state, refusal = read_state(data), ""
+    except BundleError as error:
+        state, refusal = State(), str(error)
+    assert refusal.isprintable()
+    assert state.failure is None or state.failure.reason.isprintable()
+
+
+def test_a_reason_that_would_move_the_cursor_is_refused() -> None:
+    with pytest.raises(BundleError, match="one printable line"):
+        read_state(b'{"failure": {"bundle": "shipped", "reason": "slow\\u001b[2J"}}')
