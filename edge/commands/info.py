@@ -52,9 +52,8 @@ def gather(config: Config, file: Path | None = None) -> dict[str, Any]:
     Raises:
         BundleError, EngineError: the configured model does not run here.
     """
-    nowhere = Path(os.devnull) / "bundles"
-    home, state = Path.home(), os.environ.get("STATE_DIRECTORY", "")
-    store = store_path(config, file, state=state, home=home) if file else nowhere
+    state = os.environ.get("STATE_DIRECTORY", "")
+    store = store_path(config, file, state=state, home=Path.home()) if file else None
     model, why = look(config, store, config.engine)
     manifest = model.bundle.manifest
     return {

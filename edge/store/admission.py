@@ -10,7 +10,7 @@ from pathlib import Path
 
 from edge.affect.model import AffectModel, prepare_model
 from edge.affect.verification import check_licences
-from edge.bundle import Bundle, load_bundle
+from edge.bundle import Bundle, default_bundle, load_bundle
 from edge.config import Config
 from edge.errors import BundleError
 from edge.store.state import SHIPPED
@@ -67,8 +67,8 @@ def find(wanted: str, here: Iterable[Entry]) -> Entry:
 
 def _check_version(bundle: Bundle, here: Iterable[Entry], path: Path) -> None:
     manifest = bundle.manifest
-    for entry in here:
-        other = entry.bundle
+    # The shipped one counts even where it may not run, for want of a signature.
+    for other in (load_bundle(default_bundle()), *(entry.bundle for entry in here)):
         if other is None or other.manifest.name != manifest.name or other.sha256 == bundle.sha256:
             continue
         if other.manifest.version > manifest.version:

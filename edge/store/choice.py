@@ -55,10 +55,10 @@ def why(state: State | None, choice: str) -> str:
     return "shipped" if choice == SHIPPED else "confirmed"
 
 
-def look(config: Config, folder: Path, engine: EngineConfig) -> tuple[AffectModel, str]:
-    """What a run would take now, and why; `folder` is the store's. Raises what `load_first` does."""
-    if config.model.bundle:
-        return load_model(config.model, engine), "configured"
+def look(config: Config, folder: Path | None, engine: EngineConfig) -> tuple[AffectModel, str]:
+    """What a run would take now, and why; `folder` is the store's, if there is one. Raises what `load_first` does."""
+    if config.model.bundle or folder is None:
+        return load_model(config.model, engine), "configured" if config.model.bundle else "shipped"
     store = open_store(config, folder)
     try:
         state: State | None = store.state()

@@ -75,6 +75,7 @@ def test_a_bundle_is_installed_activated_and_rolled_back(
     assert operator.states() == {2: "shipped", 3: "previous", 4: "probation"}
     assert gather(config, operator.file)["bundle"]["sha256"] == sha256
     assert gather(config, operator.file)["bundle"]["state"] == "probation"
+    assert gather(Config())["bundle"]["state"] == "shipped"
     assert operator.types("rollback") == 0
     assert operator.states() == {2: "shipped", 3: "active", 4: "installed"}
     assert operator.types("activate", sha256[:8]) == 0
@@ -143,6 +144,9 @@ def test_unsigned_is_refused_where_a_key_is_configured(
     assert operator.types("list") == 0
     assert "signed by key" in operator.out
     assert "is not signed" in operator.out  # the shipped one
+    old = real(1)
+    (old / "manifest.sig").write_bytes(key.sign((old / MANIFEST).read_bytes()))
+    assert "is here, and this is 1" in operator.refused(4, "install", old)
     assert Store(folder, tmp_path / "maker.pub.pem").load(load_bundle(bundle).sha256).signed_by
 
 
