@@ -169,6 +169,7 @@ class Bundle:
         manifest: decoded.
         files: every listed file's bytes by name.
         sha256: of the manifest's exact bytes; through the hashes in it, of the whole bundle.
+        raw: the manifest's exact bytes, where it was read.
         signature: the bytes of `manifest.sig`, checked or not; None if it has none.
         signed_by: fingerprint of the trusted key that the signature was checked with; None if none was asked for.
     """
@@ -176,6 +177,7 @@ class Bundle:
     manifest: Manifest
     files: Mapping[str, bytes]
     sha256: str
+    raw: bytes = b""
     signature: bytes | None = None
     signed_by: str | None = None
 
@@ -230,6 +232,7 @@ def load_bundle(path: Path, public_key: Path | None = None) -> Bundle:
         manifest=manifest,
         files=files,
         sha256=hashlib.sha256(raw).hexdigest(),
+        raw=raw,
         signature=signature,
         signed_by=key.fingerprint if key else None,
     )

@@ -144,10 +144,17 @@ class EngineConfig(_Section, frozen=True, kw_only=True):
 
 
 class ModelConfig(_Section, frozen=True, kw_only=True):
-    """`bundle`: a folder or ZIP; empty for the one that ships. `public_key`: who must have signed it (a PEM file)."""
+    """Which model runs. `public_key`: who must have signed it (a PEM file).
+
+    `bundle`: a folder or ZIP that runs whatever is installed; empty for the one that `affect-edge bundle` activated, or
+    the one that ships. `store`: where installed ones are kept; empty: `bundles` beside the outbox's default place.
+    `probation_s`: so long a newly activated one has to work before it is trusted.
+    """
 
     bundle: str = ""
     public_key: str = ""
+    store: str = ""
+    probation_s: Annotated[float, msgspec.Meta(ge=1, le=604_800)] = 600.0
 
 
 class WindowConfig(_Section, frozen=True, kw_only=True):
@@ -349,7 +356,7 @@ def _anchor(config: Config, folder: Path) -> Config:
         config,
         camera=replace(config.camera, **anchored(config.camera, "path")),
         face=replace(config.face, **anchored(config.face, "model")),
-        model=replace(config.model, **anchored(config.model, "bundle", "public_key")),
+        model=replace(config.model, **anchored(config.model, "bundle", "public_key", "store")),
         mqtt=replace(config.mqtt, **mqtt),
         outbox=replace(config.outbox, **anchored(config.outbox, "path")),
     )

@@ -81,6 +81,7 @@ class Health:
         stages: time by stage.
         latency: age of a frame when its scores were there, lately.
         camera: troubles of a live camera, counted by kind.
+        bundle_state: why this bundle runs; empty where nobody says.
     """
 
     started_ns: int = field(default_factory=time.monotonic_ns)
@@ -96,6 +97,7 @@ class Health:
     latency: Recent = field(default_factory=Recent)
     stages: dict[str, StageTime] = field(default_factory=lambda: {stage: StageTime() for stage in STAGES})
     camera: dict[str, int] = field(default_factory=dict)
+    bundle_state: str = ""
 
     @property
     def uptime_s(self) -> float:
@@ -149,5 +151,6 @@ class Health:
             windows={"scored": max(self.windows - sum(withheld.values()), 0), **withheld},
             load=load or LoadState(),
             board=board or BoardState(),
+            bundle_state=self.bundle_state,
             accelerated=accelerated,
         )

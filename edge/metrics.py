@@ -13,7 +13,7 @@ from contextlib import suppress
 from typing import Any, cast, get_args
 
 from edge.errors import ConfigError
-from edge.publish.machine import HealthPayload, Level, Stages
+from edge.publish.machine import BundleState, HealthPayload, Level, Stages
 
 log = logging.getLogger(__name__)
 
@@ -111,6 +111,11 @@ def _machine(health: HealthPayload) -> Iterator[Any]:
     if bundle is not None:
         labels |= {"bundle": bundle.name, "bundle_version": str(bundle.version), "bundle_sha256": bundle.sha256}
     yield InfoMetricFamily("affect_edge_build", "Release and model bundle in use.", labels)
+    if health.bundle_state:
+        reason = _family("bundle_state", "1 for why this bundle runs; see docs/updates.md.", ("state",))
+        for name in get_args(BundleState):
+            reason.add_metric((name,), float(name == health.bundle_state))
+        yield reason
     yield _gauge("uptime_seconds", "Since the run started.", health.uptime_s)
     yield _gauge("clock_synced", "Whether the clock is known to be right.", health.clock == "synced")
     accelerated = health.accelerated if isinstance(health.accelerated, bool) else None

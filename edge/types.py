@@ -284,6 +284,7 @@ class HealthReport:
         windows: closed windows by what they say: `scored`, or the reason why their scores are withheld.
         load: how the device copes.
         board: what the board tells.
+        bundle_state: why this bundle runs; empty where nobody says.
         accelerated: whether the configured accelerator computes; None where none is configured.
     """
 
@@ -299,6 +300,7 @@ class HealthReport:
     windows: Mapping[str, int] = field(default_factory=dict)
     load: LoadState = field(default_factory=LoadState)
     board: BoardState = field(default_factory=BoardState)
+    bundle_state: str = ""
     accelerated: bool | None = None
 
 

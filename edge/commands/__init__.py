@@ -50,7 +50,7 @@ def _root(
 
 def main() -> None:
     """Runs the command line; a user's mistake ends in one line on stderr and a documented exit code."""
-    from edge.commands import bench, demo, doctor, fetch, info, init, replay, run, watch  # noqa: F401  (each registers itself)
+    from edge.commands import bench, bundle, demo, doctor, fetch, info, init, replay, run, watch  # noqa: F401  (each registers itself)
 
     try:
         app()

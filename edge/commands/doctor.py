@@ -19,6 +19,7 @@ from edge.config import load_config
 from edge.doctor.examination import examine
 from edge.doctor.finding import EXIT_CODES, Finding, Level, worst
 from edge.doctor.sandbox import sandboxed
+from edge.store.place import store_path
 
 _COLOURS = {Level.PASS: "green", Level.SKIP: "dim", Level.WARN: "yellow", Level.FAIL: "bold red"}
 
@@ -45,7 +46,9 @@ def doctor(
         raise typer.Exit(subprocess.run(command, check=False, env=dict(os.environ)).returncode)
     console = Console(highlight=False, soft_wrap=True)
     findings: list[Finding] = []
-    for part in examine(load_config(config), SystemClock(), unit=unit):
+    chosen = load_config(config)
+    store = store_path(chosen, config, state=os.environ.get("STATE_DIRECTORY", ""), home=Path.home())
+    for part in examine(chosen, SystemClock(), unit=unit, store=store):
         findings += part
         if not json:
             for finding in part:

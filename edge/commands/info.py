@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -10,13 +11,14 @@ from typing import Annotated, Any
 import msgspec
 import typer
 
-from edge.affect.model import load_model
 from edge.assets import ASSETS, Asset, find_asset, read_asset
 from edge.bundle import Bundle
 from edge.commands import app
 from edge.config import Config, load_config
 from edge.errors import AssetError
 from edge.release import VERSION, commit
+from edge.store.choice import look
+from edge.store.place import store_path
 
 _PACKAGES = (
     "numpy",
@@ -37,20 +39,22 @@ def info(
     json: Annotated[bool, typer.Option("--json", help="One JSON object instead of tables.")] = False,
 ) -> None:
     """Say versions, commit, model bundle and hashes; the bundle is verified on this machine first."""
-    facts = gather(load_config(config) if config else Config())
+    facts = gather(load_config(config) if config else Config(), config)
     if json:
         typer.echo(msgspec.json.format(msgspec.json.encode(facts), indent=2).decode())
         return
     _show(facts)
 
 
-def gather(config: Config) -> dict[str, Any]:
-    """Everything `info` tells, ready for JSON.
+def gather(config: Config, file: Path | None = None) -> dict[str, Any]:
+    """Everything `info` tells, ready for JSON; of the bundle that runs where the configuration's `file` is given.
 
     Raises:
         BundleError, EngineError: the configured model does not run here.
     """
-    model = load_model(config.model, config.engine)
+    state = os.environ.get("STATE_DIRECTORY", "")
+    store = store_path(config, file, state=state, home=Path.home()) if file else None
+    model, why = look(config, store, config.engine)
     manifest = model.bundle.manifest
     return {
         "affect_edge": VERSION,
@@ -67,6 +71,7 @@ def gather(config: Config) -> dict[str, Any]:
             "input_px": manifest.crop.size,
             "step_s": manifest.step_s,
             "sha256": model.bundle.sha256,
+            "state": why,
             "signature": signature_state(model.bundle),
             "files": manifest.files,
             "golden_max_difference": {name: round(worst, 6) for name, worst in model.golden.items()},
@@ -122,6 +127,7 @@ def _show(facts: dict[str, Any]) -> None:
         ("bundle", f"{bundle['name']} {bundle['version']}, made {bundle['created']}, {bundle['licence']}"),
         ("", bundle["network"]),
         ("", f"{bundle['sha256']}  manifest.json"),
+        ("runs as", bundle["state"]),
         ("signature", bundle["signature"]),
         *(("", f"{digest}  {name}") for name, digest in bundle["files"].items()),
         ("golden", f"reproduced on {bundle['engine']}; largest difference: {worst}"),

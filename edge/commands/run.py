@@ -12,7 +12,6 @@ from typing import Annotated
 
 import typer
 
-from edge.affect.model import load_model
 from edge.camera import open_camera
 from edge.camera.reopening import CameraWatch
 from edge.clock import Clock, FileClock, SystemClock
@@ -25,6 +24,8 @@ from edge.pipeline import Pipeline, build_pipeline
 from edge.publish.database import outbox_path
 from edge.publish.durable import DurableOutbox
 from edge.publish.mqtt import make_publisher
+from edge.store.launch import Launch
+from edge.store.place import store_path
 from edge.watchdog import Watchdog
 
 log = logging.getLogger(__name__)
@@ -44,15 +45,23 @@ def run(
     require_deployment(chosen)
     clock = clock_of(chosen)
     with ExitStack() as stack:
-        model = load_model(chosen.model, chosen.engine)
         health, watchdog = Health(), Watchdog(os.environ.get("NOTIFY_SOCKET", ""))
+        store = store_path(chosen, config, state=os.environ.get("STATE_DIRECTORY", ""), home=Path.home())
+        launch = stack.enter_context(Launch(chosen, store, health))
+        model = launch.model
         stack.callback(watchdog.close)
         watch = CameraWatch(troubles=health.camera, attempted=watchdog.alive)
         camera = open_camera(chosen, clock, watch)
         outbox = stack.enter_context(open_outbox(chosen, clock))
         publisher = make_publisher(chosen, model.bundle, clock, outbox)
         pipeline = build_pipeline(chosen, camera=camera, model=model, sink=publisher, clock=clock, health=health)
-        pipeline.on_frame, watch.waiting = watchdog.alive, pipeline.wait
+        watch.waiting = pipeline.wait
+
+        def looked() -> None:
+            watchdog.alive()
+            launch.observe()
+
+        pipeline.on_frame = looked
         if chosen.metrics.port:
             stack.enter_context(MetricsServer(chosen.metrics.port, lambda: publisher.describe(pipeline.snapshot())))
         publisher.start()

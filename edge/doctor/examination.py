@@ -13,22 +13,23 @@ from edge.doctor.broker import check_broker, check_drop_in
 from edge.doctor.camera import check_camera
 from edge.doctor.finding import Finding, skipped
 from edge.doctor.machine import check_accelerator, check_clock, check_heat_and_power, check_storage
-from edge.doctor.model import check_deployment, check_detector, check_model
+from edge.doctor.model import check_deployment, check_detector, check_model, check_store
 from edge.publish.database import outbox_path
 from edge.publish.message import origin_of
 
 
-def examine(config: Config, clock: Clock, *, unit: str) -> Iterator[list[Finding]]:
+def examine(config: Config, clock: Clock, *, unit: str, store: Path) -> Iterator[list[Finding]]:
     """Each part's findings as they come, so that someone who waits sees what is being looked at.
 
     Args:
         config: of the device.
         clock: the machine's.
         unit: the service's name, whose drop-in is compared with the broker's addresses.
+        store: folder of the installed bundles.
     """
     yield check_deployment(config)
-    findings, model = check_model(config)
-    yield findings
+    findings, model = check_model(config, store)
+    yield findings + check_store(config, store)
     yield check_detector(config)
     yield check_accelerator(config.engine)
     yield check_camera(config, clock)

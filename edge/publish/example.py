@@ -104,4 +104,5 @@ def example_health() -> HealthPayload:
         version="0.1.0",
         commit="95a7b3e",
         bundle=_MODEL,
+        bundle_state="confirmed",
     )

@@ -18,6 +18,7 @@ MAX_DEMAND = 999.99
 Milliseconds = Annotated[float, Meta(ge=0, le=MAX_MS)]
 HealthSchema = Literal["affect/v1/health"]
 Level = Literal["normal", "detector", "steps", "faces"]
+BundleState = Literal["shipped", "configured", "confirmed", "probation", "rolled_back", "fallback"]
 _Megahertz = Annotated[int, Meta(ge=0, le=99_999)]
 
 
@@ -204,4 +205,15 @@ class HealthPayload(Payload, frozen=True, kw_only=True):
     commit: Annotated[str, Meta(max_length=64, description="Commit the release was built from.")] | UnsetType = UNSET
     bundle: (
         Annotated[ModelPayload, Meta(description="The model bundle in use: `model` of the windows.")] | UnsetType
+    ) = UNSET
+    bundle_state: (
+        Annotated[
+            BundleState,
+            Meta(
+                description="Why this bundle runs: `shipped` with the software, `configured` in the device's file, "
+                "`confirmed` after its probation, on `probation`, `rolled_back` to after another failed its probation, "
+                "or a `fallback` because what should run cannot be used."
+            ),
+        ]
+        | UnsetType
     ) = UNSET

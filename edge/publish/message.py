@@ -23,6 +23,7 @@ from edge.publish.machine import (
     MAX_DEMAND,
     MAX_MS,
     BoardPayload,
+    BundleState,
     CameraTroubles,
     FrameCounts,
     LatencyPayload,
@@ -239,6 +240,7 @@ def health_payload(report: HealthReport, origin: Origin, counts: PublishCounts, 
         version=VERSION,
         commit=commit(),
         bundle=origin.model,
+        bundle_state=cast("BundleState", report.bundle_state) if report.bundle_state else msgspec.UNSET,
     )
 
 

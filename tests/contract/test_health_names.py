@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 from pathlib import Path
 from typing import get_args
@@ -12,8 +13,9 @@ from edge import schedule
 from edge.camera import reopening
 from edge.face.quality import Rejection
 from edge.health import STAGES
-from edge.publish.machine import CameraTroubles, Level, Rejections, Stages, WindowCounts
+from edge.publish.machine import BundleState, CameraTroubles, Level, Rejections, Stages, WindowCounts
 from edge.publish.payload import Suppressed
+from edge.store import choice
 
 
 def named(kinds: type) -> set[str]:
@@ -38,3 +40,8 @@ def test_health_knows_every_trouble_of_a_camera() -> None:
     source = Path(reopening.__file__).read_text("utf-8")
     counted = set(re.findall(r'(?:_lose|count)\("(\w+)"', source))
     assert counted == named(CameraTroubles)
+
+
+def test_health_knows_every_reason_for_a_bundle() -> None:
+    source = inspect.getsource(choice.why) + inspect.getsource(choice.look)
+    assert set(re.findall(r'(?<!")"([a-z_]+)"(?!")', source)) == set(get_args(BundleState))

@@ -86,6 +86,8 @@ def test_a_scrape_tells_what_the_health_message_tells(server: MetricsServer) -> 
     assert at(found, "cpu_frequency_hertz") == 2.4e9
     assert at(found, "broker_reconnects_total") == 1
     assert at(found, "camera_events_total", kind="gone") == 1
+    assert at(found, "bundle_state", state="confirmed") == 1
+    assert at(found, "bundle_state", state="rolled_back") == 0
     bundle = example_health().bundle
     assert bundle
     labels = {"bundle": "affect-112", "bundle_version": "3", "bundle_sha256": bundle.sha256}
