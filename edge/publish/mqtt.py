@@ -7,7 +7,6 @@ puts a value down and returns: no broker, however broken, slows a frame.
 from __future__ import annotations
 
 import logging
-import random
 import select
 import socket
 import threading
@@ -18,6 +17,7 @@ from edge.bundle import Bundle
 from edge.clock import NS, Clock
 from edge.config import Config, MqttConfig
 from edge.errors import ConfigError
+from edge.publish.backoff import backoff_s
 from edge.publish.bucket import TokenBucket
 from edge.publish.credentials import load_credentials
 from edge.publish.egress import EgressError, Gate
@@ -42,7 +42,6 @@ from edge.types import HealthReport, Message, WindowAggregate
 
 log = logging.getLogger(__name__)
 
-_FIRST_DELAY_S = 0.5
 _IDLE_S = 1.0
 _WINDOW_BYTES = 1024  # of a window with its topic and tags of ordinary length
 _HEALTH_BYTES = 2048  # and of a health report
@@ -199,9 +198,8 @@ class MqttPublisher:
                 self._pause(short_sessions)
 
     def _pause(self, short_sessions: int) -> None:
-        """Waits longer with every failure; random, so that a site's devices do not return in step."""
-        longest_s = min(self._config.backoff_max_s, _FIRST_DELAY_S * 2.0 ** min(short_sessions, 16))
-        until_s = time.monotonic() + longest_s * random.uniform(0.5, 1.0)
+        """Waits longer with every failure."""
+        until_s = time.monotonic() + backoff_s(short_sessions, self._config.backoff_max_s)
         while self._closing_s is None and (left_s := until_s - time.monotonic()) > 0:
             if select.select([self._wake_out], [], [], left_s)[0]:
                 self._wake_out.recv(4096)

@@ -20,6 +20,9 @@ _ACL_HEAD = """# Who may do what at this broker, written by `python -m firmware_
 """
 
 
+SCOPE = "site"  # a reader's file: whose devices they may hear, `+` for all
+
+
 @dataclass(frozen=True, slots=True)
 class _User:
     name: str
@@ -29,7 +32,9 @@ class _User:
     def password(self) -> str:
         found = read_secret(self.folder / PASSWORD)
         if not found:
-            raise ConfigError(f"{self.folder / PASSWORD}: is gone; revoke this one, or delete its folder and enrol anew")
+            raise ConfigError(
+                f"{self.folder / PASSWORD}: is gone; revoke this one, or delete its folder and enrol anew"
+            )
         return found
 
 
@@ -43,9 +48,7 @@ def write_broker_files(fleet: FleetFolder) -> bool:
     gateways = dict(fleet.gateways())
     central = [_device(member) for member in present if member.site not in gateways]
     central += [_gateway(site, folder) for site, folder in gateways.items()]
-    central += [
-        _User(name, folder, [f"topic read {(folder / 'topic').read_text().strip()}"]) for name, folder in fleet.readers()
-    ]
+    central += [_reader(name, folder) for name, folder in fleet.readers()]
     changed = _write(fleet.path / "broker", central)
     for site, folder in gateways.items():
         changed |= _write(folder, [_device(member) for member in present if member.site == site])
@@ -61,6 +64,14 @@ def _gateway(site: str, folder: Path) -> _User:
     """It speaks for its site's devices, and about itself."""
     topics = [f"topic write affect/v1/{site}/+/+", f"topic write affect/gateway/{site}/state"]
     return _User(gateway_username(site), folder, topics)
+
+
+def _reader(name: str, folder: Path) -> _User:
+    try:
+        site = (folder / SCOPE).read_text(encoding="ascii").strip()
+    except OSError as error:
+        raise ConfigError(f"{folder / SCOPE}: cannot be read ({error.strerror})") from error
+    return _User(name, folder, [f"topic read affect/v1/{site}/#", f"topic read affect/gateway/{site}/state"])
 
 
 def _write(folder: Path, users: Iterable[_User]) -> bool:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from edge.setup.drop_in import NAME, write_drop_in
-from firmware_config.fleet.broker_files import write_broker_files
+from firmware_config.fleet.broker_files import SCOPE, write_broker_files
 from firmware_config.fleet.files import PLAIN, SECRET, write_file
 from firmware_config.fleet.folder import FleetFolder
 from firmware_config.fleet.label import draw_label
@@ -60,10 +60,9 @@ def add_readers(fleet: FleetFolder, readers: Sequence[str]) -> None:
     fleet.prepare()
     for reader in readers:
         name, given, site = reader.partition("=")
-        topic = f"affect/v1/{check_slug(site, '--reader')}/#" if given else "affect/v1/#"
         folder = fleet.path / "readers" / check_slug(name, "--reader")
         fleet.password(folder)
-        write_file(folder / "topic", topic + "\n")
+        write_file(folder / SCOPE, (check_slug(site, "--reader") if given else "+") + "\n")
 
 
 def finish(fleet: FleetFolder, tally: Tally) -> Tally:

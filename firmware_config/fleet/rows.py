@@ -114,7 +114,9 @@ def _cells(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
         header = [name.strip() for name in next(reader, [])]
         unknown = sorted(set(header) - COLUMNS.keys())
         if unknown or len(set(header)) < len(header) or not {"site", "device"} <= set(header):
-            detail = f"unknown columns {', '.join(map(repr, unknown))}" if unknown else "not the names of columns, once each"
+            detail = (
+                f"unknown columns {', '.join(map(repr, unknown))}" if unknown else "not the names of columns, once each"
+            )
             raise ConfigError(f"{path}:1: {detail}; it needs site and device, and may have {', '.join(COLUMNS)}")
         for cells in reader:
             if not any(cell.strip() for cell in cells) or cells[0].startswith("#"):

@@ -15,7 +15,9 @@ from edge.errors import ConfigError
 from firmware_config.fleet.rows import CA_ON_DEVICE, Enrolment
 
 PACKAGE = "affect-edge.deb"
-_KEY = re.compile(r"(ssh-ed25519|ssh-rsa|ecdsa-sha2-nistp(?:256|384|521)|sk-[a-z0-9@.-]+) [A-Za-z0-9+/]{40,}={0,2}( .*)?")
+_KEY = re.compile(
+    r"(ssh-ed25519|ssh-rsa|ecdsa-sha2-nistp(?:256|384|521)|sk-[a-z0-9@.-]+) [A-Za-z0-9+/]{40,}={0,2}( .*)?"
+)
 _ETC = "/etc/affect-edge"
 _NETWORK = """version: 2
 ethernets:

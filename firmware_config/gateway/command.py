@@ -26,6 +26,9 @@ def gateway(
     ca_file: Annotated[
         Path | None, typer.Option("--ca-file", help="The centre's own certificate authority, PEM.")
     ] = None,
+    save_every: Annotated[
+        int, typer.Option("--save-every", min=1, help="Windows that a kill may lose; each save writes the whole queue.")
+    ] = 1,
     port: Annotated[int, typer.Option("--port", min=1, max=65535, help="Where the cameras come.")] = _TLS_PORT,
 ) -> None:
     """Makes a store's own broker: it takes the cameras' windows, keeps them, and carries them to the centre.
@@ -50,6 +53,7 @@ def gateway(
         central_port=int(found[2] or found[4] or _TLS_PORT),
         own_authority=bool(authority),
         port=port,
+        save_every=save_every,
     )
     changed = write_file(own / CONF, write_gateway(settings, folder.password(own)), mode=SECRET)
     if authority:

@@ -22,6 +22,7 @@ class Gateway:
         own_authority: the centre's certificate is checked against `central-ca.pem`; else the system's authorities.
         port: where the cameras come.
         etc: folder of its files on the gateway.
+        save_every: changes after which the whole queue is written to the disk.
     """
 
     site: str
@@ -30,6 +31,7 @@ class Gateway:
     own_authority: bool = False
     port: int = 8883
     etc: str = ETC
+    save_every: int = 1
 
 
 def write_gateway(gateway: Gateway, password: str) -> str:
@@ -48,9 +50,10 @@ allow_anonymous false
 password_file {etc}/passwords
 acl_file {etc}/acl
 
-# What is acknowledged to a camera is gone from the camera, so it has to survive here: saved each second.
+# What is acknowledged to a camera is gone from the camera, so it has to survive here: everything is saved after more than
+# so many changes. That writes the whole queue each time; the gateway's page in the project says what it costs.
 autosave_on_changes true
-autosave_interval 1
+autosave_interval {gateway.save_every}
 # Windows kept while the line is cut: 100 cameras make 144,000 a day. A large number, not 0 (see docs/mqtt.md).
 max_queued_messages 1000000
 

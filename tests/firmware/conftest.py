@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import socket
 import subprocess
 import threading
 import time
@@ -16,7 +14,6 @@ import paho.mqtt.client as paho
 import pytest
 
 from benchmarks.soak.broker import Broker, find_mosquitto
-from benchmarks.soak.proxy import HOST
 from edge.errors import ConfigError
 from firmware_config.fleet.folder import PASSWORD
 
@@ -105,7 +102,7 @@ def start_broker(needs_mosquitto: None, tmp_path: Path) -> Iterator[Callable[...
 class Login:
     """One MQTT 5 connection; `code` is the CONNACK's reason, `publish` returns the PUBACK's."""
 
-    def __init__(self, port: int, username: str, password: str, **options: Any) -> None:
+    def __init__(self, port: int, username: str, password: str, *, ca: Path | None = None, **options: Any) -> None:
         self.code: int | None = None
         self.messages: list[paho.MQTTMessage] = []
         self.ended = False
@@ -122,12 +119,11 @@ class Login:
         client.on_message = lambda _c, _d, message: self.messages.append(message)
         client.on_subscribe = lambda *_: self._ready.set()
         self.client = client
-        client.connect(HOST, port)
+        if ca is not None:
+            client.tls_set(str(ca))
+        client.connect("localhost", port)
         client.loop_start()
-        assert self._ready_or(self._event)
-
-    def _ready_or(self, event: threading.Event) -> bool:
-        return event.wait(10)
+        assert self._event.wait(10)
 
     def _connected(self, code: int) -> None:
         self.code = code
@@ -200,15 +196,3 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Path:
             *("-CA", folder / "ca.pem", "-CAkey", folder / "ca.key", "-out", folder / f"{name}.pem"),
         )
     return folder
-
-
-@pytest.fixture
-def as_root() -> bool:
-    return os.geteuid() == 0
-
-
-@pytest.fixture
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        return int(probe.getsockname()[1])
