@@ -1,6 +1,6 @@
 """Passwords for a broker: made at random, kept in files that only their owner reads, hashed as Mosquitto 2 does.
 
-Nothing here prints or logs. The hash has Mosquitto's own 101 rounds: rounds protect passwords that somebody could guess,
+Nothing here prints or logs. The hash has Mosquitto's own 101 rounds: rounds protect passwords that one could guess,
 these have 256 random bits, and the broker's one thread pays for each round at every connection of a reconnect storm.
 """
 

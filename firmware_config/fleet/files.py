@@ -1,4 +1,4 @@
-"""Writing below the fleet's folder: whole files or none, only where something changes, secrets for their owner alone."""
+"""Writing below the fleet's folder: whole files, only where something changes, secrets for their owner alone."""
 
 from __future__ import annotations
 
