@@ -1,4 +1,4 @@
-"""One device as the broker sees it: a TLS connection, a status in every session, a window at QoS 1 in every interval."""
+"""One device as the broker sees it: a TLS connection, a status in every session, a window at QoS 1 an interval."""
 
 from __future__ import annotations
 
@@ -148,7 +148,7 @@ class SimulatedDevice(asyncio.Protocol):
                 else:
                     self._tally.refused += 1
 
-    def connection_lost(self, exc: Exception | None) -> None:
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 — asyncio's signature
         """The session is over."""
         if self._tally.since_s.pop(self._number, None) is not None:
             self._tally.connected -= 1

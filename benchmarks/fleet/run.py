@@ -109,9 +109,8 @@ class _Course:
     async def _connected(self, begun_s: float) -> float:
         while self._tally.connected < len(self._devices):
             if time.monotonic() - begun_s > _CONNECT_S:
-                raise ConfigError(
-                    f"{self._tally.connected} of {len(self._devices)} devices connected in {_CONNECT_S:.0f} s; try fewer"
-                )
+                count = f"{self._tally.connected} of {len(self._devices)}"
+                raise ConfigError(f"--devices: {count} connected in {_CONNECT_S:.0f} s; try fewer")
             await asyncio.sleep(0.05)
         return time.monotonic() - begun_s
 

@@ -84,4 +84,4 @@ def _tell(out: Path, tally: Tally) -> None:
     if tally.broker_changed:
         typer.echo("the broker's files changed: install them and reload the broker (systemctl reload mosquitto)")
     if tally.revoked:
-        typer.echo("a revoked device keeps a session that is open: restart the broker to end it at once")
+        typer.echo("until that reload a revoked device is still let in; Mosquitto 2.0 then ends its session as well")

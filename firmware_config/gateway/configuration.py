@@ -39,7 +39,7 @@ def write_gateway(gateway: Gateway, password: str) -> str:
     site, etc = gateway.site, gateway.etc
     host = f"[{gateway.central}]" if ":" in gateway.central else gateway.central
     authority = f"bridge_cafile {etc}/central-ca.pem" if gateway.own_authority else "bridge_capath /etc/ssl/certs"
-    return f"""# The broker of {site}, between its cameras and {gateway.central}; from `python -m firmware_config gateway`.
+    return f"""# The broker of {site}, between its cameras and the centre, from `python -m firmware_config gateway`.
 # The main file has to say `persistence true` and where, as Debian's /etc/mosquitto/mosquitto.conf does.
 
 # The cameras' side: TLS, a user for each device, who may write below its own name.
@@ -51,7 +51,7 @@ password_file {etc}/passwords
 acl_file {etc}/acl
 
 # What is acknowledged to a camera is gone from the camera, so it has to survive here: everything is saved after
-# more than so many changes. That writes the whole queue each time; the gateway's page in the project says what it costs.
+# more than so many changes. Each save writes the whole queue; the gateway's page in the project says what it costs.
 autosave_on_changes true
 autosave_interval {gateway.save_every}
 # Windows kept while the line is cut: 100 cameras make 144,000 a day. A large number, not 0 (see docs/mqtt.md).
