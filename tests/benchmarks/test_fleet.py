@@ -44,9 +44,7 @@ def test_the_moment_of_those_who_never_came_is_not_told():
 
 
 def test_every_window_is_acknowledged_and_heard_and_all_come_back(needs_mosquitto, tmp_path):
-    load = run_fleet(
-        30, 2 / 60, tmp_path, window_s=1, saved=True, aligned=True, storm_s=60, say=lambda words: None
-    )
+    load = run_fleet(30, 2 / 60, tmp_path, window_s=1, saved=True, aligned=True, storm_s=60, say=lambda words: None)
     assert load.windows_sent == load.windows_acked == load.windows_heard_distinct == 60
     assert (load.windows_refused, load.windows_unanswered) == (0, 0)
     assert 0 < load.ack_p50_ms <= load.ack_p99_ms <= load.ack_max_ms

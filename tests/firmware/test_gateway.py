@@ -47,6 +47,7 @@ class Chain:
             "autosave_on_changes true",
             "autosave_interval 1",
             "max_queued_messages 1000000",
+            "log_type all",
         )
         return self.central
 
@@ -247,6 +248,22 @@ def test_nothing_comes_down_from_the_centre(running, login, password_of, authori
     publish(publisher, outbox, 5, until)
     until(lambda: sum(m.topic.endswith("/window") for m in ear.messages) >= 5)
     assert not [m.topic for m in ear.messages if m.payload == b"from above"]
+
+
+def test_what_the_centre_refuses_is_gone_which_is_why_its_rights_are_generated(running, listen, until):
+    publisher, outbox = running.device()
+    acl = running.fleet / "broker" / "acl"
+    given = acl.read_text()
+    acl.write_text(given.replace("topic write affect/v1/berlin/+/+\n", ""))
+    running.central.reload()
+    listener = listen(running.central.port)
+    refused = publish(publisher, outbox, 3, until)
+    log = running.central._folder / "mosquitto.log"
+    until(lambda: "Denied PUBLISH" in log.read_text())
+    acl.write_text(given)
+    running.central.reload()
+    until(lambda: set(publish(publisher, outbox, 1, until)) & set(ids(listener)))
+    assert not set(refused) & set(ids(listener))
 
 
 def test_a_centre_with_a_certificate_for_another_name_gets_nothing(
