@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 
@@ -43,6 +44,9 @@ def test_the_moment_of_those_who_never_came_is_not_told():
     assert _nth([0.5, 1.0], 3) is None
 
 
+@pytest.mark.skipif(
+    shutil.which("mosquitto_sub") is None, reason="needs mosquitto_sub: apt-get install mosquitto-clients"
+)
 def test_every_window_is_acknowledged_and_heard_and_all_come_back(needs_mosquitto, tmp_path):
     load = run_fleet(30, 2 / 60, tmp_path, window_s=1, saved=True, aligned=True, storm_s=60, say=lambda words: None)
     assert load.windows_sent == load.windows_acked == load.windows_heard_distinct == 60

@@ -307,3 +307,29 @@ def test_who_was_never_there_cannot_be_revoked(enrol, firmware_config, tmp_path)
     code, _, err = firmware_config("enrol", "--out", tmp_path / "fleet", "--revoke", "berlin/attic")
     assert code == 2
     assert "there is no such device" in err
+
+
+def test_a_password_that_others_can_read_is_not_used_again(enrol, tmp_path):
+    enrol(TWO)
+    path = tmp_path / "fleet" / "devices" / "berlin" / "door" / "mqtt-password"
+    path.chmod(0o644)
+    code, _, err = enrol(TWO)
+    assert code == 2
+    assert "others on this machine may read it" in err
+
+
+def test_a_password_that_is_gone_is_told_and_not_made_up_for_a_device_that_is_out_there(
+    enrol, firmware_config, tmp_path
+):
+    enrol(TWO)
+    (tmp_path / "fleet" / "devices" / "berlin" / "door" / "mqtt-password").unlink()
+    code, _, err = firmware_config("enrol", "--out", tmp_path / "fleet", "--reader", "analyst")
+    assert code == 2
+    assert "berlin/door/mqtt-password: is gone" in err
+
+
+@pytest.mark.parametrize("verb", ["enrol", "gateway"])
+def test_help_ends_with_an_example(firmware_config, verb):
+    code, out, _ = firmware_config(verb, "--help")
+    assert code == 0
+    assert "Example: python -m firmware_config" in out

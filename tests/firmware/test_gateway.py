@@ -176,6 +176,7 @@ def test_a_window_reaches_the_centre_through_the_store_and_status_stays_retained
     until(lambda: any(b'"offline"' in m.payload for m in late.messages))
 
 
+@pytest.mark.slow
 def test_a_cut_line_loses_nothing_and_repeats_are_identical(running, listen, until):
     publisher, outbox = running.device()
     hall, hall_outbox = running.device("hall")
@@ -198,6 +199,7 @@ def test_a_cut_line_loses_nothing_and_repeats_are_identical(running, listen, unt
     assert {len(different) for different in contents.values()} == {1}
 
 
+@pytest.mark.slow
 def test_a_killed_store_loses_at_most_the_last_window_it_acknowledged(running, listen, until):
     publisher, outbox = running.device()
     listener = listen(running.central.port)
@@ -212,6 +214,7 @@ def test_a_killed_store_loses_at_most_the_last_window_it_acknowledged(running, l
     assert set(ids(listener)) <= set(sent)
 
 
+@pytest.mark.slow
 def test_a_killed_centre_loses_nothing_that_the_store_still_holds(running, listen, until):
     publisher, outbox = running.device()
     first = listen(running.central.port)
