@@ -124,6 +124,16 @@ class SimulatedDevice(asyncio.Protocol):
             self._transport.close()
         self._ended.set()
 
+    @property
+    def open(self) -> bool:
+        """Whether there is a connection, in whatever state."""
+        return self._transport is not None
+
+    def abort(self) -> None:
+        """Cuts the connection, if there is one."""
+        if self._transport is not None:
+            self._transport.abort()
+
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """The handshake is over: says hello."""
         self._transport = transport  # type: ignore[assignment]

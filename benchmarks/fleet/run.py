@@ -24,6 +24,7 @@ _HANDSHAKES = 100
 _SPARE_DESCRIPTORS = 200
 _ANSWER_S = 30.0  # for acknowledgements that are still under way at the end
 _CONNECT_S = 300.0
+_LEAVE_S = 5.0
 _Say = Callable[[str], None]
 
 
@@ -98,6 +99,7 @@ class _Course:
             for life in lives:
                 life.cancel()
             await asyncio.gather(pings, *lives, return_exceptions=True)
+            await self._leave()
         memory = {
             "connect_s": round(connect_s, 1),
             "broker_rss_mb_empty": round(empty_mb, 1),
@@ -113,6 +115,15 @@ class _Course:
                 raise ConfigError(f"--devices: {count} connected in {_CONNECT_S:.0f} s; try fewer")
             await asyncio.sleep(0.05)
         return time.monotonic() - begun_s
+
+    async def _leave(self) -> None:
+        """Waits until every connection is closed; those that do not end are cut."""
+        end_s = time.monotonic() + _LEAVE_S
+        while any(device.open for device in self._devices) and time.monotonic() < end_s:
+            await asyncio.sleep(0.05)
+        for device in self._devices:
+            device.abort()
+        await asyncio.sleep(0.05)  # the loop closes their sockets in its next turn
 
     async def _keep_alive(self) -> None:
         """Everybody within half a keep-alive, spread."""

@@ -7,6 +7,7 @@ import shutil
 import socket
 import ssl
 import subprocess
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,10 @@ from benchmarks.soak.broker import ADVISED, Broker
 from benchmarks.soak.proxy import HOST
 from edge.errors import ConfigError
 
+_WINDOWS = "affect/v1/+/+/window"
+_START_S = 20.0
+# The log tells when the subscriber has subscribed: no window may come before.
+_LOGGED = tuple(f"log_type {kind}" for kind in ("error", "warning", "notice", "information", "subscribe"))
 _UNSAVED = ("allow_anonymous true", "persistence false", "max_queued_messages 1000000")
 
 
@@ -65,21 +70,36 @@ def set_stage(folder: Path, *, saved: bool) -> Iterator[Stage]:
         probe.bind((HOST, 0))
         plain = int(probe.getsockname()[1])
     secured = [f"certfile {folder}/ca.pem", f"keyfile {folder}/ca.key"]
-    rules = [*(ADVISED if saved else _UNSAVED), f"listener {{port}} {HOST}", *secured, f"listener {plain} {HOST}"]
+    rules = [
+        *(ADVISED if saved else _UNSAVED),
+        *_LOGGED,
+        f"listener {plain} {HOST}",  # first: Mosquitto opens them in turn, and `start` waits for the devices' own
+        f"listener {{port}} {HOST}",
+        *secured,
+    ]
     broker = Broker(folder / "broker", rules)
     heard = folder / "heard"
     command = [listener, "-h", HOST, "-p", str(plain), "-V", "5", "-i", "reader", "-c", "-x", "3600", "-q", "1"]
     try:
         broker.start()
         with heard.open("wb") as file, (folder / "reader.log").open("wb") as log:
-            reader = subprocess.Popen([*command, "-t", "affect/v1/+/+/window"], stdout=file, stderr=log)
+            reader = subprocess.Popen([*command, "-t", _WINDOWS], stdout=file, stderr=log)
         try:
+            _wait_for(folder / "broker" / "mosquitto.log", _WINDOWS)
             yield Stage(broker=broker, tls=_context(folder / "ca.pem"), heard=heard)
         finally:
             reader.terminate()
             reader.wait(10)
     finally:
         broker.stop()
+
+
+def _wait_for(log: Path, words: str) -> None:
+    end_s = time.monotonic() + _START_S
+    while words not in log.read_text(encoding="utf-8", errors="replace"):
+        if time.monotonic() > end_s:
+            raise ConfigError("the subscriber does not reach the broker on this machine; is mosquitto_sub right?")
+        time.sleep(0.02)
 
 
 def _context(authority: Path) -> ssl.SSLContext:
