@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.egress.command import egress
+from benchmarks.fleet.command import fleet
 from convert.command_line import run_verbs
 
 app = typer.Typer(
@@ -70,6 +71,7 @@ def soak(
 
 
 app.command()(egress)
+app.command()(fleet)
 
 
 def main() -> None:

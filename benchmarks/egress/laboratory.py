@@ -191,7 +191,7 @@ def record(
 def _broker(folder: Path) -> Iterator[int]:
     """Mosquitto with TLS 1.3 on a free port of the loopback; yields the port."""
     program = find_mosquitto()
-    _write_certificate(folder)
+    write_certificate(folder)
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = int(probe.getsockname()[1])
@@ -252,7 +252,7 @@ def _subscriber(port: int, folder: Path) -> Iterator[list[tuple[str, bytes]]]:
         client.on_connect = client.on_subscribe = client.on_message = None
 
 
-def _write_certificate(folder: Path) -> None:
+def write_certificate(folder: Path) -> None:
     """A throw-away certificate that signs itself, for the loopback."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, HOST)])

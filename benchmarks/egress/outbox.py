@@ -7,10 +7,13 @@ import sqlite3
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from benchmarks.egress.ledger import Ledger, describe
 from benchmarks.egress.pages import Cell, Database, PageError
 from benchmarks.egress.payloads import PayloadReader
 from edge.publish.database import Row, memory_database
+from edge.publish.reach import MOST_SPANS
 
 _EPOCH = re.compile("[0-9a-f]{8}")
 _BOOT = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
@@ -99,7 +102,19 @@ class OutboxReader:
                 good = isinstance(value, str) and _EPOCH.fullmatch(value) is not None
             elif column == "boot" and value is not None:
                 good = isinstance(value, str) and _BOOT.fullmatch(value) is not None
+            elif column == "reach":
+                good = _is_reach(value)
             elif column in ("begun", "ended") and value is not None:
                 good = isinstance(value, int) and abs(value) <= _LONGEST_NS
             if not good:
                 self._ledger.find(sink, f"column {column} holds what the program does not put there")
+
+
+def _is_reach(value: Any) -> bool:
+    """Whether this is some spans of UTC nanoseconds, written as the program writes them."""
+    try:
+        spans = msgspec.json.decode(value, type=tuple[tuple[int, int], ...])
+    except (msgspec.MsgspecError, TypeError):
+        return False
+    whole_ms = all(time % 1_000_000 == 0 and 0 <= time <= _LONGEST_NS for span in spans for time in span)
+    return len(spans) <= MOST_SPANS and whole_ms and msgspec.json.encode(spans) == value

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -56,9 +58,11 @@ class Broker:
 
     Args:
         folder: of its configuration, its database and its log.
+        rules: lines of its configuration, in place of what is advised; a `{port}` in them is its port. Without a
+            `listener` among them they follow one on that port.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, rules: Sequence[str] = ADVISED) -> None:
         folder.mkdir(parents=True)
         self._folder = folder
         with socket.socket() as probe:
@@ -66,7 +70,9 @@ class Broker:
             self.port = int(probe.getsockname()[1])
         self.killed_s: list[float] = []
         self._process: subprocess.Popen[bytes] | None = None
-        rules = [f"listener {self.port} {HOST}", f"persistence_location {folder}/", *ADVISED]
+        rules = [f"persistence_location {folder}/", *(rule.replace("{port}", str(self.port)) for rule in rules)]
+        if not any(rule.startswith("listener ") for rule in rules):
+            rules.insert(0, f"listener {self.port} {HOST}")
         if os.geteuid() == 0:
             rules.append("user root")
         (folder / "mosquitto.conf").write_text("\n".join(rules) + "\n")
@@ -101,6 +107,16 @@ class Broker:
                 self._process.kill()
                 self._process.wait()
             self._process = None
+
+    @property
+    def pid(self) -> int:
+        """Of the running process; 0 when none runs."""
+        return self._process.pid if self._process is not None else 0
+
+    def reload(self) -> None:
+        """SIGHUP: users and rights are read again."""
+        if self._process is not None:
+            self._process.send_signal(signal.SIGHUP)
 
     def kill(self) -> None:
         """SIGKILL."""

@@ -42,7 +42,7 @@ from edge.types import HealthReport, Message, WindowAggregate
 
 log = logging.getLogger(__name__)
 
-_FIRST_DELAY_S = 0.5
+FIRST_DELAY_S = 0.5
 _IDLE_S = 1.0
 _WINDOW_BYTES = 1024  # of a window with its topic and tags of ordinary length
 _HEALTH_BYTES = 2048  # and of a health report
@@ -87,7 +87,7 @@ class MqttPublisher:
         self._live = TokenBucket(config.bytes_per_minute, config.bytes_per_minute)
         self._backlog = TokenBucket(backlog_per_minute, max(1.0, backlog_per_minute / _BURSTS))
         self._wait_s = _IDLE_S
-        self._backoff = Backoff(_FIRST_DELAY_S, config.backoff_max_s)
+        self._backoff = Backoff(FIRST_DELAY_S, config.backoff_max_s)
         self._lived_s = 0.0  # how long the last session was of use
         self._credentials = load_credentials(config)
         self._offline = offline_message(origin)

@@ -17,7 +17,7 @@ from edge.publish.payload import WindowPayload
 
 _SLACK_NS = NS  # below, a clock moves by a time daemon's slow correction
 _JOINED_NS = 600 * NS  # spans with a shorter gap are one
-_SPANS = 8  # so many are remembered: a clock that was years ahead for a while claims that while, not the years
+MOST_SPANS = 8  # so many are remembered: a clock that was years ahead for a while claims that while, not the years
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +53,7 @@ class Reach:
                 from_ns, until_ns = min(from_ns, begin_ns), max(until_ns, end_ns)
             else:
                 others.append((begin_ns, end_ns))
-        return Reach(spans=(*others[1 - _SPANS :], (from_ns, until_ns)), partial=window.partial)
+        return Reach(spans=(*others[1 - MOST_SPANS :], (from_ns, until_ns)), partial=window.partial)
 
 
 def read_reach(database: sqlite3.Connection) -> Reach:

@@ -1,0 +1,1 @@
+"""A fleet against one broker: thousands of connections that say what real devices say, and nothing behind them."""

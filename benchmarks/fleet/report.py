@@ -1,0 +1,65 @@
+"""What a fleet's load showed: the record for `benchmarks/reference/`."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import msgspec
+
+
+class FleetLoad(msgspec.Struct, frozen=True, kw_only=True):
+    """The record of one load; simulated devices and broker shared one machine, which bounds every number here.
+
+    Attributes:
+        format: version of this record.
+        devices: connections over TLS, MQTT 5.
+        saved: whether the broker wrote what it owed as `docs/mqtt.md` advises, or kept it in memory.
+        aligned: all devices close their windows at the same moment, as the product does; else spread over the interval.
+        connect_s: until all were in a session at first, 100 handshakes at a time.
+        broker_rss_mb_empty, broker_rss_mb_connected: resident memory before, and with all connected.
+        broker_kb_per_connection: of the difference; the same number is MB for 1,000 connections.
+        windows_sent, …_acked, …_refused, …_unanswered: at QoS 1, by the devices.
+        windows_heard, windows_heard_distinct: by a subscriber with QoS 1 behind the broker.
+        messages_per_s: windows and health reports written, over the measured time.
+        bytes_per_device_and_interval: above TLS, packets of windows and health.
+        ack_p50_ms, ack_p99_ms, ack_max_ms: from writing a window to its acknowledgement.
+        broker_cpu_share: of one core, broker's own, over the measured time.
+        storm_p50_s, storm_p99_s, storm_all_s: after the broker was stopped and started, until so many devices were
+            back, from when it listened again; null where they were not back within `storm_limit_s`.
+        storm_back: devices that were back at the end.
+        storm_failed_connects: tries in vain meanwhile.
+        load: the machine's load averages at the beginning and at the end.
+    """
+
+    format: Literal[1] = 1
+    devices: int
+    minutes: float
+    window_s: int
+    saved: bool
+    aligned: bool
+    connect_s: float
+    broker_rss_mb_empty: float
+    broker_rss_mb_connected: float
+    broker_kb_per_connection: float
+    windows_sent: int
+    windows_acked: int
+    windows_refused: int
+    windows_unanswered: int
+    windows_heard: int
+    windows_heard_distinct: int
+    messages_per_s: float
+    bytes_per_device_and_interval: float
+    ack_p50_ms: float
+    ack_p99_ms: float
+    ack_max_ms: float
+    broker_cpu_share: float
+    storm_limit_s: float
+    storm_p50_s: float | None
+    storm_p99_s: float | None
+    storm_all_s: float | None
+    storm_back: int
+    storm_failed_connects: int
+    load: tuple[float, float]
+    commit: str
+    host: dict[str, Any]
+    versions: dict[str, str]

@@ -1,0 +1,34 @@
+"""`python -m firmware_config`: from a checkout to a board, and to many of them."""
+
+from __future__ import annotations
+
+import typer
+
+from convert.command_line import run_verbs
+from firmware_config.fleet.command import enrol
+from firmware_config.gateway.command import gateway
+
+app = typer.Typer(
+    help="From a checkout to a board, and to many of them.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+
+@app.callback()
+def root() -> None:
+    """From a checkout to a board, and to many of them."""
+
+
+app.command()(enrol)
+app.command()(gateway)
+
+
+def main() -> None:
+    """Runs the verb; see `run_verbs`."""
+    run_verbs(app, "firmware_config")
+
+
+if __name__ == "__main__":
+    main()
