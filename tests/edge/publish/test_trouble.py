@@ -349,7 +349,7 @@ def delays(monkeypatch: pytest.MonkeyPatch) -> list[float]:
             return waited[-1]
 
     monkeypatch.setattr(mqtt, "Backoff", Noted)
-    monkeypatch.setattr(mqtt, "_FIRST_DELAY_S", 0.05)
+    monkeypatch.setattr(mqtt, "FIRST_DELAY_S", 0.05)
     monkeypatch.setattr(session_module, "CONNECT_TIMEOUT_S", 0.4)
     return waited
 
