@@ -23,18 +23,18 @@ def floor(
 
     Example: python -m benchmarks floor --device-name rpi5 --out benchmarks/reference/rpi5
     """
-    from rich.console import Console
     from rich.table import Table
 
     from benchmarks.floor.measure import measure_floor
     from benchmarks.record import write_record
+    from benchmarks.screen import open_screen
     from edge.bundle import default_bundle, load_bundle
 
     with Progress("floor", rounds, every=10) as progress:
         found = measure_floor(
             load_bundle(bundle or default_bundle()), device_name, rounds=rounds, calls=10, advance=progress.advance
         )
-    console = Console(highlight=False)
+    console = open_screen()
     for kind, rate in found.gmac_s.items():
         if rate is not None:
             console.print(f"{kind} product: {rate.value:.1f} [{rate.low:.1f}, {rate.high:.1f}] GMAC/s, one thread")

@@ -15,6 +15,10 @@ class LoadAverage(msgspec.Struct, frozen=True, kw_only=True):
     start: float
     end: float
 
+    def busy(self, threads: int) -> bool:
+        """Whether more worked than a measurement on so many threads."""
+        return max(self.start, self.end) > threads + _OTHERS
+
 
 def read_load() -> float | None:
     """The load average now; None where the system does not tell."""
@@ -32,7 +36,7 @@ def measure_since(start: float | None) -> LoadAverage | None:
 
 def note_load(load: LoadAverage | None, *, threads: int) -> list[str]:
     """What a reader of the figures has to know of the machine's other work, in words; nothing if it had none."""
-    if load is None or max(load.start, load.end) <= threads + _OTHERS:
+    if load is None or not load.busy(threads):
         return []
     return [
         f"others worked on the machine: load average {load.start:g} at the start, {load.end:g} at the end; "
