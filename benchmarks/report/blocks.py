@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import html
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -15,12 +16,16 @@ h1 { font-size: 1.9rem; } h2 { margin-top: 3rem; border-bottom: 1px solid #d5dae
 th, td { padding: .3rem .6rem; border-bottom: 1px solid #e3e7ec; text-align: right; white-space: nowrap;
   vertical-align: top; font-variant-numeric: tabular-nums; }
 th { background: #f4f6f8; vertical-align: bottom; } th:first-child, td:first-child { text-align: left; }
-td.words { text-align: left; white-space: normal; min-width: 9rem; }
+th.words, td.words { text-align: left; white-space: normal; min-width: 11rem; }
+code { background: #f4f6f8; padding: 0 .2rem; }
 img { max-width: 100%; height: auto; } .warning { border-left: 4px solid #c2571a; padding: .1rem 1rem;
   background: #fdf4ee; }
 """
 # Nothing may be loaded: should a request ever slip in, the reader's browser refuses it.
 _POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
+
+
+_CODE, _AS_CODE = re.compile("`([^`]+)`"), r"<code>\1</code>"
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,12 +103,12 @@ def _html(block: Block, pictures: Mapping[str, bytes]) -> str:
         return f"<h{block.level}>{html.escape(block.text)}</h{block.level}>"
     if isinstance(block, Words):
         kind = ' class="warning"' if block.warning else ""
-        return f"<p{kind}>{html.escape(block.text)}</p>"
+        return f"<p{kind}>{_CODE.sub(_AS_CODE, html.escape(block.text))}</p>"
     if isinstance(block, Picture):
         data = base64.b64encode(pictures[block.name]).decode()
         return f'<p><img alt="{html.escape(block.shows)}" src="data:image/png;base64,{data}"></p>'
-    head = "".join(f"<th>{html.escape(title)}</th>" for title in block.head)
     kinds = [' class="words"' if n in block.words else "" for n in range(len(block.head))]
+    head = "".join(f"<th{kind}>{html.escape(title)}</th>" for kind, title in zip(kinds, block.head, strict=True))
     rows = "\n".join(
         "<tr>" + "".join(f"<td{kind}>{html.escape(cell)}</td>" for kind, cell in zip(kinds, row, strict=True)) + "</tr>"
         for row in block.rows

@@ -121,7 +121,7 @@ def draw_front(found: Peers) -> bytes:
         axes.plot([], [], "-", color=_GREY, linewidth=0.8, label="time only, random weights or no scores")
         axes.margins(x=0.25)
         axes.set(xlabel="processor time a face, ms, one thread", ylabel="CCC with the raters, 95 % interval")
-        axes.legend(frameon=False, loc="upper center", fontsize=8)
+        axes.legend(frameon=False, loc="center", bbox_to_anchor=(0.45, 0.62), fontsize=8)
     return canvas.png
 
 
