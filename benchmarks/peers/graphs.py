@@ -6,7 +6,7 @@ import hashlib
 import subprocess
 import sys
 import tempfile
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import NamedTuple
 
@@ -34,11 +34,14 @@ def make_graphs(name: str, size: int, *, cache: Path | None = None) -> Graphs:
         cache: where graphs are kept; None for the user's cache folder. Another version of what makes them makes anew.
 
     Raises:
-        TrainingError: the converter failed.
+        TrainingError: the converter failed, or its packages are not installed.
     """
     here = Path(__file__).parent
     made_by = [(here / source).read_bytes() for source in _SOURCES]
-    made_by += [f"{package} {version(package)}".encode() for package in _MADE_WITH]
+    try:
+        made_by += [f"{package} {version(package)}".encode() for package in _MADE_WITH]
+    except PackageNotFoundError as error:
+        raise TrainingError(f"{error.name} is not installed here; install the `convert` dependency group") from error
     key = hashlib.sha256(b"\0".join(made_by)).hexdigest()[:12]
     folder = (cache or asset_folders()[0] / "peers") / f"{name}-{size}-{key}"
     files = folder / "float32.onnx", folder / "int8.tflite"

@@ -1,4 +1,7 @@
-"""How cost grows with the faces in view: the straight line, and whether the largest load lies above it."""
+"""How cost grows with the faces in view: the straight line, and whether the largest load lies above it.
+
+Cost is the processor's time a frame: a wait for other programs does not lengthen it, and all threads are in it.
+"""
 
 from __future__ import annotations
 
@@ -14,13 +17,13 @@ _TOLERANCE = 1.05  # a load this little above the line is noise
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Growth:
-    """A least-squares line through the mean times of all loads but the one with the most faces.
+    """A least-squares line through the processor times of all loads but the one with the most faces.
 
     Attributes:
         base_ms, face_ms: of the line: with nobody in view, and one face more.
         most: faces of the largest load.
         expected_ms, measured_ms: of it, by the line and as measured.
-        steps: faces before, faces after, milliseconds that one face more cost in between.
+        steps: faces before, faces after, milliseconds a frame that one face more cost in between.
     """
 
     base_ms: float
@@ -36,13 +39,18 @@ class Growth:
         return self.measured_ms <= _TOLERANCE * self.expected_ms
 
 
+def processor_ms(load: Load) -> float:
+    """Processor time a frame, milliseconds; capture is in it."""
+    return 1000 * load.cpu_core / load.fps
+
+
 def measure_growth(loads: Sequence[Load]) -> Growth | None:
     """The line; None of fewer than three loads with different numbers of faces.
 
     Args:
         loads: at one pace, by number of faces.
     """
-    points = [(load.faces, load.frame_ms.mean) for load in loads if load.frame_ms.mean is not None]
+    points = [(load.faces, processor_ms(load)) for load in loads if load.fps > 0]
     if len(points) < 3 or len({faces for faces, _ in points}) < len(points):
         return None
     faces, times = np.array(points).T

@@ -173,7 +173,7 @@ def _tell_growth(growth: Growth) -> str:
     steps = "; ".join(f"from {one:.4g} to {other:.4g}: {cost:.2f} ms" for one, other, cost in growth.steps)
     verdict = "the cost grows no faster than linearly" if growth.linear else "the cost grows FASTER than linearly here"
     return (
-        f"The straight line through the means of all loads but the last is {growth.base_ms:.2f} ms + "
+        f"Processor time a frame: the straight line through all loads but the last is {growth.base_ms:.2f} ms + "
         f"{growth.face_ms:.2f} ms a face. At {growth.most:.4g} faces it expects {growth.expected_ms:.2f} ms; "
         f"{growth.measured_ms:.2f} ms were measured: {verdict}. One face more costs, {steps}."
     )

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from benchmarks.peers.result import Peer, Peers
-from benchmarks.report.growth import Growth
+from benchmarks.report.growth import Growth, processor_ms
 from edge.bench.measure import STAGES, Load
 from edge.bench.result import Minute
 
@@ -30,24 +30,24 @@ class Canvas:
 
 
 def draw_growth(loads: Sequence[Load], growth: Growth | None) -> bytes:
-    """Time a frame by the number of faces: mean, median with interval, p99, and the straight line."""
+    """Time a frame by the number of faces: the processor's with its straight line, and the clock's median and p99."""
     faces = [load.faces for load in loads]
     with _canvas({"loads": [_shown(load) for load in loads], "line": str(growth)}) as canvas:
         axes = canvas.axes
         if growth is not None:
             ends = [0.0, growth.most]
             line = [growth.base_ms + growth.face_ms * end for end in ends]
-            axes.plot(ends, line, "--", color=_GREY, label="line through the means but the last")
-        axes.plot(faces, [load.frame_ms.mean for load in loads], "o-", color=_KIT, label="mean")
+            axes.plot(ends, line, "--", color=_GREY, label="line through all processor times but the last")
+        axes.plot(faces, [processor_ms(load) for load in loads], "o-", color=_KIT, label="processor time, mean")
         medians = [(load.faces, load.frame_ms.p50) for load in loads if load.frame_ms.p50 is not None]
         axes.errorbar(
             [x for x, _ in medians],
             [p.value for _, p in medians],
             yerr=[[max(p.value - p.low, 0) for _, p in medians], [max(p.high - p.value, 0) for _, p in medians]],
-            fmt="s", ms=4, color=_INK, capsize=3, label="median, 95 % interval",
+            fmt="s", ms=4, color=_INK, capsize=3, label="latency, median and 95 % interval",
         )  # fmt: skip
         tails = [(load.faces, load.frame_ms.p99.value) for load in loads if load.frame_ms.p99 is not None]
-        axes.plot([x for x, _ in tails], [y for _, y in tails], "^", color=_OTHER, ms=5, label="p99")
+        axes.plot([x for x, _ in tails], [y for _, y in tails], "^", color=_OTHER, ms=5, label="latency, p99")
         axes.set(xlabel="faces in view", ylabel="ms a frame", xlim=(0, None), ylim=(0, None), xticks=faces)
         axes.legend(frameon=False)
     return canvas.png
@@ -162,7 +162,7 @@ def _canvas(shown: Any) -> Iterator[Canvas]:
 
 def _shown(load: Load) -> Any:
     quantiles = [getattr(load.frame_ms, name) for name in ("p50", "p99")]
-    return [load.faces, load.frame_ms.mean, [str(figure) for figure in quantiles]]
+    return [load.faces, processor_ms(load), [str(figure) for figure in quantiles]]
 
 
 def _placed(peer: Peer) -> Any:

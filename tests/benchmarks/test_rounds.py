@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -12,13 +13,13 @@ from benchmarks.floor.bare import BareEngine
 from benchmarks.floor.matrix import build_product
 from benchmarks.floor.measure import measure_floor
 from benchmarks.floor.result import Floor
+from benchmarks.peers import graphs
 from benchmarks.peers.contender import Contender
-from benchmarks.peers.graphs import make_graphs
 from benchmarks.peers.measure import measure_peers
 from benchmarks.peers.result import Peers
 from benchmarks.record import median_figure, read_record, write_record
 from benchmarks.rounds import Rounds, compare_rounds, time_rounds
-from convert.errors import DataError
+from convert.errors import DataError, TrainingError
 from convert.models.cost import count_macs
 from edge.bundle import default_bundle, load_bundle
 from edge.engines.litert import LiteRtEngine
@@ -112,13 +113,48 @@ def test_peer_is_compared_with_the_kit_of_its_job_and_with_its_equal() -> None:
     assert (found["other"].equal, found["other"].to_equal) == (None, None)
 
 
+needs_converter = pytest.mark.skipif(find_spec("tf2onnx") is None, reason="needs the `convert` dependency group")
+
+
+@needs_converter
+def test_graphs_are_kept_until_what_makes_them_changes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[str] = []
+
+    def convert(name: str, size: int, folder: Path) -> None:
+        made.append(f"{name} {size}")
+        (folder / "float32.onnx").write_bytes(b"onnx")
+        (folder / "int8.tflite").write_bytes(b"tflite")
+
+    monkeypatch.setattr(graphs, "_convert", convert)
+    first = graphs.make_graphs("mobilefacenet", 32, cache=tmp_path)
+    assert first == graphs.make_graphs("mobilefacenet", 32, cache=tmp_path) == (b"onnx", b"tflite")
+    monkeypatch.setattr(graphs, "_SOURCES", ("mobilefacenet.py",))
+    graphs.make_graphs("mobilefacenet", 32, cache=tmp_path)
+    assert made == ["mobilefacenet 32"] * 2
+
+
+def test_converter_that_is_not_installed_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(graphs, "_MADE_WITH", ("no-such-package",))
+    with pytest.raises(TrainingError, match="no-such-package is not installed here"):
+        graphs.make_graphs("mobilefacenet", 32, cache=tmp_path)
+
+
+@needs_converter
+def test_converter_that_fails_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(graphs.sys, "executable", "false")
+    with pytest.raises(TrainingError, match="mobilefacenet: the converter ended with 1"):
+        graphs.make_graphs("mobilefacenet", 32, cache=tmp_path)
+
+
 @pytest.mark.slow
-def test_small_mobilefacenet_becomes_both_graphs_and_is_kept(tmp_path: Path) -> None:
-    pytest.importorskip("tf2onnx")
-    graphs = make_graphs("mobilefacenet", 32, cache=tmp_path)
-    int8, float32 = LiteRtEngine(graphs.int8, name="int8"), OnnxEngine(graphs.float32, name="float32")
+@needs_converter
+def test_mobilefacenet_is_the_paper_s_and_becomes_both_graphs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from benchmarks.peers import converter, mobilefacenet
+
+    assert 0.97e6 < mobilefacenet.build_mobilefacenet().count_params() < 1.03e6  # 0.99 million in the paper
+    monkeypatch.setattr(mobilefacenet, "_BOTTLENECKS", mobilefacenet._BOTTLENECKS[:1])
+    converter.main("mobilefacenet", 32, tmp_path)
+    int8 = LiteRtEngine((tmp_path / "int8.tflite").read_bytes(), name="int8")
+    float32 = OnnxEngine((tmp_path / "float32.onnx").read_bytes(), name="float32")
     assert int8.inputs["image"].shape == float32.inputs["image"].shape == (1, 32, 32, 3)
     assert (int8.inputs["image"].zero_point, int8.inputs["image"].scale) == (-1, pytest.approx(1 / 127.5))
-    (kept,) = tmp_path.iterdir()
-    (kept / "int8.tflite").write_bytes(b"kept")
-    assert make_graphs("mobilefacenet", 32, cache=tmp_path).int8 == b"kept"
