@@ -17,6 +17,7 @@ th, td { padding: .3rem .6rem; border-bottom: 1px solid #e3e7ec; text-align: rig
   vertical-align: top; font-variant-numeric: tabular-nums; }
 th { background: #f4f6f8; vertical-align: bottom; } th:first-child, td:first-child { text-align: left; }
 th.words, td.words { text-align: left; white-space: normal; min-width: 11rem; }
+td.words:last-child { min-width: 22rem; }
 code { background: #f4f6f8; padding: 0 .2rem; }
 img { max-width: 100%; height: auto; } .warning { border-left: 4px solid #c2571a; padding: .1rem 1rem;
   background: #fdf4ee; }

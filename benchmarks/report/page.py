@@ -103,7 +103,7 @@ def _add_result(page: Page, device: str, result: Result) -> None:
         )
     blocks += [Heading(3, f"Cold start and memory: bundle {name}"), tables.start_up(result)]
     blocks += [Heading(3, f"Minutes of work: bundle {name}"), tables.sustained(result)]
-    if result.sustained:
+    if len(result.sustained) > 1:
         shown = plots.draw_minutes(result.sustained)
         _add_picture(page, f"{device}-{name}-minutes.png", shown, f"{device}: time a frame, minute by minute")
 

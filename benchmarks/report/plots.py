@@ -48,7 +48,8 @@ def draw_growth(loads: Sequence[Load], growth: Growth | None) -> bytes:
         )  # fmt: skip
         tails = [(load.faces, load.frame_ms.p99.value) for load in loads if load.frame_ms.p99 is not None]
         axes.plot([x for x, _ in tails], [y for _, y in tails], "^", color=_OTHER, ms=5, label="latency, p99")
-        axes.set(xlabel="faces in view", ylabel="ms a frame", xlim=(0, None), ylim=(0, None), xticks=faces)
+        axes.set(xlabel="faces in view", ylabel="ms a frame", xlim=(0, None), ylim=(0, None))
+        axes.set_xticks(faces, [f"{count:.4g}" for count in faces])
         axes.legend(frameon=False)
     return canvas.png
 
