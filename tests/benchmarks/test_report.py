@@ -71,13 +71,21 @@ def test_page_says_what_figures_do_not_mean_and_names_boards_without_a_result(re
         assert row.count("|  ") >= 7
 
 
+def typed_figures(code: str) -> list[str]:
+    """Texts that hold a decimal; formats such as {x:.2f} are none, and docstrings are not shown."""
+    texts = re.findall(r'"([^"\n]*)"', re.sub(r'""".*?"""', "", code, flags=re.DOTALL))
+    return [text for text in texts if FIGURE.search(re.sub(r"\{[^}]*\}", "", text))]
+
+
 def test_no_figure_is_typed_into_the_code(repo: Path) -> None:
-    # A decimal within a text that is shown; formats such as {x:.2f} are none.
     for path in (repo / "benchmarks" / "report").glob("*.py"):
-        if path.name in ("plots.py", "blocks.py"):  # widths, sizes and colours
-            continue
-        texts = re.findall(r'"([^"\n]*)"', re.sub(r'""".*?"""', "", path.read_text(), flags=re.DOTALL))
-        assert not [text for text in texts if FIGURE.search(re.sub(r"\{[^}]*\}", "", text))], path.name
+        if path.name not in ("plots.py", "blocks.py"):  # widths, sizes and colours
+            assert not typed_figures(path.read_text()), path.name
+
+
+def test_a_typed_figure_is_noticed() -> None:
+    assert typed_figures('x = f"takes 3.2 ms, {y:.2f} at most"') == ["takes 3.2 ms, {y:.2f} at most"]
+    assert typed_figures('"""Takes 3.2 ms."""\nx = f"{y:.2f} ms"') == []
 
 
 def test_changed_figure_changes_page_and_picture(rendered: Path, tmp_path: Path) -> None:
