@@ -44,11 +44,16 @@ def export_onnx(
     Raises:
         TrainingError: the converter failed, or the packages that it needs are not installed.
     """
+    plain, step = export_float32(backbone, head, recipe, blendshapes=blendshapes)
+    return OnnxGraphs(plain, _halve(plain), _quantize(plain, images), step)
+
+
+def export_float32(backbone: list[Any], head: list[Any], recipe: Recipe, *, blendshapes: int) -> tuple[bytes, bytes]:
+    """The backbone's graph and the head's, both float32; arguments and errors as of `export_onnx`."""
     extra = {f"head{n}": weight for n, weight in enumerate(head)} | {"blendshapes": blendshapes}
     names = ("backbone.onnx", "head.onnx")
     found = convert("onnx", names, backbone, recipe, find_quantization(DEFAULT), extra)
-    plain = found["backbone.onnx"]
-    return OnnxGraphs(plain, _halve(plain), _quantize(plain, images), found["head.onnx"])
+    return found["backbone.onnx"], found["head.onnx"]
 
 
 def _halve(graph: bytes) -> bytes:

@@ -104,8 +104,14 @@ class FaceLandmarker:
 
     def describe_square(self, pixels: UInt8Array, rough: Square) -> FaceShape:
         """Describes the face in an upright square around it, about 1.4 times as large as the device's crop."""
-        mesh = self._run(pixels, rough)
-        square = _mesh_square(mesh, rough)
+        return self.describe_tracked(pixels, self.locate(pixels, rough))
+
+    def locate(self, pixels: UInt8Array, rough: Square) -> Square:
+        """The square that holds the face upright with MediaPipe's margin."""
+        return _mesh_square(self._run(pixels, rough), rough)
+
+    def describe_tracked(self, pixels: UInt8Array, square: Square) -> FaceShape:
+        """Describes the face in the square that the frame before gave: each graph runs once, as MediaPipe tracks."""
         mesh = self._run(pixels, square)
         points = mesh[_BLENDSHAPE_POINTS, :2]
         scores = self._blendshapes.invoke({self._points: points[None].astype(np.float32)})[self._scores]

@@ -126,6 +126,10 @@ class Regressor:
     def __init__(self, trees: Any) -> None:
         self._trees = trees
 
+    def use_one_thread(self) -> None:
+        """Predicts on one thread from now on; for a face at a time that is faster than sharing the trees out."""
+        self._trees.set_params(n_jobs=1)
+
     def predict(self, shapes: Sequence[FaceShape]) -> Float32Array:
         """Valence and arousal of each face: float32 (N, 2), −1..1."""
         return np.asarray(np.clip(self._trees.predict(_features(shapes)), -1, 1), np.float32)

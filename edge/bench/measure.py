@@ -9,11 +9,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import msgspec
+import numpy as np
 
 from edge.affect.backbone import Backbone
 from edge.affect.model import AffectModel
 from edge.bench.crowd import Crowd
-from edge.bench.quantiles import Quantiles, summarize
+from edge.bench.quantiles import Percentile, Quantiles, percentile, summarize
 from edge.bench.recorder import Recorder, TimedEngine
 from edge.camera import Camera, open_camera
 from edge.clock import NS, FileClock
@@ -40,6 +41,7 @@ class Load(msgspec.Struct, frozen=True, kw_only=True):
         stage_ms: by stage, one sample a frame (`quantize` and `invoke`: a face; `head`: a frame in which one is due).
         message_ms: from the first frame after a window's end until its message lies, encoded, in the outbox on disk.
         cpu_core: of one core, at `fps` frames a second; capture is in it.
+        cpu_core_p50: the same by seconds of the input: their median; None in older files and of fewer than 6 seconds.
         scores_per_face_s: how often each face was scored, a second of the input.
         outside: share of a frame's time that is neither capture, detector nor invoke.
     """
@@ -52,6 +54,7 @@ class Load(msgspec.Struct, frozen=True, kw_only=True):
     cpu_core: float
     scores_per_face_s: float
     outside: float
+    cpu_core_p50: Percentile | None = None
 
 
 class _DiskSink:
@@ -112,12 +115,16 @@ def measure_load(
             messages: list[float] = []
             faces = scored = 0
             first_ns = cpu_s = 0.0
+            marks: list[tuple[float, float]] = []  # seconds of the input and of the processor, second by second
             with camera:
                 for index, (frame, capture_ms) in enumerate(_captured(camera.frames())):
                     if index == _WARM_UP:
                         recorder.samples.clear()
                         times, messages, faces, scored = [], [], 0, 0
                         first_ns, cpu_s = frame.captured_ns, time.process_time()
+                    input_s = (frame.captured_ns - first_ns) / NS
+                    if index >= _WARM_UP and (not marks or input_s >= marks[-1][0] + 1):
+                        marks.append((input_s, time.process_time()))
                     recorder.samples["capture"].append(capture_ms)
                     windows = recorder.windows
                     begun = time.perf_counter_ns()
@@ -131,7 +138,7 @@ def measure_load(
             seconds = (clock.now_ns - first_ns) / NS * len(times) / max(len(times) - 1, 1)
         finally:
             outbox.close()
-    return _load(recorder, times, messages, faces=faces, scored=scored, cpu_s=cpu_s, seconds=seconds)
+    return _load(recorder, times, messages, faces=faces, scored=scored, cpu_s=cpu_s, seconds=seconds, marks=marks)
 
 
 def _captured(frames: Iterator[Frame]) -> Iterator[tuple[Frame, float]]:
@@ -152,6 +159,7 @@ def _load(
     scored: int,
     cpu_s: float,
     seconds: float,
+    marks: list[tuple[float, float]],
 ) -> Load:
     samples = recorder.samples
     count, invoked = max(len(times), 1), len(samples["invoke"])
@@ -161,6 +169,8 @@ def _load(
     summaries = {stage: summarize(values) for stage, values in stages.items()}
     # Quantizing is what embedding takes beside the run itself: a mean, since the two are timed apart.
     summaries["quantize"] = Quantiles(n=invoked, mean=round(per_face, 4) if invoked else None)
+    passed = np.diff(np.array(marks).reshape(-1, 2), axis=0)
+    shares = np.sort(passed[:, 1] / passed[:, 0])
     core = sum(times) - sum(samples["detect"]) - sum(samples["invoke"])
     mean_faces = faces / count
     return Load(
@@ -172,4 +182,5 @@ def _load(
         cpu_core=round(cpu_s / seconds, 4) if seconds > 0 else 0.0,
         scores_per_face_s=round(scored / seconds / mean_faces, 2) if seconds > 0 and mean_faces else 0.0,
         outside=round(core / sum(times), 4) if times else 0.0,
+        cpu_core_p50=percentile(shares, 0.5),
     )

@@ -12,6 +12,7 @@ from pathlib import Path
 import msgspec
 
 from edge.affect.model import AffectModel
+from edge.bench.busy import LoadAverage
 from edge.bench.cold import Cold
 from edge.bench.measure import Load
 from edge.bench.quantiles import Quantiles
@@ -69,7 +70,12 @@ class Minute(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Result(msgspec.Struct, frozen=True, kw_only=True):
-    """One measurement."""
+    """One measurement.
+
+    Attributes:
+        load: of the machine, while it was measured; None in older files and where the system does not tell.
+        notes: what a reader of the figures has to know, in words.
+    """
 
     format: int = FORMAT
     affect_edge: str = VERSION
@@ -81,6 +87,8 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     cold: Cold | None
     loads: list[Load]
     sustained: list[Minute] = []
+    load: LoadAverage | None = None
+    notes: list[str] = []
 
     @property
     def file_name(self) -> str:

@@ -15,6 +15,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from edge.affect.model import load_model
+from edge.bench.busy import measure_since, note_load, read_load
 from edge.bench.cold import measure_cold
 from edge.bench.measure import STAGES, Load, MakeCamera, clip_of, crowd_of, measure_load
 from edge.bench.quantiles import Quantiles
@@ -47,6 +48,7 @@ def bench(
     model = load_model(chosen.model, chosen.engine)
     counts = _counts(faces)
     inputs = _inputs(chosen, clip, counts, frames)
+    load_before = read_load()
     started = measure_cold(config) if cold else None
     loads = []
     for title, make_camera, total in inputs:
@@ -64,6 +66,7 @@ def bench(
             minutes=sustained,
             tell=lambda minute: console.print(_minute_line(minute)),
         )
+    busy = measure_since(load_before)
     result = Result(
         commit=this_commit(),
         date=today(),
@@ -73,6 +76,8 @@ def bench(
         cold=started,
         loads=loads,
         sustained=minutes,
+        load=busy,
+        notes=note_load(busy, threads=chosen.engine.threads),
     )
     if json:
         typer.echo(msgspec.json.format(msgspec.json.encode(result), indent=1).decode())
@@ -126,6 +131,8 @@ def _show(result: Result, console: Console) -> None:
             f"cold start to the first score {cold.first_score_s:.2f} s, import {cold.import_s:.2f} s, "
             f"memory {cold.rss_mb:.0f} MB"
         )
+    for note in result.notes:
+        console.print(note, style="yellow")
     console.print(_loads_table(result.loads))
     console.print(
         "The scores describe expressions, not feelings; a time says nothing of how good they are.", style="dim"

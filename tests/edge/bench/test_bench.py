@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from edge.affect.model import AffectModel, load_model
 from edge.bench import cold, sustained
+from edge.bench.busy import LoadAverage, measure_since, note_load
 from edge.bench.crowd import Crowd, draw_crowd
 from edge.bench.energy import EnergyMeter
 from edge.bench.measure import STAGES, crowd_of, measure_load
@@ -92,6 +93,23 @@ def test_load_counts_faces_scores_and_every_stage(model: AffectModel, detector_a
     assert load.frame_ms.mean is not None
     assert parts < load.frame_ms.mean
     assert 0 < load.outside < 1
+    assert load.cpu_core_p50 is not None  # of 10 whole seconds
+    assert 0 < load.cpu_core_p50.low <= load.cpu_core_p50.value <= load.cpu_core_p50.high
+
+
+def test_work_of_others_is_noted_and_the_measurement_s_own_is_not() -> None:
+    alone, disturbed = LoadAverage(start=0.4, end=1.1), LoadAverage(start=0.4, end=5.5)
+    assert note_load(None, threads=1) == note_load(alone, threads=1) == note_load(disturbed, threads=5) == []
+    (note,) = note_load(disturbed, threads=1)
+    assert "load average 0.4 at the start, 5.5 at the end" in note
+    assert measure_since(None) is None
+
+
+def test_result_of_an_earlier_version_is_read_without_load_and_notes(model: AffectModel, tmp_path: Path) -> None:
+    older = json.loads(msgspec.json.encode(result(model)))
+    del older["load"], older["notes"]
+    (tmp_path / "older.json").write_text(json.dumps(older))
+    assert read_result(tmp_path / "older.json") == result(model)
 
 
 def test_sustained_work_is_told_by_the_minute_with_what_the_board_says(model: AffectModel, tmp_path: Path) -> None:

@@ -1,0 +1,1 @@
+"""One device's run against its reference."""

@@ -1,0 +1,1 @@
+"""What the machine could do at best, beside what the graphs reach on it."""

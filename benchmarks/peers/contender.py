@@ -1,0 +1,60 @@
+"""One contender before it is timed: what it is, and a call that does its job once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from benchmarks.record import Figure
+from convert.datasets.faces import LabelledFace
+from convert.errors import TrainingError
+from convert.models.cost import count_macs
+from edge.affect.backbone import pixel_converter
+from edge.engines import Engine
+from edge.face.crop import align_face
+from edge.geometry import CropRule
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Contender:
+    """Attributes as of `Peer`; `run` takes the number of the call."""
+
+    name: str
+    engine: str
+    precision: str
+    run: Callable[[int], object]
+    size_bytes: int
+    macs: int | None = None
+    job: str = "face"
+    kit: bool = False
+    as_used: bool = True
+    equal: str | None = None
+    ccc: dict[str, Figure] | None = None
+    found: float | None = None
+    note: str = ""
+
+    @property
+    def key(self) -> str:
+        """Unique among the contenders."""
+        return f"{self.name}, {self.engine}, {self.precision}"
+
+
+def macs_of(*graphs: bytes) -> int | None:
+    """Multiply-accumulates of TFLite graphs, each run once; None where an operator cannot be counted."""
+    try:
+        return sum(map(count_macs, graphs))
+    except TrainingError:
+        return None
+
+
+def look_at(faces: list[LabelledFace], engine: Engine, size: int) -> Callable[[int], object]:
+    """From a frame and a face's place through a network that takes one crop: cut, convert, run."""
+    ((name, spec),) = engine.inputs.items()
+    convert = pixel_converter(spec)
+
+    def run(call: int) -> object:
+        face = faces[call % len(faces)]
+        crop = align_face(face.pixels, face.landmarks_px, size, CropRule())
+        return engine.invoke({name: convert(crop)[None]})
+
+    return run

@@ -1,0 +1,113 @@
+"""The kit's own contenders: bundles as they ship, and the shipped network in other engines and precisions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.peers.contender import Contender, macs_of
+from benchmarks.record import Figure
+from convert.datasets.faces import LabelledFace
+from convert.evaluation import ANSWERS, TARGETS, Device, compare, embed_crop
+from convert.quantization.export import export_backbone
+from convert.quantization.onnx_export import export_float32
+from convert.quantization.recipes import QuantizationRecipe
+from convert.quantization.tensors import describe_backbone
+from convert.stages import cut_faces
+from convert.trained import Trained
+from convert.training.examples import AUXILIARY
+from edge.affect.backbone import Backbone
+from edge.bundle import Bundle, default_bundle, load_bundle
+from edge.engines.litert import LiteRtEngine
+from edge.engines.onnx import OnnxEngine
+from edge.face.crop import align_face
+from edge.types import Float32Array
+
+
+def shipped_bundles() -> list[Path]:
+    """The bundles in this checkout; the default one first."""
+    default = default_bundle()
+    others = sorted(path.parent for path in default.parent.glob("*/manifest.json") if path.parent != default)
+    return [default, *others]
+
+
+def enter_bundles(
+    bundles: list[Path], faces: list[LabelledFace], held: list[LabelledFace], rated: Float32Array
+) -> list[Contender]:
+    """Bundles as devices run them: int8 in LiteRT, with one step of the head.
+
+    Args:
+        bundles: folders or ZIPs.
+        faces: shown in turn.
+        held, rated: the held-out pictures, and their ratings (N, 2).
+    """
+    found = []
+    for path in bundles:
+        bundle = load_bundle(path)
+        manifest, device = bundle.manifest, Device(bundle)
+        graphs = bundle.files[manifest.backbone.file], bundle.files[manifest.head.file]
+        answers = np.stack([device.answer(crop) for crop in cut_faces(held, manifest.crop.size)])
+        agreed = compare(rated, answers, len(held)).agreement[ANSWERS[1]]
+        found.append(
+            Contender(
+                name=f"kit, {manifest.name} bundle",
+                engine="LiteRT",
+                precision="int8",
+                run=_score(faces, bundle, device.backbone, device),
+                size_bytes=sum(map(len, graphs)),
+                macs=macs_of(*graphs),
+                kit=True,
+                ccc={
+                    target: Figure(value=agreed[target].ccc, low=agreed[target].ccc_low, high=agreed[target].ccc_high)
+                    for target in TARGETS
+                },
+                note="crop, backbone and one step of the head; CCC of the streamed answer",
+            )
+        )
+    return found
+
+
+def enter_forms(trained: Trained, faces: list[LabelledFace]) -> list[Contender]:
+    """The shipped network in float32, in the engines of the peers.
+
+    Raises:
+        TrainingError: the converter failed.
+    """
+    recipe, bundle = trained.recipe, trained.bundle
+    crops = cut_faces(faces[:2], recipe.backbone.size)
+    plain = QuantizationRecipe(name="float32", backbone="float32")
+    tflite = export_backbone(trained.backbone, recipe, crops, blendshapes=len(AUXILIARY), way=plain).float32
+    onnx, _ = export_float32(trained.backbone, trained.head, recipe, blendshapes=len(AUXILIARY))
+    device = Device(bundle)
+    head = bundle.files[bundle.manifest.head.file]
+    macs = macs_of(tflite, head)
+    in_litert = Backbone(LiteRtEngine(tflite, name="backbone"), describe_backbone(tflite))
+    in_onnx = Backbone(OnnxEngine(onnx, name="backbone"), describe_backbone(onnx, file="backbone.onnx"))
+    return [
+        Contender(
+            name="kit, default network",
+            engine=engine,
+            precision="float32",
+            run=_score(faces, bundle, backbone, device),
+            size_bytes=len(graph) + len(head),
+            macs=macs,
+            kit=True,
+            as_used=False,
+            note="not shipped; the head's step stays in LiteRT",
+        )
+        for engine, backbone, graph in (("LiteRT", in_litert, tflite), ("ONNX Runtime", in_onnx, onnx))
+    ]
+
+
+def _score(faces: list[LabelledFace], bundle: Bundle, backbone: Backbone, device: Device) -> Callable[[int], object]:
+    manifest = bundle.manifest
+    zero = np.zeros((1, manifest.head.h.shape[-1]), np.float32)
+
+    def run(call: int) -> object:
+        face = faces[call % len(faces)]
+        crop = align_face(face.pixels, face.landmarks_px, manifest.crop.size, manifest.crop.rule)
+        return device.stream.run(embed_crop(backbone, crop).vector[None], zero, zero)
+
+    return run

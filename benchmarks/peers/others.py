@@ -1,0 +1,160 @@
+"""What people use today: a landmarker with trees, two networks of the common expression library, a second detector."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.peers.contender import Contender, look_at, macs_of
+from benchmarks.peers.graphs import make_graphs
+from benchmarks.record import Figure
+from convert.datasets.faces import LabelledFace
+from convert.evaluation import TARGETS
+from convert.metrics import agreement
+from convert.models.cost import count_macs
+from convert.teacher.landmarker import FaceLandmarker
+from convert.teacher.regressor import TeacherLabels, fit_regressor
+from edge.assets import BLAZEFACE, read_asset
+from edge.bench.crowd import draw_crowd
+from edge.config import EngineConfig, FaceConfig
+from edge.engines.litert import LiteRtEngine
+from edge.engines.onnx import OnnxEngine
+from edge.face.detector import Detector, load_detector
+from edge.geometry import CropRule, face_square
+from edge.types import Float32Array
+
+DRAWN = 4  # faces in the detectors' frames
+# Architectures of EmotiEffLib's models (enet_b0_8_va_mtl and mbf_va_mtl, read 2026-11), sides of their pictures.
+NETWORKS = (("EfficientNet-B0", "efficientnet-b0", 224), ("MobileFaceNet", "mobilefacenet", 112))
+_ROUGH = CropRule(eye_mouth=4.2, eye_eye=3.6, eye_weight=0.5)  # the landmarker's first look
+_RANDOM = "the architecture with random weights, so it has a time and no accuracy"
+_INT8_NOTES = {"mobilefacenet": "; ReLU for PReLU, which LiteRT's fast int8 kernels lack"}
+_UNEQUAL = "no int8 form: it is published as TFLite with float16 weights, which the converter does not quantize"
+
+
+def enter_networks(faces: list[LabelledFace], *, equal: str, cache: Path | None = None) -> list[Contender]:
+    """EfficientNet-B0 and MobileFaceNet: in ONNX Runtime float32 as they are used, and in LiteRT int8 as the kit is.
+
+    Args:
+        faces: shown in turn.
+        equal: the key of the kit's contender in LiteRT int8.
+        cache: see `make_graphs`.
+
+    Raises:
+        TrainingError: the converter failed.
+    """
+    found = []
+    for name, network, size in NETWORKS:
+        graphs = make_graphs(network, size, cache=cache)
+        macs = macs_of(graphs.int8)
+        found += [
+            Contender(
+                name=f"{name} at {size}",
+                engine="ONNX Runtime",
+                precision="float32",
+                run=look_at(faces, OnnxEngine(graphs.float32, name=name), size),
+                size_bytes=len(graphs.float32),
+                macs=macs,
+                equal="kit, default network, ONNX Runtime, float32",
+                note=_RANDOM,
+            ),
+            Contender(
+                name=f"{name} at {size}",
+                engine="LiteRT",
+                precision="int8",
+                run=look_at(faces, LiteRtEngine(graphs.int8, name=name), size),
+                size_bytes=len(graphs.int8),
+                macs=macs,
+                as_used=False,
+                equal=equal,
+                note=_RANDOM + _INT8_NOTES.get(network, ""),
+            ),
+        ]
+    return found
+
+
+def enter_landmarker(
+    task: Path,
+    labels: TeacherLabels,
+    faces: list[LabelledFace],
+    everyone: list[LabelledFace],
+    held: list[LabelledFace],
+    rated: Float32Array,
+) -> list[Contender]:
+    """MediaPipe's Face Landmarker as it follows a face: its two graphs, then trees from blendshapes to scores.
+
+    Args:
+        task: `face_landmarker.task`.
+        labels: the teacher's, for its CCC and to fit the trees.
+        faces: shown in turn.
+        everyone: all faces.
+        held, rated: the held-out pictures, and their ratings (N, 2).
+    """
+    landmarker = FaceLandmarker(task, threads=1)
+    known = labels.shapes()
+    fitted = [face for face in everyone if face.name in known]
+    trees = fit_regressor(fitted, [known[face.name] for face in fitted])
+    trees.use_one_thread()
+    squares = [landmarker.locate(face.pixels, face_square(face.landmarks_px, _ROUGH)) for face in faces]
+
+    def describe(call: int) -> object:
+        number = call % len(faces)
+        return landmarker.describe_tracked(faces[number].pixels, squares[number])
+
+    def score(call: int) -> object:
+        number = call % len(faces)
+        return trees.predict([landmarker.describe_tracked(faces[number].pixels, squares[number])])
+
+    answers = labels.va_of(held)
+    ccc = {}
+    for column, target in enumerate(TARGETS):
+        agreed = agreement(rated[:, column], answers[:, column])
+        ccc[target] = Figure(value=agreed.ccc, low=agreed.ccc_low, high=agreed.ccc_high)
+    with zipfile.ZipFile(task) as archive:
+        graphs = [archive.read(f"{name}.tflite") for name in ("face_landmarks_detector", "face_blendshapes")]
+    macs = macs_of(*graphs)
+    size, equal = sum(map(len, graphs)), "kit, default network, LiteRT, float32"
+    return [
+        Contender(
+            name=name, engine="LiteRT", precision="float16 weights", run=run, size_bytes=size, macs=macs,
+            equal=equal, ccc=agreed_ccc, note=note,
+        )
+        for name, run, agreed_ccc, note in (
+            ("Face Landmarker, blendshapes", describe, None, f"no scores yet; {_UNEQUAL}"),
+            ("Face Landmarker, blendshapes and trees", score, ccc, f"300 trees in scikit-learn; {_UNEQUAL}"),
+        )
+    ]  # fmt: skip
+
+
+def enter_detectors(yunet: Path) -> list[Contender]:
+    """The kit's BlazeFace and YuNet, on frames of drawn faces.
+
+    Raises:
+        AssetError: a file is missing or cannot be read.
+    """
+    pictures = draw_crowd(DRAWN, count=6)
+    blazeface = read_asset(BLAZEFACE)
+    ours = load_detector(FaceConfig(), EngineConfig())
+    theirs = load_detector(FaceConfig(detector="yunet", model=str(yunet)), EngineConfig())
+
+    def run(detector: Detector) -> Callable[[int], object]:
+        return lambda call: detector.detect(pictures[call % len(pictures)])
+
+    def share(detector: Detector) -> float:
+        return round(float(np.mean([len(detector.detect(picture)) for picture in pictures])) / DRAWN, 3)
+
+    return [
+        Contender(
+            name="kit, BlazeFace full range sparse at 192", engine="LiteRT", precision="float16 weights",
+            run=run(ours), size_bytes=len(blazeface), macs=count_macs(blazeface), job="frame", kit=True,
+            found=share(ours),
+        ),
+        Contender(
+            name="YuNet at 640 × 480", engine="OpenCV", precision="float32", run=run(theirs),
+            size_bytes=yunet.stat().st_size, job="frame", found=share(theirs),
+            note="finds smaller faces too; the kit takes it where the configuration says so. OpenCV's own engine alone",
+        ),
+    ]  # fmt: skip

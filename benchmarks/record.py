@@ -1,0 +1,105 @@
+"""What every measurement's file says: format, origin, machine and its load; writing and reading such files."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+import numpy as np
+
+from convert.errors import DataError
+from edge.bench.busy import LoadAverage, measure_since, note_load
+from edge.bench.quantiles import percentile
+from edge.bench.result import Host, describe_host, this_commit, today
+from edge.config import EngineConfig
+from edge.release import VERSION
+
+FORMAT = 1
+
+
+class Figure(msgspec.Struct, frozen=True, kw_only=True):
+    """A figure and its 95 % interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+class Record(msgspec.Struct, frozen=True, kw_only=True):
+    """One measurement.
+
+    Attributes:
+        load: of the machine, while it was measured; None where the system does not tell.
+        notes: what a reader of the figures has to know, in words.
+    """
+
+    format: int = FORMAT
+    affect_edge: str
+    commit: str
+    date: str
+    host: Host
+    load: LoadAverage | None
+    notes: list[str] = []
+
+
+RecordType = TypeVar("RecordType", bound=Record)
+
+
+def describe_origin(device_name: str, *, load_before: float | None, threads: int = 1) -> dict[str, Any]:
+    """The fields of a `Record` that do not depend on what was measured, at the end of a measurement.
+
+    Args:
+        device_name: replaces what the machine calls itself; "" for none.
+        load_before: `read_load` at the start.
+        threads: that the measurement kept busy.
+    """
+    load = measure_since(load_before)
+    return {
+        "affect_edge": VERSION,
+        "commit": this_commit(),
+        "date": today(),
+        "host": describe_host(EngineConfig(threads=threads), "litert", device_name),
+        "load": load,
+        "notes": note_load(load, threads=threads),
+    }
+
+
+def median_figure(samples: Sequence[float] | np.ndarray, *, digits: int = 4) -> Figure | None:
+    """The median of a sample with the interval that `percentile` gives it; None of fewer than 6."""
+    found = percentile(np.sort(np.asarray(samples, np.float64)), 0.5, digits=digits)
+    return None if found is None else Figure(value=found.value, low=found.low, high=found.high)
+
+
+def write_record(record: Record, path: Path) -> Path:
+    """Writes into a file, or into a folder as `KIND-YYYY-MM-DD-<commit>-<device>.json`; returns where.
+
+    Raises:
+        DataError: it cannot be written.
+    """
+    kind = type(record).__name__.lower()
+    target = path / f"{kind}-{record.date}-{record.commit}-{record.host.device}.json" if path.is_dir() else path
+    try:
+        target.write_bytes(msgspec.json.format(msgspec.json.encode(record), indent=1) + b"\n")
+    except OSError as error:
+        raise DataError(f"--out {target}: cannot be written ({error.strerror})") from error
+    return target
+
+
+def read_record(path: Path, kind: type[RecordType]) -> RecordType:
+    """Reads a file that `write_record` wrote.
+
+    Raises:
+        DataError: it cannot be read, is another kind's, or of a later format; names the file.
+    """
+    verb = kind.__name__.lower()
+    try:
+        record = msgspec.json.decode(path.read_bytes(), type=kind)
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror})") from error
+    except (msgspec.DecodeError, msgspec.ValidationError) as error:
+        raise DataError(f"{path}: not a result of `python -m benchmarks {verb}` ({error})") from error
+    if record.format > FORMAT:
+        raise DataError(f"{path}: of format {record.format}, this version reads up to {FORMAT}; take a newer one")
+    return record
