@@ -28,7 +28,7 @@ def deb(
 ) -> None:
     """Build the Debian package for one architecture and one Python, without root.
 
-    Raspberry Pi OS 12 and Debian 12 have Python 3.11, Raspberry Pi OS 13 and Debian 13 have 3.13, Ubuntu 24.04 has 3.12.
+    Raspberry Pi OS 12 and Debian 12 have Python 3.11, Raspberry Pi OS 13 and Debian 13 3.13, Ubuntu 24.04 3.12.
     Needs dpkg-deb and pip's package source. The same commit gives the same bytes; SOURCE_DATE_EPOCH sets the date.
 
     Example: python -m firmware_config deb --arch arm64 --python 3.13
@@ -72,5 +72,7 @@ def source_date() -> int:
         except (OSError, subprocess.CalledProcessError):
             given = ""
     if not given.isdigit():
-        raise ConfigError(f"SOURCE_DATE_EPOCH: {given!r} is no number of seconds; set it where there is no git checkout")
+        raise ConfigError(
+            f"SOURCE_DATE_EPOCH: {given!r} is no number of seconds; set it where there is no git checkout"
+        )
     return int(given)

@@ -25,7 +25,7 @@ NEEDED = {
     "libstdc++.so.6": "libstdc++6",
     "libz.so.1": "zlib1g",
 }
-# Not needed to run: pip's notes (one of them names a folder of this machine), programs of other packages, tests, headers.
+# Not needed to run: pip's notes (one names a folder of this machine), programs of other packages, tests, headers.
 _NOTES = ("RECORD", "INSTALLER", "REQUESTED", "direct_url.json")
 # Parts of LiteRT for graphics and other makers' accelerators, which its interpreter never opens: 17 MB and more.
 _UNUSED = (
@@ -59,7 +59,16 @@ def install_runtime(wheel: Path, target: Target, folder: Path, environment: dict
     options = ["--quiet", "--disable-pip-version-check", "--no-compile", "--only-binary=:all:", "--implementation=cp"]
     platforms = [f"--platform={platform}" for platform in target.platforms]
     where = [f"--python-version={target.python}", *platforms, f"--target={folder}"]
-    command = [sys.executable, "-m", "pip", "install", *options, *where, f"--constraint={target.constraints}", str(wheel)]
+    command = [
+        sys.executable,
+        "-m",
+        "pip",
+        "install",
+        *options,
+        *where,
+        f"--constraint={target.constraints}",
+        str(wheel),
+    ]
     _run(command, f"the wheels for {target.architecture} and Python {target.python} cannot be had", environment)
     trim(folder)
     for said in strangers(folder, target.architecture):
@@ -107,5 +116,7 @@ def _run(command: Sequence[str], what: str, environment: dict[str, str]) -> None
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment, cwd=ROOT)
     if done.returncode != 0:
         lines = [line for line in (done.stderr + done.stdout).splitlines() if line.strip()]
-        reason = next((line for line in reversed(lines) if "ERROR" in line or "Error" in line), lines[-1] if lines else "")
+        reason = next(
+            (line for line in reversed(lines) if "ERROR" in line or "Error" in line), lines[-1] if lines else ""
+        )
         raise PackageError(f"{what}: {reason.removeprefix('ERROR: ')[:300]}; is `make test`'s environment in use?")

@@ -59,8 +59,8 @@ class Target:
     def constraints(self) -> Path:
         """The file of pinned versions.
 
-        Raspberry Pi OS 12 is the reason for two: its python3-picamera2 loads extensions compiled for NumPy 1 and fails
-        under NumPy 2 (raspberrypi/picamera2 issues 1088 and 1211), so the package for it takes the pins with NumPy 1.26.
+        Raspberry Pi OS 12 is the reason for two: its python3-picamera2 loads extensions compiled for NumPy 1 and
+        fails under NumPy 2 (raspberrypi/picamera2 issues 1088 and 1211). Its package takes the pins with NumPy 1.26.
         """
         old_camera_stack = self.architecture == "arm64" and self.python == "3.11"
         return ROOT / ("constraints-tflite.txt" if old_camera_stack else "constraints.txt")
@@ -69,9 +69,9 @@ class Target:
     def depends(self) -> list[str]:
         """What the package depends on.
 
-        Written by hand, since dpkg-shlibdeps wants the other architecture's libraries installed. The wheels promise by
-        their tag to need glibc 2.28 or older and a GCC 8 libstdc++; which libraries they name is checked when the package is
-        built (`runtime.NEEDED`).
+        Written by hand, since dpkg-shlibdeps wants the other architecture's libraries installed. The wheels promise
+        by their tag to need glibc 2.28 or older and a GCC 8 libstdc++; which libraries they name is checked when the
+        package is built (`runtime.NEEDED`).
         """
         major, minor = self.python.split(".")
         return [

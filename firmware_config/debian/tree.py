@@ -75,7 +75,7 @@ def packaged_unit(text: str) -> str:
 
 
 def _environment(tree: Path, target: Target) -> None:
-    """A virtual environment of the system's Python that sees the system's packages (python3-picamera2) after its own."""
+    """A virtual environment of the system's Python; it sees the system's packages (python3-picamera2) after its own."""
     settings = f"home = /usr/bin\ninclude-system-site-packages = true\nversion = {target.python}\n"
     _write(tree, f"{HOME}/pyvenv.cfg", settings)
     link = tree / HOME / "bin/python3"
