@@ -5,10 +5,11 @@ from __future__ import annotations
 import typer
 
 from convert.command_line import run_verbs
+from firmware_config.check.command import check
 from firmware_config.debian.command import deb
 
 app = typer.Typer(
-    help="From a checkout to a board: deb builds the package.",
+    help="From a checkout to a board: deb builds the package, check looks at its files.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -21,6 +22,7 @@ def root() -> None:
 
 
 app.command()(deb)
+app.command()(check)
 
 
 def main() -> None:
