@@ -25,7 +25,7 @@ _SECRETS = {
         re.MULTILINE | re.IGNORECASE,
     ),
 }
-_NO_SECRET = re.compile(r"""^["']?(?:REPLACE|true|false|yes|no|["']|$)""", re.IGNORECASE)
+_NO_SECRET = re.compile(r"""^(?:["']?REPLACE-|(?:true|false|yes|no)\b|["']{2}|$)""", re.IGNORECASE)
 
 
 def check_profiles() -> list[Finding]:
