@@ -225,6 +225,61 @@ def test_a_date_that_is_none_is_refused(monkeypatch: pytest.MonkeyPatch) -> None
         source_date()
 
 
+@pytest.fixture
+def run_script(opened: Path, tmp_path: Path) -> Callable[..., list[str]]:
+    """Runs a maintainer script on a system whose systemd is a stand-in with two cameras running; what it was asked."""
+    said, programs = tmp_path / "said", tmp_path / "programs"
+    for name in ("systemctl", "deb-systemd-invoke"):
+        programs.mkdir(exist_ok=True)
+        (programs / name).write_text(
+            "#!/bin/sh\n"
+            'if [ "$1" = list-units ]; then printf "affect-edge%s.service loaded active\\n" "" @door\n'
+            f'else echo "$*" >> {said}; fi\n'
+        )
+        (programs / name).chmod(0o755)
+    (tmp_path / "run").mkdir()
+
+    def run_script(name: str, *arguments: str) -> list[str]:
+        script = (opened / "DEBIAN" / name).read_text().replace("/run/systemd/system", str(tmp_path / "run"))
+        script = script.replace("/run/udev/control", "/nowhere").replace("/usr/lib/affect-edge", str(tmp_path))
+        script = script.replace("/etc/", f"{tmp_path}/etc/").replace("/var/", f"{tmp_path}/var/")
+        said.write_text("")
+        environment = {**os.environ, "PATH": f"{programs}:{os.environ['PATH']}"}
+        done = subprocess.run(["sh", "-s", *arguments], input=script, text=True, check=False, env=environment)
+        assert done.returncode == 0
+        return said.read_text().splitlines()
+
+    return run_script
+
+
+def test_an_upgrade_restarts_what_runs_and_an_installation_nothing(run_script: Callable[..., list[str]]) -> None:
+    assert run_script("postinst", "configure", "") == ["--system daemon-reload"]
+    restarted = ["try-restart affect-edge.service", "try-restart affect-edge@door.service"]
+    assert run_script("postinst", "configure", "0.1.0-1+py3.13") == ["--system daemon-reload", *restarted]
+
+
+def test_a_removal_stops_what_runs_and_an_upgrade_does_not(run_script: Callable[..., list[str]]) -> None:
+    assert run_script("prerm", "remove") == ["stop affect-edge.service", "stop affect-edge@door.service"]
+    assert run_script("prerm", "upgrade", "0.1.0-2+py3.13") == []
+
+
+def test_a_purge_takes_what_the_place_wrote_and_a_removal_does_not(
+    run_script: Callable[..., list[str]], tmp_path: Path
+) -> None:
+    kept = [tmp_path / name for name in ("etc/affect-edge/door.toml", "var/lib/private/affect-edge/outbox.db")]
+    kept.append(tmp_path / "etc/systemd/system/affect-edge@door.service.d/installation.conf")
+    others = tmp_path / "etc/systemd/system/other.service"
+    for path in (*kept, others):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("")
+    run_script("postrm", "remove")
+    assert all(path.exists() for path in kept)
+    run_script("postrm", "purge")
+    run_script("postrm", "purge")
+    assert not any(path.exists() for path in kept)
+    assert others.exists()
+
+
 @pytest.mark.parametrize("name", SCRIPTS)
 def test_maintainer_scripts_do_nothing_harmful_without_systemd(name: str, opened: Path) -> None:
     script = opened / "DEBIAN" / name
