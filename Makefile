@@ -3,10 +3,12 @@
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test lint wheel docs-schema licences constraints clean
+.PHONY: help demo test lint wheel deb docs-schema licences constraints clean
 
 CANDIDATES := python3.11 python3.12 python3.13 python3
 PYTHON ?=
+ARCH ?= arm64
+PY ?= 3.13
 DEMO := .venv/demo
 DEV := .venv/dev
 PIP_INSTALL = -m pip --disable-pip-version-check install -qq -c constraints.txt
@@ -16,6 +18,7 @@ help:
 	@echo "make test         lint, types, imports and all tests that need no device"
 	@echo "make lint         the first three of these alone"
 	@echo "make wheel        builds the wheel into dist/"
+	@echo "make deb          ARCH=arm64|amd64 PY=3.11|3.12|3.13 builds the Debian package into dist/"
 	@echo "make docs-schema  writes docs/mqtt from the payload structs"
 	@echo "make licences     writes THIRD_PARTY_LICENSES.md from what is installed"
 	@echo "make constraints  PYTHONS='python3.10 ... python3.13' resolves constraints.txt anew; UPGRADE=1 for newer versions"
@@ -43,6 +46,9 @@ lint: $(DEV)/.ready
 
 wheel: $(DEV)/.ready
 	@$(DEV)/bin/python -m build --wheel --no-isolation
+
+deb: $(DEV)/.ready
+	@$(DEV)/bin/python -m firmware_config deb --arch $(ARCH) --python $(PY)
 
 docs-schema: $(DEV)/.ready
 	@$(DEV)/bin/python -m edge.publish.schema docs/mqtt

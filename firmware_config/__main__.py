@@ -5,11 +5,14 @@ from __future__ import annotations
 import typer
 
 from convert.command_line import run_verbs
+from firmware_config.check.command import check
+from firmware_config.debian.command import deb
 from firmware_config.fleet.command import enrol
 from firmware_config.gateway.command import gateway
 
 app = typer.Typer(
-    help="From a checkout to a board, and to many of them.",
+    help="From a checkout to a board, and to many of them: deb builds the package, check looks at this folder's files, "
+    "enrol prepares a fleet, gateway a store's own broker.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -21,8 +24,8 @@ def root() -> None:
     """From a checkout to a board, and to many of them."""
 
 
-app.command()(enrol)
-app.command()(gateway)
+for verb in (deb, check, enrol, gateway):
+    app.command()(verb)
 
 
 def main() -> None:

@@ -49,8 +49,9 @@ def init(
 ) -> None:
     """Write the device's configuration and the addresses its service may reach; asks what no option says.
 
-    Nothing that exists is overwritten, nothing is written before all of it is proven to load. The password is never
-    asked for: put it into /etc/affect-edge/mqtt-password yourself, readable by root alone.
+    Nothing that exists is overwritten, unless all of its lines are comments, as in the file that the Debian package
+    brings; nothing is written before all of it is proven to load. The password is never asked for: put it into
+    /etc/affect-edge/mqtt-password yourself, readable by root alone.
     """
     questions = Questions(sys.stdin.isatty())
     ask = questions.ask
@@ -59,7 +60,7 @@ def init(
     config_path = root / f"etc/affect-edge/{instance or 'config'}.toml"
     drop_in_path = root / f"etc/systemd/system/{unit}.d/{NAME}"
     for path in (config_path, drop_in_path):
-        if path.exists():
+        if path.exists() and not _says_nothing(path):
             raise ConfigError(f"{path}: exists and is not overwritten; move it away first")
     given: dict[str, Any] = {
         "profile": board,
@@ -123,11 +124,22 @@ def _split(broker: str) -> tuple[str, int]:
     return host, int(found[2] or found[4] or 0)
 
 
+def _says_nothing(path: Path) -> bool:
+    """Whether a file holds comments only: a template that nobody has filled."""
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError):
+        return False
+    return all(line.strip() == "" or line.lstrip().startswith("#") for line in lines)
+
+
 def _write(path: Path, text: str) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("x", encoding="utf-8") as file:
+        partial = path.with_suffix(".partial")
+        with partial.open("w", encoding="utf-8") as file:
             file.write(text)
+        partial.replace(path)
     except OSError as error:
         raise ConfigError(f"{path}: cannot be written ({error.strerror}); run it as root, or with --root") from error
 

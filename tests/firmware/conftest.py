@@ -1,198 +1,67 @@
-"""A fleet made from a table, and Mosquitto brokers with certificates of a throw-away authority."""
+"""A package with a stand-in for the runtime: made in a second, and all that the builder itself writes is in it."""
 
 from __future__ import annotations
 
+import shutil
 import subprocess
-import threading
-import time
-from collections.abc import Callable, Iterator
-from contextlib import suppress
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
-import paho.mqtt.client as paho
 import pytest
 
-from benchmarks.soak.broker import Broker, find_mosquitto
-from edge.errors import ConfigError
-from firmware_config.fleet.folder import PASSWORD
+from edge.assets import ASSETS
+from firmware_config.debian.archive import pack
+from firmware_config.debian.target import Target
+from firmware_config.debian.tree import lay_out, site_packages
 
-KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJrnGw1rXHNQvO3mVZ8hxkqH0vV9y2u9yq1ZlJ4qYxTt admin\n"
-DEFAULTS = """profile = "rpi5"
-tz = "Europe/Berlin"
-broker = "broker.example"
-addresses = "192.0.2.7"
-resolvers = "192.0.2.1"
-purpose = "audience-measurement"
-notice = "at the door"
-controller = "Museum & Co, privacy@museum.example"
-jurisdiction = "DE"
-"""
+EPOCH = 1_790_000_000
+METADATA = "Metadata-Version: 2.4\nName: {name}\nVersion: 1.0\nLicense-Expression: {licence}\n"
 
 
-@pytest.fixture
-def needs_mosquitto() -> None:
-    try:
-        find_mosquitto()
-    except ConfigError as error:
-        pytest.skip(str(error))
+def stand_in(site: Path) -> None:
+    """Two packages as pip leaves them: ours and one that it needs."""
+    for name, licence in (("affect-edge", "Apache-2.0"), ("needed", "MIT")):
+        folder = site / f"{name.replace('-', '_')}-1.0.dist-info"
+        folder.mkdir(parents=True)
+        (folder / "METADATA").write_text(METADATA.format(name=name, licence=licence))
+    (site / "edge").mkdir()
+    (site / "edge/__init__.py").write_text("")
 
 
-@pytest.fixture
-def until() -> Callable[..., Any]:
-    def until(condition: Callable[[], Any], timeout_s: float = 20.0) -> Any:
-        end_s = time.monotonic() + timeout_s
-        while not (value := condition()):
-            assert time.monotonic() < end_s, "waited in vain"
-            time.sleep(0.02)
-        return value
-
-    return until
-
-
-@pytest.fixture
-def firmware_config(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., Any]:
-    """Runs a verb; returns exit code, standard output and standard error."""
-    from firmware_config.__main__ import main
-
-    def run(*arguments: object) -> tuple[int, str, str]:
-        monkeypatch.setattr("sys.argv", ["firmware_config", *map(str, arguments)])
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as end:
-            main()
-        said = capsys.readouterr()
-        return int(end.value.code or 0), said.out, said.err
-
-    return run
-
-
-@pytest.fixture
-def enrol(firmware_config, tmp_path: Path) -> Callable[..., Any]:
-    """`enrol` of a table's text into `tmp_path/fleet`."""
-    (tmp_path / "defaults.toml").write_text(DEFAULTS)
-    (tmp_path / "admin.pub").write_text(KEY)
-
-    def run(table: str, *options: object) -> tuple[int, str, str]:
-        (tmp_path / "fleet.csv").write_text(table, encoding="utf-8")
-        return firmware_config(
-            *("enrol", tmp_path / "fleet.csv", "--defaults", tmp_path / "defaults.toml"),
-            *("--ssh-key", tmp_path / "admin.pub", "--out", tmp_path / "fleet", *options),
-        )
-
-    return run
-
-
-@pytest.fixture
-def start_broker(needs_mosquitto: None, tmp_path: Path) -> Iterator[Callable[..., Broker]]:
-    brokers: list[Broker] = []
-
-    def start(*rules: str) -> Broker:
-        broker = Broker(tmp_path / f"broker-{len(brokers)}", rules)
-        brokers.append(broker)
-        broker.start()
-        return broker
-
-    try:
-        yield start
-    finally:
-        for broker in brokers:
-            broker.kill()
-
-
-class Login:
-    """One MQTT 5 connection; `code` is the CONNACK's reason, `publish` returns the PUBACK's."""
-
-    def __init__(self, port: int, username: str, password: str, *, ca: Path | None = None, **options: Any) -> None:
-        self.code: int | None = None
-        self.messages: list[paho.MQTTMessage] = []
-        self.ended = False
-        self._acks: dict[int, int] = {}
-        self._event = threading.Event()
-        self._ready = threading.Event()
-        client = paho.Client(
-            paho.CallbackAPIVersion.VERSION2, protocol=paho.MQTTv5, reconnect_on_failure=False, **options
-        )
-        client.username_pw_set(username, password)
-        client.on_connect = lambda _c, _d, _f, reason, _p: self._connected(reason.value)
-        client.on_disconnect = lambda *_: setattr(self, "ended", True)
-        client.on_publish = lambda _c, _d, mid, reason, _p: self._acked(mid, reason.value)
-        client.on_message = lambda _c, _d, message: self.messages.append(message)
-        client.on_subscribe = lambda *_: self._ready.set()
-        self.client = client
-        if ca is not None:
-            client.tls_set(str(ca))
-        client.connect("localhost", port)
-        client.loop_start()
-        assert self._event.wait(10)
-
-    def _connected(self, code: int) -> None:
-        self.code = code
-        self._event.set()
-
-    def _acked(self, mid: int, code: int) -> None:
-        self._acks[mid] = code
-
-    def subscribe(self, topic: str) -> None:
-        self._ready.clear()
-        self.client.subscribe(topic, qos=1)
-        assert self._ready.wait(10)
-
-    def publish(self, topic: str, payload: bytes = b"x", *, retain: bool = False) -> int:
-        mid = self.client.publish(topic, payload, qos=1, retain=retain).mid
-        end_s = time.monotonic() + 10
-        while mid not in self._acks:
-            assert time.monotonic() < end_s, "no acknowledgement"
-            time.sleep(0.005)
-        return self._acks.pop(mid)
-
-    def close(self) -> None:
-        with suppress(OSError):
-            self.client.disconnect()
-        self.client.loop_stop()
-        self.client.on_connect = self.client.on_disconnect = self.client.on_publish = None
-        self.client.on_message = self.client.on_subscribe = None
-
-
-@pytest.fixture
-def login() -> Iterator[Callable[..., Login]]:
-    made: list[Login] = []
-
-    def connect(port: int, username: str, password: str, **options: Any) -> Login:
-        made.append(Login(port, username, password, **options))
-        return made[-1]
-
-    try:
-        yield connect
-    finally:
-        for one in made:
-            one.close()
-
-
-@pytest.fixture
-def password_of(tmp_path: Path) -> Callable[[str], str]:
-    """The password in a folder of the fleet."""
-    return lambda folder: (tmp_path / "fleet" / folder / PASSWORD).read_text().strip()
-
-
-def _openssl(*arguments: object) -> None:
-    subprocess.run(["openssl", *map(str, arguments)], check=True, capture_output=True)
+def build(root: Path, target: Target, epoch: int = EPOCH) -> Path:
+    """A package in `root/out`."""
+    tree, assets = root / "tree", root / "assets"
+    stand_in(site_packages(tree, target))
+    assets.mkdir()
+    for asset in ASSETS:
+        (assets / asset.name).write_bytes(b"model")
+    lay_out(tree, target, assets=assets, epoch=epoch)
+    return pack(tree, target, root / "out", epoch)
 
 
 @pytest.fixture(scope="session")
-def authority(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """`ca.pem`, and what it signed: `here` for localhost and 127.0.0.1, `elsewhere` for another name."""
-    folder = tmp_path_factory.mktemp("tls")
-    new_key = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes")
-    _openssl(
-        *("req", "-x509", *new_key, "-days", 1, "-subj", "/CN=ca"),
-        *("-keyout", folder / "ca.key", "-out", folder / "ca.pem"),
-    )
-    for name, places in (("here", "DNS:localhost,IP:127.0.0.1"), ("elsewhere", "DNS:broker.example")):
-        request, extension = folder / f"{name}.csr", folder / f"{name}.ext"
-        extension.write_text(f"subjectAltName={places}\n")
-        _openssl("req", *new_key, "-subj", f"/CN={name}", "-keyout", folder / f"{name}.key", "-out", request)
-        _openssl(
-            *("x509", "-req", "-in", request, "-days", 1, "-extfile", extension, "-CAcreateserial"),
-            *("-CA", folder / "ca.pem", "-CAkey", folder / "ca.key", "-out", folder / f"{name}.pem"),
-        )
+def build_package() -> Callable[..., Path]:
+    """Builds a package whose runtime is a stand-in: a scratch folder, a target, a date."""
+    if shutil.which("dpkg-deb") is None:
+        pytest.skip("needs dpkg-deb: apt-get install dpkg")
+    return build
+
+
+@pytest.fixture(scope="session")
+def target() -> Target:
+    """The machine of the package below."""
+    return Target(architecture="arm64", python="3.13")
+
+
+@pytest.fixture(scope="session")
+def package(tmp_path_factory: pytest.TempPathFactory, target: Target, build_package: Callable[..., Path]) -> Path:
+    """A package whose runtime is a stand-in."""
+    return build_package(tmp_path_factory.mktemp("deb"), target)
+
+
+@pytest.fixture(scope="session")
+def opened(package: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The package taken apart again: its files, and its control files under DEBIAN."""
+    folder = tmp_path_factory.mktemp("opened")
+    subprocess.run(["dpkg-deb", "-R", package, folder], check=True)
     return folder

@@ -210,3 +210,15 @@ def test_questions_are_asked_once_with_numbers_for_choices(monkeypatch: pytest.M
     assert asked.ask("tz", "UTC", "Zone") == "UTC"
     assert "'9' is none of these" in capsys.readouterr().out
     asked.complain()
+
+
+def test_a_file_of_comments_is_filled_and_any_other_is_kept(tmp_path: Path) -> None:
+    config_path, _ = written(tmp_path)
+    config_path.parent.mkdir(parents=True)
+    config_path.write_text("# not configured yet\n\n  # [deployment]\n")
+    assert init(tmp_path, ANSWERS).returncode == 0
+    configured = config_path.read_text()
+    assert 'site = "museum"' in configured
+    done = init(tmp_path, ANSWERS)
+    assert done.returncode == 2
+    assert config_path.read_text() == configured

@@ -1,0 +1,1 @@
+"""What can be checked of the firmware's files without a board: each finding one line, with what to do."""
