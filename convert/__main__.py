@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from convert.command_line import run_verbs
+from convert.commands import datasets, labels
 from convert.commands.audit import audit
 from convert.commands.compile_graph import compile_for_edge_tpu
 from convert.commands.evaluate import evaluate
@@ -30,6 +31,8 @@ app = typer.Typer(
 for verb in (teacher, studio, train, quantize, evidence, pack, verify, audit, ladder, onnx, evaluate, recipe):
     app.command()(verb)
 app.command("compile")(compile_for_edge_tpu)
+app.add_typer(datasets.app, name="datasets")
+app.add_typer(labels.app, name="labels")
 
 
 def main() -> None:

@@ -51,9 +51,9 @@ class Device:
         return np.array([embedding.va, held], np.float32)
 
 
-def embed_crop(backbone: Backbone, crop: UInt8Array) -> Embedding:
-    """The device's embedding and frame answer for one crop uint8 (S, S, 3), RGB."""
-    return backbone.embed(FaceCrop(track_id=0, pixels=crop, captured_ns=0))
+def embed_crop(backbone: Backbone, crop: UInt8Array, *, captured_ns: int = 0) -> Embedding:
+    """The device's embedding and frame answer for one crop uint8 (S, S, 3), RGB, seen at that instant."""
+    return backbone.embed(FaceCrop(track_id=0, pixels=crop, captured_ns=captured_ns))
 
 
 def answer_frames(backbone: Backbone, crops: Iterable[UInt8Array]) -> Float32Array:
@@ -112,13 +112,23 @@ def evaluate(
     return compare(rated, np.stack(answers), found)
 
 
-def compare(rated: Float32Array, answers: Float32Array, faces_found: int) -> Evaluation:
-    """The evaluation of answers (N, 2, 2) as `Device.answer` gives them to ratings (N, 2)."""
+def compare(
+    rated: Float32Array, answers: Float32Array, faces_found: int, *, groups: Sequence[str] | None = None
+) -> Evaluation:
+    """The evaluation of answers (N, 2, 2) as `Device.answer` gives them to ratings (N, 2).
+
+    Args:
+        rated, answers: the ratings and the answers.
+        faces_found: in how many of the pictures.
+        groups: N names of what belongs together, as the frames of one person; intervals draw them whole.
+    """
     return Evaluation(
         n=len(rated),
         faces_found=faces_found,
         agreement={
-            answer: {target: agreement(rated[:, t], answers[:, a, t]) for t, target in enumerate(TARGETS)}
+            answer: {
+                target: agreement(rated[:, t], answers[:, a, t], groups=groups) for t, target in enumerate(TARGETS)
+            }
             for a, answer in enumerate(ANSWERS)
         },
     )

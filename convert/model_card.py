@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from convert.sources import is_ours
 from edge.bundle import Manifest, Metric
 
 _CARD = """\
@@ -48,7 +49,7 @@ over time. The same measure for your own data: `python -m convert evaluate --csv
 
 {sources}
 
-**No photograph of a real person is in the training set.** The generators behind the pictures were trained by others on
+{photographs} The generators behind the pictures were trained by others on
 photographs, the teacher by Google on its own data, and the head model on scans of people who consented; that chain is
 listed above, not hidden. Licences are listed as their publishers state them; this is not legal advice.
 """
@@ -68,6 +69,7 @@ def write_card(manifest: Manifest, evidence: str = "") -> str:
         held=2 * manifest.warmup_steps,
         metrics=_metrics(manifest.metrics),
         sources=_sources(manifest),
+        photographs=_photographs(manifest),
         evidence=f"\n## Evidence\n\n{evidence.strip()}\n" if evidence else "",
     )
 
@@ -85,6 +87,14 @@ def _metrics(metrics: list[Metric]) -> str:
         for m in metrics
     ]
     return "\n".join(lines)
+
+
+def _photographs(manifest: Manifest) -> str:
+    added = [source for source in manifest.sources if not is_ours(source)]
+    if not added:
+        return "**No photograph of a real person is in the training set.**"
+    names = "; ".join(f"{source.name} ({source.licence}; {source.origin})" for source in added)
+    return f"**Pictures of real people may be in the training set**, from {names}. Their terms bind the weights too."
 
 
 def _sources(manifest: Manifest) -> str:

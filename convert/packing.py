@@ -19,6 +19,7 @@ from convert.model_card import write_card
 from convert.quantization.tensors import BACKBONE_FILE, HEAD_FILE, describe_backbone, describe_head
 from convert.recipe import Recipe
 from convert.signing import Signer
+from convert.sources import LICENCE
 from edge.affect.golden import check_golden
 from edge.affect.verification import CARD_FILE, LICENCE_FILE
 from edge.bundle import FORMAT, MANIFEST, Bundle, Crop, Golden, Manifest, Metric, Source, load_bundle
@@ -51,6 +52,7 @@ def assemble(
     sources: Sequence[Source],
     metrics: Sequence[Metric],
     evidence: str = "",
+    licence: str = LICENCE,
 ) -> Bundle:
     """A whole bundle in memory.
 
@@ -60,6 +62,7 @@ def assemble(
         label: name, version and day.
         sources, metrics: for manifest and model card.
         evidence: Markdown for the card, of what else was measured.
+        licence: of the weights.
     """
     rule = CropRule()
     manifest = Manifest(
@@ -67,7 +70,7 @@ def assemble(
         name=label.name,
         version=label.version,
         created=label.created,
-        licence="Apache-2.0",
+        licence=licence,
         network=NETWORK.format(width=recipe.backbone.width, size=recipe.backbone.size, units=recipe.head.units),
         runtimes=RUNTIMES,  # type: ignore[arg-type]
         crop=Crop(size=recipe.backbone.size, **rule._asdict()),
@@ -93,7 +96,7 @@ def assemble(
 
 def licence_text(manifest: Manifest) -> bytes:
     """The terms that every copy of a bundle has to come with: Apache's own words, or what the manifest states."""
-    if manifest.licence == "Apache-2.0":
+    if manifest.licence == LICENCE:
         return _APACHE.read_bytes()
     sources = "".join(f"- {source.name}: {source.licence} ({source.origin})\n" for source in manifest.sources)
     return f"The weights of {manifest.name}: {manifest.licence}\n\nMade from:\n\n{sources}".encode()

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
+from convert.datasets.imported import Imported
+from convert.errors import TrainingError
 from edge.bundle import Source
 
+LICENCE = "Apache-2.0"
+RESEARCH_ONLY = "research only, under the terms of the data sets listed as sources"
 _USED = {
     "diffusionfer": Source(
         name="DiffusionFER-S",
@@ -54,18 +58,48 @@ _BEHIND = (
 )
 
 
-def list_sources(counts: Mapping[str, int]) -> list[Source]:
+def is_ours(source: Source) -> bool:
+    """Whether a source is one that the shipped weights are made with: no photograph of a real person among them."""
+    return source.name in {known.name for known in (*_USED.values(), *_BEHIND)}
+
+
+def list_sources(counts: Mapping[str, int], imported: Sequence[Imported] = ()) -> list[Source]:
     """The sources of a run, with how many pictures of each, and the generators behind them.
 
     Args:
-        counts: pictures by short name of the data set; names that are not shipped data are recorded as they are.
+        counts: pictures by short name of the data set.
+        imported: the records of data sets that are not the kit's own.
+
+    Raises:
+        TrainingError: nobody said what one of the sets is, or one bears the name of the kit's own.
     """
+    for record in imported:
+        if is_ours(record.source):
+            raise TrainingError(f"{record.path}: calls itself {record.source.name}, which is the kit's own; rename it")
+    known_sets = _USED | {record.kind: record.source for record in imported}
     listed = []
     for name, count in counts.items():
-        known = _USED.get(name)
+        known = known_sets.get(name)
         if known is None:
-            known = Source(name=name, licence="not stated", origin="not stated", use="training")
+            raise TrainingError(f"{name}: the run learned from it, but has no record of its source and licence")
         listed.append(Source(**{**{f: getattr(known, f) for f in known.__struct_fields__}, "count": count}))
     behind = _BEHIND if counts.keys() & {"diffusionfer", "sfhq"} else ()
     teacher = (_USED["face_landmarker"],) if behind else ()
     return [*listed, *teacher, *behind]
+
+
+def choose_licence(imported: Sequence[Imported], *, research_only: bool) -> str:
+    """The licence of weights made with these data sets besides the kit's own.
+
+    Args:
+        imported: their records.
+        research_only: the user knows.
+
+    Raises:
+        TrainingError: a set allows research only and the user did not say that they know.
+    """
+    bound = [record.source for record in imported if record.research_only]
+    if bound and not research_only:
+        names = "; ".join(f"{source.name}: {source.licence}" for source in bound)
+        raise TrainingError(f"the run learned from {names}. Pack with --research-only: the bundle will say so")
+    return RESEARCH_ONLY if research_only else LICENCE

@@ -14,8 +14,10 @@ import msgspec
 import numpy as np
 
 from convert.curves import plot_history
-from convert.datasets.collection import load_faces
+from convert.datasets.collection import OWN, load_faces
 from convert.datasets.faces import FaceFinder, LabelledFace
+from convert.datasets.imported import read_records
+from convert.errors import DataError
 from convert.evaluation import ANSWERS, TARGETS, Device, Evaluation, answer_frames, compare, embed_crop
 from convert.metrics import ccc
 from convert.packing import Label, assemble
@@ -40,20 +42,27 @@ from edge.geometry import CropRule, Square, face_square
 from edge.types import Float32Array, UInt8Array
 
 TEACHER_LABELS = "labels.npz"
+IMPORTED = "datasets"  # in the run's folder
 VALIDATION_DATA = "DiffusionFER-S, held-out part"
 
 
 class Pictures:
     """The pictures of a data folder, found once, and the held-out crops. Needs no teacher.
 
+    Args:
+        root: folder of the data sets.
+        recipe: of the run.
+        imported: folder of the data sets that the run imported.
+
     Attributes:
         faces: all of them.
         held, images, rated: the rated held-out part: N faces, uint8 (N, S, S, 3) device crops and float32 (N, 2).
     """
 
-    def __init__(self, root: Path, recipe: Recipe) -> None:
-        self.faces = load_faces(root, FaceFinder())
+    def __init__(self, root: Path, recipe: Recipe, *, imported: Path | None = None) -> None:
+        self.faces = load_faces(root, FaceFinder(), imported)
         self.held = [face for face in self.faces if face.validation and face.rated is not None]
+        self._titles = {record.kind: record.source.name for record in read_records(imported)} if imported else {}
         self.images = cut_faces(self.held, recipe.backbone.size)
         self.rated: Float32Array = np.array([face.rated for face in self.held], np.float32).reshape(-1, 2)
 
@@ -64,16 +73,29 @@ class Pictures:
         ]
         return calibration_images(shown, recipe)
 
+    def held_sets(self) -> dict[str, list[int]]:
+        """The rated held-out part by data set: what a metric of it is called, and its rows in `held`."""
+        sets: dict[str, list[int]] = {}
+        for row, face in enumerate(self.held):
+            title = self._titles.get(face.source)
+            sets.setdefault(VALIDATION_DATA if title is None else f"{title}, held-out part", []).append(row)
+        return sets
+
 
 class Material(Pictures):
     """The same with what the backbone learns from.
+
+    Args:
+        root, recipe, imported: as of `Pictures`.
+        teacher: labels of all their faces.
 
     Attributes:
         examples: labelled, outside of the held-out part.
     """
 
-    def __init__(self, root: Path, teacher: TeacherLabels, recipe: Recipe) -> None:
-        super().__init__(root, recipe)
+    def __init__(self, root: Path, teacher: TeacherLabels, recipe: Recipe, *, imported: Path | None = None) -> None:
+        super().__init__(root, recipe, imported=imported)
+        _refuse_unknown(self.faces, teacher)
         self.teacher = teacher
         self.examples = make_examples(self.faces, teacher, recipe=recipe.backbone, rule=CropRule())
 
@@ -92,9 +114,9 @@ class Material(Pictures):
         return counts
 
 
-def make_teacher(root: Path, task: Path, folder: Path, *, seed: int = 0) -> TeacherLabels:
-    """Fits the teacher on a data folder and writes `labels.npz` and `report.json`."""
-    faces = load_faces(root, FaceFinder())
+def make_teacher(root: Path, task: Path, folder: Path, *, seed: int = 0, imported: Path | None = None) -> TeacherLabels:
+    """Fits the teacher on a data folder, and on imported sets, and writes `labels.npz` and `report.json`."""
+    faces = load_faces(root, FaceFinder(), imported)
     landmarker = FaceLandmarker(task)
     shapes = []
     with Progress("teacher", len(faces), every=400) as progress:
@@ -187,29 +209,41 @@ def quantize_stage(
 
 
 def evaluate_stage(run: Run, recipe: Recipe, material: Material) -> Evaluation | None:
-    """The held-out part through the device's code; writes `evaluation.json`, whose records the manifest takes."""
+    """The held-out part through the device's code; writes `evaluation.json`, whose records the manifest takes.
+
+    The records are of each data set by itself, the answer of all together.
+    """
     if not len(material.rated):
         run.write_json("evaluation.json", {"metrics": [], "counts": material.counts(recipe)})
         return None
     device = open_device(run, recipe)
-    found = compare(material.rated, np.stack([device.answer(image) for image in material.images]), len(material.rated))
+    answers = np.stack([device.answer(image) for image in material.images])
+    groups = [f"{face.source}/{face.group}" if face.group else face.name for face in material.held]
+
+    def compare_rows(rows: Sequence[int]) -> Evaluation:
+        picked = list(rows)
+        return compare(material.rated[picked], answers[picked], len(picked), groups=[groups[row] for row in picked])
+
     metrics = [
         msgspec.convert(
-            {"data": VALIDATION_DATA, "answer": answer, "target": target, **found.agreement[answer][target]._asdict()},
-            Metric,
+            {"data": data, "answer": answer, "target": target, **found.agreement[answer][target]._asdict()}, Metric
         )
+        for data, rows in material.held_sets().items()
+        for found in (compare_rows(rows),)
         for answer in ANSWERS
         for target in TARGETS
     ]
     run.write_json("evaluation.json", {"metrics": msgspec.to_builtins(metrics), "counts": material.counts(recipe)})
-    return found
+    return compare_rows(range(len(material.rated)))
 
 
 def record_data(run: Run, root: Path, seed: int) -> None:
-    """Writes hashes of the data, the seed and the machine."""
+    """Writes hashes of the data, what was imported, the seed and the machine."""
     sets = [folder for folder in sorted(root.iterdir()) if folder.name in ("diffusionfer", "sfhq", "ict_facekit")]
     hashes = {folder.name: hash_folder(folder) for folder in sets}
-    run.write_json("data.json", {"seed": seed, "sha256": hashes, "machine": describe_machine()})
+    imported = msgspec.to_builtins(read_records(run.path(IMPORTED)))
+    record = {"seed": seed, "sha256": hashes, "imported": imported, "machine": describe_machine()}
+    run.write_json("data.json", record)
 
 
 def calibration_images(shown: Sequence[tuple[UInt8Array, Square]], recipe: Recipe) -> UInt8Array:
@@ -226,6 +260,17 @@ def calibration_images(shown: Sequence[tuple[UInt8Array, Square]], recipe: Recip
         nuisance = draw_nuisance(rng) if number % 2 else Nuisance()
         images.append(render(*shown[int(pick)], nuisance, recipe.backbone.size))
     return np.stack(images)
+
+
+def _refuse_unknown(faces: Sequence[LabelledFace], teacher: TeacherLabels) -> None:
+    """An imported face without a teacher's label would be left out without a word."""
+    known = set(teacher.names)
+    unknown = [face.name for face in faces if face.source not in OWN and face.name not in known]
+    if unknown:
+        raise DataError(
+            f"the teacher has no label for {len(unknown)} imported faces, such as {unknown[0]}; "
+            "leave out --teacher and choose a new --out, so that the run makes its own"
+        )
 
 
 def open_backbone(graph: bytes) -> Backbone:

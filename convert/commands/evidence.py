@@ -26,7 +26,7 @@ from convert.evidence.gather import gather_gains, gather_groups, gather_sets
 from convert.evidence.robustness import Robustness, measure_robustness, plot_robustness, to_markdown
 from convert.progress import Progress
 from convert.run import Run
-from convert.stages import Material, open_device
+from convert.stages import IMPORTED, Material, open_device
 from convert.studio.show import write_sheet
 from convert.studio.stage import Studio
 from convert.teacher.landmarker import FaceLandmarker
@@ -62,8 +62,9 @@ def evidence(
     target = page or folder.path("docs") / "model.md"
     pictures = target.parent / target.stem
     pictures.mkdir(parents=True, exist_ok=True)
-    labels = obtain_teacher(data, folder.path("teacher"), teacher, landmarker, recipe.seed)
-    material = Material(data_root(data), labels, recipe)
+    imported = folder.path(IMPORTED)
+    labels = obtain_teacher(data, folder.path("teacher"), teacher, landmarker, recipe.seed, imported=imported)
+    material = Material(data_root(data), labels, recipe)  # the page measures on the kit's own sets, whatever was added
     studio = open_studio(folder, recipe, material, data, landmarker)
     if studio is None or not recipe.studio.held or not recipe.studio.held_sequences:
         raise DataError(f"{run}: its recipe holds nothing of the studio out, so there is nothing to measure on")

@@ -61,6 +61,7 @@ def ladder(
             way = msgspec.structs.replace(way, budget_ccc=budget)
         use_one_thread()
         trained = read_trained(bundle, run, weights, recipe)
+        # The kit's own sets, whatever the run imported: the record names its pictures, and boards' files match them.
         pictures = Pictures(data_root(data), trained.recipe)
         if not len(pictures.rated):
             raise DataError(f"{data}: has no held-out faces with ratings; the ladder cannot be measured")

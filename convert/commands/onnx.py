@@ -21,7 +21,7 @@ from convert.packing import write_folder
 from convert.progress import Progress
 from convert.quantization.onnx_export import export_onnx
 from convert.quantization.tensors import describe_backbone
-from convert.stages import Pictures
+from convert.stages import IMPORTED, Pictures
 from convert.trained import read_trained
 from convert.training.examples import AUXILIARY
 from edge.affect.backbone import Backbone
@@ -58,7 +58,7 @@ def onnx(
     Example: python -m convert onnx --bundle edge/bundles/default --data ../shared/data --out out/jetson
     """
     trained = read_trained(bundle, run, weights, recipe)
-    pictures = Pictures(data_root(data), trained.recipe)
+    pictures = Pictures(data_root(data), trained.recipe, imported=run / IMPORTED if run is not None else None)
     with Progress("ONNX graphs", 1, every=1) as progress:
         graphs = export_onnx(
             trained.backbone,

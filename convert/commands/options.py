@@ -8,7 +8,7 @@ from typing import Annotated
 import msgspec
 import typer
 
-from convert.datasets.collection import data_root
+from convert.datasets.collection import OWN, data_root
 from convert.recipe import Recipe, find_recipe
 from convert.run import Run
 from convert.stages import TEACHER_LABELS, Material, make_teacher
@@ -22,6 +22,10 @@ RecipeOption = Annotated[str, typer.Option("--recipe", help="Name of the recipe.
 EpochsOption = Annotated[int | None, typer.Option("--epochs", min=1, help="Backbone epochs instead of the recipe's.")]
 HeadEpochsOption = Annotated[int | None, typer.Option("--head-epochs", min=1, help="Head epochs, likewise.")]
 SeedOption = Annotated[int | None, typer.Option("--seed", min=0, help="Seed instead of the recipe's.")]
+DatasetOption = Annotated[
+    list[str] | None,
+    typer.Option("--dataset", help="Another data set as KIND=PATH, see `datasets`; may be given several times."),
+]
 TeacherOption = Annotated[
     Path | None, typer.Option("--teacher", help="Folder that `teacher` wrote; without it, the run makes its own.")
 ]
@@ -52,13 +56,21 @@ def find_landmarker(data: Path, given: Path | None) -> Path:
     return given or data_root(data).parent / "models" / "face_landmarker.task"
 
 
-def obtain_teacher(data: Path, own: Path, given: Path | None, landmarker: Path | None, seed: int) -> TeacherLabels:
-    """The labels of the folder given, or of the run's own, made now unless they are there."""
+def obtain_teacher(
+    data: Path,
+    own: Path,
+    given: Path | None,
+    landmarker: Path | None,
+    seed: int,
+    *,
+    imported: Path | None = None,
+) -> TeacherLabels:
+    """The labels of the folder given, or of the run's own, made now, imported faces included, unless they are there."""
     if given is not None:
         return TeacherLabels.load(given / TEACHER_LABELS)
     if (own / TEACHER_LABELS).is_file():
         return TeacherLabels.load(own / TEACHER_LABELS)
-    return make_teacher(data_root(data), find_landmarker(data, landmarker), own, seed=seed)
+    return make_teacher(data_root(data), find_landmarker(data, landmarker), own, seed=seed, imported=imported)
 
 
 def open_studio(run: Run, recipe: Recipe, material: Material, data: Path, landmarker: Path | None) -> Studio | None:
@@ -66,4 +78,5 @@ def open_studio(run: Run, recipe: Recipe, material: Material, data: Path, landma
     if not (recipe.studio.stills or recipe.studio.sequences):
         return None
     files = StudioFiles(data_root(data) / "ict_facekit" / "ict_facekit.npz", find_landmarker(data, landmarker))
-    return Studio(material.faces, material.teacher, files, recipe.studio, seed=recipe.seed, folder=run.path("studio"))
+    generated = [face for face in material.faces if face.source in OWN]  # no real person is made to act
+    return Studio(generated, material.teacher, files, recipe.studio, seed=recipe.seed, folder=run.path("studio"))

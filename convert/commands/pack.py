@@ -11,10 +11,12 @@ import typer
 from rich.console import Console
 
 from convert.commands.evidence import CARD_PART
+from convert.datasets.imported import read_records
 from convert.packing import Label, assemble, write_folder, write_zip
 from convert.run import Run
 from convert.signing import Signer
-from convert.sources import list_sources
+from convert.sources import choose_licence, list_sources
+from convert.stages import IMPORTED
 from edge.bundle import Metric
 
 
@@ -28,24 +30,33 @@ def pack(
     sign: Annotated[
         Path | None, typer.Option("--sign", help="Ed25519 private key, PEM: `openssl genpkey -algorithm ed25519`.")
     ] = None,
+    research_only: Annotated[
+        bool, typer.Option("--research-only", help="Needed where a data set's terms forbid other use.")
+    ] = False,
 ) -> None:
     """Packs backbone, head, golden vectors, manifest and model card into a folder, and loads it as a device would.
 
     With --sign the folder also gets `manifest.sig`, which devices check that name the public key.
+
+    What a data set's owners forbid they forbid for weights made with it: a run that learned from one packs only with
+    `--research-only`, and its manifest, model card and licence file then say so.
 
     Example: python -m convert pack --run out/default --out edge/bundles/default --version 2 --zip out/default.zip
     """
     folder = Run(run)
     signer = Signer(sign) if sign else None
     evaluation = folder.read_json("evaluation.json", "train")
+    imported = read_records(folder.path(IMPORTED))
+    licence = choose_licence(imported, research_only=research_only)
     bundle = assemble(
         folder.read("backbone.tflite", "quantize"),
         folder.read("head.tflite", "train"),
         folder.recipe(),
         Label(name=name, version=version, created=created or time.strftime("%Y-%m-%d", time.gmtime())),
-        sources=list_sources(evaluation["counts"]),
+        sources=list_sources(evaluation["counts"], imported),
         metrics=msgspec.convert(evaluation["metrics"], list[Metric]),
         evidence=part.read_text() if (part := folder.path(CARD_PART)).is_file() else "",
+        licence=licence,
     )
     worst = write_folder(bundle, out, signer)
     if archive is not None:

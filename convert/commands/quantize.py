@@ -13,7 +13,7 @@ from convert.commands.options import DataOption, RunOption
 from convert.datasets.collection import data_root
 from convert.quantization.recipes import DEFAULT, QUANTIZATIONS, find_quantization
 from convert.run import Run
-from convert.stages import Pictures, quantize_stage
+from convert.stages import IMPORTED, Pictures, quantize_stage
 
 
 def quantize(
@@ -33,7 +33,8 @@ def quantize(
     run = Run(out)
     trained = run.recipe()
     run.read("backbone.npz", "train")
-    report = quantize_stage(run, trained, Pictures(data_root(data), trained), way)
+    pictures = Pictures(data_root(data), trained, imported=run.path(IMPORTED))
+    report = quantize_stage(run, trained, pictures, way)
     table = Table("graph", "bytes", "CCC valence", "CCC arousal", title=f"Backbone, {way.name}, held-out part, frame")
     for kind, size in report["bytes"].items():
         found = report.get("ccc", {}).get(kind, {})

@@ -10,6 +10,7 @@ import typer
 
 from convert.commands.options import (
     DataOption,
+    DatasetOption,
     EpochsOption,
     HeadEpochsOption,
     LandmarkerOption,
@@ -23,9 +24,12 @@ from convert.commands.options import (
 )
 from convert.commands.report import print_evaluation
 from convert.datasets.collection import data_root
+from convert.datasets.faces import FaceFinder
+from convert.datasets.imported import DatasetPath, import_dataset
 from convert.head_stage import train_head_stage
 from convert.run import Run
 from convert.stages import (
+    IMPORTED,
     Material,
     evaluate_stage,
     quantize_stage,
@@ -55,23 +59,31 @@ def train(
         Path | None, typer.Option("--start", help="Backbone weights to begin with, as convert/weights/backbone.npz.")
     ] = None,
     stage: Annotated[Stage, typer.Option("--stage", help="Which part to train.")] = Stage.ALL,
+    dataset: DatasetOption = None,
 ) -> None:
     """Trains; goes on where an interrupted run stopped.
 
     `all` trains the backbone, quantizes it and trains the head on its int8 embeddings. With `--stage backbone`, then
     `quantize`, then `--stage head`, the same in three commands.
 
+    A `--dataset` is read once and its faces are kept in the run's folder; later stages take them from there. What its
+    terms forbid, they forbid for the weights too: `pack` then asks for `--research-only`.
+
     Example: python -m convert train --data ../shared/data --out out/default
 
     On data of your own: python -m convert train --recipe finetune --start convert/weights/backbone.npz --out out/mine
+    --dataset csv=labels.csv
     """
     chosen = changed_recipe(recipe, epochs, head_epochs, seed)
     root = data_root(data)
     run = Run(out)
     run.start(chosen)
-    labels = obtain_teacher(data, run.path("teacher"), teacher, landmarker, chosen.seed)
+    imported = run.path(IMPORTED)
+    for each in dataset or []:
+        import_dataset(DatasetPath.parse(each), imported, FaceFinder())
+    labels = obtain_teacher(data, run.path("teacher"), teacher, landmarker, chosen.seed, imported=imported)
     record_data(run, root, chosen.seed)
-    material = Material(root, labels, chosen)
+    material = Material(root, labels, chosen, imported=imported)
     studio = open_studio(run, chosen, material, data, landmarker)
     if stage is not Stage.HEAD:
         train_backbone_stage(run, chosen, material, studio, start=start)

@@ -6,7 +6,11 @@ from pathlib import Path
 
 from convert.datasets import diffusionfer, sfhq
 from convert.datasets.faces import FaceFinder, LabelledFace
+from convert.datasets.imported import load_imported
 from convert.errors import DataError
+
+OWN = frozenset({diffusionfer.SOURCE, sfhq.SOURCE})
+"""The generated faces that the kit is made with; every other source was imported, and may show real people."""
 
 
 def data_root(path: Path) -> Path:
@@ -21,8 +25,8 @@ def data_root(path: Path) -> Path:
     raise DataError(f"{path}: has no {diffusionfer.SOURCE}/labels.csv; point --data at the folder of the data sets")
 
 
-def load_faces(root: Path, finder: FaceFinder) -> list[LabelledFace]:
-    """The faces of DiffusionFER and, where it is there, SFHQ.
+def load_faces(root: Path, finder: FaceFinder, imported: Path | None = None) -> list[LabelledFace]:
+    """The faces of DiffusionFER, where it is there SFHQ, and those that a run keeps of other sets below `imported`.
 
     Raises:
         DataError: a file is missing or malformed.
@@ -30,4 +34,4 @@ def load_faces(root: Path, finder: FaceFinder) -> list[LabelledFace]:
     faces = diffusionfer.load_diffusionfer(root / diffusionfer.SOURCE, finder)
     if (root / sfhq.SOURCE).is_dir():
         faces += sfhq.load_sfhq(root / sfhq.SOURCE, finder)
-    return faces
+    return faces if imported is None else faces + load_imported(imported)

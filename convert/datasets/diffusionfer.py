@@ -34,6 +34,8 @@ def load_diffusionfer(folder: Path, finder: FaceFinder) -> list[LabelledFace]:
                 pixels=pixels,
                 landmarks_px=face.landmarks_px,
                 rated=(row.valence, row.arousal),
+                weight=row.weight,
+                group=row.extra.get("group", ""),
             )
         )
     return faces

@@ -33,6 +33,8 @@ class LabelledFace:
         pixels: uint8 (H, W, 3), RGB.
         landmarks_px: float32 (6, 2), as in `Detection`.
         rated: (valence, arousal) in −1..1, or None where nobody rated.
+        weight: of the rating in a loss, above 0; from how sure the raters were.
+        group: what the picture belongs to, as a person or a video; empty for a picture by itself.
     """
 
     name: str
@@ -41,6 +43,8 @@ class LabelledFace:
     pixels: UInt8Array
     landmarks_px: Float32Array
     rated: tuple[float, float] | None
+    weight: float = 1.0
+    group: str = ""
 
 
 class FaceFinder:

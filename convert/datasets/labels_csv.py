@@ -1,15 +1,17 @@
-"""Label files: a CSV with the columns `image`, `valence` and `arousal`; further columns are kept, not interpreted."""
+"""Label files: a CSV with the columns `image`, `valence` and `arousal`; `weight` if there; others are kept as text."""
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from convert.datasets.text_files import parse_number, read_table
 from convert.errors import DataError
 
 COLUMNS = ("image", "valence", "arousal")
+WEIGHT = "weight"
+_LARGEST_WEIGHT = 1000.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,6 +23,7 @@ class LabelRow:
         valence, arousal: −1..1.
         extra: the columns not named above, as text.
         where: file and line, for errors about what it names.
+        weight: of the row in a loss, above 0; 1 where the file has no such column.
     """
 
     image: Path
@@ -28,6 +31,7 @@ class LabelRow:
     arousal: float
     extra: Mapping[str, str]
     where: str
+    weight: float = 1.0
 
 
 def read_labels(path: Path) -> list[LabelRow]:
@@ -36,45 +40,37 @@ def read_labels(path: Path) -> list[LabelRow]:
     Raises:
         DataError: the file is missing, lacks a column, is empty, or a line has no number in −1..1; names file and line.
     """
-    if not path.is_file():
-        raise DataError(f"{path}: no such label file")
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            reader = csv.DictReader(file)
-            names = [name.strip() for name in reader.fieldnames or []]
-            for column in COLUMNS:
-                if column not in names:
-                    raise DataError(f"{path}:1: has no column {column!r}, only {names}")
-            reader.fieldnames = names
-            rows = [_row(path, reader.line_num, cells) for cells in reader]
-    except UnicodeDecodeError as error:
-        raise DataError(f"{path}: not UTF-8 text ({error.reason} at byte {error.start})") from error
-    except csv.Error as error:
-        raise DataError(f"{path}: not a CSV file ({error})") from error
+    rows = [_row(path, line, cells) for line, cells in read_table(path, COLUMNS)]
     if not rows:
         raise DataError(f"{path}: has no line below its header")
     return rows
 
 
-def _row(path: Path, line: int, cells: Mapping[str | None, str | None]) -> LabelRow:
-    image = cells["image"]
+def parse_weight(cells: Mapping[str, str], where: str) -> float:
+    """The row's weight in a loss: above 0, and 1 where there is no such column or its cell is empty.
+
+    Raises:
+        DataError: it is no number or not above 0.
+    """
+    text = cells.get(WEIGHT)
+    if not text:
+        return 1.0
+    weight = parse_number(text, where, f"column {WEIGHT!r}", low=0.0, high=_LARGEST_WEIGHT)
+    if weight == 0:
+        raise DataError(f"{where}: column {WEIGHT!r} is 0; leave the line out instead")
+    return weight
+
+
+def _row(path: Path, line: int, cells: Mapping[str, str]) -> LabelRow:
+    where = f"{path}:{line}"
+    image = cells.get("image")
     if not image:
-        raise DataError(f"{path}:{line}: column 'image' is empty")
-    known = {name: text for name, text in cells.items() if isinstance(name, str) and isinstance(text, str)}
+        raise DataError(f"{where}: column 'image' is empty")
     return LabelRow(
         image=path.parent / image,
-        valence=_number(path, line, "valence", known.get("valence")),
-        arousal=_number(path, line, "arousal", known.get("arousal")),
-        extra={name: text for name, text in known.items() if name not in COLUMNS},
-        where=f"{path}:{line}",
+        valence=parse_number(cells.get("valence"), where, "column 'valence'"),
+        arousal=parse_number(cells.get("arousal"), where, "column 'arousal'"),
+        extra={name: text for name, text in cells.items() if name not in (*COLUMNS, WEIGHT)},
+        where=where,
+        weight=parse_weight(cells, where),
     )
-
-
-def _number(path: Path, line: int, column: str, text: str | None) -> float:
-    try:
-        value = float(text or "")
-    except ValueError:
-        raise DataError(f"{path}:{line}: column {column!r} is {text!r}, not a number") from None
-    if not -1 <= value <= 1:  # also refuses NaN
-        raise DataError(f"{path}:{line}: column {column!r} is {value:g}, outside of -1..1")
-    return value

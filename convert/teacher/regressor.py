@@ -105,7 +105,7 @@ def fit_teacher(
     if fit.size < _FOLDS:
         raise DataError(f"the teacher needs at least {_FOLDS} rated faces outside of the held-out part, got {fit.size}")
     va = fit_regressor(faces, shapes, trees=trees, seed=seed).predict(shapes)
-    va[fit] = _crossfit(features[fit], rated[fit], trees, seed)
+    va[fit] = _crossfit(features[fit], rated[fit], _weights([faces[int(row)] for row in fit]), trees, seed)
     parts = {"crossfit": fit, "validation": np.flatnonzero(has_rating & held)}
     report = {
         part: {
@@ -137,7 +137,8 @@ def fit_regressor(
     """Fits on the rated training faces, for labels of new ones; arguments as of `fit_teacher`."""
     rated = _ratings(faces)
     fit = np.flatnonzero(np.isfinite(rated[:, 0]) & ~np.array([face.validation for face in faces]))
-    return Regressor(_trees(trees, seed).fit(_features(shapes)[fit], rated[fit]))
+    weights = _weights([faces[int(row)] for row in fit])
+    return Regressor(_trees(trees, seed).fit(_features(shapes)[fit], rated[fit], sample_weight=weights))
 
 
 def _features(shapes: Sequence[FaceShape]) -> NDArray[np.float32]:
@@ -148,12 +149,22 @@ def _ratings(faces: Sequence[LabelledFace]) -> NDArray[np.float32]:
     return np.array([face.rated or (np.nan, np.nan) for face in faces], np.float32)
 
 
-def _crossfit(features: NDArray[Any], rated: NDArray[Any], trees: int, seed: int) -> NDArray[np.float32]:
+def _weights(faces: Sequence[LabelledFace]) -> NDArray[np.float64] | None:
+    """How sure the raters were of each face; None where they were of all alike."""
+    weights = np.array([face.weight for face in faces])
+    return None if (weights == weights[:1]).all() else weights
+
+
+def _crossfit(
+    features: NDArray[Any], rated: NDArray[Any], weights: NDArray[np.float64] | None, trees: int, seed: int
+) -> NDArray[np.float32]:
     fold = np.random.default_rng(seed).permutation(np.arange(len(rated)) % _FOLDS)
     va = np.empty_like(rated)
     for number in range(_FOLDS):
         out = fold == number
-        va[out] = _trees(trees, seed + number).fit(features[~out], rated[~out]).predict(features[out])
+        kept = None if weights is None else weights[~out]
+        fitted = _trees(trees, seed + number).fit(features[~out], rated[~out], sample_weight=kept)
+        va[out] = fitted.predict(features[out])
     return va
 
 

@@ -37,7 +37,7 @@ class Example:
         square: the rule's square of the face.
         va: float32 (2,), the label, −1..1.
         blendshapes: float32 (K,) of the names `AUXILIARY` picks, 0..1.
-        weight: in the loss.
+        weight: in the loss; of a rated face, as sure as its raters were.
     """
 
     name: str
@@ -77,7 +77,7 @@ def make_examples(
                 square=face_square(face.landmarks_px, rule),
                 va=va.astype(np.float32),
                 blendshapes=teacher.blendshapes[row][list(AUXILIARY)],
-                weight=1.0 if face.rated is not None else recipe.unrated_weight,
+                weight=face.weight if face.rated is not None else recipe.unrated_weight,
             )
         )
     return examples

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 from convert.datasets.faces import FaceFinder, LabelledFace, read_picture
 from convert.errors import DataError
 from convert.teacher.landmarker import BLENDSHAPES, FaceLandmarker, FaceShape
-from convert.teacher.regressor import TeacherLabels, fit_teacher
+from convert.teacher.regressor import TeacherLabels, fit_regressor, fit_teacher
 from convert.training.examples import _MIRRORED, AUXILIARY
 
 SHARED = Path(__file__).resolve().parents[3] / "shared"
@@ -31,6 +32,15 @@ def _faces(rated: np.ndarray, held: np.ndarray) -> list[LabelledFace]:
         )
         for n, va in enumerate(rated)
     ]
+
+
+def test_a_rating_of_little_weight_teaches_little() -> None:
+    shapes = [FaceShape(np.zeros(52, np.float32), np.zeros(3, np.float32), _MESH)] * 60  # all look the same
+    faces = _faces(np.where(np.arange(60)[:, None] % 2, 0.8, -0.8) * np.ones((60, 2)), np.zeros(60, bool))
+    doubted = [dataclasses.replace(face, weight=0.01 if n % 2 == 0 else 1.0) for n, face in enumerate(faces)]
+    plain, weighed = (fit_regressor(each, shapes, trees=20).predict(shapes[:1]) for each in (faces, doubted))
+    assert plain[0, 0] == pytest.approx(0, abs=1e-6)
+    assert weighed[0, 0] > 0.75
 
 
 def test_held_out_ratings_change_no_label() -> None:

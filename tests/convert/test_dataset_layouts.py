@@ -1,0 +1,454 @@
+"""Published layouts: what each reader gives, what it leaves out and says why, and how a bad file is named."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from convert.datasets.affwild import read_pts
+from convert.datasets.layouts import LAYOUTS, describe_source, read_dataset
+from convert.datasets.pixels import open_frames
+from convert.datasets.records import LabelledFrame, Reading
+from convert.datasets.split import is_held_out
+from convert.datasets.text_files import parse_rating
+from convert.errors import DataError
+
+
+def write_video(path: Path, count: int, *, rate: float = 10.0) -> Path:
+    """A tiny video whose frame n is grey n · 20."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"mp4v"), rate, (64, 48))
+    assert writer.isOpened()
+    for number in range(count):
+        writer.write(np.full((48, 64, 3), number * 20, np.uint8))
+    writer.release()
+    return path
+
+
+def write_picture(path: Path) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    cv2.imwrite(str(path), np.full((32, 32, 3), 90, np.uint8))
+    return path
+
+
+def write(path: Path, *lines: str) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+def make_affwild(root: Path) -> Path:
+    write_video(root / "videos" / "train" / "105.mp4", 4)
+    write(root / "annotations" / "train" / "valence" / "105.txt", "0.1", "-0.2", "-5", "0.4")
+    write(root / "annotations" / "train" / "arousal" / "105.txt", "0.5", "0.6", "0.7", "-1")
+    write(root / "annotations" / "train" / "valence" / "106.txt", "0", "0")
+    write(root / "annotations" / "train" / "arousal" / "106.txt", "0", "0")
+    points = ("version: 1", "n_points: 2", "{", "3 4", "30.5 40", "}")
+    write(root / "bboxes" / "train" / "105" / "1.pts", *points)
+    write(root / "landmarks" / "train" / "105" / "2.pts", *points)
+    return root
+
+
+def make_affwild2(root: Path) -> Path:
+    labels = root / "annotations" / "VA_Estimation_Challenge"
+    write(labels / "Train_Set" / "video1.txt", "valence,arousal", "0.1,0.2", "-5,-5", "0.3,-0.4")
+    write(labels / "Train_Set" / "video2_left.txt", "valence,arousal", "0.5,0.5", "0.6,0.6", "-1000,-1000")
+    write(labels / "Train_Set" / "video3_left.txt", "valence,arousal", "0.5,0.5")
+    write(labels / "Validation_Set" / "video4.txt", "valence,arousal", "-1,1")
+    write(root / "annotations" / "EXPR_Classification_Challenge" / "Train_Set" / "video1.txt", "Neutral,Anger", "4")
+    for name in ("video1", "video2", "video3", "video4"):
+        write_video(root / "batch1" / f"{name}.mp4", 3)
+    write_picture(root / "cropped_aligned" / "video2_left" / "00001.jpg")
+    return root
+
+
+def make_affectnet(root: Path) -> Path:
+    header = "subDirectory_filePath,face_x,face_y,face_width,face_height,facial_landmarks,expression,valence,arousal"
+    lists = root / "Manually_Annotated_file_lists"
+    write(
+        lists / "training.csv",
+        header,
+        "1/a.jpg,2,3,20,25,1;2;3.5;4,1,0.7,0.4",
+        "1/b.jpg,2,3,20,25,1;2,9,-2,-2",
+        "1/c.jpg,2,3,20,25,1;2,10,-2,-2",
+        "1/gone.jpg,2,3,20,25,1;2,1,0,0",
+    )
+    write(lists / "validation.csv", header, "2/d.jpg,0,0,0,0,,0,-0.25,0.1")
+    for name in ("1/a.jpg", "1/b.jpg"):
+        write_picture(root / "Manually_Annotated_Images" / name)
+    write_picture(root / "Manually_Annotated" / "Manually_Annotated_Images" / "2" / "d.jpg")
+    return root
+
+
+def make_affectnet_arrays(root: Path) -> Path:
+    for folder, valence in (("train_set", 0.3), ("val_set", "-0.5")):
+        write_picture(root / folder / "images" / "0.jpg")
+        annotations = root / folder / "annotations"
+        annotations.mkdir()
+        np.save(annotations / "0_val.npy", np.array(valence))
+        np.save(annotations / "0_aro.npy", np.array(0.25))
+        np.save(annotations / "0_lnd.npy", np.arange(136, dtype=np.float64))
+        np.save(annotations / "1_val.npy", np.array(-2.0))
+        np.save(annotations / "1_aro.npy", np.array(-2.0))
+    return root
+
+
+def make_afew_va(root: Path) -> Path:
+    def clip(number: str, actor: str, valence: int) -> None:
+        frame = {"landmarks": [[1.0, 2.0], [3.0, 4.0]], "valence": valence, "arousal": 3}
+        text = json.dumps({"actor": actor, "video_id": number, "frames": {"00000": frame, "00001": frame}})
+        write(root / "01" / number / f"{number}.json", text)
+        write_picture(root / "01" / number / "00000.png")
+
+    clip("001", "Somebody", -10)
+    clip("002", "Somebody", 7)
+    return root
+
+
+def make_omg(root: Path) -> Path:
+    header = "link,start,end,video,utterance,arousal,valence,EmotionMaxVote"
+    write(
+        root / "omg_TrainVideos.csv",
+        header,
+        "https://example.org,0,1,5b44,utterance_1.mp4,0.4,-0.1,4",
+        "https://example.org,1,2,5b44,utterance_2.mp4,0.6,0.2,3",
+    )
+    write(root / "omg_ValidationVideos.csv", header, "https://example.org,0,1,8c56,utterance_1.mp4,0.9,0.5,0")
+    write_video(root / "train" / "5b44" / "utterance_1.mp4", 3)
+    write_video(root / "validation" / "8c56" / "utterance_1.mp4", 2)
+    return root
+
+
+def make_plain(root: Path) -> Path:
+    write_video(root / "a.mp4", 5)
+    write_picture(root / "b.png")
+    return write(
+        root / "labels.csv",
+        "image,video,time_s,frame,valence,arousal,weight,group,split",
+        "b.png,,,,0.5,0.5,0.25,ann,train",
+        ",a.mp4,0.2,,0.1,0.2,,,validation",
+        ",a.mp4,,4,0.1,0.3,,,validation",
+        "gone.png,,,,0,0,,,",
+    )
+
+
+def read(kind: str, path: Path) -> tuple[list[LabelledFrame], dict[str, int]]:
+    reading = Reading()
+    frames = list(read_dataset(kind, path, reading))
+    assert reading.read == len(frames)
+    return frames, dict(reading.dropped)
+
+
+def test_affwild_joins_its_two_files_and_its_points(tmp_path: Path) -> None:
+    frames, dropped = read("affwild", make_affwild(tmp_path).parent)
+    assert [(f.frame, f.valence, f.arousal) for f in frames] == [(0, 0.1, 0.5), (1, -0.2, 0.6), (3, 0.4, -1.0)]
+    assert {f.group for f in frames} == {"105"}
+    assert [f.time_s for f in frames] == pytest.approx([0.0, 0.1, 0.3])
+    assert frames[0].box_px == (3.0, 4.0, 30.5, 40.0)
+    assert frames[1].landmarks_px is not None
+    assert frames[1].landmarks_px.tolist() == [[3, 4], [30.5, 40]]
+    assert dropped == {"marked as invalid": 1, "no video": 2}
+    assert all(f.part is None for f in frames)  # the test labels were never published
+    assert is_held_out(frames[0]) == is_held_out(frames[2])
+
+
+def test_affwild2_keeps_its_split_and_tells_two_persons_apart(tmp_path: Path) -> None:
+    frames, dropped = read("affwild2", make_affwild2(tmp_path))
+    assert [(f.group, f.part, f.frame, f.path.name) for f in frames] == [
+        ("video1", "train", 0, "video1.mp4"),
+        ("video1", "train", 2, "video1.mp4"),
+        ("video2_left", "train", None, "00001.jpg"),
+        ("video4", "validation", 0, "video4.mp4"),
+    ]
+    assert dropped == {
+        "marked as invalid": 2,
+        "no cropped picture of the frame": 1,
+        "two persons in the video and no cropped pictures to tell them apart": 1,
+    }
+    assert frames[1].where.endswith("video1.txt:4")
+    assert [is_held_out(f) for f in frames] == [False, False, False, True]
+
+
+def test_affectnet_lists_give_boxes_and_landmarks_and_leave_out_no_faces(tmp_path: Path) -> None:
+    frames, dropped = read("affectnet", make_affectnet(tmp_path))
+    assert [(f.path.name, f.part, f.valence, f.box_px) for f in frames] == [
+        ("a.jpg", "train", 0.7, (2.0, 3.0, 22.0, 28.0)),
+        ("d.jpg", "validation", -0.25, None),
+    ]
+    assert frames[0].landmarks_px is not None
+    assert frames[0].landmarks_px.tolist() == [[1, 2], [3.5, 4]]
+    assert dropped == {"marked -2: uncertain": 1, "marked -2: no face": 1, "no picture": 1}
+    assert all(f.clip is None for f in frames)
+
+
+def test_affectnet_arrays_count_from_nought_in_both_parts_and_are_no_leak(tmp_path: Path) -> None:
+    frames, dropped = read("affectnet", make_affectnet_arrays(tmp_path))
+    assert [(f.part, f.valence, f.arousal) for f in frames] == [("train", 0.3, 0.25), ("validation", -0.5, 0.25)]
+    assert frames[0].landmarks_px is not None
+    assert frames[0].landmarks_px.shape == (68, 2)
+    assert dropped == {"marked -2: not rated": 2}
+
+
+def test_afew_va_is_scaled_and_grouped_by_actor(tmp_path: Path) -> None:
+    frames, dropped = read("afew-va", make_afew_va(tmp_path))
+    assert [(f.valence, f.arousal, f.group) for f in frames] == [(-1.0, 0.3, "Somebody"), (0.7, 0.3, "Somebody")]
+    assert frames[0].clip != frames[1].clip
+    assert dropped == {"no picture of the frame": 2}
+
+
+def test_omg_keeps_its_arousal_and_weighs_an_utterances_frames_half(tmp_path: Path) -> None:
+    frames, dropped = read("omg-emotion", make_omg(tmp_path))
+    assert [(f.group, f.frame, f.arousal, f.part) for f in frames] == [
+        ("5b44", 0, 0.4, "train"),
+        ("5b44", 1, 0.4, "train"),
+        ("5b44", 2, 0.4, "train"),
+        ("8c56", 0, 0.9, "validation"),
+        ("8c56", 1, 0.9, "validation"),
+    ]
+    assert {f.weight for f in frames} == {0.5}
+    assert dropped == {"no video of the utterance": 1}
+
+
+def test_a_plain_file_holds_pictures_and_moments_of_videos(tmp_path: Path) -> None:
+    frames, dropped = read("csv", make_plain(tmp_path))
+    assert [(f.path.name, f.frame, f.time_s, f.weight, f.group, f.part) for f in frames] == [
+        ("b.png", None, None, 0.25, "ann", "train"),
+        ("a.mp4", 2, 0.2, 1.0, "a.mp4", "validation"),
+        ("a.mp4", 4, 0.4, 1.0, "a.mp4", "validation"),
+    ]
+    assert dropped == {"no picture or video": 1}
+
+
+def test_frames_of_a_video_are_the_ones_that_were_rated(tmp_path: Path) -> None:
+    frames, _ = read("affwild", make_affwild(tmp_path))
+    grey = [round(float(pixels.mean()) / 20) for _, pixels in open_frames(frames) if pixels is not None]
+    assert grey == [0, 1, 3]
+
+
+def test_a_label_behind_the_videos_end_has_no_pixels(tmp_path: Path) -> None:
+    make_affwild(tmp_path)
+    for target in ("valence", "arousal"):
+        write(tmp_path / "annotations" / "train" / target / "105.txt", *["0"] * 6)
+    frames, _ = read("affwild", tmp_path)
+    assert [pixels is None for _, pixels in open_frames(frames)] == [False] * 4 + [True] * 2
+
+
+Spoil = Callable[[Path], object]
+
+
+@pytest.mark.parametrize(
+    ("kind", "make", "spoil", "said"),
+    [
+        (
+            "affwild",
+            make_affwild,
+            lambda root: write(root / "annotations" / "train" / "valence" / "105.txt", "0.1", "high"),
+            r"valence/105\.txt: has 2 lines, but .*arousal/105\.txt has 4",
+        ),
+        (
+            "affwild",
+            make_affwild,
+            lambda root: write(root / "annotations" / "train" / "arousal" / "105.txt", "0", "0", "0", "1.5"),
+            r"arousal/105\.txt:4: arousal is 1\.5, outside of -1\.\.1",
+        ),
+        (
+            "affwild",
+            make_affwild,
+            lambda root: write(root / "bboxes" / "train" / "105" / "1.pts", "version: 1", "{", "3 4 5", "}"),
+            r"1\.pts:3: '3 4 5' is not a point of two numbers",
+        ),
+        ("affwild", lambda root: root, lambda root: None, "has no annotations/train/valence"),
+        (
+            "affwild",
+            make_affwild,
+            lambda root: (root / "videos" / "train" / "105.mp4").write_bytes(b"none"),
+            r"105\.mp4: not a video that can be read",
+        ),
+        (
+            "affwild2",
+            make_affwild2,
+            lambda root: write(
+                root / "annotations" / "VA_Estimation_Challenge" / "Train_Set" / "video1.txt", "arousal,valence", "0,0"
+            ),
+            r"video1\.txt:1: is 'arousal,valence', not the header",
+        ),
+        (
+            "affwild2",
+            make_affwild2,
+            lambda root: write(
+                root / "annotations" / "VA_Estimation_Challenge" / "Train_Set" / "video1.txt", "valence,arousal", "0"
+            ),
+            r"video1\.txt:2: '0' is not two numbers",
+        ),
+        ("affwild2", lambda root: root, lambda root: None, "has no Train_Set"),
+        (
+            "affwild2",
+            make_affwild2,
+            lambda root: write(
+                root / "annotations" / "VA_Estimation_Challenge" / "Validation_Set" / "video1.txt",
+                "valence,arousal",
+                "0,0",
+            ),
+            r"'video1' is in two parts of the split: train \(.*Train_Set/video1\.txt:2\) and validation "
+            r"\(.*Validation_Set/video1\.txt:2\)",
+        ),
+        (
+            "affectnet",
+            make_affectnet,
+            lambda root: write(
+                root / "Manually_Annotated_file_lists" / "validation.csv",
+                "subDirectory_filePath,expression,valence,arousal",
+                "1/a.jpg,0,0,0",
+            ),
+            r"'a\.jpg' is in two parts of the split: train \(.*training\.csv:2\) and validation",
+        ),
+        (
+            "affectnet",
+            make_affectnet,
+            lambda root: write(
+                root / "Manually_Annotated_file_lists" / "training.csv",
+                "subDirectory_filePath,facial_landmarks,valence,arousal",
+                "1/a.jpg,1;2;3,0,0",
+            ),
+            r"training\.csv:2: column 'facial_landmarks' holds 3 numbers",
+        ),
+        ("affectnet", lambda root: root, lambda root: None, "has neither training.csv"),
+        (
+            "affectnet",
+            make_affectnet_arrays,
+            lambda root: (root / "train_set" / "annotations" / "0_aro.npy").write_bytes(b"x"),
+            r"0_aro\.npy: not an array of numbers",
+        ),
+        (
+            "affectnet",
+            make_affectnet_arrays,
+            lambda root: (root / "train_set" / "annotations" / "0_aro.npy").unlink(),
+            r"0_aro\.npy: cannot be read",
+        ),
+        (
+            "afew-va",
+            make_afew_va,
+            lambda root: write(root / "01" / "001" / "001.json", '{"frames": {"00000": {"valence": 1}}}'),
+            r"001\.json: Object missing required field `arousal`",
+        ),
+        (
+            "afew-va",
+            make_afew_va,
+            lambda root: write(
+                root / "01" / "001" / "001.json", '{"frames": {"00000": {"valence": 11, "arousal": 0}}}'
+            ),
+            r"001\.json: frame '00000': valence is 11, outside of -10\.\.10",
+        ),
+        ("afew-va", lambda root: root, lambda root: None, "has no folder NNN"),
+        (
+            "omg-emotion",
+            make_omg,
+            lambda root: write(
+                root / "omg_TrainVideos.csv", "video,utterance,arousal,valence", "5b44,utterance_1.mp4,-0.5,0"
+            ),
+            r"omg_TrainVideos\.csv:2: column 'arousal' is -0\.5, outside of 0\.\.1",
+        ),
+        (
+            "omg-emotion",
+            make_omg,
+            lambda root: write(
+                root / "omg_ValidationVideos.csv", "video,utterance,arousal,valence", "5b44,utterance_1.mp4,0.5,0"
+            ),
+            r"'5b44' is in two parts of the split: train \(.*omg_TrainVideos\.csv:2\)",
+        ),
+        ("omg-emotion", lambda root: root, lambda root: None, r"has none of omg_TrainVideos\.csv"),
+    ],
+)
+def test_a_bad_file_or_a_leak_is_named(
+    tmp_path: Path, kind: str, make: Callable[[Path], Path], spoil: Spoil, said: str
+) -> None:
+    root = make(tmp_path)
+    spoil(root)
+    with pytest.raises(DataError, match=said):
+        read(kind, root)
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("a.png,,,,0,0,nought,,", r"labels\.csv:2: column 'weight' is 'nought', not a number"),
+        ("a.png,,,,0,0,0,,", r"labels\.csv:2: column 'weight' is 0; leave the line out"),
+        ("a.png,,,,0,0,-1,,", r"labels\.csv:2: column 'weight' is -1, outside"),
+        (",,,,0,0,,,", r"labels\.csv:2: needs column 'image' or column 'video'"),
+        ("a.png,,,,0,0,,,dev", r"labels\.csv:2: column 'split' is 'dev'"),
+        (",a.mp4,,1.5,0,0,,,", r"labels\.csv:2: column 'frame' is 1\.5, not a whole number"),
+        (",a.mp4,,,0,0,,,", r"labels\.csv:2: column 'time_s' is ''"),
+        ("gone.png,,,,0,0,,,", "nothing of it can be used: 1 no picture or video"),
+    ],
+)
+def test_a_bad_line_of_a_plain_file_is_named(tmp_path: Path, line: str, said: str) -> None:
+    write_video(tmp_path / "a.mp4", 3)
+    write_picture(tmp_path / "a.png")
+    path = write(tmp_path / "labels.csv", "image,video,time_s,frame,valence,arousal,weight,group,split", line)
+    with pytest.raises(DataError, match=said):
+        read("csv", path)
+
+
+def test_a_plain_file_says_what_it_is_before_it_is_trained_on(tmp_path: Path) -> None:
+    path = make_plain(tmp_path)
+    with pytest.raises(DataError, match=r"labels\.source\.json: not there; training needs it"):
+        describe_source("csv", path)
+    said = {"name": "Shop", "licence": "internal", "origin": "volunteers", "research_only": True}
+    write(tmp_path / "labels.source.json", json.dumps(said))
+    source, research_only = describe_source("csv", path)
+    assert (source.name, source.licence, research_only) == ("Shop", "internal", True)
+    write(tmp_path / "labels.source.json", json.dumps(said | {"licence": " "}))
+    with pytest.raises(DataError, match="licence is empty"):
+        describe_source("csv", path)
+
+
+def test_every_published_layout_says_that_it_is_for_research() -> None:
+    for kind, layout in LAYOUTS.items():
+        assert layout.kind == kind
+        if kind != "csv":
+            assert layout.research_only
+            assert "research" in layout.licence
+
+
+def test_an_unknown_kind_or_folder_is_named(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="imagenet: no such kind of data set; there are affwild, affwild2"):
+        read("imagenet", tmp_path)
+    with pytest.raises(DataError, match="none: no such data set"):
+        read("affwild2", tmp_path / "none")
+
+
+@given(st.floats(allow_nan=True, allow_infinity=True) | st.text(max_size=6))
+def test_a_rating_is_within_its_range_or_refused_with_its_place(value: float | str) -> None:
+    rating, told = None, ""
+    try:
+        rating = parse_rating(str(value), "a.txt:3", "valence", marks=(-5.0,), scale=10.0)
+    except DataError as error:
+        told = str(error)
+    if told:
+        assert told.startswith("a.txt:3: valence is ")
+    elif rating is None:
+        assert float(value) == -5
+    else:
+        assert rating == float(value) / 10
+        assert -1 <= rating <= 1
+
+
+@given(lines=st.lists(st.sampled_from(["{", "}", "1 2", "3.5 -4", "x y", "1", "", "nan 1"]), max_size=8))
+def test_a_points_file_is_read_or_refused(lines: list[str], tmp_path_factory: pytest.TempPathFactory) -> None:
+    path = write(tmp_path_factory.mktemp("pts") / "1.pts", *lines)
+    points, told = np.zeros((1, 2)), ""
+    try:
+        points = read_pts(path)
+    except DataError as error:
+        told = str(error)
+    assert not told or "1.pts" in told
+    assert points.ndim == 2
+    assert points.shape[1] == 2
+    assert np.isfinite(points).all()
