@@ -37,7 +37,7 @@ def train_head_stage(
     backbone = open_backbone(graph)
     size, steps = recipe.backbone.size, recipe.head.steps
     scenes = [
-        partial(hold_face, example.pixels, example.square, _as_seen(example, backbone, size), steps)
+        partial(hold_face, example.pixels, example.square, as_seen(example, backbone, size), steps)
         for example in _pick(material.examples, recipe)
     ]
     held = {}
@@ -80,7 +80,7 @@ def _pick(examples: Sequence[Example], recipe: Recipe) -> list[Example]:
     return [examples[int(pick)] for pick in picks]
 
 
-def _as_seen(example: Example, backbone: Backbone, size: int) -> Float32Array:
+def as_seen(example: Example, backbone: Backbone, size: int) -> Float32Array:
     """The backbone's answer to a face's undisturbed crop, as the label of a face that is held.
 
     The head is to add time, not a second opinion: asked for the raters' labels, it learns the training faces by heart
