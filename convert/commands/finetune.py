@@ -77,8 +77,9 @@ def finetune(
     At least 30 faces of 10 persons; beside labels.csv, labels.source.json says whose pictures they are. Most layers
     stay frozen and the rest is held to where it began. Half the faces are learned from, others say when to stop, and
     others judge; nobody is in two parts. A candidate that is not better for sure on the new judges, or that may have
-    lost more than the tolerance on the old validation set, is refused: exit code 10. Either way it lies in OUT/candidate with
-    finetune.md, finetune.json and finetune.png beside it. The faces are kept in OUT/datasets until you delete it.
+    lost more than the tolerance on the old validation set, is refused: exit code 10. Either way it lies in
+    OUT/candidate with finetune.md, finetune.json and finetune.png beside it. The faces are kept in OUT/datasets until
+    you delete it.
 
     Example: python -m convert finetune --csv labels.csv --data ../shared/data --out out/mine
     """

@@ -11,7 +11,7 @@ import numpy as np
 
 from convert.finetune.adaptation import Adapted, Place, adapt_network
 from convert.finetune.baseline import check_same_network
-from convert.finetune.candidate import head_graph, make_bundle, metrics_of, write_candidate, write_record
+from convert.finetune.candidate import head_of, make_bundle, metrics_of, write_candidate, write_record
 from convert.finetune.old_data import old_validation
 from convert.finetune.report import render_page
 from convert.finetune.target import Target
@@ -96,8 +96,7 @@ def adapt_stage(order: AdaptOrder) -> AdaptedBundle:
         count=len(target.pictures),
     )
     metrics = metrics_of(found.verdict.comparisons)
-    head = head_graph(trained.head, trained)
-    bundle = make_bundle(found.graph, head, trained, sources=[source], metrics=metrics, evidence=page)
+    bundle = make_bundle(found.graph, head_of(trained), trained, sources=[source], metrics=metrics, evidence=page)
     order.folder.mkdir(parents=True, exist_ok=True)
     where = write_candidate(order.folder, bundle, found.chosen.weights, trained.head, order.signer)
     write_record(order.folder, "adapt", about, page)

@@ -16,7 +16,7 @@ import numpy as np
 from convert.errors import DataError
 from convert.evaluation import Device, answer_frames
 from convert.finetune.baseline import answer_floats
-from convert.finetune.candidate import calibrate_on, head_graph, make_bundle, quantize
+from convert.finetune.candidate import calibrate_on, head_of, make_bundle, quantize
 from convert.finetune.heads import mean_ccc
 from convert.finetune.label_free import SAME_FACE, compare_consistency, consistency
 from convert.finetune.normalization import FEWEST, adapt_normalization, blend_share
@@ -102,7 +102,7 @@ def adapt_network(
     chosen = choose_contender(contenders, tolerance)
     shown = [(pixels, loose_square()) for pixels in place.target.pictures]
     graph = quantize(chosen.weights, calibrate_on(shown, place.old_shown, trained), trained)
-    candidate = Device(make_bundle(graph, head_graph(trained.head, trained), trained))
+    candidate = Device(make_bundle(graph, head_of(trained), trained))
     return Adapted(chosen, graph, contenders, judge(candidate, Device(trained.bundle), place, tolerance))
 
 

@@ -70,6 +70,11 @@ def head_graph(weights: list[Any], trained: Trained) -> bytes:
     return export_head(weights, trained.recipe)
 
 
+def head_of(trained: Trained) -> bytes:
+    """The head's graph of the bundle to begin with, byte for byte."""
+    return trained.bundle.files[trained.bundle.manifest.head.file]
+
+
 def write_candidate(folder: Path, bundle: Bundle, backbone: list[Any], head: list[Any], signer: Signer | None) -> Path:
     """Writes bundle and float weights into a folder, for either verdict; returns the bundle's."""
     place = folder / CANDIDATE

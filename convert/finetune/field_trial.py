@@ -21,7 +21,7 @@ from convert.evidence import degradations as d
 from convert.evidence.compare import Difference, paired_bootstrap
 from convert.finetune.adaptation import ITSELF, Contender, Place, adapt_network
 from convert.finetune.baseline import answer_floats, ratings_of
-from convert.finetune.candidate import head_graph, make_bundle
+from convert.finetune.candidate import head_of, make_bundle
 from convert.finetune.old_data import old_validation
 from convert.finetune.parts import group_of
 from convert.finetune.target import Target
@@ -128,7 +128,7 @@ def run_trial(
             Tried(each, _against(truth, answer_floats(each.weights, truth.images, trained.recipe), start, draws))
             for each in found.contenders
         ]
-        candidate = Device(make_bundle(found.graph, head_graph(trained.head, trained), trained))
+        candidate = Device(make_bundle(found.graph, head_of(trained), trained))
         results.append(
             PlaceResult(
                 name=name,
@@ -171,7 +171,7 @@ def render_trial(results: Sequence[PlaceResult], machine: str) -> str:
     """Both tables with what they rest on."""
     n = results[0].truth.decisive["valence"].items
     lines = [
-        f"Adapted on {results[0].crowd} unlabelled held-out faces of SFHQ in each place, compared on {n} rated, held-out "
+        f"Adapted on {results[0].crowd} held-out faces of SFHQ in each place, compared on {n} rated held-out "
         f"faces of DiffusionFER-S in the same place. {machine}. CCC, 95% paired bootstrap intervals.",
         "What the command did: the candidate it took, its verdict, and what that candidate gains in truth (streamed "
         "answers, int8).",

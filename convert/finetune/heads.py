@@ -1,8 +1,8 @@
-"""Which head goes with a backbone that moved: the old one, the old one with its readout moved along, or a refitted one.
+"""Which head goes with a backbone that moved: the old one, the old one with its readout moved along, or one refitted.
 
-The head's answer is a linear readout of the embedding plus what its memory adds. Where the backbone's own readout moved,
-the same step is due in the head's. That needs no training, and it leaves the memory as it is, which was trained on
-sequences that a few pictures cannot replace. A refit starts from there and learns on faces that are held.
+The head's answer is a linear readout of the embedding plus what its memory adds. Where the backbone's own readout
+moved, the same step is due in the head's. That needs no training, and it leaves the memory as it is, which was trained
+on sequences that a few pictures cannot replace. A refit starts from there and learns on faces that are held.
 """
 
 from __future__ import annotations

@@ -58,7 +58,8 @@ def split_faces(faces: Sequence[LabelledFace], recipe: FinetuneRecipe) -> Parts:
             f"{len(faces)} faces of {len(groups)} persons: at least {FEWEST_GROUPS} persons are needed, since nobody "
             "may be both learned from and judged by"
         )
-    declared = any(face.validation != held_out(group_of(face)) for face in faces)
+    # A set without a split of its own comes with the hash's, which holds back too few to judge by.
+    declared = any(face.validation and not held_out(group_of(face)) for face in faces)
     judges = {group_of(face) for face in faces if face.validation} if declared else set[str]()
     order = sorted(groups.keys() - judges, key=_rank)
     if not declared:

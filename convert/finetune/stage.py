@@ -30,6 +30,7 @@ from convert.finetune.baseline import check_same_network, ratings_of
 from convert.finetune.candidate import (
     calibrate_on,
     head_graph,
+    head_of,
     make_bundle,
     metrics_of,
     quantize,
@@ -91,10 +92,11 @@ class Finetuned(NamedTuple):
 
 
 class _Heads(NamedTuple):
-    """The head taken, and what each way of making one reached on the stopping part (mean CCC)."""
+    """The head taken, its graph, and what each way of making one reached on the stopping part (mean CCC)."""
 
     way: str
     weights: list[Any]
+    graph: bytes
     reached: dict[str, float]
 
 
@@ -137,12 +139,12 @@ def finetune_stage(order: Order, *, stop_after: int | None = None) -> Finetuned 
     plot_history(tuned.history, folder / "finetune.png", "fine-tuning")
     graph = _quantize(order, tuned, learn, rehearsal)
     heads = _choose(order, graph, tuned, [*learn, *rehearsal], stop)
-    verdict = _judge(order, parts, pictures, tuned, make_bundle(graph, head_graph(heads.weights, trained), trained))
+    verdict = _judge(order, parts, pictures, tuned, make_bundle(graph, heads.graph, trained))
     about = describe_run(parts, tuned, heads.way, heads.reached, rehearsed=pictures is not None, recipe=recipe)
     page = render_finetune(verdict, about)
     bundle = make_bundle(
         graph,
-        head_graph(heads.weights, trained),
+        heads.graph,
         trained,
         sources=list_sources({record.kind: record.source.count for record in records}, records),
         metrics=metrics_of(verdict.comparisons),
@@ -194,12 +196,13 @@ def _choose(order: Order, graph: bytes, tuned: Tuned, examples: Sequence[Example
         folder = order.folder / "head"
         save_weights(path, refit_head(moved, backbone, after, examples, trained.recipe, order.recipe, folder))
     heads = {KEPT: trained.head, MOVED: moved, REFITTED: load_weights(path)}
+    graphs = {way: head_of(trained) if way == KEPT else head_graph(weights, trained) for way, weights in heads.items()}
     answers = {}
-    for way, weights in heads.items():
-        device = Device(make_bundle(graph, head_graph(weights, trained), trained))
+    for way, made in graphs.items():
+        device = Device(make_bundle(graph, made, trained))
         answers[way] = np.stack([device.answer(image)[1] for image in stop.images])
     way, reached = choose_head(answers, stop.va)
-    return _Heads(way, heads[way], reached)
+    return _Heads(way, heads[way], graphs[way], reached)
 
 
 def _judge(order: Order, parts: Parts, pictures: Pictures | None, tuned: Tuned, candidate: Bundle) -> Verdict:

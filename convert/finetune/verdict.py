@@ -1,9 +1,9 @@
 """Whether a candidate may take a bundle's place: not worse on the old validation set, and better on what it is for.
 
-Compared are the streamed answers, which are what a device counts, by paired bootstrap over the same faces, whole persons
-at a time; the frame answers stand beside them. *Not worse*: the interval of the difference in CCC lies above −tolerance
-for both targets, so a set that is too small to tell refuses too. *Better*: the interval lies above zero for at least one
-target, and neither lost more than the tolerance.
+Compared are the streamed answers, which are what a device counts, by paired bootstrap over the same faces, whole
+persons at a time; the frame answers stand beside them. *Not worse*: the interval of the difference in CCC lies above
+−tolerance for both targets, so a set that is too small to tell refuses too. *Better*: the interval lies above zero for
+at least one target, and neither lost more than the tolerance.
 """
 
 from __future__ import annotations
