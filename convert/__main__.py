@@ -8,12 +8,14 @@ from convert.command_line import run_verbs
 from convert.commands import datasets, labels
 from convert.commands.adapt import adapt
 from convert.commands.audit import audit
+from convert.commands.baselines import baselines
 from convert.commands.compile_graph import compile_for_edge_tpu
 from convert.commands.evaluate import evaluate
 from convert.commands.evidence import evidence
 from convert.commands.field_trial import field_trial
 from convert.commands.finetune import finetune
 from convert.commands.ladder import ladder
+from convert.commands.networks import networks
 from convert.commands.onnx import onnx
 from convert.commands.pack import pack
 from convert.commands.quantize import quantize
@@ -25,17 +27,34 @@ from convert.commands.verify import verify
 
 app = typer.Typer(
     help="From data to a bundle: teacher, studio, train, quantize, evidence, pack, or recipe for all of it; "
+    "datasets and labels are for data of your own, networks and baselines for comparison; "
     "ladder says what each conversion costs, onnx is for NVIDIA boards, audit and compile are for an Edge TPU, "
     "verify judges a bundle and evaluate scores it; finetune and adapt fit one to a place, or refuse to.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for verb in (teacher, studio, train, quantize, evidence, pack, verify, audit, ladder, onnx, evaluate, recipe):
+VERBS = (
+    teacher,
+    studio,
+    train,
+    quantize,
+    evidence,
+    pack,
+    recipe,
+    ladder,
+    onnx,
+    verify,
+    audit,
+    evaluate,
+    networks,
+    baselines,
+    finetune,
+    adapt,
+    field_trial,
+)
+for verb in VERBS:
     app.command()(verb)
-app.command()(finetune)
-app.command()(adapt)
-app.command()(field_trial)
 app.command("compile")(compile_for_edge_tpu)
 app.add_typer(datasets.app, name="datasets")
 app.add_typer(labels.app, name="labels")

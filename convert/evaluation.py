@@ -13,16 +13,15 @@ import numpy as np
 
 from convert.datasets.faces import FaceFinder, cut_face, read_picture
 from convert.datasets.labels_csv import LabelRow
-from convert.metrics import Agreement, agreement
+from convert.metrics import TARGETS, Agreement, agreement
 from edge.affect.backbone import Backbone
 from edge.affect.stream import Stream, StreamState
 from edge.bundle import Bundle
 from edge.engines.choice import open_engine
 from edge.types import Embedding, FaceCrop, Float32Array, UInt8Array
 
-TARGETS = ("valence", "arousal")
 ANSWERS = ("frame", "stream")
-_NS = 1_000_000_000
+NS = 1_000_000_000
 
 
 class Device:
@@ -40,7 +39,7 @@ class Device:
 
     def answer(self, crop: UInt8Array) -> Float32Array:
         """Both answers to a crop uint8 (S, S, 3), RGB: float32 (2, 2), rows by `ANSWERS`, columns by `TARGETS`."""
-        step_ns = round(self.manifest.step_s * _NS)
+        step_ns = round(self.manifest.step_s * NS)
         embedding = embed_crop(self.backbone, crop)
         state: StreamState | None = None
         held = (0.0, 0.0)
@@ -92,7 +91,7 @@ def evaluate(
     """Scores each row's picture and compares.
 
     Args:
-        rows: of a label file.
+        rows: of a label file; intervals draw the pictures of one group together.
         device: the bundle.
         finder: finds the face that a picture is about.
         advance: called after each picture.
@@ -109,7 +108,7 @@ def evaluate(
         answers.append(device.answer(cut_face(pixels, face, crop.size, crop.rule)))
         advance()
     rated = np.array([(row.valence, row.arousal) for row in rows], np.float32)
-    return compare(rated, np.stack(answers), found)
+    return compare(rated, np.stack(answers), found, groups=[row.group or str(row.image) for row in rows])
 
 
 def compare(

@@ -11,11 +11,12 @@ import numpy as np
 
 from convert.curves import plot_history
 from convert.evaluation import embed_crop
+from convert.material import Material
 from convert.progress import Progress
 from convert.quantization.export import export_head
 from convert.recipe import Recipe
 from convert.run import Run, load_weights, save_weights
-from convert.stages import Material, open_backbone
+from convert.stages import open_backbone
 from convert.studio.acts import Act
 from convert.studio.stage import Studio
 from convert.studio.stills import loose_square
@@ -38,7 +39,7 @@ def train_head_stage(
     size, steps = recipe.backbone.size, recipe.head.steps
     scenes = [
         partial(hold_face, example.pixels, example.square, as_seen(example, backbone, size), steps)
-        for example in _pick(material.examples, recipe)
+        for example in pick_faces(material.examples, recipe, np.random.default_rng([recipe.seed, 2]))
     ]
     held = {}
     if studio is not None and recipe.studio.sequences:
@@ -72,10 +73,9 @@ def act_scene(act: Act, va: Float32Array) -> Scene:
     return Scene(act.picture, loose_square(), va.astype(np.float32))
 
 
-def _pick(examples: Sequence[Example], recipe: Recipe) -> list[Example]:
-    """Faces to hold, lively ones more often."""
+def pick_faces(examples: Sequence[Example], recipe: Recipe, rng: np.random.Generator) -> list[Example]:
+    """Faces to hold, as many as the recipe's `stills`, lively ones more often."""
     weight = np.array([0.3 + float(np.abs(example.va).sum()) for example in examples])
-    rng = np.random.default_rng([recipe.seed, 2])
     picks = rng.choice(len(examples), recipe.head.stills, p=weight / weight.sum())
     return [examples[int(pick)] for pick in picks]
 

@@ -2,6 +2,12 @@
 
 Kollias et al., "Deep Affect Prediction in-the-wild", IJCV 2019: CCC (Lin 1989), Pearson's CC, RMSE (they report
 its square too) and SAGR, the share of estimates whose sign agrees with the rating's.
+
+Moments are the population's, over N, as Lin estimates his coefficient and Kollias et al. write it: with N − 1 in
+variances and covariance, but not in the distance of the means, CCC would depend on N. SAGR compares `sign(rating)` with
+`sign(estimate)` (Mollahosseini et al. 2017 write it so, with Kronecker's delta), and the sign of 0 is 0: so a rating of
+exactly 0 agrees with an estimate of exactly 0 alone. Taking 0 for positive would reward an estimator for saying +0.01
+of a neutral face and punish one that says −0.01; leaving such faces out would make n depend on the data.
 """
 
 from __future__ import annotations
@@ -11,6 +17,8 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+
+TARGETS = ("valence", "arousal")
 
 
 class Agreement(NamedTuple):
@@ -28,6 +36,8 @@ class Agreement(NamedTuple):
 def ccc(rated: ArrayLike, estimated: ArrayLike) -> float:
     """Concordance correlation coefficient (Lin 1989), −1..1; population moments; 0 where either is constant."""
     x, y = _pair(rated, estimated)
+    if _constant(x) or _constant(y):
+        return 0.0
     spread = x.var() + y.var() + (x.mean() - y.mean()) ** 2
     return float(2 * np.mean((x - x.mean()) * (y - y.mean())) / spread) if spread > 0 else 0.0
 
@@ -35,6 +45,8 @@ def ccc(rated: ArrayLike, estimated: ArrayLike) -> float:
 def cc(rated: ArrayLike, estimated: ArrayLike) -> float:
     """Pearson's correlation coefficient, −1..1; 0 where either is constant."""
     x, y = _pair(rated, estimated)
+    if _constant(x) or _constant(y):
+        return 0.0
     spread = x.std() * y.std()
     return float(np.mean((x - x.mean()) * (y - y.mean())) / spread) if spread > 0 else 0.0
 
@@ -83,6 +95,11 @@ def resample(count: int, groups: ArrayLike | None, rng: np.random.Generator, dra
     members = np.split(order, np.cumsum(np.bincount(of))[:-1])
     for _ in range(draws):
         yield np.concatenate([members[n] for n in rng.integers(0, len(members), len(members))])
+
+
+def _constant(values: NDArray[np.float64]) -> bool:
+    """By its values: the variance of equal numbers may be rounded to something above 0."""
+    return bool((values == values[0]).all())
 
 
 def _pair(rated: ArrayLike, estimated: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

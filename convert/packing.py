@@ -16,8 +16,9 @@ from convert.errors import TrainingError
 from convert.evaluation import Device
 from convert.golden import GOLDEN_FILE, make_golden, tolerances
 from convert.model_card import write_card
+from convert.quantization.graph import computes_in
 from convert.quantization.tensors import BACKBONE_FILE, HEAD_FILE, describe_backbone, describe_head
-from convert.recipe import Recipe
+from convert.recipe import NETWORK_TITLES, Recipe
 from convert.signing import Signer
 from convert.sources import LICENCE
 from edge.affect.golden import check_golden
@@ -28,7 +29,7 @@ from edge.errors import EdgeError
 from edge.geometry import CropRule
 from edge.signature import SIGNATURE
 
-NETWORK = "shallow Inception-ResNet {width:g} at {size} px, int8; LSTM step of {units} units, float32"
+NETWORK = "{name} {width:g} at {size} px, {backbone}; LSTM step of {units} units, {head}"
 RUNTIMES = {"litert": ">=2.3.0", "tflite": ">=2.14.0"}
 _APACHE = Path(__file__).parent.parent / "LICENSE"
 _DOS_EPOCH = (1980, 1, 1, 0, 0, 0)  # a ZIP of the same files is the same bytes
@@ -71,7 +72,14 @@ def assemble(
         version=label.version,
         created=label.created,
         licence=licence,
-        network=NETWORK.format(width=recipe.backbone.width, size=recipe.backbone.size, units=recipe.head.units),
+        network=NETWORK.format(
+            name=NETWORK_TITLES.get(recipe.backbone.network, recipe.backbone.network),
+            width=recipe.backbone.width,
+            size=recipe.backbone.size,
+            units=recipe.head.units,
+            backbone=computes_in(backbone),
+            head=computes_in(head),
+        ),
         runtimes=RUNTIMES,  # type: ignore[arg-type]
         crop=Crop(size=recipe.backbone.size, **rule._asdict()),
         step_s=recipe.head.step_s,

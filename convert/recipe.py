@@ -11,11 +11,20 @@ from convert.errors import DataError
 Count = Annotated[int, msgspec.Meta(ge=1)]
 Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
 
+LSTM_NETWORK = "lstm"  # trained on sequences, backbone and head together, instead of one after the other
+NETWORK_TITLES = {  # any other name is a function of the user's own, and its own title
+    "shallow": "shallow Inception-ResNet",
+    "deep": "deep Inception-ResNet",
+    LSTM_NETWORK: "Inception-ResNet with LSTM, trained end to end, shallow Inception-ResNet",
+}
+
 
 class BackboneRecipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The shallow Inception-ResNet and its training.
+    """The backbone and its training.
 
     Attributes:
+        network: `shallow`, `deep`, `lstm`, or a function of the user's own as `module:function`; see
+            `convert.models.networks`.
         size: side of the crop, pixels.
         width: channels relative to the full network's.
         embedding: length of the embedding.
@@ -27,6 +36,7 @@ class BackboneRecipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
         unrated_weight: of a face of the data that only the teacher labelled.
     """
 
+    network: str = "shallow"
     size: Annotated[int, msgspec.Meta(ge=32, le=512)] = 112
     width: Annotated[float, msgspec.Meta(gt=0, le=2)] = 0.25
     embedding: Count = 128

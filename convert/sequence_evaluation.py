@@ -18,11 +18,9 @@ from convert.datasets.faces import FaceFinder, cut_face
 from convert.datasets.pixels import find_labelled, open_frames
 from convert.datasets.records import LabelledFrame
 from convert.errors import DataError
-from convert.evaluation import Device, Evaluation, compare, embed_crop
+from convert.evaluation import NS, Device, Evaluation, compare, embed_crop
 from edge.affect.stream import StreamState
 from edge.types import Float32Array
-
-_NS = 1_000_000_000
 
 
 class SetEvaluation(msgspec.Struct, frozen=True, kw_only=True):
@@ -136,4 +134,4 @@ def _score_clip(frames: Iterable[LabelledFrame], device: Device, finder: FaceFin
 
 
 def _ns(frame: LabelledFrame) -> int:
-    return round((frame.time_s or 0.0) * _NS)
+    return round((frame.time_s or 0.0) * NS)

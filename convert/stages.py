@@ -14,104 +14,42 @@ import msgspec
 import numpy as np
 
 from convert.curves import plot_history
-from convert.datasets.collection import OWN, load_faces
-from convert.datasets.faces import FaceFinder, LabelledFace
-from convert.datasets.imported import read_records
-from convert.errors import DataError
-from convert.evaluation import ANSWERS, TARGETS, Device, Evaluation, answer_frames, compare, embed_crop
-from convert.metrics import ccc
+from convert.datasets.collection import load_faces
+from convert.datasets.faces import FaceFinder
+from convert.datasets.imported import IMPORTED, read_records
+from convert.evaluation import ANSWERS, Device, Evaluation, answer_frames, compare, embed_crop
+from convert.material import Material, Pictures
+from convert.metrics import TARGETS, ccc, rmse
 from convert.packing import Label, assemble
 from convert.progress import Progress
 from convert.quantization.export import export_backbone, export_head
 from convert.quantization.recipes import DEFAULT, QuantizationRecipe, find_quantization
 from convert.quantization.tensors import describe_backbone
-from convert.recipe import Recipe
+from convert.recipe import BackboneRecipe, Recipe
 from convert.run import Run, describe_machine, hash_folder, load_weights, save_weights
 from convert.studio.stage import Studio
 from convert.studio.stills import decode, loose_square
 from convert.teacher.landmarker import FaceLandmarker
 from convert.teacher.regressor import TeacherLabels, fit_teacher
-from convert.training.examples import AUXILIARY, Example, make_examples, make_studio_examples
-from convert.training.nuisance import Nuisance, draw_nuisance, render
+from convert.training.examples import AUXILIARY, Example, make_studio_examples
+from convert.training.nuisance import Nuisance, render
 from convert.training.validation import Validation
 from edge.affect.backbone import Backbone
 from edge.bundle import Bundle, Metric
 from edge.engines.litert import LiteRtEngine
-from edge.face.crop import align_face
-from edge.geometry import CropRule, Square, face_square
-from edge.types import Float32Array, UInt8Array
 
 TEACHER_LABELS = "labels.npz"
-IMPORTED = "datasets"  # in the run's folder
-VALIDATION_DATA = "DiffusionFER-S, held-out part"
 
 
-class Pictures:
-    """The pictures of a data folder, found once, and the held-out crops. Needs no teacher.
+def check_network(recipe: BackboneRecipe) -> None:
+    """Builds the network's model once, so that what is wrong with it is said before hours of work.
 
-    Args:
-        root: folder of the data sets.
-        recipe: of the run.
-        imported: folder of the data sets that the run imported.
-
-    Attributes:
-        faces: all of them.
-        held, images, rated: the rated held-out part: N faces, uint8 (N, S, S, 3) device crops and float32 (N, 2).
+    Raises:
+        DataError: the network is not there or not what `convert.models.networks` asks of it.
     """
+    from convert.models.networks import build_features
 
-    def __init__(self, root: Path, recipe: Recipe, *, imported: Path | None = None) -> None:
-        self.faces = load_faces(root, FaceFinder(), imported)
-        self.held = [face for face in self.faces if face.validation and face.rated is not None]
-        self._titles = {record.kind: record.source.name for record in read_records(imported)} if imported else {}
-        self.images = cut_faces(self.held, recipe.backbone.size)
-        self.rated: Float32Array = np.array([face.rated for face in self.held], np.float32).reshape(-1, 2)
-
-    def to_calibrate_on(self, recipe: Recipe) -> UInt8Array:
-        """Device crops of faces outside of the held-out part: uint8 (N, S, S, 3), RGB."""
-        shown = [
-            (face.pixels, face_square(face.landmarks_px, CropRule())) for face in self.faces if not face.validation
-        ]
-        return calibration_images(shown, recipe)
-
-    def held_sets(self) -> dict[str, list[int]]:
-        """The rated held-out part by data set: what a metric of it is called, and its rows in `held`."""
-        sets: dict[str, list[int]] = {}
-        for row, face in enumerate(self.held):
-            title = self._titles.get(face.source)
-            sets.setdefault(VALIDATION_DATA if title is None else f"{title}, held-out part", []).append(row)
-        return sets
-
-
-class Material(Pictures):
-    """The same with what the backbone learns from.
-
-    Args:
-        root, recipe, imported: as of `Pictures`.
-        teacher: labels of all their faces.
-
-    Attributes:
-        examples: labelled, outside of the held-out part.
-    """
-
-    def __init__(self, root: Path, teacher: TeacherLabels, recipe: Recipe, *, imported: Path | None = None) -> None:
-        super().__init__(root, recipe, imported=imported)
-        _refuse_unknown(self.faces, teacher)
-        self.teacher = teacher
-        self.examples = make_examples(self.faces, teacher, recipe=recipe.backbone, rule=CropRule())
-
-    def teacher_labelled(self, recipe: Recipe) -> Validation:
-        """The held-out faces that nobody rated, with the teacher's labels."""
-        known = set(self.teacher.names)
-        held = [face for face in self.faces if face.validation and face.rated is None and face.name in known]
-        return Validation("sfhq", cut_faces(held, recipe.backbone.size), self.teacher.va_of(held))
-
-    def counts(self, recipe: Recipe) -> dict[str, int]:
-        """Pictures used, by data set; those that the studio made count as its own."""
-        sources = [face.source for face in self.faces]
-        counts = {source: sources.count(source) for source in dict.fromkeys(sources)}
-        if recipe.studio.stills:
-            counts |= {"ict_facekit": 0, "studio": recipe.studio.stills}
-        return counts
+    build_features(recipe.network, recipe.size, recipe.width)
 
 
 def make_teacher(root: Path, task: Path, folder: Path, *, seed: int = 0, imported: Path | None = None) -> TeacherLabels:
@@ -170,8 +108,7 @@ def train_backbone_stage(
         )
     if len(history) < recipe.backbone.epochs:
         return
-    shown = [(example.pixels, example.square) for example in material.examples]
-    weights = fit_embedding(weights, calibration_images(shown, recipe), recipe.backbone)
+    weights = fit_embedding(weights, material.to_calibrate_on(recipe), recipe.backbone)
     save_weights(run.path("backbone.npz"), weights)
     plot_history(history, run.path("backbone.png"), "backbone")
     run.write_json("backbone.json", {"seconds": sum(r["seconds"] for r in history), "history": history})
@@ -187,7 +124,9 @@ def quantize_stage(
     way = way or find_quantization(DEFAULT)
     images = pictures.to_calibrate_on(recipe)
     weights = load_weights(run.path("backbone.npz"))
-    made = export_backbone(weights, recipe, images, blendshapes=len(AUXILIARY), way=way)
+    with Progress(f"{way.name}, some minutes", 1, every=1) as progress:
+        made = export_backbone(weights, recipe, images, blendshapes=len(AUXILIARY), way=way)
+        progress.advance()
     graphs = {way.backbone: made.backbone, "float32": made.float32}
     run.path("backbone.tflite").write_bytes(made.backbone)
     if run.path("head.npz").is_file():
@@ -202,7 +141,7 @@ def quantize_stage(
             kind: {target: round(ccc(pictures.rated[:, t], va[:, t]), 4) for t, target in enumerate(TARGETS)}
             for kind, va in answers.items()
         }
-        report["rms"] = float(np.sqrt(np.mean((answers[way.backbone] - answers["float32"]) ** 2)))
+        report["rms"] = rmse(answers["float32"], answers[way.backbone])
         report["max"] = float(np.max(np.abs(answers[way.backbone] - answers["float32"])))
     run.write_json("quantization.json", report)
     return report
@@ -218,7 +157,7 @@ def evaluate_stage(run: Run, recipe: Recipe, material: Material) -> Evaluation |
         return None
     device = open_device(run, recipe)
     answers = np.stack([device.answer(image) for image in material.images])
-    groups = [f"{face.source}/{face.group}" if face.group else face.name for face in material.held]
+    groups = [face.cluster for face in material.held]
 
     def compare_rows(rows: Sequence[int]) -> Evaluation:
         picked = list(rows)
@@ -246,33 +185,6 @@ def record_data(run: Run, root: Path, seed: int) -> None:
     run.write_json("data.json", record)
 
 
-def calibration_images(shown: Sequence[tuple[UInt8Array, Square]], recipe: Recipe) -> UInt8Array:
-    """Device crops to calibrate on, half of them under a nuisance: uint8 (N, S, S, 3), RGB.
-
-    Args:
-        shown: pictures uint8 (H, W, 3), RGB, of training faces, and the square of each face.
-        recipe: names how many, and the seed that picks them.
-    """
-    rng = np.random.default_rng([recipe.seed, 1])
-    picks = rng.choice(len(shown), min(recipe.calibration, len(shown)), replace=False)
-    images = []
-    for number, pick in enumerate(picks):
-        nuisance = draw_nuisance(rng) if number % 2 else Nuisance()
-        images.append(render(*shown[int(pick)], nuisance, recipe.backbone.size))
-    return np.stack(images)
-
-
-def _refuse_unknown(faces: Sequence[LabelledFace], teacher: TeacherLabels) -> None:
-    """An imported face without a teacher's label would be left out without a word."""
-    known = set(teacher.names)
-    unknown = [face.name for face in faces if face.source not in OWN and face.name not in known]
-    if unknown:
-        raise DataError(
-            f"the teacher has no label for {len(unknown)} imported faces, such as {unknown[0]}; "
-            "leave out --teacher and choose a new --out, so that the run makes its own"
-        )
-
-
 def open_backbone(graph: bytes) -> Backbone:
     """The device's backbone on a graph of this run."""
     return Backbone(LiteRtEngine(graph, name="backbone.tflite"), describe_backbone(graph))
@@ -292,12 +204,6 @@ def bundle_of(run: Run, recipe: Recipe) -> Bundle:
     label = Label(name="evaluation", version=1, created="-")
     graphs = run.read("backbone.tflite", "quantize"), run.read("head.tflite", "train")
     return assemble(*graphs, recipe, label, sources=[], metrics=[])
-
-
-def cut_faces(faces: Sequence[LabelledFace], size: int) -> UInt8Array:
-    """The device's crops of faces: uint8 (N, size, size, 3), RGB."""
-    crops = [align_face(face.pixels, face.landmarks_px, size, CropRule()) for face in faces]
-    return np.stack(crops) if crops else np.zeros((0, size, size, 3), np.uint8)
 
 
 def studio_validation(studio: Studio, size: int) -> Validation:

@@ -33,8 +33,8 @@ def read_trained(bundle: Path | None, run: Path | None, weights: Path | None, re
     """Reads a run, or a bundle with its weights; nothing given is the shipped one.
 
     Args:
-        bundle: a bundle's folder or ZIP; None for the shipped one.
-        run: a run's folder, in place of all the others.
+        bundle: a bundle's folder or ZIP; None for the run's own graphs, or the shipped one.
+        run: a run's folder, in place of weights and recipe.
         weights: the folder of `backbone.npz` and `head.npz`; None for the shipped bundle's.
         recipe: its name.
 
@@ -45,7 +45,7 @@ def read_trained(bundle: Path | None, run: Path | None, weights: Path | None, re
     if run is not None:
         folder = Run(run)
         made_by = folder.recipe()
-        source, graphs = run, bundle_of(folder, made_by)
+        source, graphs = run, load_bundle(bundle) if bundle is not None else bundle_of(folder, made_by)
     else:
         made_by = find_recipe(recipe)
         source, graphs = weights or WEIGHTS, load_bundle(bundle or default_bundle())
@@ -56,6 +56,6 @@ def read_trained(bundle: Path | None, run: Path | None, weights: Path | None, re
     if asked != given:
         raise DataError(
             f"{source}: recipe {made_by.name} has size, embedding and units {asked}, the bundle {given}; "
-            "give the bundle's own with --weights and --recipe"
+            "give the bundle's own with --run, or with --weights and --recipe"
         )
     return found

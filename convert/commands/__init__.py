@@ -1,1 +1,1 @@
-"""One file a verb: teacher, train, quantize, pack, evaluate, recipe."""
+"""One file a verb."""

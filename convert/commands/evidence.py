@@ -18,15 +18,17 @@ from convert.commands.options import (
     open_studio,
 )
 from convert.datasets.collection import data_root
+from convert.datasets.imported import IMPORTED
 from convert.errors import DataError
 from convert.evaluation import Device
 from convert.evidence.degradations import Turner
 from convert.evidence.document import table_of_gains, write_card_part, write_page
 from convert.evidence.gather import gather_gains, gather_groups, gather_sets
 from convert.evidence.robustness import Robustness, measure_robustness, plot_robustness, to_markdown
+from convert.material import Material
 from convert.progress import Progress
 from convert.run import Run
-from convert.stages import IMPORTED, Material, open_device
+from convert.stages import open_device
 from convert.studio.show import write_sheet
 from convert.studio.stage import Studio
 from convert.teacher.landmarker import FaceLandmarker

@@ -35,7 +35,7 @@ def field_trial(
     """
     from convert.finetune.baseline import read_baseline
     from convert.finetune.field_trial import PLACES, render_trial, run_trial
-    from convert.stages import Pictures
+    from convert.material import Pictures
 
     before, after = _marked(write) if write is not None else ("", "")
     trained = read_baseline(bundle, run, weights, recipe)

@@ -13,8 +13,9 @@ from rich.table import Table
 from convert.errors import DataError
 from convert.labels.merge import Merged, MergeRule, merge_ratings, write_labels
 from convert.labels.picture import plot_merged
-from convert.labels.ratings import TARGETS, read_ratings
+from convert.labels.ratings import read_ratings
 from convert.labels.screening import CHECK_TOLERANCE, GOLD_TOLERANCE, left_out, read_known
+from convert.metrics import TARGETS
 
 app = typer.Typer(
     help="One label from several annotators: aligned, screened, weighted, and how far they agree. See docs/labels.md.",

@@ -17,8 +17,8 @@ from convert.errors import DataError
 from convert.ladder.gate import check
 from convert.ladder.record import Ladder, merge, read_ladder, read_measurement, write_ladder
 from convert.ladder.table import render_page, render_table
+from convert.material import Pictures
 from convert.quantization.recipes import DEFAULT, find_quantization
-from convert.stages import Pictures
 from convert.trained import read_trained
 
 
@@ -49,22 +49,27 @@ def ladder(
     record = page.with_suffix(".json")
     if add or render:
         found = read_ladder(record)
-        for path in add or []:
-            found = merge(found, read_measurement(path), _ratings(data), str(path))
+        measured = {path: read_measurement(path) for path in add or []}
+        rated = any(new.frame or new.stream for new in measured.values())
+        ratings = _ratings(data) if rated else {}
+        for path, new in measured.items():
+            found = merge(found, new, ratings, str(path))
         write = page
     else:
-        from convert.ladder.float_network import use_one_thread
-        from convert.ladder.measure import measure
-
         way = find_quantization(quantization)
         if budget is not None:
             way = msgspec.structs.replace(way, budget_ccc=budget)
-        use_one_thread()
         trained = read_trained(bundle, run, weights, recipe)
+        root = data_root(data)
+        # Only now, since importing TensorFlow takes a while.
+        from convert.ladder.float_network import use_one_thread
+        from convert.ladder.measure import measure
+
+        use_one_thread()
         # The kit's own sets, whatever the run imported: the record names its pictures, and boards' files match them.
-        pictures = Pictures(data_root(data), trained.recipe)
+        pictures = Pictures(root, trained.recipe)
         if not len(pictures.rated):
-            raise DataError(f"{data}: has no held-out faces with ratings; the ladder cannot be measured")
+            raise DataError(f"{root}: has no held-out faces with ratings; the ladder cannot be measured")
         found = measure(trained, pictures, way)
     Console(width=240, soft_wrap=True).print(render_table(found), highlight=False, markup=False)
     if write is not None:

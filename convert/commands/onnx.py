@@ -14,14 +14,16 @@ from rich.table import Table
 
 from convert.commands.options import BundleOption, DataOption, FromRunOption, RecipeOption, WeightsOption
 from convert.datasets.collection import data_root
-from convert.errors import TrainingError
+from convert.datasets.imported import IMPORTED
+from convert.errors import DataError, TrainingError
 from convert.evaluation import answer_frames
+from convert.material import Pictures
+from convert.metrics import rmse
 from convert.onnx_packing import COMMANDS_FILE, add_onnx
 from convert.packing import write_folder
 from convert.progress import Progress
 from convert.quantization.onnx_export import export_onnx
 from convert.quantization.tensors import describe_backbone
-from convert.stages import IMPORTED, Pictures
 from convert.trained import read_trained
 from convert.training.examples import AUXILIARY
 from edge.affect.backbone import Backbone
@@ -56,7 +58,11 @@ def onnx(
     `trtexec.sh`, which builds TensorRT engines on a Jetson. Calibrated on device crops of training faces.
 
     Example: python -m convert onnx --bundle edge/bundles/default --data ../shared/data --out out/jetson
+
+    Of a run of your own: python -m convert onnx --run out/mine --bundle out/mine/bundle --out out/jetson
     """
+    if run is not None and bundle is None:
+        raise DataError(f"{run}: a run names no sources and terms; give what `pack` made of it with --bundle")
     trained = read_trained(bundle, run, weights, recipe)
     pictures = Pictures(data_root(data), trained.recipe, imported=run / IMPORTED if run is not None else None)
     with Progress("ONNX graphs", 1, every=1) as progress:
@@ -73,9 +79,9 @@ def onnx(
         table = Table("graph", "bytes", "RMS to float", "at most", title="Valence and arousal, held-out faces, frame")
         wanted = _answer(graphs.float32, pictures.images)
         for kind in ("fp16", "int8"):
-            apart = _answer(getattr(graphs, kind), pictures.images) - wanted
-            rms = float(np.sqrt(np.mean(apart**2)))
-            table.add_row(kind, str(len(getattr(graphs, kind))), f"{rms:.4f}", f"{np.abs(apart).max():.4f}")
+            given = _answer(getattr(graphs, kind), pictures.images)
+            rms, largest = rmse(wanted, given), np.abs(given - wanted).max()
+            table.add_row(kind, str(len(getattr(graphs, kind))), f"{rms:.4f}", f"{largest:.4f}")
             if rms > _MOST_RMS:
                 raise TrainingError(f"the {kind} ONNX graph is {rms:.4f} RMS from the float one, above {_MOST_RMS}")
         console.print(table)

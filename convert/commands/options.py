@@ -9,9 +9,10 @@ import msgspec
 import typer
 
 from convert.datasets.collection import OWN, data_root
+from convert.material import Material
 from convert.recipe import Recipe, find_recipe
 from convert.run import Run
-from convert.stages import TEACHER_LABELS, Material, make_teacher
+from convert.stages import TEACHER_LABELS, make_teacher
 from convert.studio.stage import Studio
 from convert.studio.stills import StudioFiles
 from convert.teacher.regressor import TeacherLabels
@@ -21,6 +22,10 @@ RunOption = Annotated[Path, typer.Option("--out", help="The run's folder; an int
 RecipeOption = Annotated[str, typer.Option("--recipe", help="Name of the recipe.")]
 EpochsOption = Annotated[int | None, typer.Option("--epochs", min=1, help="Backbone epochs instead of the recipe's.")]
 HeadEpochsOption = Annotated[int | None, typer.Option("--head-epochs", min=1, help="Head epochs, likewise.")]
+NetworkOption = Annotated[
+    str | None,
+    typer.Option("--network", help="shallow, deep, lstm, or your own as module:function; instead of the recipe's."),
+]
 SeedOption = Annotated[int | None, typer.Option("--seed", min=0, help="Seed instead of the recipe's.")]
 DatasetOption = Annotated[
     list[str] | None,
@@ -30,7 +35,7 @@ TeacherOption = Annotated[
     Path | None, typer.Option("--teacher", help="Folder that `teacher` wrote; without it, the run makes its own.")
 ]
 BundleOption = Annotated[Path | None, typer.Option("--bundle", help="Folder or ZIP; default: the shipped one.")]
-FromRunOption = Annotated[Path | None, typer.Option("--run", help="A run's folder, instead of bundle and weights.")]
+FromRunOption = Annotated[Path | None, typer.Option("--run", help="A run's folder, instead of weights and recipe.")]
 WeightsOption = Annotated[
     Path | None,
     typer.Option("--weights", help="Folder of the bundle's backbone.npz and head.npz; default: the shipped."),
@@ -41,9 +46,13 @@ LandmarkerOption = Annotated[
 ]
 
 
-def changed_recipe(name: str, epochs: int | None, head_epochs: int | None, seed: int | None) -> Recipe:
+def changed_recipe(
+    name: str, epochs: int | None, head_epochs: int | None, seed: int | None, network: str | None = None
+) -> Recipe:
     """A recipe by name, with what the user said instead."""
     recipe = find_recipe(name)
+    if network is not None:
+        recipe = msgspec.structs.replace(recipe, backbone=msgspec.structs.replace(recipe.backbone, network=network))
     if epochs is not None:
         recipe = msgspec.structs.replace(recipe, backbone=msgspec.structs.replace(recipe.backbone, epochs=epochs))
     if head_epochs is not None:

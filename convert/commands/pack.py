@@ -11,12 +11,11 @@ import typer
 from rich.console import Console
 
 from convert.commands.evidence import CARD_PART
-from convert.datasets.imported import read_records
+from convert.datasets.imported import IMPORTED, read_records
 from convert.packing import Label, assemble, write_folder, write_zip
 from convert.run import Run
 from convert.signing import Signer
 from convert.sources import choose_licence, list_sources
-from convert.stages import IMPORTED
 from edge.bundle import Metric
 
 

@@ -11,9 +11,11 @@ from rich.table import Table
 
 from convert.commands.options import DataOption, RunOption
 from convert.datasets.collection import data_root
+from convert.datasets.imported import IMPORTED
+from convert.material import Pictures
 from convert.quantization.recipes import DEFAULT, QUANTIZATIONS, find_quantization
 from convert.run import Run
-from convert.stages import IMPORTED, Pictures, quantize_stage
+from convert.stages import quantize_stage
 
 
 def quantize(

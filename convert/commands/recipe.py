@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from convert.commands.evidence import evidence
-from convert.commands.options import DataOption, LandmarkerOption, SeedOption
+from convert.commands.options import DataOption, LandmarkerOption, NetworkOption, SeedOption
 from convert.commands.pack import pack
 from convert.commands.train import Stage, train
 from convert.recipe import find_recipe
@@ -21,13 +21,14 @@ def recipe(
     version: Annotated[int, typer.Option("--version", min=1, help="Of the bundle.")] = 1,
     seed: SeedOption = None,
     landmarker: LandmarkerOption = None,
+    network: NetworkOption = None,
 ) -> None:
     """Teacher, studio, backbone, int8 graph, head, evidence and bundle (OUT/bundle); goes on where it stopped.
 
     Example: python -m convert recipe default --data ../shared/data --version 2
     """
     folder = out or Path("out") / name
-    train(data, folder, name, None, None, seed, None, landmarker, None, Stage.ALL)
+    train(data, folder, name, None, None, seed, None, landmarker, None, Stage.ALL, network)
     if find_recipe(name).studio.held_sequences:
         evidence(data, folder, None, None, None, landmarker)
     pack(folder, folder / "bundle", name, version, None, None)

@@ -11,9 +11,9 @@ from rich.console import Console
 
 from convert.commands.options import DataOption, LandmarkerOption, obtain_teacher, open_studio
 from convert.datasets.collection import data_root
+from convert.material import Material
 from convert.recipe import StudioRecipe, find_recipe
 from convert.run import Run
-from convert.stages import Material
 from convert.studio.show import write_clip, write_sheet
 
 

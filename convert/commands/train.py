@@ -14,6 +14,7 @@ from convert.commands.options import (
     EpochsOption,
     HeadEpochsOption,
     LandmarkerOption,
+    NetworkOption,
     RecipeOption,
     RunOption,
     SeedOption,
@@ -25,17 +26,14 @@ from convert.commands.options import (
 from convert.commands.report import print_evaluation
 from convert.datasets.collection import data_root
 from convert.datasets.faces import FaceFinder
-from convert.datasets.imported import DatasetPath, import_dataset
+from convert.datasets.imported import IMPORTED, DatasetPath, import_dataset
+from convert.end_to_end_stage import train_end_to_end_stage
+from convert.errors import DataError
 from convert.head_stage import train_head_stage
+from convert.material import Material
+from convert.recipe import LSTM_NETWORK
 from convert.run import Run
-from convert.stages import (
-    IMPORTED,
-    Material,
-    evaluate_stage,
-    quantize_stage,
-    record_data,
-    train_backbone_stage,
-)
+from convert.stages import check_network, evaluate_stage, quantize_stage, record_data, train_backbone_stage
 
 
 class Stage(str, Enum):
@@ -59,6 +57,7 @@ def train(
         Path | None, typer.Option("--start", help="Backbone weights to begin with, as convert/weights/backbone.npz.")
     ] = None,
     stage: Annotated[Stage, typer.Option("--stage", help="Which part to train.")] = Stage.ALL,
+    network: NetworkOption = None,
     dataset: DatasetOption = None,
 ) -> None:
     """Trains; goes on where an interrupted run stopped.
@@ -71,11 +70,18 @@ def train(
 
     Example: python -m convert train --data ../shared/data --out out/default
 
+    `--network lstm` trains backbone and head together on short sequences; `--network module:function` takes a network
+    of your own: docs/networks.md.
+
     On data of your own: python -m convert train --recipe finetune --start convert/weights/backbone.npz --out out/mine
     --dataset csv=labels.csv
     """
-    chosen = changed_recipe(recipe, epochs, head_epochs, seed)
+    chosen = changed_recipe(recipe, epochs, head_epochs, seed, network)
+    together = chosen.backbone.network == LSTM_NETWORK
+    if together and (stage is not Stage.ALL or start is not None):
+        raise DataError("network lstm: backbone and head are trained together; leave out --stage and --start")
     root = data_root(data)
+    check_network(chosen.backbone)
     run = Run(out)
     run.start(chosen)
     imported = run.path(IMPORTED)
@@ -85,12 +91,15 @@ def train(
     record_data(run, root, chosen.seed)
     material = Material(root, labels, chosen, imported=imported)
     studio = open_studio(run, chosen, material, data, landmarker)
-    if stage is not Stage.HEAD:
+    if together:
+        train_end_to_end_stage(run, chosen, material, studio)
+    elif stage is not Stage.HEAD:
         train_backbone_stage(run, chosen, material, studio, start=start)
     if stage is Stage.ALL:
         quantize_stage(run, chosen, material)
     if stage is not Stage.BACKBONE:
-        train_head_stage(run, chosen, material, studio)
+        if not together:
+            train_head_stage(run, chosen, material, studio)
         found = evaluate_stage(run, chosen, material)
         if found is not None:
             print_evaluation(found, "Held-out part, int8, device path")

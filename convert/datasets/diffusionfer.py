@@ -30,12 +30,12 @@ def load_diffusionfer(folder: Path, finder: FaceFinder) -> list[LabelledFace]:
             LabelledFace(
                 name=f"{SOURCE}/{row.image.name}",
                 source=SOURCE,
-                validation=held_out(row.extra.get("group") or row.image.name),
+                validation=held_out(row.group or row.image.name),
                 pixels=pixels,
                 landmarks_px=face.landmarks_px,
                 rated=(row.valence, row.arousal),
                 weight=row.weight,
-                group=row.extra.get("group", ""),
+                group=row.group,
             )
         )
     return faces

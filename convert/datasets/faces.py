@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -45,6 +46,11 @@ class LabelledFace:
     rated: tuple[float, float] | None
     weight: float = 1.0
     group: str = ""
+
+    @property
+    def cluster(self) -> str:
+        """What bootstrap intervals draw together with it: its group within its source, else it alone."""
+        return f"{self.source}/{self.group}" if self.group else self.name
 
 
 class FaceFinder:
@@ -112,6 +118,12 @@ def cut_face(pixels: UInt8Array, face: Detection | None, size: int, rule: CropRu
     if face is None:
         return np.asarray(cv2.resize(pixels, (size, size), interpolation=cv2.INTER_AREA), np.uint8)
     return align_face(pixels, face.landmarks_px, size, rule)
+
+
+def cut_faces(faces: Sequence[LabelledFace], size: int, rule: CropRule | None = None) -> UInt8Array:
+    """The device's crops of faces, by default by the device's own rule: uint8 (N, size, size, 3), RGB."""
+    crops = [align_face(face.pixels, face.landmarks_px, size, rule or CropRule()) for face in faces]
+    return np.stack(crops) if crops else np.zeros((0, size, size, 3), np.uint8)
 
 
 def read_picture(path: Path, where: str = "") -> UInt8Array:

@@ -32,6 +32,7 @@ from edge.bundle import Source
 from edge.geometry import CropRule, face_square
 from edge.types import Float32Array, UInt8Array
 
+IMPORTED = "datasets"  # in the run's folder
 FRAME_GAP_S = 1.0  # frames of one clip are kept at least this far apart: neighbours say the same
 _SIDE_PX = 192
 _COLUMNS = ("names", "landmarks_px", "rated", "weight", "group", "validation")

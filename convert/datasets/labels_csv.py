@@ -24,6 +24,7 @@ class LabelRow:
         extra: the columns not named above, as text.
         where: file and line, for errors about what it names.
         weight: of the row in a loss, above 0; 1 where the file has no such column.
+        group: what the picture belongs to, see `parse_group`; empty for a picture by itself.
     """
 
     image: Path
@@ -32,6 +33,7 @@ class LabelRow:
     extra: Mapping[str, str]
     where: str
     weight: float = 1.0
+    group: str = ""
 
 
 def read_labels(path: Path) -> list[LabelRow]:
@@ -61,6 +63,14 @@ def parse_weight(cells: Mapping[str, str], where: str) -> float:
     return weight
 
 
+def parse_group(cells: Mapping[str, str]) -> str:
+    """What a row belongs to: its `group`, else its `subject`, else its `video`; empty where it names none.
+
+    All of one group fall on one side of a split, and bootstrap intervals draw them together.
+    """
+    return cells.get("group") or cells.get("subject") or cells.get("video") or ""
+
+
 def _row(path: Path, line: int, cells: Mapping[str, str]) -> LabelRow:
     where = f"{path}:{line}"
     image = cells.get("image")
@@ -73,4 +83,5 @@ def _row(path: Path, line: int, cells: Mapping[str, str]) -> LabelRow:
         extra={name: text for name, text in cells.items() if name not in (*COLUMNS, WEIGHT)},
         where=where,
         weight=parse_weight(cells, where),
+        group=parse_group(cells),
     )

@@ -13,7 +13,7 @@ from typing import get_args
 
 import msgspec
 
-from convert.datasets.labels_csv import parse_weight
+from convert.datasets.labels_csv import parse_group, parse_weight
 from convert.datasets.records import LabelledFrame, Part, Reading
 from convert.datasets.text_files import parse_number, read_table
 from convert.datasets.videos import frame_rate
@@ -84,7 +84,7 @@ def read_plain(path: Path, reading: Reading) -> Iterator[LabelledFrame]:
             time_s=time_s,
             valence=valence,
             arousal=arousal,
-            group=row.get("group") or row.get("subject") or target.name,
+            group=parse_group(row) or target.name,
             part=_part(row.get("split", ""), where),
             weight=parse_weight(row, where),
             file=path,

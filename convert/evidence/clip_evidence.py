@@ -12,10 +12,10 @@ from pathlib import Path
 
 import numpy as np
 
-from convert.evaluation import TARGETS, Device, embed_crop
+from convert.evaluation import Device, embed_crop
 from convert.evidence.clips import ClipFace, clip_scene, read_clip
 from convert.evidence.trial import SEED, take_in_trial
-from convert.metrics import Agreement, agreement
+from convert.metrics import TARGETS, Agreement, agreement
 from convert.progress import Progress
 from convert.teacher.landmarker import FaceLandmarker
 from convert.teacher.regressor import Regressor

@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 
 from convert.errors import DataError
+from convert.evaluation import NS
 from convert.studio.stills import cut_loose, loose_square
 from convert.training.sequences import Scene
 from edge.assets import BLAZEFACE, read_asset
@@ -17,8 +18,6 @@ from edge.face.detector import BlazeFace
 from edge.face.tracker import Tracker, seen
 from edge.geometry import CropRule, face_square
 from edge.types import UInt8Array
-
-_NS = 1_000_000_000
 
 
 class ClipFace(NamedTuple):
@@ -55,7 +54,7 @@ def read_clip(path: Path, *, step_s: float, shortest: int) -> list[ClipFace]:
             continue
         slot = int(now / step_s)
         pixels = np.ascontiguousarray(frame[:, :, ::-1], np.uint8)
-        for track in seen(tracker.update(detector.detect(pixels), round(now * _NS))):
+        for track in seen(tracker.update(detector.detect(pixels), round(now * NS))):
             square = face_square(track.detection.landmarks_px, CropRule())
             faces.setdefault(track.id, {})[slot] = cut_loose(pixels, square)
     video.release()

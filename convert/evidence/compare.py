@@ -8,8 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from convert.evaluation import TARGETS
-from convert.metrics import ccc, resample
+from convert.metrics import TARGETS, ccc, resample
 
 
 class Difference(NamedTuple):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -10,10 +9,10 @@ from typing import NamedTuple
 import numpy as np
 
 from convert.datasets.faces import LabelledFace
+from convert.datasets.text_files import read_table
 from convert.errors import DataError
-from convert.evaluation import TARGETS
 from convert.evidence.skin_tone import BINS, DARKEST, skin_tone, tone_bin
-from convert.metrics import Agreement, agreement, resample
+from convert.metrics import TARGETS, Agreement, agreement, resample
 from edge.types import Float32Array
 
 AGES = ("child", "teen", "young", "middle", "old")
@@ -82,11 +81,7 @@ def read_ages(path: Path = AGES_FILE) -> dict[str, str]:
     Raises:
         DataError: the file is missing or names an unknown group.
     """
-    try:
-        with path.open(newline="") as file:
-            rows = [(row["image"], row["age_group"]) for row in csv.DictReader(file)]
-    except (OSError, KeyError) as error:
-        raise DataError(f"{path}: not a list of image and age_group ({error})") from error
+    rows = [(row["image"], row.get("age_group", "")) for _, row in read_table(path, ("image", "age_group"))]
     for image, group in rows:
         if group not in (*AGES, "unclear"):
             raise DataError(f"{path}: {image} has the unknown group {group!r}")

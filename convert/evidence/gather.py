@@ -10,18 +10,19 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from convert.datasets.faces import LabelledFace
-from convert.evaluation import TARGETS, Device, answer_frames, embed_crop
+from convert.datasets.faces import LabelledFace, cut_faces
+from convert.evaluation import Device, answer_frames, embed_crop
 from convert.evidence.clip_evidence import agree_with_teacher, disturb_clips, read_clips
 from convert.evidence.compare import Difference, paired_bootstrap
 from convert.evidence.fairness import AGES, TONES, read_ages, slice_groups, to_markdown, tones_of
 from convert.evidence.temporal import Drift, Gain, measure_drift, measure_gain, tune_average
 from convert.evidence.trial import SEED, TUNING_SHARE, UNSEEN, families, take_in_trial
 from convert.head_stage import act_scene
-from convert.metrics import Agreement, agreement
+from convert.material import Material
+from convert.metrics import TARGETS, Agreement, agreement
 from convert.progress import Progress
 from convert.recipe import Recipe
-from convert.stages import Material, cut_faces, studio_validation
+from convert.stages import studio_validation
 from convert.studio.stage import Studio
 from convert.teacher.landmarker import FaceLandmarker
 from convert.training.sequences import Sequences, make_sequences

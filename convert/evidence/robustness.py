@@ -16,10 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convert.datasets.faces import LabelledFace
-from convert.evaluation import TARGETS, Device, embed_crop
+from convert.evaluation import Device, embed_crop
 from convert.evidence import degradations as d
 from convert.evidence.robustness_grid import CLEAN, GRID, Level
-from convert.metrics import Agreement, agreement, ccc
+from convert.metrics import TARGETS, Agreement, agreement, ccc
 from edge.face.detector import Detector
 from edge.types import Detection, Float32Array, UInt8Array
 

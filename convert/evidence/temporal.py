@@ -11,9 +11,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from convert.evaluation import TARGETS, Device
+from convert.evaluation import Device
 from convert.evidence.compare import Difference, paired_bootstrap
-from convert.metrics import Agreement, agreement, ccc
+from convert.metrics import TARGETS, Agreement, agreement, ccc
 from convert.training.sequences import Sequences
 from edge.types import Float32Array
 

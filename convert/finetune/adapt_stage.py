@@ -16,10 +16,10 @@ from convert.finetune.old_data import old_validation
 from convert.finetune.report import render_page
 from convert.finetune.target import Target
 from convert.finetune.verdict import TOLERANCE, Verdict
+from convert.material import Pictures
 from convert.progress import Progress
 from convert.run import describe_machine
 from convert.signing import Signer
-from convert.stages import Pictures
 from convert.studio.stills import loose_square
 from convert.teacher.landmarker import FaceLandmarker
 from convert.teacher.regressor import Regressor, TeacherLabels, fit_regressor

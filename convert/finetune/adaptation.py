@@ -31,10 +31,10 @@ from convert.finetune.verdict import (
     not_better,
     not_worse,
 )
+from convert.material import Shown
 from convert.progress import Progress
 from convert.studio.stills import loose_square
 from convert.trained import Trained
-from edge.geometry import Square
 from edge.types import Float32Array, UInt8Array
 
 PRIORS = (1024.0, 256.0, 64.0)  # gentlest first
@@ -83,7 +83,7 @@ class Place:
 
     target: Target
     old: JudgedSet | None
-    old_shown: Sequence[tuple[UInt8Array, Square]] = ()
+    old_shown: Sequence[Shown] = ()
     teacher: Float32Array | None = None
 
 

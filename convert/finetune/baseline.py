@@ -10,7 +10,8 @@ import numpy as np
 from convert.datasets.faces import LabelledFace
 from convert.errors import DataError
 from convert.evaluation import Device, answer_frames
-from convert.models.shallow_inception_resnet import build_backbone
+from convert.metrics import rmse
+from convert.models.backbone import build_backbone
 from convert.recipe import Recipe
 from convert.trained import Trained, read_trained
 from convert.training.backbone import run_backbone
@@ -57,7 +58,7 @@ def check_same_network(trained: Trained, images: UInt8Array) -> None:
     """
     asked = images[:_ASKED]
     ours = answer_frames(Device(trained.bundle).backbone, asked)
-    apart = float(np.sqrt(np.mean((ours - answer_floats(trained.backbone, asked, trained.recipe)) ** 2)))
+    apart = rmse(answer_floats(trained.backbone, asked, trained.recipe), ours)
     if apart > _APART:
         raise DataError(
             f"the weights are not those of the bundle {trained.bundle.manifest.name} "

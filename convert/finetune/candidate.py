@@ -12,27 +12,25 @@ import msgspec
 import numpy as np
 
 from convert.finetune.verdict import Comparison
+from convert.material import Shown, calibration_crops
 from convert.packing import Label, assemble, write_folder, write_zip
 from convert.quantization.export import export_backbone, export_head
 from convert.run import save_weights
 from convert.signing import Signer
-from convert.stages import calibration_images
 from convert.trained import Trained
 from convert.training.examples import AUXILIARY
 from edge.bundle import Bundle, Metric, Source
-from edge.geometry import Square
 from edge.types import UInt8Array
 
 CANDIDATE, WEIGHTS = "candidate", "weights"
-Shown = Sequence[tuple[UInt8Array, Square]]
 
 
-def calibrate_on(new: Shown, old: Shown, trained: Trained) -> UInt8Array:
+def calibrate_on(new: Sequence[Shown], old: Sequence[Shown], trained: Trained) -> UInt8Array:
     """Device crops to calibrate on, half under a nuisance, and of few faces several: uint8 (N, S, S, 3), RGB."""
     recipe = trained.recipe
     both = [*new, *old]
     times = -(-recipe.calibration // len(both))
-    return calibration_images(both * times, recipe)
+    return calibration_crops(both * times, recipe)
 
 
 def quantize(backbone: list[Any], images: UInt8Array, trained: Trained) -> bytes:

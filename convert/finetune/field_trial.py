@@ -23,10 +23,9 @@ from convert.finetune.adaptation import ITSELF, Contender, Place, adapt_network
 from convert.finetune.baseline import answer_floats, ratings_of
 from convert.finetune.candidate import head_of, make_bundle
 from convert.finetune.old_data import old_validation
-from convert.finetune.parts import group_of
 from convert.finetune.target import Target
 from convert.finetune.verdict import Comparison, JudgedSet, Verdict, compare_on
-from convert.stages import Pictures
+from convert.material import Pictures
 from convert.studio.stills import cut_loose
 from convert.trained import Trained
 from edge.geometry import CropRule, face_square
@@ -121,7 +120,7 @@ def run_trial(
             data=name,
             images=np.stack([shoot(face, spoil).cut_true(size) for face in pictures.held]),
             rated=ratings_of(pictures.held),
-            groups=[group_of(face) for face in pictures.held],
+            groups=[face.cluster for face in pictures.held],
         )
         start = answer_floats(trained.backbone, truth.images, trained.recipe)
         tried = [

@@ -15,10 +15,10 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from convert.evaluation import TARGETS, embed_crop
+from convert.evaluation import embed_crop
 from convert.finetune.recipe import FinetuneRecipe
 from convert.head_stage import as_seen
-from convert.metrics import ccc
+from convert.metrics import TARGETS, ccc
 from convert.models.lstm_head import LstmHead
 from convert.progress import Progress
 from convert.recipe import Recipe

@@ -12,9 +12,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from convert.evaluation import TARGETS
 from convert.evidence.compare import Difference
-from convert.metrics import ccc, resample
+from convert.metrics import TARGETS, ccc, resample
 from convert.training.nuisance import Nuisance
 from edge.types import Float32Array
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from convert.errors import DataError
 from convert.keras_runtime import keras, tf
-from convert.models.shallow_inception_resnet import build_backbone
+from convert.models.backbone import build_backbone
 from convert.recipe import BackboneRecipe
 from convert.training.backbone import normalize
 from convert.training.examples import AUXILIARY

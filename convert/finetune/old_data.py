@@ -7,12 +7,11 @@ from pathlib import Path
 import numpy as np
 
 from convert.datasets.collection import data_root
-from convert.datasets.faces import LabelledFace
+from convert.datasets.faces import LabelledFace, cut_faces
 from convert.errors import DataError
-from convert.finetune.parts import group_of
 from convert.finetune.verdict import JudgedSet
+from convert.material import VALIDATION_DATA, Pictures
 from convert.recipe import Recipe
-from convert.stages import VALIDATION_DATA, Pictures, cut_faces
 from convert.training.backbone import run_backbone
 from convert.training.examples import AUXILIARY, Example
 from edge.geometry import CropRule, face_square
@@ -35,7 +34,7 @@ def old_validation(pictures: Pictures) -> JudgedSet:
     """
     if len(pictures.rated) < 2:
         raise DataError("the old data has no held-out faces with ratings to judge by; give another --data")
-    groups = [group_of(face) for face in pictures.held]
+    groups = [face.cluster for face in pictures.held]
     return JudgedSet(data=VALIDATION_DATA, images=pictures.images, rated=pictures.rated, groups=groups)
 
 
@@ -45,7 +44,7 @@ def rehearse(pictures: Pictures, weights: list[Float32Array], recipe: Recipe) ->
     Asked for its own answers rather than for the raters', it has nothing to learn there, only nothing to forget
     (Li & Hoiem 2016, "Learning without forgetting"), and no teacher is needed for faces that nobody rated.
     """
-    from convert.models.shallow_inception_resnet import build_backbone
+    from convert.models.backbone import build_backbone
 
     faces = [face for face in pictures.faces if not face.validation]
     model = build_backbone(recipe.backbone, blendshapes=len(AUXILIARY))

@@ -36,11 +36,6 @@ class Parts(NamedTuple):
     persons: int
 
 
-def group_of(face: LabelledFace) -> str:
-    """The person or video that a face belongs to; a face without a group stands for itself."""
-    return face.group or face.name
-
-
 def split_faces(faces: Sequence[LabelledFace], recipe: FinetuneRecipe) -> Parts:
     """Splits by a fixed hash of each group, or, for the judges, as the data set declares.
 
@@ -52,24 +47,24 @@ def split_faces(faces: Sequence[LabelledFace], recipe: FinetuneRecipe) -> Parts:
             f"{len(faces)} labelled faces are too few: with fewer than {FEWEST_FACES}, about "
             f"{round(recipe.judge_share * FEWEST_FACES)} would be left to judge by, and no verdict could be trusted"
         )
-    groups = Counter(group_of(face) for face in faces)
+    groups = Counter(face.cluster for face in faces)
     if len(groups) < FEWEST_GROUPS:
         raise DataError(
             f"{len(faces)} faces of {len(groups)} persons: at least {FEWEST_GROUPS} persons are needed, since nobody "
             "may be both learned from and judged by"
         )
     # A set without a split of its own comes with the hash's, which holds back too few to judge by.
-    declared = any(face.validation and not held_out(group_of(face)) for face in faces)
-    judges = {group_of(face) for face in faces if face.validation} if declared else set[str]()
+    declared = any(face.validation and not held_out(face.group) for face in faces)
+    judges = {face.cluster for face in faces if face.validation} if declared else set[str]()
     order = sorted(groups.keys() - judges, key=_rank)
     if not declared:
         judges = _take(order, groups, recipe.judge_share * len(faces))
     rest = [group for group in order if group not in judges]
     stoppers = _take(rest, groups, recipe.stop_share * len(faces))
     parts = Parts(
-        learn=[face for face in faces if group_of(face) not in judges | stoppers],
-        stop=[face for face in faces if group_of(face) in stoppers],
-        judge=[face for face in faces if group_of(face) in judges],
+        learn=[face for face in faces if face.cluster not in judges | stoppers],
+        stop=[face for face in faces if face.cluster in stoppers],
+        judge=[face for face in faces if face.cluster in judges],
         declared=declared,
         persons=len(groups),
     )
@@ -93,7 +88,7 @@ def _take(order: Sequence[str], groups: Counter[str], wanted: float) -> set[str]
 
 
 def _check(name: str, part: Sequence[LabelledFace]) -> None:
-    if len({group_of(face) for face in part}) < 2:
+    if len({face.cluster for face in part}) < 2:
         raise DataError(f"the part to {name} by has faces of fewer than two persons; label more persons")
     rated = np.array([face.rated for face in part], np.float32)
     for column, target in enumerate(("valence", "arousal")):

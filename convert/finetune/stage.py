@@ -22,8 +22,8 @@ import msgspec
 import numpy as np
 
 from convert.curves import plot_history
-from convert.datasets.faces import FaceFinder
-from convert.datasets.imported import DatasetPath, Imported, import_dataset, load_imported
+from convert.datasets.faces import FaceFinder, cut_faces
+from convert.datasets.imported import IMPORTED, DatasetPath, Imported, import_dataset, load_imported
 from convert.errors import DataError
 from convert.evaluation import Device
 from convert.finetune.baseline import check_same_network, ratings_of
@@ -39,23 +39,22 @@ from convert.finetune.candidate import (
 )
 from convert.finetune.heads import KEPT, MOVED, REFITTED, choose_head, move_readout, refit_head
 from convert.finetune.old_data import make_example, old_validation, rehearse
-from convert.finetune.parts import Parts, group_of, split_faces
+from convert.finetune.parts import Parts, split_faces
 from convert.finetune.recipe import FinetuneRecipe
 from convert.finetune.report import describe_run, render_finetune
 from convert.finetune.tuning import Tuned, tune_backbone
 from convert.finetune.verdict import TOLERANCE, JudgedSet, Verdict, compare_on, decide
+from convert.material import Pictures
 from convert.progress import Progress
 from convert.run import describe_machine, load_weights, save_weights
 from convert.signing import Signer
 from convert.sources import RESEARCH_ONLY, choose_licence, list_sources
-from convert.stages import Pictures, cut_faces, open_backbone
+from convert.stages import open_backbone
 from convert.trained import Trained
 from convert.training.backbone import readout
 from convert.training.examples import Example
 from convert.training.validation import Validation
 from edge.bundle import Bundle
-
-IMPORTED = "datasets"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -211,7 +210,7 @@ def _judge(order: Order, parts: Parts, pictures: Pictures | None, tuned: Tuned, 
         data="the new data, judges' part",
         images=cut_faces(parts.judge, size),
         rated=ratings_of(parts.judge),
-        groups=[group_of(face) for face in parts.judge],
+        groups=[face.cluster for face in parts.judge],
     )
     ours, before = Device(candidate), Device(order.trained.bundle)
     old = compare_on(old_validation(pictures), ours, before) if pictures is not None else None

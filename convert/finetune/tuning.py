@@ -18,7 +18,7 @@ from convert.finetune.layers import moving_variables
 from convert.finetune.recipe import FinetuneRecipe
 from convert.keras_runtime import keras, seed_everything, tf
 from convert.metrics import ccc
-from convert.models.shallow_inception_resnet import build_backbone
+from convert.models.backbone import build_backbone
 from convert.progress import Progress
 from convert.recipe import BackboneRecipe
 from convert.run import load_weights, save_weights

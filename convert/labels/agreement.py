@@ -13,8 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from convert.labels.matrix import Float, RatingMatrix
-from convert.labels.ratings import TARGETS
-from convert.metrics import cc, ccc
+from convert.metrics import TARGETS, cc, ccc
 
 _LEAST_COMPLETE = 0.5  # of the rows, for a two-way ICC
 _LEAST_ROWS = 3

@@ -17,7 +17,7 @@ import numpy as np
 
 from convert.labels.agreement import agree_with_rest
 from convert.labels.matrix import Float, RatingMatrix
-from convert.labels.ratings import TARGETS
+from convert.metrics import TARGETS
 
 HALF_WEIGHT_ERROR = 0.15
 _PRIOR = 2.0  # ratings' worth of the spread over all rows

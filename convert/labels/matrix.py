@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convert.errors import DataError
-from convert.labels.ratings import TARGETS, Rating
+from convert.labels.ratings import Rating
+from convert.metrics import TARGETS
 
 Float = NDArray[np.float64]
 _LONGEST_GAP_S = 2.0  # between two samples of a trace, over which a line is drawn

@@ -14,7 +14,7 @@ from convert.labels.agreement import Icc, WithRest, agree_with_rest, measure_icc
 from convert.labels.estimate import Estimate, estimate_labels
 from convert.labels.lags import MAX_LAG_S, at_bound, estimate_lags
 from convert.labels.matrix import RatingMatrix, make_matrix
-from convert.labels.ratings import TARGETS, Rating
+from convert.labels.ratings import Rating
 from convert.labels.screening import (
     CHECK_SHARE,
     GOLD_SHARE,
@@ -24,6 +24,7 @@ from convert.labels.screening import (
     screen_known,
     screen_outliers,
 )
+from convert.metrics import TARGETS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

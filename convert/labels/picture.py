@@ -9,8 +9,8 @@ import numpy as np
 
 from convert.labels.matrix import Float, RatingMatrix
 from convert.labels.merge import Merged
-from convert.labels.ratings import TARGETS
 from convert.labels.screening import left_out
+from convert.metrics import TARGETS
 
 # Okabe and Ito: told apart by everybody. Black is the estimate's.
 _COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#8C6D31", "#7F7F7F")

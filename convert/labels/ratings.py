@@ -14,8 +14,8 @@ from pathlib import Path
 
 from convert.datasets.text_files import parse_number, read_table
 from convert.errors import DataError
+from convert.metrics import TARGETS
 
-TARGETS = ("valence", "arousal")
 _LONGEST_S = 1e6
 
 

@@ -18,7 +18,7 @@ from convert.datasets.text_files import parse_number, read_table
 from convert.errors import DataError
 from convert.labels.agreement import WithRest, agree_with_rest
 from convert.labels.matrix import RatingMatrix
-from convert.labels.ratings import TARGETS
+from convert.metrics import TARGETS
 
 GOLD_TOLERANCE, GOLD_SHARE = 0.35, 0.7
 CHECK_TOLERANCE, CHECK_SHARE = 0.2, 0.8

@@ -43,6 +43,7 @@ class Contender(NamedTuple):
         follow: embeddings (N, D), held for twice the warm-up, to the streamed answers (N, 2).
         once: what one face takes, given its crop (1, S, S, 3).
         size: of its files, bytes; macs: of one face.
+        stream: the step, where it has a graph of its own.
     """
 
     rung: str
@@ -52,6 +53,7 @@ class Contender(NamedTuple):
     once: Callable[[UInt8Array], object]
     size: int = 0
     macs: int = 0
+    stream: Stream | None = None
 
 
 def make_contenders(trained: Trained, images: UInt8Array) -> tuple[list[Contender], FloatNetwork]:
@@ -89,7 +91,7 @@ def make_contenders(trained: Trained, images: UInt8Array) -> tuple[list[Contende
         def once(crop: UInt8Array) -> None:
             stream.run(embed_crop(backbone, crop[0]).vector[None], zero, zero)
 
-        return Contender(rung, host, _looker(backbone), _stepper(stream, manifest, hold), once, size, macs)
+        return Contender(rung, host, _looker(backbone), _stepper(stream, manifest, hold), once, size, macs, stream)
 
     def looked(rung: str, host: str, backbone: Backbone, size: int) -> Contender:
         return Contender(

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from convert.keras_runtime import keras, tf
+from convert.models.backbone import build_backbone
 from convert.models.lstm_head import LstmHead
-from convert.models.shallow_inception_resnet import build_backbone
 from convert.recipe import Recipe
 from edge.affect.backbone import PIXEL_SCALE, PIXEL_ZERO
 from edge.types import Float32Array, UInt8Array
@@ -35,14 +35,20 @@ class FloatNetwork:
     def __init__(self, recipe: Recipe, backbone: list[Any], head: list[Any], *, blendshapes: int) -> None:
         network = build_backbone(recipe.backbone, blendshapes=blendshapes)
         network.set_weights(backbone)
-        self._head = LstmHead(recipe.backbone.embedding, recipe.head)
-        self._head.set_weights(head)
-        self._whole = keras.layers.RNN(self._head.cell, return_sequences=True)
-        size = recipe.backbone.size
+        step = LstmHead(recipe.backbone.embedding, recipe.head)
+        step.set_weights(head)
+        whole = keras.layers.RNN(step.cell, return_sequences=True)
+        size, length = recipe.backbone.size, recipe.backbone.embedding
+
+        def follow(embeddings: Any) -> Any:
+            x = (embeddings - step.center) / step.spread
+            return step.picture(x) + step.memory(whole(x))
+
         self._look = tf.function(
             lambda image: network(image, training=False),
             input_signature=[tf.TensorSpec((None, size, size, 3), tf.float32)],
         )
+        self._follow = tf.function(follow, input_signature=[tf.TensorSpec((None, None, length), tf.float32)])
 
     def look(self, crops: UInt8Array) -> tuple[Float32Array, Float32Array]:
         """Embeddings (N, D) and frame answers (N, 2), cut to −1..1, of crops uint8 (N, S, S, 3), RGB."""
@@ -51,7 +57,4 @@ class FloatNetwork:
 
     def follow(self, embeddings: Float32Array) -> Float32Array:
         """Answers (N, T, 2), cut to −1..1, to whole sequences of embeddings (N, T, D), from a zero state."""
-        head = self._head
-        x = (tf.constant(embeddings) - head.center) / head.spread
-        answers = head.picture(x) + head.memory(self._whole(x))
-        return np.clip(answers.numpy(), -1, 1).astype(np.float32)
+        return np.clip(self._follow(tf.constant(embeddings)).numpy(), -1, 1).astype(np.float32)

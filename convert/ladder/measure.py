@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import msgspec
@@ -16,13 +16,14 @@ from convert.ladder.contenders import Contender, Look, make_contenders
 from convert.ladder.float_network import FloatNetwork
 from convert.ladder.record import Answers, Ladder, Result, SequenceCheck, measure_gaps, name_answers, score
 from convert.ladder.rungs import COMPARED_ELSEWHERE, find_rung
+from convert.material import VALIDATION_DATA, Pictures
 from convert.progress import Progress
 from convert.quantization.recipes import QuantizationRecipe
-from convert.stages import VALIDATION_DATA, Pictures
 from convert.trained import Trained
 from convert.training.sequences import Sequences
+from edge.affect.golden import step_through
+from edge.affect.stream import Stream
 from edge.bundle import Bundle
-from edge.engines.choice import open_engine
 from edge.types import Float32Array, UInt8Array
 
 _REPEATS, _FACES = 15, 4  # of every contender in turn, so that what else the machine does falls on all alike
@@ -55,7 +56,7 @@ def measure(trained: Trained, pictures: Pictures, way: QuantizationRecipe) -> La
             results.append(
                 Result(
                     rung=contender.rung,
-                    host=contender.host,
+                    host=f"{platform.machine()}, {contender.host}",
                     agreement={"frame": score(pictures.rated, frame), "stream": score(pictures.rated, stream)},
                     gap=measure_gaps(both, answers[before]) if before else {},
                     bytes=contender.size,
@@ -77,13 +78,21 @@ def measure(trained: Trained, pictures: Pictures, way: QuantizationRecipe) -> La
         measured=f"{time.strftime('%Y-%m-%d', time.gmtime())} on {platform.machine()}, {_processor()}",
         results=[_with_time(result, spent[result.rung]) for result in results],
         sequence=check_sequence(
-            trained.bundle, keras, by_rung["int8-xnnpack"].look, pictures.images, steps=_SEQUENCE_STEPS
+            trained.bundle,
+            keras,
+            by_rung["int8-xnnpack"].look,
+            pictures.images,
+            steps=_SEQUENCE_STEPS,
+            others={each.rung: each.stream for each in contenders if each.stream and not find_rung(each.rung).gated},
         ),
     )
 
 
 def time_contenders(contenders: Sequence[Contender], images: UInt8Array) -> dict[str, float]:
-    """Milliseconds a face by rung: the median over interleaved repeats, after one warm-up each."""
+    """Milliseconds a face by rung: the median over interleaved repeats, after one warm-up each.
+
+    Of the processor's time, which on one thread is the clock's, less what other programs took in between.
+    """
     took: dict[str, list[float]] = {contender.rung: [] for contender in contenders}
     with Progress("times", _REPEATS, every=5) as progress:
         for repeat in range(_REPEATS):
@@ -91,15 +100,22 @@ def time_contenders(contenders: Sequence[Contender], images: UInt8Array) -> dict
                 contender.once(images[:1])
                 for number in range(_FACES):
                     crop = images[(repeat * _FACES + number) % len(images)][None]
-                    started = time.perf_counter()
+                    started = time.process_time()
                     contender.once(crop)
-                    took[contender.rung].append(time.perf_counter() - started)
+                    took[contender.rung].append(time.process_time() - started)
             progress.advance()
     return {rung: round(1e3 * float(np.median(seconds)), 4) for rung, seconds in took.items()}
 
 
 def check_sequence(
-    bundle: Bundle, keras: FloatNetwork, look: Look, images: UInt8Array, *, steps: int, seed: int = 0
+    bundle: Bundle,
+    keras: FloatNetwork,
+    look: Look,
+    images: UInt8Array,
+    *,
+    steps: int,
+    others: Mapping[str, Stream] | None = None,
+    seed: int = 0,
 ) -> SequenceCheck:
     """Steps the bundle's head on int8 features of faces that come and stay, and compares with Keras's whole sequence.
 
@@ -109,6 +125,7 @@ def check_sequence(
         look: the int8 backbone.
         images: uint8 (N, S, S, 3) RGB, the faces.
         steps: without a reset.
+        others: further steps to compare, for the record.
         seed: which face when, and for how long.
     """
     rng = np.random.default_rng(seed)
@@ -116,13 +133,14 @@ def check_sequence(
     while len(order) < steps:
         order += [int(rng.integers(len(images)))] * int(rng.integers(*_HOLD))
     shown = np.array(order[:steps])
-    features, frame = look(images)
-    whole = keras.follow(features[shown][None])[0]
+    features, frame = (values[shown] for values in look(images))
+    whole = keras.follow(features[None])[0]
     on_float = keras.follow(keras.look(images)[0][shown][None])[0]
-    stepped = _step(bundle, features[shown])
+    device = Device(bundle)
+    stepped = _step(device.stream, features, bundle)
     apart = np.sqrt(np.mean((stepped - whole) ** 2, axis=1))
     tenth = max(steps // 10, 1)
-    drift = measure_drift(Device(bundle), Sequences(features[None], frame[None], frame[None]), steps=steps)
+    drift = measure_drift(device, Sequences(features[None], frame[None], frame[None]), steps=steps)
     return SequenceCheck(
         steps=steps,
         rms=_rms(apart),
@@ -132,19 +150,13 @@ def check_sequence(
         float_rms=_rms(stepped - on_float),
         drift=drift.largest,
         cell=drift.cell,
+        others={name: _rms(_step(stream, features, bundle) - whole) for name, stream in (others or {}).items()},
     )
 
 
-def _step(bundle: Bundle, features: Float32Array) -> Float32Array:
-    graph = bundle.manifest.head
-    engine = open_engine(bundle, graph.file, runtime="litert")
-    h = c = np.zeros((1, graph.h.shape[-1]), np.float32)
-    answers = []
-    for feature in features:
-        out = engine.invoke({graph.embedding.name: feature[None], graph.h.name: h, graph.c.name: c})
-        h, c = out[graph.next_h.name], out[graph.next_c.name]
-        answers.append(out[graph.va.name][0])
-    return np.clip(np.stack(answers), -1, 1)
+def _step(stream: Stream, features: Float32Array, bundle: Bundle) -> Float32Array:
+    """Answers (T, 2), cut to −1..1, to features (T, D) from a zero state, one after the other."""
+    return np.clip(step_through(stream, features[:, None], bundle.manifest.head.h.shape[-1])[:, 0], -1, 1)
 
 
 def _rms(values: Float32Array) -> float:

@@ -21,9 +21,9 @@ import msgspec
 import numpy as np
 
 from convert.errors import DataError
-from convert.evaluation import ANSWERS, TARGETS
+from convert.evaluation import ANSWERS
 from convert.ladder.rungs import RUNGS, find_rung
-from convert.metrics import cc, ccc, rmse, sagr
+from convert.metrics import TARGETS, cc, ccc, rmse, sagr
 from edge.types import Float32Array
 
 _DECIMALS = 5
@@ -84,6 +84,7 @@ class SequenceCheck(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
         float_rms: to the whole sequence on the float network's features: int8's own part.
         drift: largest difference between a passage's first answers and those at the end of the stream.
         cell: largest value that a cell state took.
+        others: RMS to the whole sequence of the steps that are here for the record, by rung.
     """
 
     steps: int
@@ -94,6 +95,7 @@ class SequenceCheck(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     float_rms: float
     drift: float
     cell: float
+    others: dict[str, float] = {}
 
 
 class Ladder(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -153,9 +155,8 @@ def measure_gaps(answers: Mapping[str, Answers], before: Mapping[str, Answers]) 
         ours, others = answers.get(kind, {}), before.get(kind, {})
         shared = [name for name in ours if name in others]
         if shared:
-            apart = np.array([ours[name] for name in shared]) - np.array([others[name] for name in shared])
-            largest, rms = float(np.abs(apart).max()), float(np.sqrt(np.mean(apart**2)))
-            gaps[kind] = Gap(round(largest, _DECIMALS), round(rms, _DECIMALS))
+            a, b = (np.array([one[name] for name in shared]) for one in (ours, others))
+            gaps[kind] = Gap(round(float(np.abs(a - b).max()), _DECIMALS), round(rmse(b, a), _DECIMALS))
     return gaps
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from convert.evaluation import TARGETS
 from convert.ladder.gate import find_excesses
 from convert.ladder.record import Ladder, Result, Score
 from convert.ladder.rungs import RUNGS, Rung, find_rung
+from convert.metrics import TARGETS
 
 _NONE = "–"
 _PAGE = """# What each conversion step costs
@@ -20,8 +20,9 @@ Bundle {bundle} (`{sha256}…`), {count} faces of {data}, measured {measured}.
 Pairs are valence / arousal. The answers judged are the streamed ones, which a device sends: each face held for twice
 the warm-up, from a zero state; "frame CCC" is the backbone's answer to the picture alone. The difference is that of
 the streamed answers, the largest and the root mean square over faces and targets, to the step named. Time is the
-median for one face on one thread, repeats of all steps interleaved: the backbone's, and the LSTM step's where the step
-has a graph of its own. **Times on a workstation do not predict a board**: their ratio is another there.
+median of the processor's time for one face on one thread, repeats of all steps interleaved: the backbone's, and the
+LSTM step's where the step has a graph of its own. **Times on a workstation do not predict a board**: their ratio is
+another there.
 
 {gate}
 
@@ -116,10 +117,12 @@ def _sequence(ladder: Ladder) -> str:
     found = ladder.sequence
     if found is None:
         return ""
+    others = "".join(f" {rung} is {rms:.4f} RMS from it." for rung, rms in found.others.items())
     return (
         f"Streamed equals whole: over {found.steps:,} steps on int8 features without a reset, the float32 step is "
         f"{found.rms:.1e} RMS ({found.largest:.1e} at most) from Keras's whole sequence on the same features; "
         f"{found.first_rms:.1e} in the first tenth, {found.last_rms:.1e} in the last. To the whole sequence on the "
         f"float network's features it is {found.float_rms:.4f} RMS, which is int8's part. A passage played again and "
         f"again changes its answers by {found.drift:.1e} at most; the largest cell state was {found.cell:.2f}."
+        f"{others}"
     )

@@ -14,9 +14,9 @@ from typing import Any
 from ai_edge_litert import schema_py_generated as schema
 
 from convert.errors import TrainingError
+from convert.quantization.graph import OPERATORS
 
 _Kind = schema.BuiltinOperator
-_NAMES = {value: name for name, value in vars(_Kind).items() if isinstance(value, int)}
 Shape = tuple[int, ...]
 
 
@@ -73,7 +73,7 @@ def count_macs(graph: bytes) -> int:
     total = 0
     for kind, subgraph, op in _operators(graph):
         if kind in _NOT_COUNTED:
-            raise TrainingError(f"{_NAMES[kind]}: its multiply-accumulates are not counted here")
+            raise TrainingError(f"{OPERATORS[kind]}: its multiply-accumulates are not counted here")
         if kind in _COUNTED:
             shapes = [_shape(subgraph, index) for index in op.inputs]
             total += _COUNTED[kind](shapes, _shape(subgraph, op.outputs[0]))

@@ -17,8 +17,8 @@ import msgspec
 import numpy as np
 
 from convert.keras_runtime import tf
+from convert.models.backbone import build_backbone
 from convert.models.lstm_head import LstmHead
-from convert.models.shallow_inception_resnet import build_backbone
 from convert.quantization.recipes import QuantizationRecipe
 from convert.recipe import Recipe
 from edge.affect.backbone import PIXEL_SCALE, PIXEL_ZERO
@@ -58,7 +58,7 @@ def _numbered(job: Any, stem: str) -> list[Any]:
 def _convert_backbone(
     recipe: Recipe, way: QuantizationRecipe, weights: list[Any], images: Any, blendshapes: int
 ) -> dict[str, bytes]:
-    model = build_backbone(recipe.backbone, blendshapes=blendshapes, batch=1)
+    model = build_backbone(recipe.backbone, blendshapes=blendshapes)
     model.set_weights(weights)
     graphs = _convert(model, _serve_images(recipe, lambda x: model(x, training=False)), {"float32": _keep_float})
     if way.training is not None:
@@ -151,7 +151,7 @@ def _keep_float(converter: Any) -> None:
 def _convert(model: Any, serve: Any, kinds: Mapping[str, Callable[[Any], None]]) -> dict[str, bytes]:
     # Only a saved model's signature keeps the tensors' names.
     module = tf.Module()
-    module.model = model
+    module.weights = model.weights  # not the model: saving one traces each of its layers, minutes for a deep one
     graphs = {}
     with tempfile.TemporaryDirectory(prefix="affect-edge-") as folder:
         tf.saved_model.save(module, folder, signatures={"serving_default": serve})

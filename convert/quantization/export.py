@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -128,12 +130,23 @@ def convert(
         done = subprocess.run(
             [sys.executable, "-m", "convert.quantization.converter", str(job), scratch],
             cwd=Path(__file__).resolve().parents[2],
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(path or os.curdir for path in sys.path)},
             capture_output=True,
             text=True,
             timeout=_TIMEOUT_S,
             check=False,
         )
         if done.returncode != 0:
-            last = done.stderr.strip().splitlines()[-1:] or ["no message"]
-            raise TrainingError(f"the {kind} graph: the converter ended with {done.returncode} ({last[0][:200]})")
+            raise TrainingError(
+                f"the {kind} graph: the converter ended with {done.returncode} ({_reason(done.stderr)})"
+            )
         return {name: (Path(scratch) / name).read_bytes() for name in names}
+
+
+def _reason(said: str) -> str:
+    """What the converter ended for: the operators that do not exist on a device, or else its last line."""
+    missing = dict.fromkeys(re.findall(r"'tf\.(\w+)' op is neither a custom op nor a flex op", said))
+    if missing:
+        return f"TensorFlow Lite has no {', '.join(missing)}; the network must do without"
+    last = said.strip().splitlines()[-1:] or ["no message"]
+    return last[0][:200]

@@ -44,3 +44,9 @@ def list_operators(model: bytes) -> list[Operator]:
 def float_operators(model: bytes) -> list[Operator]:
     """The operators that take or give floating point; an int8 graph has none."""
     return [op for op in list_operators(model) if any("float" in kind for kind in (*op.inputs, *op.outputs))]
+
+
+def computes_in(model: bytes) -> str:
+    """The type that a graph computes in; float16 weights are computed with in float32."""
+    outputs = {kind for op in list_operators(model) for kind in op.outputs}
+    return next((kind for kind in ("int16", "int8") if kind in outputs), "float32")

@@ -8,8 +8,8 @@ import onnx
 import tf2onnx
 
 from convert.keras_runtime import tf
+from convert.models.backbone import build_backbone
 from convert.models.lstm_head import LstmHead
-from convert.models.shallow_inception_resnet import build_backbone
 from convert.recipe import Recipe
 
 OPSET = 17  # the newest that tf2onnx 1.17 was tested with here, and that JetPack 6's TensorRT reads
@@ -23,7 +23,7 @@ def to_onnx(recipe: Recipe, backbone: list[Any], head: list[Any], *, blendshapes
         backbone, head: their weights, in Keras's order.
         blendshapes: length of the auxiliary output, which is left out.
     """
-    network = build_backbone(recipe.backbone, blendshapes=blendshapes, batch=1)
+    network = build_backbone(recipe.backbone, blendshapes=blendshapes)
     network.set_weights(backbone)
     size, length, units = recipe.backbone.size, recipe.backbone.embedding, recipe.head.units
     step = LstmHead(length, recipe.head)

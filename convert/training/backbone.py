@@ -15,14 +15,13 @@ import numpy as np
 
 from convert.errors import TrainingError
 from convert.keras_runtime import keras, seed_everything, tf
-from convert.metrics import ccc
-from convert.models.shallow_inception_resnet import build_backbone
+from convert.models.backbone import build_backbone
 from convert.progress import Progress
 from convert.recipe import BackboneRecipe
 from convert.training.checkpoint import TrainingState, restore_or_start
 from convert.training.examples import AUXILIARY, Example, batches, epoch_examples
 from convert.training.losses import ccc_loss, squared_loss
-from convert.training.validation import Validation
+from convert.training.validation import Validation, measure
 from edge.affect.backbone import PIXEL_SCALE, PIXEL_ZERO
 from edge.types import Float32Array, UInt8Array
 
@@ -82,13 +81,7 @@ def train_backbone(
         record = {"epoch": epoch + 1.0, "seconds": round(time.monotonic() - began, 2), "loss": loss}
         if epoch % 5 == 4 or epoch + 1 == recipe.epochs:
             averaged.set_weights([value.numpy() for value in state.average])
-            for validation in validations:
-                va = run_backbone(averaged, validation.images)["va"]
-                prefix = f"{validation.name}_" if validation.name else ""
-                record |= {
-                    f"{prefix}valence_ccc": ccc(validation.va[:, 0], va[:, 0]),
-                    f"{prefix}arousal_ccc": ccc(validation.va[:, 1], va[:, 1]),
-                }
+            record |= measure(validations, lambda images: run_backbone(averaged, images)["va"])
         state.save(record)
         progress.advance(record)
         if stop_after is not None and epoch + 1 >= stop_after:
@@ -117,7 +110,7 @@ def _begin_with(model: Any, weights: list[Float32Array]) -> None:
 def _make_step(
     model: Any, optimizer: Any, state: TrainingState, recipe: BackboneRecipe, seed: int
 ) -> Callable[..., Any]:
-    body = keras.Model(model.input, model.get_layer("features").output)
+    body = keras.Model(model.input, model.get_layer("embedding").input)
     embed, read_va, read_shapes = (model.get_layer(name) for name in ("embedding", "va", "blendshapes"))
 
     @tf.function  # type: ignore[untyped-decorator]
@@ -133,10 +126,7 @@ def _make_step(
             loss += recipe.blendshape_weight * tf.reduce_mean(tf.abs(read_shapes(embedding) - shapes)) * 4
         gradients = tape.gradient(loss, model.trainable_variables)
         optimizer.apply_gradients(zip(gradients, model.trainable_variables, strict=True))
-        made = tf.cast(optimizer.iterations, tf.float32)
-        decay = tf.minimum(recipe.average, (1 + made) / (10 + made))
-        for average, weight in zip(state.average, model.weights, strict=True):
-            average.assign(decay * average + (1 - decay) * weight)
+        state.follow(model.weights, optimizer.iterations, recipe.average)
         return loss
 
     return step
@@ -166,12 +156,18 @@ def fit_embedding(weights: list[Float32Array], images: UInt8Array, recipe: Backb
     """
     model = build_backbone(recipe, blendshapes=len(AUXILIARY))
     model.set_weights(weights)
+    scale_embedding(model, images)
+    return [np.asarray(weight, np.float32) for weight in model.get_weights()]
+
+
+def scale_embedding(model: Any, images: UInt8Array) -> float:
+    """Does that to a model; returns what its embedding was divided by."""
     largest = float(np.abs(run_backbone(model, images)["embedding"]).max())
     for name in ("embedding", "va", "blendshapes"):
         layer = model.get_layer(name)
         kernel, bias = layer.get_weights()
         layer.set_weights([kernel / largest, bias / largest] if name == "embedding" else [kernel * largest, bias])
-    return [np.asarray(weight, np.float32) for weight in model.get_weights()]
+    return largest
 
 
 def readout(weights: list[Float32Array], recipe: BackboneRecipe) -> tuple[Float32Array, Float32Array]:

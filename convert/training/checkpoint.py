@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,13 @@ class TrainingState:
     def epoch(self) -> int:
         """How many epochs are done."""
         return len(self.history)
+
+    def follow(self, weights: Sequence[Any], updates: Any, decay: float) -> None:
+        """Moves the average towards the weights after an update; in the first updates faster, to forget the start."""
+        made = tf.cast(updates, tf.float32)
+        decay = tf.minimum(decay, (1 + made) / (10 + made))
+        for average, weight in zip(self.average, weights, strict=True):
+            average.assign(decay * average + (1 - decay) * weight)
 
     def save(self, record: dict[str, float]) -> None:
         """Closes an epoch; the log is written last, so an epoch counts once its checkpoint is whole."""

@@ -131,10 +131,7 @@ def _make_step(head: LstmHead, optimizer: Any, state: TrainingState) -> Callable
             loss = ccc_loss(*flat) + 2 * squared_loss(*flat)
         gradients = tape.gradient(loss, head.trainable_variables)
         optimizer.apply_gradients(zip(gradients, head.trainable_variables, strict=True))
-        made = tf.cast(optimizer.iterations, tf.float32)
-        decay = tf.minimum(_AVERAGE, (1 + made) / (10 + made))
-        for average, value in zip(state.average, head.weights, strict=True):
-            average.assign(decay * average + (1 - decay) * value)
+        state.follow(head.weights, optimizer.iterations, _AVERAGE)
         return loss, next_h, next_c
 
     return step

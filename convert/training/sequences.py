@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 
@@ -20,6 +20,7 @@ from edge.geometry import Square
 from edge.types import Embedding, Float32Array, UInt8Array
 
 _DROPS, _DROPPED = 0.025, (1, 7)  # chance a step that pictures stop coming, and for how many steps
+Held = TypeVar("Held")
 _STEADY = 0.3  # of takes: a good camera in good light
 
 
@@ -86,7 +87,7 @@ def make_sequences(
             crops, va = ahead.result()
             if number + 1 < len(scenes):
                 ahead = pool.submit(shoot, number + 1)
-            held = _hold([None if crop is None else embed(crop) for crop in crops])
+            held = hold_missing([None if crop is None else embed(crop) for crop in crops])
             embeddings.append(np.stack([each.vector for each in held]))
             frames.append(np.stack([each.va for each in held]))
             labels.append(va)
@@ -144,10 +145,13 @@ def _accident(nuisance: Nuisance, rng: np.random.Generator) -> tuple[Nuisance, i
     return replace(clear, gain=float(rng.uniform(0.06, 0.4))), int(rng.integers(3, 15))
 
 
-def _hold(embeddings: Sequence[Embedding | None]) -> list[Embedding]:
-    """Missing ones repeat the last; those before the first repeat the first, as a track begins with a picture."""
-    first = next(each for each in embeddings if each is not None)
-    held: list[Embedding] = []
-    for each in embeddings:
+def hold_missing(steps: Sequence[Held | None]) -> list[Held]:
+    """Embeddings or crops of all steps: missing ones repeat the last.
+
+    Those before the first repeat the first, as a track begins with a picture.
+    """
+    first = next(each for each in steps if each is not None)
+    held: list[Held] = []
+    for each in steps:
         held.append(each if each is not None else held[-1] if held else first)
     return held

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import msgspec
+
 from edge.publish.homeassistant import MAX_DISCOVERY_BYTES, decode_discovery, encode_discovery
 from edge.publish.message import Origin
 from edge.publish.payload import MAX_BYTES, decode_health, decode_status, decode_window, encode
@@ -83,6 +85,17 @@ class Gate:
             raise EgressError("a payload that is none of the contract's") from None
         if again != payload:
             raise EgressError("a payload with something beside the contract's fields")
+        if payload and not _rounded(msgspec.json.decode(payload)):
+            raise EgressError("a payload with a number finer than the contract's 0.01")
+
+
+def _rounded(value: object) -> bool:
+    """Whether no number is finer than the contract has any: decimals are a place to hide in."""
+    if isinstance(value, dict):
+        return all(map(_rounded, value.values()))
+    if isinstance(value, list):
+        return all(map(_rounded, value))
+    return not isinstance(value, float) or round(value, 2) == value
 
 
 def _known(data: bytes, expected: bytes) -> bytes:

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from convert.datasets.faces import FaceFinder
+from convert.quantization.onnx_export import OnnxGraphs, export_onnx
 from convert.teacher.regressor import TeacherLabels
 from edge.errors import AssetError
 
@@ -113,3 +114,15 @@ def convert_verb(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[
         return Told(int(ended.value.code or 0), said.out, said.err)
 
     return run
+
+
+@pytest.fixture(scope="session")
+def tiny_onnx(tiny_run: Path, drawn_data: Path) -> OnnxGraphs:
+    """The ONNX graphs of the tiny run, calibrated on its drawn faces."""
+    from convert.material import Pictures
+    from convert.trained import read_trained
+    from convert.training.examples import AUXILIARY
+
+    trained = read_trained(None, tiny_run, None, "tiny")
+    images = Pictures(drawn_data, trained.recipe).to_calibrate_on(trained.recipe)
+    return export_onnx(trained.backbone, trained.head, trained.recipe, images, blendshapes=len(AUXILIARY))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -76,3 +77,32 @@ def test_the_shipped_head_costs_its_four_gates_and_two_readouts() -> None:
     length, units = manifest.head.embedding.shape[-1], manifest.head.h.shape[-1]
     by_hand = (length + units) * 4 * units + (length + units) * 2
     assert count_macs(bundle.files[manifest.head.file]) == by_hand
+
+
+def test_the_table_has_a_row_for_each_network_and_size_and_marks_what_the_paper_leaves_open(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from convert.commands import networks as command
+    from convert.network_table import NetworkCost
+
+    monkeypatch.setattr(
+        command, "measure_network", lambda name, size, width: NetworkCost(name, size, width, 2_160_000, size, 9_000)
+    )
+    command.networks(None, None, None, tmp_path / "networks.md")
+    rows = [line for line in capsys.readouterr().out.splitlines() if line.startswith("| `")]
+    assert len(rows) == 6
+    assert rows[1] == "| `deep` | 5 × A, 10 × B, 5 × C | 5 × A, 10 × B, 5 × C † | 112 | 0.25 | 2.16 M | 0 M | 9 |"
+    page = (tmp_path / "networks.md").read_text()
+    assert all(row in page for row in rows)
+    assert page.count("†") > 20
+    command.networks(96, None, ["mine:build"], None)
+    assert "| `mine:build` | – | your own † | 96 | 0.25 |" in capsys.readouterr().out
+
+
+def test_the_pages_marks_are_explained_and_its_links_are_files_here() -> None:
+    from convert.network_table import write_page
+
+    page = write_page([])
+    assert "What is marked † is not in the paper's abstract" in page
+    assert (Path(__file__).resolve().parents[2] / "examples" / "mobilenet_v2.py").is_file()
+    assert "`examples/mobilenet_v2.py`" in page

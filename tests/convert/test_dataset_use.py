@@ -24,12 +24,12 @@ from convert.datasets.pixels import find_labelled
 from convert.datasets.records import LabelledFrame, Reading
 from convert.errors import DataError, TrainingError
 from convert.evaluation import Device
+from convert.material import Material
 from convert.model_card import write_card
 from convert.recipe import RECIPES, StudioRecipe
 from convert.run import Run
 from convert.sequence_evaluation import evaluate_frames
 from convert.sources import RESEARCH_ONLY, choose_licence, list_sources
-from convert.stages import Material
 from convert.teacher.regressor import TeacherLabels
 from convert.training.examples import make_examples
 from edge.bundle import Source, default_bundle, load_bundle

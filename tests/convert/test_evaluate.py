@@ -7,11 +7,14 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 import pytest
+from typer.main import get_command
 
+from convert.__main__ import app
 from convert.datasets.faces import FaceFinder
 from convert.evaluation import Device
 from edge.bundle import default_bundle, load_bundle
@@ -99,6 +102,9 @@ def test_the_proof_of_no_tensorflow_can_fail(tmp_path: Path) -> None:
         (["teacher", "--data", "{folder}/none"], 2, "has no diffusionfer/labels.csv"),
         (["quantize", "--out", "{folder}/none"], 2, "holds no run"),
         (["pack", "--run", "{folder}/none"], 1, "run `python -m convert train` first"),
+        (["baselines", "--data", "{folder}"], 2, "has no diffusionfer/labels.csv"),
+        (["train", "--network", "lstm", "--stage", "head"], 2, "trained together; leave out --stage"),
+        (["onnx", "--run", "{folder}"], 2, "give what `pack` made of it with --bundle"),
     ],
 )
 def test_an_error_is_one_line_and_its_exit_code(tmp_path: Path, arguments: list[str], code: int, said: str) -> None:
@@ -121,9 +127,16 @@ def check_one_line(tmp_path: Path, arguments: list[str], code: int, said: str) -
     assert done.stdout == ""
 
 
-@pytest.mark.parametrize("verb", ["teacher", "train", "quantize", "pack", "evaluate", "recipe"])
-def test_every_verb_shows_an_example(verb: str) -> None:
-    done = _run(verb, "--help")
+def _verbs(command: Any, name: str = "") -> list[str]:
+    """What can be run: all verbs below a command, and a group of verbs that does something by itself."""
+    below = getattr(command, "commands", {})
+    own = [name] if name and (not below or command.invoke_without_command) else []
+    return own + [verb for key, each in below.items() for verb in _verbs(each, f"{name} {key}".strip())]
+
+
+@pytest.mark.parametrize("verb", _verbs(get_command(app)))
+def test_every_verb_shows_an_example(convert_verb: Callable[..., Any], verb: str) -> None:
+    done = convert_verb(*verb.split(), "--help")
     assert done.returncode == 0
     assert f"python -m convert {verb}" in " ".join(done.stdout.split())
 

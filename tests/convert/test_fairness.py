@@ -33,7 +33,7 @@ def test_an_unknown_age_group_is_named(tmp_path: Path) -> None:
     path.write_text("image,age_group\n1.jpg,ancient\n")
     with pytest.raises(DataError, match=r"1\.jpg has the unknown group 'ancient'"):
         read_ages(path)
-    with pytest.raises(DataError, match="not a list"):
+    with pytest.raises(DataError, match="no such label file"):
         read_ages(tmp_path / "none.csv")
 
 

@@ -17,7 +17,7 @@ from convert.datasets.faces import LabelledFace
 from convert.datasets.split import held_out
 from convert.errors import DataError
 from convert.evidence.compare import Difference
-from convert.finetune.parts import group_of, split_faces
+from convert.finetune.parts import split_faces
 from convert.finetune.recipe import FinetuneRecipe
 from convert.finetune.tuning import Tuned, tune_backbone
 from convert.finetune.verdict import Comparison, JudgedSet, Verdict, compare_on, decide
@@ -54,7 +54,7 @@ def _faces(count: int, persons: int) -> list[LabelledFace]:
 def test_no_person_is_in_two_parts_and_every_face_is_in_one() -> None:
     faces = _faces(90, 30)
     parts = split_faces(faces, FinetuneRecipe())
-    persons = [{group_of(face) for face in part} for part in parts[:3]]
+    persons = [{face.cluster for face in part} for part in parts[:3]]
     assert not persons[0] & persons[1] | persons[0] & persons[2] | persons[1] & persons[2]
     assert sum(len(part) for part in parts[:3]) == 90
     assert 20 <= len(parts.judge) <= 34
@@ -63,14 +63,14 @@ def test_no_person_is_in_two_parts_and_every_face_is_in_one() -> None:
 
 def test_a_new_picture_moves_nobody_between_the_judges_and_the_taught() -> None:
     first, more = (split_faces(_faces(count, 30), FinetuneRecipe()) for count in (90, 120))
-    assert {group_of(face) for face in first.judge} == {group_of(face) for face in more.judge}
+    assert {face.cluster for face in first.judge} == {face.cluster for face in more.judge}
 
 
 def test_judges_that_the_data_declares_are_kept() -> None:
     faces = [replace(face, validation=face.group in ("person 1", "person 2")) for face in _faces(60, 20)]
     parts = split_faces(faces, FinetuneRecipe())
     assert parts.declared
-    assert {group_of(face) for face in parts.judge} == {"person 1", "person 2"}
+    assert {face.cluster for face in parts.judge} == {"person 1", "person 2"}
 
 
 @pytest.mark.parametrize(
@@ -102,7 +102,7 @@ def eagerly() -> Iterator[None]:
 @pytest.fixture(scope="module")
 def start() -> list[Float32Array]:
     from convert.keras_runtime import seed_everything
-    from convert.models.shallow_inception_resnet import build_backbone
+    from convert.models.backbone import build_backbone
 
     seed_everything(1)
     return list(build_backbone(NETWORK, blendshapes=len(AUXILIARY)).get_weights())
@@ -153,7 +153,7 @@ def _live(start: list[Float32Array], folder: Path, recipe: FinetuneRecipe = TUNI
 
 
 def _names() -> list[str]:
-    from convert.models.shallow_inception_resnet import build_backbone
+    from convert.models.backbone import build_backbone
 
     return [weight.name for weight in build_backbone(NETWORK, blendshapes=len(AUXILIARY)).weights]
 
@@ -193,7 +193,7 @@ def test_the_penalty_pulls_to_the_start(start: list[Float32Array], tmp_path: Pat
 def test_it_stops_when_those_it_did_not_learn_from_gain_nothing(
     start: list[Float32Array], tmp_path: Path, eagerly: None
 ) -> None:
-    from convert.models.shallow_inception_resnet import build_backbone
+    from convert.models.backbone import build_backbone
     from convert.training.backbone import run_backbone
 
     model = build_backbone(NETWORK, blendshapes=len(AUXILIARY))

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from convert.datasets.faces import LabelledFace
 from convert.datasets.labels_csv import read_labels
 from convert.errors import DataError
 
@@ -47,3 +49,27 @@ def test_a_file_that_is_not_there_or_no_text(tmp_path: Path) -> None:
     (tmp_path / "labels.csv").write_bytes(b"image,valence,arousal\n\xff\xfe,0,0\n")
     with pytest.raises(DataError, match="not UTF-8"):
         read_labels(tmp_path / "labels.csv")
+
+
+def test_pictures_of_one_group_person_or_video_belong_together_and_others_are_alone(tmp_path: Path) -> None:
+    rows = ("a.png,0,0,ann,s1,7", "b.png,0,0,,s1,7", "c.png,0,0,,,7", "d.png,0,0,,,")
+    path = _write(tmp_path, "\n".join(("image,valence,arousal,group,subject,video", *rows)))
+    assert [row.group for row in read_labels(path)] == ["ann", "s1", "7", ""]
+
+
+def test_what_a_face_is_drawn_with_is_its_group_within_its_source(tmp_path: Path) -> None:
+    pixels, landmarks = np.zeros((1, 1, 3), np.uint8), np.zeros((6, 2), np.float32)
+
+    def face(source: str, group: str) -> LabelledFace:
+        return LabelledFace(
+            name=f"{source}/a.png",
+            source=source,
+            validation=True,
+            pixels=pixels,
+            landmarks_px=landmarks,
+            rated=None,
+            group=group,
+        )
+
+    assert face("one", "ann").cluster != face("two", "ann").cluster
+    assert face("one", "").cluster == "one/a.png"

@@ -59,6 +59,8 @@ def _with(**fields: object) -> bytes:
 @pytest.mark.parametrize(
     ("packet", "why"),
     [
+        (_publish(TOPIC, _with(valence={"mean": 0.21000123, "std": 0.18})), "finer than"),
+        (_publish(TOPIC, _with(scored_s=84.30000001)), "finer than"),
         (_publish(TOPIC, JPEG), "none of the contract's"),
         (_publish(TOPIC, WINDOW + b" " * 4000), "PUBLISH packet of"),
         (_publish(TOPIC, WINDOW + b" "), "something beside"),
