@@ -6,17 +6,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
-from convert.commands.finetune import (
-    OldDataOption,
-    OutOption,
-    ReplaceOption,
-    SignOption,
-    ToleranceOption,
-    refuse_vain_replace,
-    show_page,
-)
 from convert.commands.options import (
     BundleOption,
     FromRunOption,
@@ -25,7 +15,16 @@ from convert.commands.options import (
     TeacherOption,
     WeightsOption,
 )
-from convert.errors import DataError, RefusedError
+from convert.commands.replacement import (
+    OldDataOption,
+    OutOption,
+    Replacement,
+    ReplaceOption,
+    SignOption,
+    ToleranceOption,
+    warn,
+)
+from convert.errors import DataError
 from convert.finetune.verdict import TOLERANCE
 from convert.signing import Signer
 
@@ -66,7 +65,6 @@ def adapt(
     from convert.finetune.adapt_stage import AdaptOrder, Teacher, adapt_stage
     from convert.finetune.adaptation import PRIORS
     from convert.finetune.baseline import read_baseline
-    from convert.finetune.candidate import take_place
     from convert.finetune.old_data import find_old_data
     from convert.finetune.target import read_target
     from convert.stages import TEACHER_LABELS
@@ -77,18 +75,17 @@ def adapt(
         raise DataError("adapt: give --crops FOLDER or --video CLIP")
     if not consent.strip():
         raise DataError("--consent is empty; say how the people shown agreed, or do not use their pictures")
-    refuse_vain_replace(replace, bundle)
+    signer = Signer(sign) if sign else None
+    replacement = Replacement.plan(bundle, signer, replace=replace)
+    trained = read_baseline(bundle, run, weights, recipe)
+    replacement.check(trained.bundle)
     old = find_old_data(data)
     if old is None:
-        Console(stderr=True).print(
-            f"{data}: no old data here, so the candidate will be refused; give --data.", highlight=False
-        )
+        warn(f"{data}: no old data here, so the candidate will be refused; give --data.")
     asked = None
     if teacher is not None and old is not None:
         graphs = FaceLandmarker(find_landmarker(data, landmarker))
         asked = Teacher(landmarker=graphs, labels=TeacherLabels.load(teacher / TEACHER_LABELS))
-    trained = read_baseline(bundle, run, weights, recipe)
-    signer = Signer(sign) if sign else None
     found = adapt_stage(
         AdaptOrder(
             folder=out,
@@ -102,9 +99,4 @@ def adapt(
             signer=signer,
         )
     )
-    show_page(out / "adapt.md")
-    if not found.verdict.accepted:
-        raise RefusedError(f"{found.place}: refused, nothing was replaced: {found.verdict.reasons[0]}")
-    if replace and bundle is not None:
-        take_place(found.bundle, bundle, signer)
-    print(bundle if replace else found.place)
+    replacement.conclude(found.verdict, found.bundle, found.place, out / "adapt.md")

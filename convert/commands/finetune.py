@@ -7,13 +7,20 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.markdown import Markdown
 
 from convert.commands.options import BundleOption, FromRunOption, RecipeOption, SeedOption, WeightsOption
+from convert.commands.replacement import (
+    OldDataOption,
+    OutOption,
+    Replacement,
+    ReplaceOption,
+    SignOption,
+    ToleranceOption,
+    warn,
+)
 from convert.datasets.imported import DatasetPath
 from convert.datasets.plain import SOURCE as CSV
-from convert.errors import DataError, RefusedError
+from convert.errors import DataError
 from convert.finetune.recipe import FinetuneRecipe
 from convert.finetune.verdict import TOLERANCE
 from convert.signing import Signer
@@ -29,17 +36,6 @@ class Unfrozen(str, Enum):
     HEAD = "head"
 
 
-OutOption = Annotated[Path, typer.Option("--out", help="Folder of this run; an interrupted one goes on there.")]
-OldDataOption = Annotated[
-    Path, typer.Option("--data", help="Folder of the old data, to rehearse and to judge by; without it: refused.")
-]
-ToleranceOption = Annotated[
-    float, typer.Option("--tolerance", min=0.0, max=0.5, help="CCC that may be lost on the old validation set.")
-]
-ReplaceOption = Annotated[
-    bool, typer.Option("--replace", help="Write an accepted candidate over --bundle, one version on.")
-]
-SignOption = Annotated[Path | None, typer.Option("--sign", help="Ed25519 private key, PEM, as of `pack`.")]
 ResearchOption = Annotated[
     bool, typer.Option("--research-only", help="Needed where a data set's terms forbid other use.")
 ]
@@ -84,23 +80,22 @@ def finetune(
     Example: python -m convert finetune --csv labels.csv --data ../shared/data --out out/mine
     """
     from convert.finetune.baseline import read_baseline
-    from convert.finetune.candidate import take_place
     from convert.finetune.old_data import find_old_data
     from convert.finetune.stage import Order, finetune_stage
 
     named = ([DatasetPath(CSV, csv)] if csv is not None else []) + [DatasetPath.parse(text) for text in dataset or []]
     if not named:
         raise DataError("finetune: give --csv FILE or --dataset KIND=PATH")
-    refuse_vain_replace(replace, bundle)
-    old = find_old_data(data)
-    console = Console(stderr=True)
-    if old is None:
-        console.print(
-            f"{data}: no old data here. Nothing is rehearsed, and the candidate will be refused, since nobody can say "
-            "what it lost; give --data.",
-            highlight=False,
-        )
     signer = Signer(sign) if sign else None
+    replacement = Replacement.plan(bundle, signer, replace=replace)
+    trained = read_baseline(bundle, run, weights, recipe)
+    replacement.check(trained.bundle)
+    old = find_old_data(data)
+    if old is None:
+        warn(
+            f"{data}: no old data here. Nothing is rehearsed, and the candidate will be refused, since nobody can say "
+            "what it lost; give --data."
+        )
     tuning = FinetuneRecipe(
         seed=_SHOWN.seed if seed is None else seed,
         unfreeze=unfreeze.value,
@@ -111,7 +106,7 @@ def finetune(
     found = finetune_stage(
         Order(
             folder=out,
-            trained=read_baseline(bundle, run, weights, recipe),
+            trained=trained,
             datasets=named,
             recipe=tuning,
             old=old,
@@ -120,26 +115,5 @@ def finetune(
             research_only=research_only,
         )
     )
-    if found is None:  # only an interruption leaves without a verdict
-        return
-    show_page(out / "finetune.md")
-    if not found.verdict.accepted:
-        raise RefusedError(f"{found.place}: refused, nothing was replaced: {found.verdict.reasons[0]}")
-    if replace and bundle is not None:
-        take_place(found.bundle, bundle, signer)
-    print(bundle if replace else found.place)
-
-
-def refuse_vain_replace(replace: bool, bundle: Path | None) -> None:
-    """Refuses to write over the shipped bundle.
-
-    Raises:
-        DataError: `--replace` without `--bundle`.
-    """
-    if replace and bundle is None:
-        raise DataError("--replace needs --bundle: the shipped bundle belongs to the release and is not written over")
-
-
-def show_page(path: Path) -> None:
-    """Prints a page to standard output."""
-    Console().print(Markdown(path.read_text()))
+    if found is not None:  # only an interruption leaves without a verdict
+        replacement.conclude(found.verdict, found.bundle, found.place, out / "finetune.md")
