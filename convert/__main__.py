@@ -6,11 +6,14 @@ import typer
 
 from convert.command_line import run_verbs
 from convert.commands import datasets, labels
+from convert.commands.adapt import adapt
 from convert.commands.audit import audit
 from convert.commands.baselines import baselines
 from convert.commands.compile_graph import compile_for_edge_tpu
 from convert.commands.evaluate import evaluate
 from convert.commands.evidence import evidence
+from convert.commands.field_trial import field_trial
+from convert.commands.finetune import finetune
 from convert.commands.ladder import ladder
 from convert.commands.networks import networks
 from convert.commands.onnx import onnx
@@ -26,7 +29,7 @@ app = typer.Typer(
     help="From data to a bundle: teacher, studio, train, quantize, evidence, pack, or recipe for all of it; "
     "datasets and labels are for data of your own, networks and baselines for comparison; "
     "ladder says what each conversion costs, onnx is for NVIDIA boards, audit and compile are for an Edge TPU, "
-    "verify judges a bundle and evaluate scores it.",
+    "verify judges a bundle and evaluate scores it; finetune and adapt fit one to a place, or refuse to.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -46,6 +49,9 @@ VERBS = (
     evaluate,
     networks,
     baselines,
+    finetune,
+    adapt,
+    field_trial,
 )
 for verb in VERBS:
     app.command()(verb)

@@ -27,3 +27,9 @@ class GateError(EdgeError, RuntimeError):
     """A conversion cost more agreement than its recipe allows; the message names the step and by how much."""
 
     exit_code = 9
+
+
+class RefusedError(EdgeError, RuntimeError):
+    """A candidate may not take a bundle's place; the message says what speaks against it."""
+
+    exit_code = 10

@@ -38,7 +38,7 @@ def train_head_stage(
     backbone = open_backbone(graph)
     size, steps = recipe.backbone.size, recipe.head.steps
     scenes = [
-        partial(hold_face, example.pixels, example.square, _as_seen(example, backbone, size), steps)
+        partial(hold_face, example.pixels, example.square, as_seen(example, backbone, size), steps)
         for example in pick_faces(material.examples, recipe, np.random.default_rng([recipe.seed, 2]))
     ]
     held = {}
@@ -80,7 +80,7 @@ def pick_faces(examples: Sequence[Example], recipe: Recipe, rng: np.random.Gener
     return [examples[int(pick)] for pick in picks]
 
 
-def _as_seen(example: Example, backbone: Backbone, size: int) -> Float32Array:
+def as_seen(example: Example, backbone: Backbone, size: int) -> Float32Array:
     """The backbone's answer to a face's undisturbed crop, as the label of a face that is held.
 
     The head is to add time, not a second opinion: asked for the raters' labels, it learns the training faces by heart

@@ -16,10 +16,12 @@ from convert.teacher.regressor import TeacherLabels
 from convert.training.examples import make_examples
 from convert.training.nuisance import Nuisance, draw_nuisance, render
 from convert.training.validation import Validation
-from edge.geometry import CropRule, face_square
+from edge.geometry import CropRule, Square, face_square
 from edge.types import Float32Array, UInt8Array
 
 VALIDATION_DATA = "DiffusionFER-S, held-out part"
+Shown = tuple[UInt8Array, Square]
+"""A picture uint8 (H, W, 3), RGB, and the square of the face in it."""
 
 
 class Pictures:
@@ -48,16 +50,11 @@ class Pictures:
         Args:
             recipe: names how many, and the seed that picks them.
         """
-        shown = [face for face in self.faces if not face.validation]
-        rng = np.random.default_rng([recipe.seed, 1])
-        picks = rng.choice(len(shown), min(recipe.calibration, len(shown)), replace=False)
-        images = []
-        for number, pick in enumerate(picks):
-            face = shown[int(pick)]
-            nuisance = draw_nuisance(rng) if number % 2 else Nuisance()
-            square = face_square(face.landmarks_px, CropRule())
-            images.append(render(face.pixels, square, nuisance, recipe.backbone.size))
-        return np.stack(images)
+        return calibration_crops(self.shown(), recipe)
+
+    def shown(self) -> list[Shown]:
+        """The faces outside of the held-out part, with the square of each."""
+        return [(face.pixels, face_square(face.landmarks_px, CropRule())) for face in self.faces if not face.validation]
 
     def held_sets(self) -> dict[str, list[int]]:
         """The rated held-out part by data set: what a metric of it is called, and its rows in `held`."""
@@ -98,6 +95,22 @@ class Material(Pictures):
         if recipe.studio.stills:
             counts |= {"ict_facekit": 0, "studio": recipe.studio.stills}
         return counts
+
+
+def calibration_crops(shown: Sequence[Shown], recipe: Recipe) -> UInt8Array:
+    """Device crops to calibrate on, half of them under a nuisance: uint8 (N, S, S, 3), RGB.
+
+    Args:
+        shown: faces outside of any held-out part.
+        recipe: names how many, and the seed that picks them.
+    """
+    rng = np.random.default_rng([recipe.seed, 1])
+    picks = rng.choice(len(shown), min(recipe.calibration, len(shown)), replace=False)
+    images = []
+    for number, pick in enumerate(picks):
+        nuisance = draw_nuisance(rng) if number % 2 else Nuisance()
+        images.append(render(*shown[int(pick)], nuisance, recipe.backbone.size))
+    return np.stack(images)
 
 
 def _refuse_unknown(faces: Sequence[LabelledFace], teacher: TeacherLabels) -> None:

@@ -37,6 +37,7 @@ def train_head(
     folder: Path,
     seed: int,
     progress: Progress,
+    start: list[Any] | None = None,
     stop_after: int | None = None,
 ) -> tuple[list[Any], list[dict[str, float]]]:
     """Trains, or goes on where `folder` has a checkpoint.
@@ -49,6 +50,7 @@ def train_head(
         folder: for checkpoints.
         seed: of weights, order and resets.
         progress: told of each epoch.
+        start: weights of a head to begin with, in Keras's order, instead of random ones and `readout`.
         stop_after: leave after this epoch, as an interruption would.
 
     Returns:
@@ -63,6 +65,8 @@ def train_head(
     seed_everything(seed)
     head = LstmHead(width, recipe)
     head.start_from(sequences.embeddings.reshape(-1, width), *readout)
+    if start is not None:
+        head.set_weights(start)
     updates = recipe.epochs * (count // recipe.batch) * -(-length // recipe.truncate)
     optimizer = keras.optimizers.Adam(
         keras.optimizers.schedules.CosineDecay(recipe.learning_rate, max(updates, 1)), clipnorm=1.0

@@ -1,0 +1,117 @@
+"""Which head goes with a backbone that moved: the old one, the old one with its readout moved along, or one refitted.
+
+The head's answer is a linear readout of the embedding plus what its memory adds. Where the backbone's own readout
+moved, the same step is due in the head's. That needs no training, and it leaves the memory as it is, which was trained
+on sequences that a few pictures cannot replace. A refit starts from there and learns on faces that are held.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from convert.evaluation import embed_crop
+from convert.finetune.recipe import FinetuneRecipe
+from convert.head_stage import as_seen
+from convert.metrics import TARGETS, ccc
+from convert.models.lstm_head import LstmHead
+from convert.progress import Progress
+from convert.recipe import Recipe
+from convert.training.examples import Example
+from convert.training.head import train_head
+from convert.training.sequences import hold_face, make_sequences, take_in_store
+from edge.affect.backbone import Backbone
+from edge.types import Float32Array
+
+KEPT, MOVED, REFITTED = "kept", "moved", "refitted"
+WAYS = (KEPT, MOVED, REFITTED)  # the earlier wins a tie: the less was changed, the less can be lost
+MARGIN = 0.005  # of CCC that a later one has to be better by
+Readout = tuple[Float32Array, Float32Array]
+
+
+def move_readout(head: Sequence[Any], before: Readout, after: Readout, recipe: Recipe) -> list[Any]:
+    """The head with its picture's readout moved as far as the backbone's own.
+
+    Args:
+        head: weights, in Keras's order.
+        before, after: kernel (D, 2) and bias (2,) of the backbone's `va` layer, on the raw embedding.
+        recipe: of both networks.
+    """
+    model = LstmHead(recipe.backbone.embedding, recipe.head)
+    model.set_weights(list(head))
+    center, spread = model.center.numpy(), model.spread.numpy()
+    kernel, bias = model.picture.get_weights()
+    step, shift = after[0] - before[0], after[1] - before[1]
+    model.picture.set_weights([kernel + step * spread[:, None], bias + shift + center @ step])
+    return [np.asarray(weight) for weight in model.get_weights()]
+
+
+def refit_head(
+    start: Sequence[Any],
+    backbone: Backbone,
+    readout: Readout,
+    examples: Sequence[Example],
+    recipe: Recipe,
+    tuning: FinetuneRecipe,
+    folder: Path,
+) -> list[Any]:
+    """Trains a head further on what the new int8 backbone makes of faces that are held.
+
+    Args:
+        start: the head's weights, in Keras's order.
+        backbone: the new int8 graph, as the device runs it.
+        readout: of the new backbone.
+        examples: new faces, and old ones where they are at hand.
+        recipe: of both networks.
+        tuning: how many sequences and epochs.
+        folder: for checkpoints.
+    """
+    rng = np.random.default_rng([tuning.seed, 2])
+    picks = rng.choice(len(examples), tuning.head_stills, replace=tuning.head_stills > len(examples))
+    size, steps = recipe.backbone.size, recipe.head.steps
+    scenes = [
+        partial(hold_face, each.pixels, each.square, as_seen(each, backbone, size), steps)
+        for each in (examples[int(pick)] for pick in picks)
+    ]
+    with Progress("sequences", len(scenes), every=48) as progress:
+        sequences = make_sequences(
+            scenes,
+            partial(embed_crop, backbone),
+            take_in_store,
+            size=size,
+            seed=tuning.seed,
+            advance=progress.advance,
+        )
+    wanted = msgspec.structs.replace(
+        recipe.head, epochs=tuning.head_epochs, batch=min(recipe.head.batch, len(scenes)), stills=len(scenes)
+    )
+    with Progress("head", wanted.epochs) as progress:
+        weights, _ = train_head(
+            sequences, readout, wanted, held={}, folder=folder, seed=tuning.seed, progress=progress, start=list(start)
+        )
+    return weights
+
+
+def choose_head(answers: Mapping[str, Float32Array], rated: Float32Array) -> tuple[str, dict[str, float]]:
+    """The way whose streamed answers agree best with the stopping part's raters, and what each reached.
+
+    Args:
+        answers: float32 (N, 2) by way, in the order of `WAYS`.
+        rated: float32 (N, 2).
+    """
+    reached = {way: mean_ccc(rated, found) for way, found in answers.items()}
+    best = next(iter(reached))
+    for way, value in reached.items():
+        if value > reached[best] + MARGIN:
+            best = way
+    return best, reached
+
+
+def mean_ccc(rated: Float32Array, answers: Float32Array) -> float:
+    """CCC averaged over the targets."""
+    return float(np.mean([ccc(rated[:, t], answers[:, t]) for t in range(len(TARGETS))]))
