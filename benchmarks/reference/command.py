@@ -33,7 +33,8 @@ def reference(
 ) -> None:
     """Runs `affect-edge bench`, `floor` and `peers` in turn and keeps their results where `report` finds them.
 
-    A new result takes the place of the device's older one of the same bundle. Close what else runs first: a note goes into each file when the load average says that others worked.
+    A new result takes the place of the device's older one of the same bundle. Close what else runs first:
+    a note goes into each file when the load average says that others worked.
 
     Example: python -m benchmarks reference --device-name x86-64 --sustained 30
     """
