@@ -27,7 +27,8 @@ from edge.geometry import CropRule, face_square
 from edge.types import Float32Array
 
 DRAWN = 4  # faces in the detectors' frames
-# Architectures of EmotiEffLib's models (enet_b0_8_va_mtl and mbf_va_mtl, read 2026-11), sides of their pictures.
+# Architectures of EmotiEffLib's models enet_b0_8_va_mtl and mbf_va_mtl, sides of their pictures. Its MobileFaceNet ends
+# in 512 features and an answer; this one in the paper's 128, which is a little less work.
 NETWORKS = (("EfficientNet-B0", "efficientnet-b0", 224), ("MobileFaceNet", "mobilefacenet", 112))
 _ROUGH = CropRule(eye_mouth=4.2, eye_eye=3.6, eye_weight=0.5)  # the landmarker's first look
 _RANDOM = "the architecture with random weights, so it has a time and no accuracy"

@@ -33,11 +33,12 @@ def reference(
 ) -> None:
     """Runs `affect-edge bench`, `floor` and `peers` in turn and keeps their results where `report` finds them.
 
-    Close what else runs first: a note goes into each file when the load average says that others worked.
+    A new result takes the place of the device's older one of the same bundle. Close what else runs first:
+    a note goes into each file when the load average says that others worked.
 
     Example: python -m benchmarks reference --device-name x86-64 --sustained 30
     """
-    from benchmarks.reference.kept import FOLDER
+    from benchmarks.reference.kept import FOLDER, Kind, find_kept, retire_older
     from edge.bench.result import describe_host
     from edge.config import EngineConfig
 
@@ -46,11 +47,16 @@ def reference(
     named = ["--device-name", device_name] if device_name else []
     known = ["--teacher", str(teacher.resolve())] if teacher else []
     shown = ["--faces", faces, "--frames", str(frames), "--sustained", str(sustained)]
-    runs = [["edge", "bench", *shown], ["benchmarks", "floor", "--rounds", str(rounds)]]
+    runs: dict[Kind, list[str]] = {
+        "bench": ["edge", "bench", *shown],
+        "floor": ["benchmarks", "floor", "--rounds", str(rounds)],
+    }
     if with_peers:
-        runs.append(["benchmarks", "peers", "--rounds", str(rounds), "--data", str(data.resolve()), *known])
-    for run in runs:
+        runs["peers"] = ["benchmarks", "peers", "--rounds", str(rounds), "--data", str(data.resolve()), *known]
+    for kind, run in runs.items():
+        before = find_kept(folder, kind)
         done = subprocess.run([sys.executable, "-m", *run, *named, "--out", str(folder)], cwd=_REPO, check=False)
         if done.returncode != 0:
             raise typer.Exit(done.returncode)
+        retire_older(folder, kind, before)
     print(f"now `python -m benchmarks report`: {folder} holds the results")

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
+import msgspec
+
 from convert.errors import DataError
 
 FOLDER = Path(__file__).parent
@@ -25,8 +27,22 @@ def list_devices(folder: Path = FOLDER) -> list[Path]:
 
 
 def find_kept(device: Path, kind: Kind) -> list[Path]:
-    """A device's results of one kind, oldest first; of one day, in the order in which they were written."""
-    return sorted(device.glob(_PATTERNS[kind]), key=lambda path: (_date(path), path.stat().st_mtime, path.name))
+    """A device's results of one kind, oldest first; of one day, by name."""
+    return sorted(device.glob(_PATTERNS[kind]), key=lambda path: (_date(path), path.name))
+
+
+def retire_older(device: Path, kind: Kind, before: list[Path]) -> None:
+    """Removes the results that a new one of the same bundle replaces; the repository's history keeps them.
+
+    Args:
+        device: its folder.
+        kind: of result.
+        before: what `find_kept` found before the new one was written.
+    """
+    fresh = {_bundle(path) for path in find_kept(device, kind) if path not in before}
+    for path in before:
+        if _bundle(path) in fresh:
+            path.unlink()
 
 
 def find_reference(given: Path | None, device: str, *, other_than: Path, folder: Path = FOLDER) -> Path:
@@ -52,6 +68,10 @@ def find_reference(given: Path | None, device: str, *, other_than: Path, folder:
             f"--device-name as one of the devices that are kept ({kept})"
         )
     return found[-1]
+
+
+def _bundle(path: Path) -> str:
+    return str(msgspec.json.decode(path.read_bytes())["bundle"]["name"])
 
 
 def _date(path: Path) -> str:

@@ -149,7 +149,7 @@ def _add_peers(page: Page, device: str, peers: Peers) -> None:
         Words(
             "The landmarker's trees were fitted on the same training pictures and taught the kit's network, so their "
             "agreement is its teacher's. The two libraries' networks stand here with random weights: their own were "
-            "trained on other data under other terms, and nothing is said here of how right they are."
+            "trained on other data, and nothing is said here of how right they are."
         )
     )
     blocks.append(Words(f"Detectors, on {peers.frames}:"))

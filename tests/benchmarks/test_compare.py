@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from benchmarks.__main__ import app
 from benchmarks.compare.changes import Change, find_judged, find_regressions, list_changes, list_differences
-from benchmarks.reference.kept import find_kept, find_reference
+from benchmarks.reference.kept import find_kept, find_reference, retire_older
 from convert.errors import DataError
 from edge.bench.busy import LoadAverage
 from edge.bench.measure import STAGES, Load
@@ -134,3 +134,15 @@ def test_newest_other_result_of_the_device_is_the_reference(tmp_path: Path) -> N
     assert [path.name for path in find_kept(folder, "floor")] == ["floor-2026-12-01-c-shelf.json"]
     with pytest.raises(DataError, match=r"--device-name .*\(shelf\)"):
         find_reference(None, "other", other_than=now, folder=tmp_path)
+
+
+def test_new_result_takes_the_place_of_the_older_one_of_its_bundle_alone(tmp_path: Path) -> None:
+    other = msgspec.structs.replace(make_result().bundle, name="nano")
+    nano = write_result(msgspec.structs.replace(make_result(commit="aaaaaaaaaa"), bundle=other), tmp_path)
+    write_result(make_result(), tmp_path)
+    before = find_kept(tmp_path, "bench")
+    retire_older(tmp_path, "bench", before)
+    assert find_kept(tmp_path, "bench") == before
+    new = write_result(make_result(commit="bbbbbbbbbb"), tmp_path)
+    retire_older(tmp_path, "bench", before)
+    assert find_kept(tmp_path, "bench") == [nano, new]
