@@ -135,7 +135,7 @@ def choose_contender(contenders: Sequence[Contender], tolerance: float) -> Conte
     return max(left, key=lambda each: each.steadiness)
 
 
-def judge(candidate: Device, bundle: Device, place: Place, tolerance: float) -> Verdict:
+def judge(candidate: Device, bundle: Device, place: Place, tolerance: float, *, draws: int = 1000) -> Verdict:
     """The verdict through the int8 graphs: not worse on old faces; steadier, or nearer to the teacher, on the place's.
 
     The frame answers are compared where a network is compared with itself: each view is a picture of its own.
@@ -146,15 +146,15 @@ def judge(candidate: Device, bundle: Device, place: Place, tolerance: float) -> 
     if place.old is None:
         reasons.append("the old data is not at hand, so nobody knows what it lost there; give --data")
     else:
-        comparisons.append(compare_on(place.old, candidate, bundle))
+        comparisons.append(compare_on(place.old, candidate, bundle, draws=draws))
         reasons += not_worse(comparisons[-1], tolerance)
-    itself = _compare_with_itself(candidate, bundle, place.target, size)
+    itself = _compare_with_itself(candidate, bundle, place.target, size, draws)
     comparisons.append(itself)
     on_target = [itself]
     if place.teacher is not None:
         images = place.target.crops(size)
         judged = JudgedSet(data=TEACHER, images=images, rated=place.teacher, groups=place.target.groups)
-        comparisons.append(compare_on(judged, candidate, bundle))
+        comparisons.append(compare_on(judged, candidate, bundle, draws=draws))
         on_target.append(comparisons[-1])
     if all(not_better(each) for each in on_target):
         reasons += [reason for each in on_target for reason in not_better(each)]
@@ -167,7 +167,7 @@ def judge(candidate: Device, bundle: Device, place: Place, tolerance: float) -> 
     return Verdict(accepted=accepted, reasons=reasons, comparisons=comparisons, tolerance=tolerance)
 
 
-def _compare_with_itself(candidate: Device, bundle: Device, target: Target, size: int) -> Comparison:
+def _compare_with_itself(candidate: Device, bundle: Device, target: Target, size: int, draws: int) -> Comparison:
     views: list[UInt8Array] = [target.crops(size), *(target.crops(size, nuisance) for nuisance in SAME_FACE)]
     both = []
     with Progress("agreement with itself", 2 * len(views)) as progress:
@@ -177,5 +177,5 @@ def _compare_with_itself(candidate: Device, bundle: Device, target: Target, size
                 answers.append(answer_frames(device.backbone, view))
                 progress.advance()
             both.append((answers[0], answers[1:]))
-    found = compare_consistency(both[0], both[1], target.groups)
+    found = compare_consistency(both[0], both[1], target.groups, draws=draws)
     return Comparison(data=ITSELF, by_answer={"frame": found}, agreement={})

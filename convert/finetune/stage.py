@@ -114,7 +114,7 @@ def finetune_stage(order: Order, *, stop_after: int | None = None) -> Finetuned 
     choose_licence(records, research_only=order.research_only)  # before an hour is spent
     kinds = {record.kind for record in records}
     parts = split_faces([face for face in load_imported(folder / IMPORTED) if face.source in kinds], recipe)
-    _pin(order, records)
+    _pin(order, records, parts)
     size = trained.recipe.backbone.size
     stop = Validation("", cut_faces(parts.stop, size), ratings_of(parts.stop))
     check_same_network(trained, stop.images)
@@ -156,15 +156,17 @@ def finetune_stage(order: Order, *, stop_after: int | None = None) -> Finetuned 
     return Finetuned(verdict, bundle, place)
 
 
-def _pin(order: Order, records: Sequence[Imported]) -> None:
+def _pin(order: Order, records: Sequence[Imported], parts: Parts) -> None:
     """Refuses to mix two fine-tunings in one folder."""
     trained = order.trained
     weights = hashlib.sha256(b"".join(np.ascontiguousarray(each).tobytes() for each in trained.backbone + trained.head))
+    who = [[face.name for face in part] for part in (parts.learn, parts.stop, parts.judge)]
     asked = {
         "recipe": msgspec.to_builtins(order.recipe),
         "bundle": trained.bundle.sha256,
         "weights": weights.hexdigest(),
         "data": [f"{record.kind}={record.path}" for record in records],
+        "parts": hashlib.sha256(json.dumps(who).encode()).hexdigest(),  # a judge must never have been learned from
         "rehearsal": order.old is not None,
     }
     path = order.folder / "tuning.json"

@@ -41,29 +41,30 @@ def model() -> Any:
     return build_backbone(NETWORK, blendshapes=len(AUXILIARY))
 
 
-@pytest.mark.slow
-def test_only_normalizations_statistics_change(model: Any) -> None:
+@pytest.fixture(scope="module")
+def adapted(model: Any) -> list[Float32Array]:
+    """The model's weights after 40 faces, with those of training counting for 10."""
     from convert.finetune.normalization import adapt_normalization
 
-    start = model.get_weights()
-    adapted = adapt_normalization(start, _images(), NETWORK, prior=16)
+    return adapt_normalization(model.get_weights(), _images(), NETWORK, prior=10)
+
+
+@pytest.mark.slow
+def test_only_normalizations_statistics_change(model: Any, adapted: list[Float32Array]) -> None:
     names = [weight.name for weight in model.weights]
-    moved = {name for name, a, b in zip(names, start, adapted, strict=True) if not np.array_equal(a, b)}
+    moved = {name for name, a, b in zip(names, model.get_weights(), adapted, strict=True) if not np.array_equal(a, b)}
     assert moved == {name for name in names if "moving_mean" in name or "moving_variance" in name}
 
 
 @pytest.mark.slow
-def test_statistics_are_blended_by_the_number_of_faces(model: Any) -> None:
-    from convert.finetune.normalization import adapt_normalization
+def test_statistics_are_blended_by_the_number_of_faces(model: Any, adapted: list[Float32Array]) -> None:
     from convert.keras_runtime import keras
     from convert.training.backbone import normalize
 
-    start = model.get_weights()
     first = next(layer for layer in model.layers if isinstance(layer, keras.layers.BatchNormalization))
     at = next(n for n, weight in enumerate(model.weights) if weight is first.moving_mean)
     seen = keras.Model(model.input, first.input)(normalize(_images())).numpy()
-    adapted = adapt_normalization(start, _images(), NETWORK, prior=10)
-    wanted = 0.2 * start[at] + 0.8 * seen.mean(axis=(0, 1, 2))  # 10 of 50 pictures are the past's
+    wanted = 0.2 * model.get_weights()[at] + 0.8 * seen.mean(axis=(0, 1, 2))  # 10 of 50 pictures are the past's
     np.testing.assert_allclose(adapted[at], wanted, atol=1e-5)
 
 
@@ -132,22 +133,22 @@ def _place(count: int = 60) -> Place:
 
 def test_steadier_and_no_worse_on_old_faces_is_accepted() -> None:
     steady, shaky = _Network(left_only=False, noise=0.02), _Network(left_only=True, noise=0.02)
-    verdict = judge(steady, shaky, _place(), 0.03)
+    verdict = judge(steady, shaky, _place(), 0.03, draws=100)
     assert verdict.accepted, verdict.reasons
     assert ITSELF in verdict.table()
 
 
 def test_steadier_but_worse_on_old_faces_is_refused() -> None:
     steady, shaky = _Network(left_only=False, noise=0.3), _Network(left_only=True, noise=0.02)
-    verdict = judge(steady, shaky, _place(), 0.03)
+    verdict = judge(steady, shaky, _place(), 0.03, draws=100)
     assert not verdict.accepted
     assert verdict.reasons[0].startswith("on old valence may lose more than 0.03")
 
 
 def test_shakier_is_refused_and_so_is_the_same() -> None:
     steady, shaky = _Network(left_only=False, noise=0.02), _Network(left_only=True, noise=0.02)
-    assert not judge(shaky, steady, _place(), 0.5).accepted
-    same = judge(steady, _Network(left_only=False, noise=0.02), _place(), 0.5)
+    assert not judge(shaky, steady, _place(), 0.5, draws=100).accepted
+    same = judge(steady, _Network(left_only=False, noise=0.02), _place(), 0.5, draws=100)
     assert "it is not better for sure" in same.reasons[0]
 
 

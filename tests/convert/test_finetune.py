@@ -109,7 +109,7 @@ def start() -> list[Float32Array]:
     return list(build_backbone(NETWORK, blendshapes=len(AUXILIARY)).get_weights())
 
 
-def _examples(count: int = 8) -> list[Example]:
+def _examples(count: int = 4) -> list[Example]:
     rng = np.random.default_rng(0)
     return [
         Example(
@@ -191,7 +191,7 @@ def test_frozen_layers_and_statistics_stay_bit_for_bit(
 @pytest.mark.slow
 def test_the_penalty_pulls_to_the_start(start: list[Float32Array], tmp_path: Path, eagerly: None) -> None:
     def distance(pull: float) -> float:
-        recipe = msgspec.structs.replace(TUNING, unfreeze="head", epochs=3, pull=pull)
+        recipe = msgspec.structs.replace(TUNING, unfreeze="head", epochs=2, pull=pull)
         after = _live(start, tmp_path / str(pull), recipe)
         return sum(float(np.sum((a - b) ** 2)) for a, b in zip(start, after, strict=True))
 
@@ -223,7 +223,7 @@ def test_it_stops_when_those_it_did_not_learn_from_gain_nothing(
 def test_an_interrupted_fine_tuning_ends_as_one_that_was_not(
     start: list[Float32Array], tmp_path: Path, eagerly: None
 ) -> None:
-    recipe = msgspec.structs.replace(TUNING, unfreeze="head", epochs=3, patience=5)
+    recipe = msgspec.structs.replace(TUNING, unfreeze="head", epochs=2, patience=5)
     whole = _tune(start, tmp_path / "whole", recipe)
     half = _tune(start, tmp_path / "parts", recipe, stop_after=1)
     assert (half.ended, len(half.history)) == (False, 1)
