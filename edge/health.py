@@ -118,7 +118,13 @@ class Health:
             self.withheld[suppressed] += 1
 
     def report(
-        self, *, dropped: int, failed: int, load: LoadState | None = None, board: BoardState | None = None
+        self,
+        *,
+        dropped: int,
+        failed: int,
+        load: LoadState | None = None,
+        board: BoardState | None = None,
+        accelerated: bool | None = None,
     ) -> HealthReport:
         """What is told to the operator; the publisher adds its own counters. Safe to call from another thread.
 
@@ -126,6 +132,7 @@ class Health:
             dropped, failed: the camera's own counts of frames overtaken by newer ones and of unusable ones.
             load: how the schedule copes.
             board: what the board tells about itself.
+            accelerated: whether the configured accelerator computes; None where none is configured.
         """
         lately = {stage: found for stage, time in self.stages.items() if (found := time.recent.quantiles_ms())}
         withheld = dict(self.withheld)
@@ -142,4 +149,5 @@ class Health:
             windows={"scored": max(self.windows - sum(withheld.values()), 0), **withheld},
             load=load or LoadState(),
             board=board or BoardState(),
+            accelerated=accelerated,
         )

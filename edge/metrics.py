@@ -113,6 +113,8 @@ def _machine(health: HealthPayload) -> Iterator[Any]:
     yield InfoMetricFamily("affect_edge_build", "Release and model bundle in use.", labels)
     yield _gauge("uptime_seconds", "Since the run started.", health.uptime_s)
     yield _gauge("clock_synced", "Whether the clock is known to be right.", health.clock == "synced")
+    accelerated = health.accelerated if isinstance(health.accelerated, bool) else None
+    yield _gauge("accelerated", "The configured accelerator computes; 0: the CPU instead.", accelerated)
     board = health.board or None
     if board is None:
         return

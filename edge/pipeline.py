@@ -139,6 +139,7 @@ class Pipeline:
             failed=self.camera.failed,
             load=self.schedule.load,
             board=self.board.read(),
+            accelerated=self.model.accelerated,
         )
 
     def _attempt(self, frame: Frame) -> None:

@@ -284,6 +284,7 @@ class HealthReport:
         windows: closed windows by what they say: `scored`, or the reason why their scores are withheld.
         load: how the device copes.
         board: what the board tells.
+        accelerated: whether the configured accelerator computes; None where none is configured.
     """
 
     uptime_s: float
@@ -298,6 +299,7 @@ class HealthReport:
     windows: Mapping[str, int] = field(default_factory=dict)
     load: LoadState = field(default_factory=LoadState)
     board: BoardState = field(default_factory=BoardState)
+    accelerated: bool | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -100,6 +100,7 @@ def example_health() -> HealthPayload:
             cpu_mhz=2400,
             cpu_max_mhz=2400,
         ),
+        accelerated=None,
         version="0.1.0",
         commit="95a7b3e",
         bundle=_MODEL,

@@ -190,6 +190,16 @@ class HealthPayload(Payload, frozen=True, kw_only=True):
     board: (
         Annotated[BoardPayload, Meta(description="What the board tells about itself. Null: it does not.")] | UnsetType
     ) = UNSET
+    accelerated: (
+        Annotated[
+            bool | None,
+            Meta(
+                description="Whether the configured accelerator computes; false: the CPU does instead, as the "
+                "configuration allows. Null where none is configured."
+            ),
+        ]
+        | UnsetType
+    ) = UNSET
     version: Annotated[str, Meta(max_length=32, description="Release of affect-edge.")] | UnsetType = UNSET
     commit: Annotated[str, Meta(max_length=64, description="Commit the release was built from.")] | UnsetType = UNSET
     bundle: (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 from pathlib import Path
@@ -9,10 +10,14 @@ from pathlib import Path
 import pytest
 
 from edge.affect.model import load_model
+from edge.clock import SystemClock
 from edge.config import EngineConfig, ModelConfig
 from edge.engines import delegate
 from edge.engines.delegate import find_delegate, probe_delegate
 from edge.errors import EngineError
+from edge.health import Health
+from edge.publish.example import ORIGIN
+from edge.publish.message import PublishCounts, health_message
 
 
 @pytest.fixture(scope="session")
@@ -81,3 +86,11 @@ def test_without_a_delegate_nothing_is_probed(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(delegate.subprocess, "run", None)
     assert find_delegate(EngineConfig(), "litert") is None
     assert load_model(ModelConfig(), EngineConfig()).accelerated is None
+
+
+@pytest.mark.parametrize("accelerated", [True, False, None])
+def test_health_says_whether_the_accelerator_computes(accelerated: bool | None) -> None:
+    report = Health().report(dropped=0, failed=0, accelerated=accelerated)
+    counts = PublishCounts(outbox=0, evicted=0, refused=0, interrupted=0, resets=0, reconnects=0)
+    said = json.loads(health_message(report, ORIGIN, counts, SystemClock()).payload)
+    assert said["accelerated"] is accelerated
