@@ -170,8 +170,8 @@ def render_trial(results: Sequence[PlaceResult], machine: str) -> str:
     """Both tables with what they rest on."""
     n = results[0].truth.decisive["valence"].items
     lines = [
-        f"Adapted on {results[0].crowd} held-out faces of SFHQ in each place, compared on {n} rated held-out "
-        f"faces of DiffusionFER-S in the same place. {machine}. CCC, 95% paired bootstrap intervals.",
+        f"Adapted on {results[0].crowd} unlabelled held-out faces of SFHQ in each place, compared on {n} rated, "
+        f"held-out faces of DiffusionFER-S in the same place. {machine}. CCC, 95% paired bootstrap intervals.",
         "What the command did: the candidate it took, its verdict, and what that candidate gains in truth (streamed "
         "answers, int8).",
         "| place | target | bundle CCC | candidate − bundle | in truth | took | agreement with itself | verdict |\n"

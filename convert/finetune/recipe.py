@@ -33,7 +33,7 @@ class FinetuneRecipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     epochs: Count = 60
     patience: Count = 10
     batch: Count = 16
-    learning_rate: Rate = 3e-4
+    learning_rate: Rate = 1e-4
     pull: Penalty = 0.01
     rehearsal_share: Annotated[float, msgspec.Meta(ge=0)] = 1.0
     dropout: Share = 0.2

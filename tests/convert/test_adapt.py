@@ -181,7 +181,7 @@ def test_nothing_of_the_pictures_is_written_and_only_statistics_move(
     assert told.returncode in (0, 10)
     written = {path.name for path in (tmp_path / "out").rglob("*") if path.is_file()}
     bundle = load_bundle(tmp_path / "out" / "candidate")
-    assert written == {*bundle.files, "manifest.json", "head.npz", "adapt.json", "adapt.md"}
+    assert written == {*bundle.files, "manifest.json", "backbone.npz", "head.npz", "adapt.json", "adapt.md"}
     (source,) = [each for each in bundle.manifest.sources if each.name.startswith("faces of a place")]
     assert source.origin == "drawn by a test"
     assert bundle.files["head.tflite"] == graphs[1]

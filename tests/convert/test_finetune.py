@@ -16,13 +16,13 @@ import pytest
 
 from convert.datasets.faces import LabelledFace
 from convert.datasets.split import held_out
-from convert.errors import DataError
+from convert.errors import DataError, RefusedError
 from convert.evidence.compare import Difference
 from convert.finetune.parts import split_faces
 from convert.finetune.recipe import FinetuneRecipe
 from convert.finetune.tuning import Tuned, tune_backbone
 from convert.finetune.verdict import Comparison, JudgedSet, Verdict, compare_on, decide
-from convert.packing import Label, assemble, write_folder
+from convert.packing import Label, assemble, write_folder, write_zip
 from convert.progress import Progress
 from convert.recipe import RECIPES, BackboneRecipe
 from convert.run import Run
@@ -392,6 +392,42 @@ def test_a_candidate_lies_beside_the_bundle_it_may_not_replace(
     again = convert_verb(*asked, "--data", drawn_data, "--out", tmp_path, "--epochs", "3")
     assert again.returncode == 2
     assert "holds a fine-tuning of other data, bundle or options" in again.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("zipped", [False, True])
+def test_an_accepted_candidate_takes_the_bundles_place_and_a_refused_one_does_not(
+    zipped: bool, tiny_bundle: Path, tiny_run: Path, tmp_path: Path
+) -> None:
+    from convert.commands.replacement import Replacement
+
+    place = tmp_path / ("bundle.zip" if zipped else "bundle")
+    write_folder(load_bundle(tiny_bundle), tmp_path / "bundle")
+    if zipped:
+        write_zip(tmp_path / "bundle", place)
+    run = Run(tiny_run)
+    graphs = run.read("backbone.tflite", "quantize"), run.read("head.tflite", "train")
+    label = Label(name="tiny", version=4, created="2026-01-03")
+    candidate = assemble(*graphs, run.recipe(), label, sources=[], metrics=[])
+    (tmp_path / "page.md").write_text("# A page\n")
+    replacement = Replacement.plan(place, None, replace=True)
+    refused, accepted = Verdict(accepted=False, reasons=["worse"]), Verdict(accepted=True, reasons=["better"])
+    with pytest.raises(RefusedError, match="nothing was replaced: worse"):
+        replacement.conclude(refused, candidate, tmp_path / "candidate", tmp_path / "page.md")
+    assert load_bundle(place).manifest.version == 3
+    replacement.conclude(accepted, candidate, tmp_path / "candidate", tmp_path / "page.md")
+    assert load_bundle(place).manifest.version == 4
+    assert not (tmp_path / "bundle.zip.folder").exists()
+
+
+@pytest.mark.slow
+def test_a_signed_bundle_is_not_replaced_by_an_unsigned_one(tiny_bundle: Path) -> None:
+    from convert.commands.replacement import Replacement
+
+    signed = replace(load_bundle(tiny_bundle), signature=bytes(64))
+    with pytest.raises(DataError, match="is signed"):
+        Replacement.plan(tiny_bundle, None, replace=True).check(signed)
+    Replacement.plan(tiny_bundle, None, replace=False).check(signed)
 
 
 @pytest.mark.slow
