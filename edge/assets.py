@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from edge.errors import AssetError
+from edge.home import home_folder
 
 _FETCH_TIMEOUT_S = 300
 _MAX_BYTES = 16 * 1024 * 1024  # ten times the largest; what is larger is not read to be hashed
@@ -60,7 +61,7 @@ def asset_folders() -> list[Path]:
     `AFFECT_EDGE_ASSETS` if set, else the user's cache; then what a system package installed.
     """
     own = os.environ.get("AFFECT_EDGE_ASSETS")
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "affect-edge"
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or home_folder() / ".cache") / "affect-edge"
     return [Path(own) if own else cache, Path("/usr/share/affect-edge/assets")]
 
 

@@ -18,6 +18,7 @@ from edge.commands import app
 from edge.commands.info import signature_state
 from edge.config import Config, load_config
 from edge.errors import BundleError, ConfigError
+from edge.home import home_folder
 from edge.store import state as steps
 from edge.store.admission import admit, find
 from edge.store.choice import open_store
@@ -166,7 +167,7 @@ def _state_of(entry: Entry, state: State) -> str:
 def _open(file: Path) -> tuple[Config, Path]:
     """The configuration, its paths absolute, and the store's folder."""
     config = load_config(file.absolute())
-    return config, store_path(config, file, state=os.environ.get("STATE_DIRECTORY", ""), home=Path.home()).absolute()
+    return config, store_path(config, file, state=os.environ.get("STATE_DIRECTORY", ""), home=home_folder()).absolute()
 
 
 def _require_store(config: Config) -> None:

@@ -19,6 +19,7 @@ from edge.config import load_config
 from edge.doctor.examination import examine
 from edge.doctor.finding import EXIT_CODES, Finding, Level, worst
 from edge.doctor.sandbox import sandboxed
+from edge.home import home_folder
 from edge.store.place import store_path
 
 _COLOURS = {Level.PASS: "green", Level.SKIP: "dim", Level.WARN: "yellow", Level.FAIL: "bold red"}
@@ -47,7 +48,7 @@ def doctor(
     console = Console(highlight=False, soft_wrap=True)
     findings: list[Finding] = []
     chosen = load_config(config)
-    store = store_path(chosen, config, state=os.environ.get("STATE_DIRECTORY", ""), home=Path.home())
+    store = store_path(chosen, config, state=os.environ.get("STATE_DIRECTORY", ""), home=home_folder())
     for part in examine(chosen, SystemClock(), unit=unit, store=store):
         findings += part
         if not json:

@@ -16,6 +16,7 @@ from edge.bundle import Bundle
 from edge.commands import app
 from edge.config import Config, load_config
 from edge.errors import AssetError
+from edge.home import home_folder
 from edge.release import VERSION, commit
 from edge.store.choice import look
 from edge.store.place import store_path
@@ -53,7 +54,7 @@ def gather(config: Config, file: Path | None = None) -> dict[str, Any]:
         BundleError, EngineError: the configured model does not run here.
     """
     state = os.environ.get("STATE_DIRECTORY", "")
-    store = store_path(config, file, state=state, home=Path.home()) if file else None
+    store = store_path(config, file, state=state, home=home_folder()) if file else None
     model, why = look(config, store, config.engine)
     manifest = model.bundle.manifest
     return {
