@@ -177,6 +177,13 @@ def test_unreadable_foreign_and_later_results_are_refused_by_name(model: AffectM
         write_result(result(model), tmp_path / "no" / "folder.json")
 
 
+def test_memory_told_is_the_device_s_own_and_not_its_parent_s(monkeypatch, detector_asset: Path) -> None:
+    monkeypatch.setattr(cold, "_TRIES", 1)
+    ballast = np.ones(400_000_000, np.uint8)
+    assert 40 < cold.measure_cold(None, faces=1).rss_mb < 300
+    assert ballast[-1]
+
+
 def test_cold_start_that_fails_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cold, "_TRIES", 1)
     (tmp_path / "config.toml").write_text("speed = 1")
