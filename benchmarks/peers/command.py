@@ -49,8 +49,8 @@ def peers(
     from convert.commands.options import obtain_teacher
     from convert.datasets.collection import data_root
     from convert.errors import DataError
+    from convert.material import VALIDATION_DATA, Pictures
     from convert.progress import Progress
-    from convert.stages import VALIDATION_DATA, Pictures
     from convert.trained import read_trained
     from edge.affect.model import prepare_model
     from edge.assets import asset_folders

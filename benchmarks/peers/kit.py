@@ -9,13 +9,13 @@ import numpy as np
 
 from benchmarks.peers.contender import Contender, macs_of
 from benchmarks.record import Figure
-from convert.datasets.faces import LabelledFace
-from convert.evaluation import ANSWERS, TARGETS, Device, compare, embed_crop
+from convert.datasets.faces import LabelledFace, cut_faces
+from convert.evaluation import ANSWERS, Device, compare, embed_crop
+from convert.metrics import TARGETS
 from convert.quantization.export import export_backbone
 from convert.quantization.onnx_export import export_float32
 from convert.quantization.recipes import QuantizationRecipe
 from convert.quantization.tensors import describe_backbone
-from convert.stages import cut_faces
 from convert.trained import Trained
 from convert.training.examples import AUXILIARY
 from edge.affect.backbone import Backbone

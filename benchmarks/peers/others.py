@@ -12,8 +12,7 @@ from benchmarks.peers.contender import Contender, look_at, macs_of
 from benchmarks.peers.graphs import make_graphs
 from benchmarks.record import Figure
 from convert.datasets.faces import LabelledFace
-from convert.evaluation import TARGETS
-from convert.metrics import agreement
+from convert.metrics import TARGETS, agreement
 from convert.models.cost import count_macs
 from convert.teacher.landmarker import FaceLandmarker
 from convert.teacher.regressor import TeacherLabels, fit_regressor
