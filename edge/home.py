@@ -1,7 +1,8 @@
-"""The user's home folder, also for a user who has none: a service's user that exists while the service runs."""
+"""Where whoever runs this keeps things: the home folder, also of a user who has none, and a service's state folder."""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 NOWHERE = Path("/nonexistent")  # as Debian's own users without a home have it; nothing is ever there
@@ -13,3 +14,8 @@ def home_folder() -> Path:
         return Path.home()
     except RuntimeError:
         return NOWHERE
+
+
+def state_directory() -> str:
+    """`STATE_DIRECTORY`, the folder that systemd gives a service; empty without one (systemd.exec(5))."""
+    return os.environ.get("STATE_DIRECTORY", "")

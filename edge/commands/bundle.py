@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -18,7 +17,7 @@ from edge.commands import app
 from edge.commands.info import signature_state
 from edge.config import Config, load_config
 from edge.errors import BundleError, ConfigError
-from edge.home import home_folder
+from edge.home import home_folder, state_directory
 from edge.store import state as steps
 from edge.store.admission import admit, find
 from edge.store.choice import open_store
@@ -167,7 +166,7 @@ def _state_of(entry: Entry, state: State) -> str:
 def _open(file: Path) -> tuple[Config, Path]:
     """The configuration, its paths absolute, and the store's folder."""
     config = load_config(file.absolute())
-    return config, store_path(config, file, state=os.environ.get("STATE_DIRECTORY", ""), home=home_folder()).absolute()
+    return config, store_path(config, file, state=state_directory(), home=home_folder()).absolute()
 
 
 def _require_store(config: Config) -> None:

@@ -19,7 +19,8 @@ from edge.config import load_config
 from edge.doctor.examination import examine
 from edge.doctor.finding import EXIT_CODES, Finding, Level, worst
 from edge.doctor.sandbox import sandboxed
-from edge.home import home_folder
+from edge.home import home_folder, state_directory
+from edge.setup.drop_in import unit_name
 from edge.store.place import store_path
 
 _COLOURS = {Level.PASS: "green", Level.SKIP: "dim", Level.WARN: "yellow", Level.FAIL: "bold red"}
@@ -40,7 +41,7 @@ def doctor(
     the topic …/trial. Exit code: 0 all is well, 10 something could be better, 11 the device does not do its work like
     this.
     """
-    unit = f"affect-edge@{instance}.service" if instance else "affect-edge.service"
+    unit = unit_name(instance)
     if sandbox:
         again = [sys.executable, "-m", "edge", "doctor", "--config", str(config.absolute()), "--instance", instance]
         command = sandboxed(unit, [*again, *(["--json"] if json else [])])
@@ -48,7 +49,7 @@ def doctor(
     console = Console(highlight=False, soft_wrap=True)
     findings: list[Finding] = []
     chosen = load_config(config)
-    store = store_path(chosen, config, state=os.environ.get("STATE_DIRECTORY", ""), home=home_folder())
+    store = store_path(chosen, config, state=state_directory(), home=home_folder())
     for part in examine(chosen, SystemClock(), unit=unit, store=store):
         findings += part
         if not json:

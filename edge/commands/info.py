@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import platform
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -16,7 +15,7 @@ from edge.bundle import Bundle
 from edge.commands import app
 from edge.config import Config, load_config
 from edge.errors import AssetError
-from edge.home import home_folder
+from edge.home import home_folder, state_directory
 from edge.release import VERSION, commit
 from edge.store.choice import look
 from edge.store.place import store_path
@@ -53,7 +52,7 @@ def gather(config: Config, file: Path | None = None) -> dict[str, Any]:
     Raises:
         BundleError, EngineError: the configured model does not run here.
     """
-    state = os.environ.get("STATE_DIRECTORY", "")
+    state = state_directory()
     store = store_path(config, file, state=state, home=home_folder()) if file else None
     model, why = look(config, store, config.engine)
     manifest = model.bundle.manifest

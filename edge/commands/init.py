@@ -16,7 +16,7 @@ from edge.errors import ConfigError
 from edge.profiles import profile_names, profile_title
 from edge.setup.addresses import broker_addresses, resolver_addresses
 from edge.setup.answers import Answers, write_config
-from edge.setup.drop_in import NAME, write_drop_in
+from edge.setup.drop_in import NAME, unit_name, write_drop_in
 from edge.setup.inventory import find_profile, list_cameras, time_zone
 from edge.setup.questions import Questions
 
@@ -56,7 +56,7 @@ def init(
     questions = Questions(sys.stdin.isatty())
     ask = questions.ask
     board = ask("profile", profile, "Board", default=find_profile(), choices=profile_names(), told=_board)
-    unit = f"affect-edge@{instance}.service" if instance else "affect-edge.service"
+    unit = unit_name(instance)
     config_path = root / f"etc/affect-edge/{instance or 'config'}.toml"
     drop_in_path = root / f"etc/systemd/system/{unit}.d/{NAME}"
     for path in (config_path, drop_in_path):

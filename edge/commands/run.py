@@ -18,7 +18,7 @@ from edge.clock import Clock, FileClock, SystemClock
 from edge.commands import app
 from edge.config import Config, load_config, require_deployment
 from edge.health import Health
-from edge.home import home_folder
+from edge.home import home_folder, state_directory
 from edge.memory import seal_memory
 from edge.metrics import MetricsServer
 from edge.pipeline import Pipeline, build_pipeline
@@ -47,7 +47,7 @@ def run(
     clock = clock_of(chosen)
     with ExitStack() as stack:
         health, watchdog = Health(), Watchdog(os.environ.get("NOTIFY_SOCKET", ""))
-        store = store_path(chosen, config, state=os.environ.get("STATE_DIRECTORY", ""), home=home_folder())
+        store = store_path(chosen, config, state=state_directory(), home=home_folder())
         launch = stack.enter_context(Launch(chosen, store, health))
         model = launch.model
         stack.callback(watchdog.close)
@@ -95,7 +95,7 @@ def open_outbox(config: Config, clock: Clock) -> DurableOutbox:
         PublishError: the file cannot be made, or another process uses it.
     """
     device = config.device
-    path = outbox_path(config.outbox, device.site, device.name, os.environ.get("STATE_DIRECTORY", ""), home_folder())
+    path = outbox_path(config.outbox, device.site, device.name, state_directory(), home_folder())
     return DurableOutbox(path, config.outbox, clock)
 
 

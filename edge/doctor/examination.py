@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,7 +13,7 @@ from edge.doctor.camera import check_camera
 from edge.doctor.finding import Finding, skipped
 from edge.doctor.machine import check_accelerator, check_clock, check_heat_and_power, check_storage
 from edge.doctor.model import check_deployment, check_detector, check_model, check_store
-from edge.home import home_folder
+from edge.home import home_folder, state_directory
 from edge.publish.database import outbox_path
 from edge.publish.message import origin_of
 
@@ -38,7 +37,7 @@ def examine(config: Config, clock: Clock, *, unit: str, store: Path) -> Iterator
     yield check_clock(clock)
     device = config.device
     yield check_storage(
-        outbox_path(config.outbox, device.site, device.name, os.environ.get("STATE_DIRECTORY", ""), home_folder()),
+        outbox_path(config.outbox, device.site, device.name, state_directory(), home_folder()),
         config,
     )
     if model is None:

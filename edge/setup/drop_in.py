@@ -16,6 +16,11 @@ _USB = ("DeviceAllow=char-usb_device rw", "RestrictAddressFamilies=AF_NETLINK") 
 _PCIE = ("DeviceAllow=char-apex rw",)
 
 
+def unit_name(instance: str) -> str:
+    """The service's unit: the one of a single camera, or with a name the template's instance."""
+    return f"affect-edge@{instance}.service" if instance else "affect-edge.service"
+
+
 def write_drop_in(
     config: Config, *, broker: Sequence[str], resolvers: Sequence[str], credential: Path | None = None
 ) -> str:
