@@ -23,8 +23,10 @@ from convert.errors import DataError
 from convert.evaluation import Device
 from convert.evidence.degradations import Turner
 from convert.evidence.document import table_of_gains, write_card_part, write_page
-from convert.evidence.gather import gather_gains, gather_groups, gather_sets
-from convert.evidence.robustness import Robustness, measure_robustness, plot_robustness, to_markdown
+from convert.evidence.gather import gather_gains, gather_sets
+from convert.evidence.groups import gather_groups, to_card, to_page
+from convert.evidence.robustness import Robustness, measure_robustness
+from convert.evidence.robustness_page import plot_robustness, to_markdown
 from convert.material import Material
 from convert.progress import Progress
 from convert.run import Run
@@ -37,7 +39,7 @@ from edge.engines.litert import LiteRtEngine
 from edge.face.detector import BlazeFace
 
 CARD_PART = "evidence.md"
-_SHOWN = 40  # of the studio's frames on the sheet
+_SHOWN = 20  # of the studio's frames on the sheet
 
 
 def evidence(
@@ -78,8 +80,8 @@ def evidence(
     robustness = _spoil(material, studio, device, teacher_graphs)
     plot_robustness(robustness, pictures / "robustness.png")
     stills, va = studio.stills(held=True)
-    write_sheet(pictures / "studio.png", stills[:_SHOWN], va[:_SHOWN])
-    fairness = gather_groups(material, device)
+    write_sheet(pictures / "studio.jpg", stills[:_SHOWN], va[:_SHOWN])
+    groups = gather_groups(material, device)
     ccc = folder.read_json("quantization.json", "quantize")["ccc"]
     target.write_text(
         write_page(
@@ -88,10 +90,10 @@ def evidence(
             pictures=pictures.name,
             quantization=ccc,
             robustness=to_markdown(robustness),
-            fairness=fairness,
+            fairness=to_page(groups),
         )
     )
-    folder.path(CARD_PART).write_text(write_card_part(found, robustness, fairness))
+    folder.path(CARD_PART).write_text(write_card_part(found, robustness, to_card(groups)))
     folder.write_json("robustness.json", robustness.record())
     print(table_of_gains(gains))
     Console().print(f"{target}\n{folder.path(CARD_PART)}")
