@@ -41,6 +41,13 @@ only where the interval of the difference excludes zero.
 
 {int8}
 
+## Sizes
+
+{sizes}
+
+The streamed answer to the {rated} held-out faces that raters judged, each held for twice the warm-up; the same faces
+for every bundle. KB and MMAC are of backbone and head.
+
 ## Robustness
 
 {robustness}
@@ -76,6 +83,7 @@ def write_page(
     name: str,
     pictures: str,
     quantization: Mapping[str, Mapping[str, float]],
+    sizes: str,
     robustness: str,
     fairness: str,
 ) -> str:
@@ -86,7 +94,7 @@ def write_page(
         name: of the recipe.
         pictures: folder of the pictures, relative to the page.
         quantization: CCC by graph (`float32`, `int8`, …) and target.
-        robustness, fairness: their own Markdown.
+        sizes, robustness, fairness: their own Markdown.
     """
     found, tried = evidence.found
     return _PAGE.format(
@@ -96,6 +104,7 @@ def write_page(
         rated=evidence.teacher["valence"].n,
         teacher=HEADER + "\n" + to_markdown_rows("held-out faces, network against teacher", evidence.over_teacher),
         int8=_quantization(quantization),
+        sizes=sizes,
         robustness=robustness,
         gains=table_of_gains(evidence.gains),
         drift=_drift(evidence),
