@@ -111,11 +111,11 @@ def gather_gains(
     tuning, test = (Sequences(*(part[rows] for part in sequences)) for rows in (slice(split), slice(split, None)))
     weights = tune_average(tuning, device.manifest.warmup_steps)
     gains = [measure_gain(device, test, weights, "the trial: studio acts of held-out portraits")]
-    gains.append(
-        measure_gain(
-            device, test, weights, f"of these, steps under the unseen family ({UNSEEN})", only=_unseen(test, split)
+    unseen = _unseen(test, split)
+    if unseen[:, device.manifest.warmup_steps :].any(axis=1).sum() > 1:  # acts to draw from, for the intervals
+        gains.append(
+            measure_gain(device, test, weights, f"of these, steps under the unseen family ({UNSEEN})", only=unseen)
         )
-    )
     real = None
     if clips.is_dir():
         faces = read_clips(clips, step_s=recipe.head.step_s)
