@@ -169,8 +169,9 @@ class SimulatedDevice(asyncio.Protocol):
         self._ended.set()
 
     async def _open(self, loop: asyncio.AbstractEventLoop) -> None:
-        secured = {"ssl": self._tls, "server_hostname": "localhost"} if self._tls is not None else {}
-        await asyncio.wait_for(loop.create_connection(lambda: self, "127.0.0.1", self._port, **secured), _PATIENCE_S)
+        name = "localhost" if self._tls is not None else None
+        connecting = loop.create_connection(lambda: self, "127.0.0.1", self._port, ssl=self._tls, server_hostname=name)
+        await asyncio.wait_for(connecting, _PATIENCE_S)
 
     def _send(self, message: Message) -> int:
         self._packet = self._packet % 65535 + 1

@@ -9,6 +9,7 @@ import resource
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import psutil
@@ -81,7 +82,7 @@ class _Course:
             SimulatedDevice(number, stage.broker.port, stage.tls, self._tally, handshakes) for number in range(devices)
         ]
 
-    async def run(self, intervals: int, storm_s: float) -> dict[str, object]:
+    async def run(self, intervals: int, storm_s: float) -> dict[str, Any]:
         empty_mb = self._stage.broker_rss_mb()
         begun_s = time.monotonic()
         lives = [asyncio.ensure_future(device.live()) for device in self._devices]
@@ -135,7 +136,7 @@ class _Course:
                     await asyncio.sleep(pause_s * (50 if pause_s <= 0.02 else 1))
             await asyncio.sleep(pause_s)
 
-    async def _steady(self, intervals: int) -> dict[str, object]:
+    async def _steady(self, intervals: int) -> dict[str, Any]:
         """Windows, all at once or spread, and health reports at any time."""
         tally, broker = self._tally, psutil.Process(self._stage.broker.pid)
         cpu, bytes_before, begun_s = broker.cpu_times(), tally.bytes_sent, time.monotonic()
@@ -174,7 +175,7 @@ class _Course:
             "broker_cpu_share": round((used.user + used.system - cpu.user - cpu.system) / spent_s, 3),
         }
 
-    async def _storm(self, limit_s: float) -> dict[str, object]:
+    async def _storm(self, limit_s: float) -> dict[str, Any]:
         """A restart of the broker; everybody comes back when their own pause is over."""
         tally, failed = self._tally, self._tally.failed_connects
         back: list[float] = []
