@@ -10,8 +10,8 @@ from dataclasses import dataclass, field, replace
 import msgspec
 
 from benchmarks.fleet.packets import CONNACK, DISCONNECT, PING, PUBACK, connect, publish, reason, take_packets
+from edge.backoff import Backoff
 from edge.clock import NS, SystemClock
-from edge.publish.backoff import Backoff
 from edge.publish.example import BUSY, ORIGIN, example_health
 from edge.publish.journal import STABLE_S
 from edge.publish.message import number_window, offline_message, online_message, window_message

@@ -13,11 +13,11 @@ import threading
 import time
 from contextlib import suppress
 
+from edge.backoff import Backoff
 from edge.bundle import Bundle
 from edge.clock import NS, Clock
 from edge.config import Config, MqttConfig
 from edge.errors import ConfigError
-from edge.publish.backoff import Backoff
 from edge.publish.bucket import TokenBucket
 from edge.publish.credentials import load_credentials
 from edge.publish.egress import EgressError, Gate
