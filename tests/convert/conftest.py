@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -98,6 +101,50 @@ class Told(NamedTuple):
     returncode: int
     stdout: str
     stderr: str
+
+
+_ONE_AFTER_ANOTHER = """
+import contextlib, io, json, sys, traceback
+names, asked = json.load(sys.stdin)
+sys.modules.update(dict.fromkeys(names))
+from convert.__main__ import main
+told = []
+for arguments in asked:
+    sys.argv, out, err, code = ["convert", *arguments], io.StringIO(), io.StringIO(), 0
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        try:
+            main()
+        except SystemExit as ended:
+            code = ended.code
+        except BaseException:
+            traceback.print_exc()
+            code = 1
+    told.append([code or 0, out.getvalue(), err.getvalue()])
+print(json.dumps(told))
+"""
+
+
+@pytest.fixture(scope="session")
+def verbs_without() -> Callable[..., list[Told]]:
+    """Runs verbs of `python -m convert`, one after another, in one process where some modules cannot be imported.
+
+    One process for many: importing the tools takes longer than each of these.
+    """
+
+    def run(names: Sequence[str], asked: Sequence[Sequence[str | Path]]) -> list[Told]:
+        done = subprocess.run(
+            [sys.executable, "-c", _ONE_AFTER_ANOTHER],
+            input=json.dumps([list(names), [list(map(str, arguments)) for arguments in asked]]),
+            capture_output=True,
+            text=True,
+            cwd=Path(__file__).resolve().parents[2],
+            timeout=300,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        return [Told(*each) for each in json.loads(done.stdout)]
+
+    return run
 
 
 @pytest.fixture
