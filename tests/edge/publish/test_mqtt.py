@@ -12,7 +12,8 @@ import pytest
 from edge.clock import NS, FileClock
 from edge.config import OutboxConfig
 from edge.publish.bucket import TokenBucket
-from edge.publish.example import BUSY, QUIET
+from edge.publish.example import BUSY, ORIGIN, QUIET
+from edge.publish.stagger import LONGEST_S, stagger_s
 from edge.types import HealthReport
 
 HEALTH = HealthReport(uptime_s=60.0, frames={"seen": 1800}, rejections={}, faces=1, stage_ms={"detect": 3.0})
@@ -150,6 +151,43 @@ def test_a_window_is_historical_when_sent_more_than_a_window_after_its_end(
     publisher.start()
     until(listener.ids)
     assert listener.payloads("window")[0]["historical"] is historical
+
+
+def test_a_window_waits_for_its_device_s_turn_and_then_goes_as_it_is(mosquitto, listen, make_publisher, until):
+    mosquitto.start()
+    listener = listen(mosquitto.port)
+    turn_ns = BUSY.end_ns + int(stagger_s(ORIGIN.site, ORIGIN.device, 60) * NS)
+    clock = FileClock(now_ns=turn_ns - 1)
+    publisher, _ = make_publisher(clock=clock)
+    publisher.start()
+    publisher.publish(BUSY)
+    until(lambda: listener.states() == ["online"])
+    time.sleep(0.3)
+    assert listener.ids() == []
+    clock.now_ns = turn_ns
+    until(listener.ids)
+    (window,) = listener.payloads("window")
+    assert (window["end"], window["historical"]) == ("2026-11-02T11:01:00Z", False)
+
+
+def test_nothing_waits_for_its_turn_when_the_device_stops(mosquitto, listen, make_publisher, until):
+    mosquitto.start()
+    listener = listen(mosquitto.port)
+    publisher, outbox = make_publisher(clock=FileClock(now_ns=BUSY.end_ns))
+    publisher.start()
+    publisher.publish(BUSY)
+    publisher.close()
+    assert outbox.counts().waiting == 0
+    until(listener.ids)
+
+
+def test_a_clock_that_was_set_back_holds_no_window(mosquitto, listen, make_publisher, until):
+    mosquitto.start()
+    listener = listen(mosquitto.port)
+    publisher, _ = make_publisher(clock=FileClock(now_ns=BUSY.end_ns - 3600 * NS))
+    publisher.start()
+    publisher.publish(BUSY)
+    until(listener.ids)
 
 
 def test_a_broker_that_is_killed_and_comes_back_gets_everything(mosquitto, listen, make_publisher, until, journal):
@@ -382,7 +420,8 @@ def test_a_backlog_comes_newest_first_at_its_rate_while_live_windows_go_on(
     until(lambda: len(listener.ids()) == 20)
     time.sleep(0.5)
     assert [window["seq"] for window in listener.payloads("window")] == list(range(480, 460, -1))
-    publisher.publish(replace(BUSY, start_ns=clock.now_ns - 60 * NS, end_ns=clock.now_ns))
+    end_ns = clock.now_ns - int(LONGEST_S * NS)  # so that its turn has come
+    publisher.publish(replace(BUSY, start_ns=end_ns - 60 * NS, end_ns=end_ns))
     until(lambda: len(listener.ids()) == 21)
     assert (listener.payloads("window")[-1]["seq"], listener.payloads("window")[-1]["historical"]) == (481, False)
     while outbox.counts().waiting:
@@ -402,7 +441,8 @@ def test_live_messages_keep_to_their_bytes_a_minute_and_status_never_waits(
     monkeypatch.setattr("edge.publish.mqtt.TokenBucket", partial(TokenBucket, now_s=lambda: now_s[0]))
     mosquitto.start()
     listener = listen(mosquitto.port)
-    publisher, outbox = make_publisher(clock=FileClock(now_ns=BUSY.end_ns), bytes_per_minute=2048)
+    clock = FileClock(now_ns=BUSY.end_ns + int(LONGEST_S * NS))
+    publisher, outbox = make_publisher(clock=clock, bytes_per_minute=2048)
     for _ in range(4):
         publisher.publish(BUSY)
     publisher.start()
