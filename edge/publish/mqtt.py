@@ -21,7 +21,7 @@ from edge.errors import ConfigError
 from edge.publish.bucket import TokenBucket
 from edge.publish.credentials import load_credentials
 from edge.publish.egress import EgressError, Gate
-from edge.publish.flight import REFUSED, Flight
+from edge.publish.flight import Flight
 from edge.publish.homeassistant import discovery_message
 from edge.publish.journal import STABLE_S, Journal
 from edge.publish.message import (
@@ -37,7 +37,7 @@ from edge.publish.message import (
 )
 from edge.publish.outbox import Outbox
 from edge.publish.payload import HealthPayload
-from edge.publish.session import BrokerSession, End, Fate
+from edge.publish.session import REFUSED, BrokerSession, End, Fate
 from edge.publish.stagger import stagger_s
 from edge.types import HealthReport, Message, WindowAggregate
 
