@@ -13,6 +13,7 @@ from edge.clock import NS, FileClock
 from edge.config import OutboxConfig
 from edge.publish.bucket import TokenBucket
 from edge.publish.example import BUSY, ORIGIN, QUIET
+from edge.publish.mqtt import MqttPublisher
 from edge.publish.stagger import LONGEST_S, stagger_s
 from edge.types import HealthReport
 
@@ -188,6 +189,24 @@ def test_a_clock_that_was_set_back_holds_no_window(mosquitto, listen, make_publi
     publisher.start()
     publisher.publish(BUSY)
     until(listener.ids)
+
+
+@pytest.mark.parametrize(("stable_s", "shortest_s", "longest_s"), [(0.0, 1.29, 1.55), (30.0, 0.5, 1.0)])
+def test_the_first_try_after_a_session_that_lasted_has_its_turn(
+    mosquitto, make_publisher, until, monkeypatch, stable_s, shortest_s, longest_s
+):
+    """The back-off's own half of 0.5 s at least, and 1.04 s for this device; not after a session that was short."""
+    pauses = []
+    monkeypatch.setattr("edge.publish.mqtt.STABLE_S", stable_s)
+    monkeypatch.setattr(MqttPublisher, "_pause", lambda _, delay_s: pauses.append(delay_s) or time.sleep(0.05))
+    mosquitto.start()
+    publisher, outbox = make_publisher()
+    publisher.start()
+    publisher.publish(BUSY)
+    until(lambda: outbox.counts().waiting == 0)
+    mosquitto.kill()
+    until(lambda: pauses)
+    assert shortest_s <= pauses[0] <= longest_s
 
 
 def test_a_broker_that_is_killed_and_comes_back_gets_everything(mosquitto, listen, make_publisher, until, journal):
