@@ -6,7 +6,7 @@ import csv
 import json
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,6 +18,8 @@ from convert.datasets.faces import FaceFinder
 from convert.quantization.onnx_export import OnnxGraphs, export_onnx
 from convert.teacher.regressor import TeacherLabels
 from edge.errors import AssetError
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def _draw_face(rng: np.random.Generator, smile: float, mouth_open: float, size: int = 224) -> np.ndarray:
@@ -85,6 +87,70 @@ def drawn_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
+_WARM = """
+import json, os, sys, traceback
+from convert.quantization.converter import main
+for line in sys.stdin:
+    job, folder, said, path = json.loads(line)
+    child = os.fork()
+    if child == 0:
+        code = 1
+        try:
+            sys.path[:] = path
+            file = os.open(said, os.O_WRONLY | os.O_CREAT)
+            os.dup2(file, 1)
+            os.dup2(file, 2)
+            main(job, folder)
+            code = 0
+        except BaseException:
+            traceback.print_exc()
+        finally:
+            sys.stderr.flush()
+            os._exit(code)
+    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
+"""
+
+
+class WarmConverter:
+    """The converter's jobs, each in a process of its own that is forked from one which has TensorFlow already.
+
+    Importing that takes longer than converting a tiny network does. It starts with the first job.
+    """
+
+    def __init__(self) -> None:
+        self._process: subprocess.Popen[str] | None = None
+
+    def run(self, job: Path, folder: Path) -> subprocess.CompletedProcess[str]:
+        """As `run_converter` does it."""
+        if self._process is None:
+            command = [sys.executable, "-c", _WARM]
+            pipe = subprocess.PIPE
+            self._process = subprocess.Popen(command, cwd=ROOT, stdin=pipe, stdout=pipe, text=True, bufsize=1)
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        said = folder / "said.txt"
+        print(json.dumps([str(job), str(folder), str(said), sys.path]), file=self._process.stdin)
+        code = int(self._process.stdout.readline())
+        return subprocess.CompletedProcess([], code, "", said.read_text(errors="replace"))
+
+    def close(self) -> None:
+        """Ends what was started."""
+        if self._process is not None:
+            self._process.communicate()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def cold_converter() -> Iterator[Callable[..., subprocess.CompletedProcess[str]]]:
+    """Has every test convert warm; gives the way in which users convert, for the test that compares the two."""
+    from convert.quantization import export
+
+    warm, cold = WarmConverter(), export.run_converter
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(export, "run_converter", warm.run)
+        yield cold
+    warm.close()
+
+
 @pytest.fixture(scope="session")
 def tiny_run(drawn_data: Path, finder: FaceFinder, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The run's folder after `train --recipe tiny` on the drawn faces: every stage, one epoch each."""
@@ -137,7 +203,7 @@ def verbs_without() -> Callable[..., list[Told]]:
             input=json.dumps([list(names), [list(map(str, arguments)) for arguments in asked]]),
             capture_output=True,
             text=True,
-            cwd=Path(__file__).resolve().parents[2],
+            cwd=ROOT,
             timeout=300,
             check=False,
         )
