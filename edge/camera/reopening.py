@@ -7,13 +7,13 @@ can end, so `LiveCamera` ends the process.
 from __future__ import annotations
 
 import logging
-import random
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
 
+from edge.backoff import Backoff
 from edge.camera.live import Picture, Source
 from edge.errors import CameraError, FrameError
 from edge.types import UInt8Array
@@ -80,7 +80,8 @@ class ReopeningSource:
         self._shape: tuple[int, ...] | None = None
         self._last: UInt8Array | None = None
         self._good_s = self._changed_s = now_s()
-        self._delay_s = _FIRST_DELAY_S
+        self._backoff = Backoff(_FIRST_DELAY_S, _MAX_DELAY_S)
+        self._worked = True  # since the last wait
         self._next_s = 0.0
         self._told = ""
 
@@ -120,7 +121,7 @@ class ReopeningSource:
         elif now_s - self._changed_s > FROZEN_S:
             self._lose("frozen", f"{self.name}: the same bytes for {FROZEN_S:g} s; the camera is frozen")
             return None
-        self._last, self._good_s, self._delay_s = picture.pixels, now_s, _FIRST_DELAY_S
+        self._last, self._good_s, self._worked = picture.pixels, now_s, True
         if self._told:
             self._told = ""
             log.info("%s: gives frames again", self.name)
@@ -156,8 +157,8 @@ class ReopeningSource:
         self._watch.attempted()
 
     def _wait(self) -> None:
-        self._next_s = self._now_s() + self._delay_s * random.uniform(0.5, 1.0)
-        self._delay_s = min(2 * self._delay_s, _MAX_DELAY_S)
+        self._next_s = self._now_s() + self._backoff.next_s(lasted=self._worked)
+        self._worked = False
 
     def _tell(self, why: str) -> None:
         """One line for each change of what is wrong, none for each try."""
