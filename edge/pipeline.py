@@ -112,10 +112,12 @@ class Pipeline:
             self.health.closed += 1
             return []
         self.health.seen += 1
-        schedule.begin(now_ns)
-        tracks = self._follow(frame)
-        in_view = seen(tracks)
-        due = schedule.choose(in_view, self.model.stream.slot(now_ns))
+        schedule.begin(now_ns, self.model.stream.slot(now_ns))
+        search = schedule.searches(now_ns, unsettled=self.tracker.unsettled(now_ns))
+        if schedule.rests:
+            return []
+        in_view = seen(self._search(frame) if search else self._coast(frame))
+        due = schedule.choose(in_view)
         with timing("crop"):
             crops = self._cut(frame, due)
         with timing("embed"):
@@ -157,20 +159,22 @@ class Pipeline:
         if self.on_scores is not None:
             self.on_scores(frame, scores)
 
-    def _follow(self, frame: Frame) -> list[Track]:
-        """The tracks in this frame, by a search for faces or, when the schedule wants none, by their motion."""
+    def _search(self, frame: Frame) -> list[Track]:
+        """The tracks in this frame, by a search for faces."""
         timing, now_ns = self.health.timing, frame.captured_ns
-        if self.schedule.searches(now_ns):
-            with timing("detect"):
-                detections = self.detector.detect(frame.pixels)
-            self.schedule.searched(now_ns)
-            with timing("track"):
-                tracks = self.tracker.update(detections, now_ns)
-                self._forget(tracks)
-        else:
-            with timing("track"):
-                tracks = self.tracker.coast(now_ns)
-                self._forget(tracks)
+        with timing("detect"):
+            detections = self.detector.detect(frame.pixels)
+        self.schedule.searched(now_ns)
+        with timing("track"):
+            tracks = self.tracker.update(detections, now_ns)
+            self._forget(tracks)
+        return tracks
+
+    def _coast(self, frame: Frame) -> list[Track]:
+        """The tracks in this frame, by their motion."""
+        with self.health.timing("track"):
+            tracks = self.tracker.coast(frame.captured_ns)
+            self._forget(tracks)
         return tracks
 
     def _cut(self, frame: Frame, tracks: Sequence[Track]) -> list[FaceCrop]:

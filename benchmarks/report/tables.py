@@ -37,9 +37,9 @@ def overview(devices: Sequence[Device], profiles: Mapping[str, str]) -> Grid:
     return Grid(head, rows, words=(1,))
 
 
-def stages(result: Result) -> Grid:
+def stages(loads: Sequence[Load]) -> Grid:
     """One column a load."""
-    loads = sorted(result.loads, key=lambda load: (-round(load.fps), load.faces))
+    loads = sorted(loads, key=lambda load: (-round(load.fps), load.faces))
     head = (
         "ms",
         *(f"{load.faces:.4g} face{'' if round(load.faces) == 1 else 's'}, {load.fps:.0f} fps" for load in loads),

@@ -17,6 +17,7 @@ from edge.errors import BundleError
 from edge.types import Embedding, FaceCrop, UInt8Array
 
 PIXEL_SCALE = 1 / 127.5
+_TOP_BIT = np.uint8(0x80)
 PIXEL_ZERO = 127  # real = (pixel − 127) / 127.5, which int8 with zero point −1 holds without loss
 
 
@@ -46,19 +47,27 @@ class Backbone:
             track_id=crop.track_id,
             captured_ns=crop.captured_ns,
             vector=dequantize(out[self._graph.embedding.name][0], self._embedding),
-            va=np.clip(dequantize(out[self._graph.va.name][0], self._va), -1, 1),
+            va=np.minimum(np.maximum(dequantize(out[self._graph.va.name][0], self._va), -1), 1),
         )
 
 
 def pixel_converter(image: TensorSpec) -> Callable[[UInt8Array], NDArray[Any]]:
     """The function from uint8 (S, S, 3) RGB to the graph's input, without the batch axis.
 
-    Where the input's scale is 1/127.5 and its zero point −1, quantizing is flipping each pixel's top bit.
+    Where the input's scale is 1/127.5 and its zero point −1, quantizing is flipping each pixel's top bit. That is
+    written into one and the same array: it holds until the next call.
     """
     if not image.quantized:
         return lambda pixels: ((pixels.astype(np.float32) - PIXEL_ZERO) * np.float32(PIXEL_SCALE)).astype(np.float32)
     if image.dtype == np.int8 and abs(image.scale - PIXEL_SCALE) < 1e-7 and image.zero_point == -1:
-        return lambda pixels: (pixels ^ np.uint8(0x80)).view(np.int8)
+        flipped = np.empty(image.shape[1:], np.uint8)
+
+        def flip(pixels: UInt8Array) -> NDArray[Any]:
+            # A crop of another size is the engine's to refuse.
+            out = flipped if pixels.shape == flipped.shape else None
+            return np.bitwise_xor(pixels, _TOP_BIT, out=out).view(np.int8)
+
+        return flip
     return lambda pixels: quantize((pixels.astype(np.float32) - PIXEL_ZERO) * np.float32(PIXEL_SCALE), image)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from enum import Enum
 
@@ -14,6 +15,7 @@ from edge.geometry import yaw_degrees
 from edge.types import Detection, Float32Array, UInt8Array, check_picture
 
 _SMALLEST_PX = 8  # a crop with less has no middle
+_REACH = 14  # pixels, at the size below: half the widths of both of OpenCV's kernels, 21 and 9 for these sigmas
 _REFERENCE_SIZE = 112  # crop side for which the blur scales below are given, pixels
 
 
@@ -59,8 +61,8 @@ class QualityGate:
         check_picture(crop)
         if crop.shape[0] != crop.shape[1] or crop.shape[0] < _SMALLEST_PX:
             raise FrameError(f"a crop is a square of at least {_SMALLEST_PX} pixels, got {crop.shape}")
-        luma = cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY).astype(np.float32)
-        if _middle(luma).mean() < self.min_light:
+        luma = np.asarray(cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY), np.uint8)
+        if cv2.mean(_middle(luma))[0] < self.min_light:
             return Rejection.DARK
         if sharpness(luma) < self.min_sharpness:
             return Rejection.BLURRED
@@ -77,7 +79,7 @@ def quality_gate(limits: FaceConfig) -> QualityGate:
     )
 
 
-def sharpness(luma: Float32Array) -> float:
+def sharpness(luma: UInt8Array | Float32Array) -> float:
     """Share of a crop's contrast that lies in fine detail (1 to 2.5 pixels at 112): 0.2–0.3 for a sharp face.
 
     Relative to the face's own contrast, so that dim light does not read as blur; a band instead of the usual
@@ -85,18 +87,26 @@ def sharpness(luma: Float32Array) -> float:
     112, a face of some 20 pixels.
 
     Args:
-        luma: float32 (S, S), 0–255.
+        luma: (S, S), 0–255, uint8 or float32.
 
     Returns:
         0 for a flat picture, otherwise the ratio of standard deviations.
     """
     scale = luma.shape[0] / _REFERENCE_SIZE
-    coarse = cv2.GaussianBlur(luma, (0, 0), 2.5 * scale)
-    fine = np.asarray(cv2.GaussianBlur(luma - coarse, (0, 0), scale), np.float32)
-    contrast = float(_middle(luma).std())
-    return float(_middle(fine).std()) / contrast if contrast > 1.0 else 0.0
+    edge = _edge(luma)
+    rim = min(math.ceil(_REACH * scale), edge)  # what the blurred middle still sees of its surroundings
+    seen = luma[edge - rim : luma.shape[0] - edge + rim, edge - rim : luma.shape[1] - edge + rim].astype(np.float32)
+    fine = cv2.GaussianBlur(seen, (0, 0), 2.5 * scale)
+    fine = cv2.GaussianBlur(cv2.subtract(seen, fine, dst=fine), (0, 0), scale)
+    contrast, detail = (float(cv2.meanStdDev(part[rim:-rim, rim:-rim])[1][0, 0]) for part in (seen, fine))
+    return detail / contrast if contrast > 1.0 else 0.0
 
 
-def _middle(luma: Float32Array) -> Float32Array:
-    edge = luma.shape[0] * 18 // 100
+def _middle(luma: UInt8Array) -> UInt8Array:
+    edge = _edge(luma)
     return luma[edge:-edge, edge:-edge]
+
+
+def _edge(luma: UInt8Array | Float32Array) -> int:
+    """The border that is not judged, pixels."""
+    return luma.shape[0] * 18 // 100
