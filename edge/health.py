@@ -69,7 +69,8 @@ class Health:
     """The pipeline's counters.
 
     Attributes:
-        seen: frames that were looked at.
+        seen: frames that came while the eye was open.
+        spared: further ones, not even decoded, since their step of the grid was done; a report counts them as seen.
         closed: frames thrown away unseen, outside opening hours.
         failed: frames that could not be worked on.
         rejections: faces due but not scored, by reason; one a face and grid step.
@@ -86,6 +87,7 @@ class Health:
 
     started_ns: int = field(default_factory=time.monotonic_ns)
     seen: int = 0
+    spared: int = 0
     closed: int = 0
     failed: int = 0
     rejections: Counter[str] = field(default_factory=Counter)
@@ -140,7 +142,12 @@ class Health:
         withheld = dict(self.withheld)
         return HealthReport(
             uptime_s=round(self.uptime_s, 1),
-            frames={"seen": self.seen, "closed": self.closed, "dropped": dropped, "failed": self.failed + failed},
+            frames={
+                "seen": self.seen + self.spared,
+                "closed": self.closed,
+                "dropped": dropped,
+                "failed": self.failed + failed,
+            },
             rejections=dict(self.rejections),
             faces=self.faces,
             stage_ms={stage: time.mean_ms for stage, time in self.stages.items()},

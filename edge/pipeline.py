@@ -66,6 +66,7 @@ class Pipeline:
     _states: dict[int, StreamState] = field(default_factory=dict, init=False)
     _failures: int = field(default=0, init=False)  # in a row
     _reported_ns: int | None = field(default=None, init=False)
+    _done_slot: int | None = field(default=None, init=False)  # the grid step of which no further frame is needed
 
     def run(self) -> None:
         """Works until the camera ends or `stop` is called, then closes the open window.
@@ -102,6 +103,16 @@ class Pipeline:
         self._publish(self.windower.advance(now_ns))
         self._report(now_ns)
 
+    def wants(self, captured_ns: int) -> bool:
+        """Whether a frame taken then would be worked on; one that would not counts as seen.
+
+        May be called from the camera's thread. In doubt, and while a frame of the same step is worked on, it would.
+        """
+        if self.model.stream.slot(captured_ns) != self._done_slot:
+            return True
+        self.health.spared += 1
+        return False
+
     def step(self, frame: Frame) -> list[AffectScore]:
         """Takes one frame through every stage; returns the scores of the faces that were due."""
         timing, schedule, now_ns = self.health.timing, self.schedule, frame.captured_ns
@@ -112,7 +123,8 @@ class Pipeline:
             self.health.closed += 1
             return []
         self.health.seen += 1
-        schedule.begin(now_ns, self.model.stream.slot(now_ns))
+        slot = self.model.stream.slot(now_ns)
+        schedule.begin(now_ns, slot)
         search = schedule.searches(now_ns, unsettled=self.tracker.unsettled(now_ns))
         if schedule.rests:
             return []
@@ -128,6 +140,7 @@ class Pipeline:
         with timing("window"):
             self.windower.observe(in_view, scores, now_ns)
         schedule.end()
+        self._done_slot = slot if schedule.done and self.tracker.calm else None
         self.health.scored += len(scores)
         self.health.faces = len(in_view)
         if scores and not isinstance(self.clock, FileClock):  # whose time stands still meanwhile

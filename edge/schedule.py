@@ -153,6 +153,11 @@ class Schedule:
         """Whether nothing is to be done in this frame: no search, and no face is due that was not looked at."""
         return self._on_step and not self._this_search and self._chosen_slot == self._slot and not self._waits
 
+    @property
+    def done(self) -> bool:
+        """Whether this grid step had its search and all its looks, and no later frame of it is needed for more."""
+        return self._on_step and not self._rung and self._searched_slot == self._slot and not self._waits
+
     def searched(self, captured_ns: int) -> None:
         """They have been."""
         self._frames, self._searched_ns, self._searched_slot = 0, captured_ns, self._slot

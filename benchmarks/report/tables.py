@@ -48,7 +48,7 @@ def stages(loads: Sequence[Load]) -> Grid:
         [f"frame, {name}", *(_figure(getattr(load.frame_ms, name)) for load in loads)] for name in ("p50", "p90", "p99")
     ]
     rows.append(["frame, mean", *(_number(load.frame_ms.mean) for load in loads)])
-    rows.append(["frames", *(str(load.frame_ms.n) for load in loads)])
+    rows.append(["frames worked on", *(str(load.frame_ms.n) for load in loads)])
     for stage in STAGES:
         unit = "a face" if stage in _A_FACE else "when due" if stage == "head" else "a frame"
         rows.append([f"{stage}, mean {unit}", *(_number(load.stage_ms[stage].mean) for load in loads)])

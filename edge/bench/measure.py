@@ -39,7 +39,8 @@ class Load(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         faces: in view, mean a frame.
         fps: frames a second by the input's own time; how often a face is due follows from it.
-        frame_ms: from a frame's arrival until its scores lie in the window; capture is not in it.
+        frame_ms: from a frame's arrival until its scores lie in the window; capture is not in it, nor are frames that
+            were left alone, since no score was due.
         stage_ms: by stage, one sample a frame (`quantize` and `invoke`: a face; `head`: a frame in which one is due).
         message_ms: from the first frame after a window's end until its message lies, encoded, in the outbox on disk.
         cpu_core: of one core, at `fps` frames a second; capture is in it.
@@ -139,6 +140,7 @@ def measure_load(
             sink = _DiskSink(outbox, origin_of(config.device, model.bundle))
             pipeline = build_pipeline(config, camera=camera, model=timed, sink=sink, clock=clock, health=recorder)
             times: list[float] = []
+            rested: list[bool] = []
             messages: list[float] = []
             faces = scored = 0
             first_ns = cpu_s = 0.0
@@ -148,16 +150,17 @@ def measure_load(
                 for index, (frame, capture_ms) in enumerate(_captured(camera.frames())):
                     if index == _WARM_UP:
                         recorder.samples.clear()
-                        times, messages, faces, scored = [], [], 0, 0
+                        times, rested, messages, faces, scored = [], [], [], 0, 0
                         first_ns, cpu_s = frame.captured_ns, time.process_time() - yardstick.spent_s
                     input_s = (frame.captured_ns - first_ns) / NS
                     if index >= _WARM_UP and (not marks or input_s >= marks[-1][0] + 1):
                         marks.append((input_s, time.process_time() - yardstick.spent_s, yardstick.measure()))
                     recorder.samples["capture"].append(capture_ms)
-                    windows = recorder.windows
+                    windows, worked = recorder.windows, len(recorder.samples["window"])
                     begun = time.perf_counter_ns()
                     scored += len(pipeline.step(frame))
                     times.append((time.perf_counter_ns() - begun) / 1e6)
+                    rested.append(len(recorder.samples["window"]) == worked)
                     faces += recorder.faces
                     if recorder.windows > windows:
                         messages.append(recorder.samples["publish"][-1])
@@ -166,7 +169,9 @@ def measure_load(
             seconds = (clock.now_ns - first_ns) / NS * len(times) / max(len(times) - 1, 1)
         finally:
             outbox.close()
-    load = _load(recorder, times, messages, faces=faces, scored=scored, cpu_s=cpu_s, seconds=seconds, marks=marks)
+    load = _load(
+        recorder, times, rested, messages, faces=faces, scored=scored, cpu_s=cpu_s, seconds=seconds, marks=marks
+    )
     return msgspec.structs.replace(load, every_frame=every_frame)
 
 
@@ -182,6 +187,7 @@ def _captured(frames: Iterator[Frame]) -> Iterator[tuple[Frame, float]]:
 def _load(
     recorder: Recorder,
     times: list[float],
+    rested: list[bool],
     messages: list[float],
     *,
     faces: int,
@@ -207,7 +213,7 @@ def _load(
     return Load(
         faces=round(mean_faces, 2),
         fps=round(len(times) / seconds, 2) if seconds > 0 else 0.0,
-        frame_ms=summarize(times),
+        frame_ms=summarize([ms for ms, left_alone in zip(times, rested, strict=True) if not left_alone]),
         stage_ms={stage: summaries[stage] for stage in STAGES},
         message_ms=summarize(messages),
         cpu_core=round(cpu_s / seconds, 4) if seconds > 0 else 0.0,

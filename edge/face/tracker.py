@@ -123,6 +123,11 @@ class Tracker:
             for follow in self._follows
         )
 
+    @property
+    def calm(self) -> bool:
+        """Whether every face is a track and was seen when last looked for; nobody becomes `unsettled` by waiting."""
+        return all(follow.id and not follow.missed for follow in self._follows)
+
     def tracks(self, now_ns: int, *, moved: bool = False) -> list[Track]:
         """The confirmed ones, by id: where they were seen last or, `moved`, where their motion has carried them."""
         tracks = [

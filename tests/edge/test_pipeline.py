@@ -163,6 +163,35 @@ def test_face_that_one_search_missed_is_scored_in_that_step_all_the_same(build: 
     assert len(slots) == len(set(slots))
 
 
+def test_camera_is_told_which_frames_are_worth_decoding(build: Build) -> None:
+    pipeline = build([face(80)], frames=1)
+    detector: Any = pipeline.detector
+
+    def step(number: int) -> bool:
+        """Works on a frame of 60 a second; says whether the next one is wanted."""
+        pipeline.step(Frame(pixels=PICTURE, captured_ns=number * NS // 60, index=number))
+        return pipeline.wants((number + 1) * NS // 60)
+
+    assert step(0)  # a face in the making
+    assert not step(6)  # it is a track now and had its score
+    assert pipeline.wants(9 * NS // 60)  # the next step of the grid
+    detector.faces = []
+    assert step(12)  # who was just lost may be found again
+    detector.faces = [face(80)]
+    assert not step(13)
+    assert pipeline.health.spared == 2
+    assert pipeline.snapshot().frames["seen"] == 4 + 2
+
+
+def test_every_frame_is_wanted_where_faces_are_searched_for_by_the_frame(build: Build) -> None:
+    pipeline = build([face(80)], frames=60)
+    pipeline.schedule = Schedule(step_s=0.1, reset_s=1.0, detect_every=1)
+    wanted = []
+    pipeline.on_scores = lambda frame, _: wanted.append(pipeline.wants(frame.captured_ns + 1))
+    pipeline.run()
+    assert all(wanted)
+
+
 def test_windows_leave_in_order_and_the_last_is_partial(build: Build) -> None:
     pipeline = build([face(60), face(160), face(260)], frames=250, fps=10)
     run(pipeline)
@@ -211,7 +240,7 @@ def test_frame_that_cannot_be_worked_on_is_counted_and_skipped(build: Build) -> 
     pipeline = build([face(80)], frames=60)
     detector: Any = pipeline.detector
     good, bad = detector.faces, FrameError("odd")
-    pipeline.on_scores = lambda frame, _: setattr(detector, "faces", bad if frame.index % 20 == 10 else good)
+    pipeline.on_scores = lambda frame, _: frame.index % 20 == 10 and setattr(detector, "faces", bad)
 
     class Recovering(ScriptedDetector):
         def detect(self, pixels: np.ndarray) -> list[Detection]:

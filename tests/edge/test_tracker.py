@@ -155,4 +155,4 @@ def test_face_that_was_just_lost_or_may_become_a_track_is_worth_a_search_and_nob
     assert not tracker.unsettled(6 * FPS30_NS)
     tracker.update([], 6 * FPS30_NS)
     assert tracker.unsettled(7 * FPS30_NS)
-    assert not tracker.unsettled(9 * FPS30_NS + 1)  # two steps of the grid after it was seen
+    assert not tracker.unsettled(9 * FPS30_NS + 10)  # two steps of the grid after it was seen
