@@ -133,7 +133,7 @@ class Pipeline:
         with timing("crop"):
             crops = self._cut(frame, due)
         with timing("embed"):
-            embeddings = [self.model.backbone.embed(crop) for crop in crops]
+            embeddings = self.model.backbone.embed_all(crops)
         with timing("head"):
             scores = self._score(embeddings)
         schedule.scored(len(due))

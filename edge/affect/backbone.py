@@ -5,7 +5,7 @@ Owns the conversion between pixels and the graph's integers. Refuses a graph tha
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -37,18 +37,28 @@ class Backbone:
         self._convert = pixel_converter(image)
 
     def embed(self, crop: FaceCrop) -> Embedding:
-        """Embeds one crop.
+        """Embeds one crop; raises what `embed_all` does."""
+        return self.embed_all([crop])[0]
+
+    def embed_all(self, crops: Sequence[FaceCrop]) -> list[Embedding]:
+        """Embeds the crops of a frame, in their order.
 
         Raises:
-            EngineError: the crop's size is not the graph's, or the runtime failed.
+            EngineError: a crop's size is not the graph's, or the runtime failed.
         """
-        out = self.engine.invoke({self._graph.image.name: self._convert(crop.pixels)[None]})
-        return Embedding(
-            track_id=crop.track_id,
-            captured_ns=crop.captured_ns,
-            vector=dequantize(out[self._graph.embedding.name][0], self._embedding),
-            va=np.minimum(np.maximum(dequantize(out[self._graph.va.name][0], self._va), -1), 1),
-        )
+        if not crops:
+            return []
+        graph = self._graph
+        # The runs come first and all answers are made real together: each run of the graph leaves the caches to itself,
+        # and what follows it starts from cold.
+        outs = [self.engine.invoke({graph.image.name: self._convert(crop.pixels)[None]}) for crop in crops]
+        vectors = dequantize(np.concatenate([out[graph.embedding.name] for out in outs]), self._embedding)
+        vas = dequantize(np.concatenate([out[graph.va.name] for out in outs]), self._va)
+        np.minimum(np.maximum(vas, -1, out=vas), 1, out=vas)
+        return [
+            Embedding(track_id=crop.track_id, captured_ns=crop.captured_ns, vector=vector, va=va)
+            for crop, vector, va in zip(crops, vectors, vas, strict=True)
+        ]
 
 
 def pixel_converter(image: TensorSpec) -> Callable[[UInt8Array], NDArray[Any]]:

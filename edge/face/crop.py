@@ -40,15 +40,21 @@ def cut_square(pixels: UInt8Array, square: Square, size: int) -> UInt8Array:
     check_picture(pixels)
     if not all(abs(number) < _FAR_PX for number in square):  # also for what is not a number
         raise FrameError(f"a face nowhere near the frame: {square}")
-    matrix = square_to_crop(square, size)
     factor = max(1, min(int(square.side // size), *pixels.shape[:2]))
-    pixels, origin = _region(pixels, square, factor)
+    pixels, (left, top) = _region(pixels, square, factor)
     if factor >= 2:
         smaller = (pixels.shape[1] // factor, pixels.shape[0] // factor)
         pixels = np.asarray(cv2.resize(pixels, smaller, interpolation=cv2.INTER_AREA), np.uint8)
-    shift = np.array([*origin]) + (factor - 1) / 2
-    matrix[:, 2] += matrix[:, :2] @ shift
-    matrix[:, :2] *= factor
+    middle = (factor - 1) / 2  # of the pixels that became one
+    matrix = square_to_crop(
+        Square(
+            (square.center_x - left - middle) / factor,
+            (square.center_y - top - middle) / factor,
+            square.side / factor,
+            square.roll,
+        ),
+        size,
+    )
     # Four channels, since OpenCV 5.0 has vector code for them and none for three: half the time, the same values.
     crop = cv2.warpAffine(
         cv2.cvtColor(pixels, cv2.COLOR_RGB2RGBA), matrix, (size, size),

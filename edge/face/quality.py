@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from enum import Enum
+from functools import cache
 
 import cv2
 import numpy as np
@@ -62,9 +63,10 @@ class QualityGate:
         if crop.shape[0] != crop.shape[1] or crop.shape[0] < _SMALLEST_PX:
             raise FrameError(f"a crop is a square of at least {_SMALLEST_PX} pixels, got {crop.shape}")
         luma = np.asarray(cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY), np.uint8)
-        if cv2.mean(_middle(luma))[0] < self.min_light:
+        light, contrast = _spread(_middle(luma))
+        if light < self.min_light:
             return Rejection.DARK
-        if sharpness(luma) < self.min_sharpness:
+        if _share(_detail(luma), contrast) < self.min_sharpness:
             return Rejection.BLURRED
         return None
 
@@ -92,17 +94,42 @@ def sharpness(luma: UInt8Array | Float32Array) -> float:
     Returns:
         0 for a flat picture, otherwise the ratio of standard deviations.
     """
+    return _share(_detail(luma), _spread(_middle(luma))[1])
+
+
+def _share(detail: float, contrast: float) -> float:
+    return detail / contrast if contrast > 1.0 else 0.0
+
+
+def _detail(luma: UInt8Array | Float32Array) -> float:
+    """Standard deviation of the fine detail in the middle."""
     scale = luma.shape[0] / _REFERENCE_SIZE
     edge = _edge(luma)
     rim = min(math.ceil(_REACH * scale), edge)  # what the blurred middle still sees of its surroundings
     seen = luma[edge - rim : luma.shape[0] - edge + rim, edge - rim : luma.shape[1] - edge + rim].astype(np.float32)
-    fine = cv2.GaussianBlur(seen, (0, 0), 2.5 * scale)
-    fine = cv2.GaussianBlur(cv2.subtract(seen, fine, dst=fine), (0, 0), scale)
-    contrast, detail = (float(cv2.meanStdDev(part[rim:-rim, rim:-rim])[1][0, 0]) for part in (seen, fine))
-    return detail / contrast if contrast > 1.0 else 0.0
+    fine = _blur(seen, 2.5 * scale)
+    fine = _blur(cv2.subtract(seen, fine, dst=fine), scale)
+    return _spread(fine[rim:-rim, rim:-rim])[1]
 
 
-def _middle(luma: UInt8Array) -> UInt8Array:
+def _spread(values: UInt8Array | Float32Array) -> tuple[float, float]:
+    """Mean and standard deviation."""
+    mean, deviation = cv2.meanStdDev(values)
+    return float(mean[0, 0]), float(deviation[0, 0])
+
+
+def _blur(values: Float32Array, sigma: float) -> Float32Array:
+    kernel = _kernel(sigma)
+    return np.asarray(cv2.sepFilter2D(values, -1, kernel, kernel), np.float32)
+
+
+@cache
+def _kernel(sigma: float) -> Float32Array:
+    """`cv2.GaussianBlur`'s own for float32, kept: it computes them anew at each call, bit by bit."""
+    return np.asarray(cv2.getGaussianKernel(round(8 * sigma + 1) | 1, sigma, cv2.CV_32F), np.float32)
+
+
+def _middle(luma: UInt8Array | Float32Array) -> UInt8Array | Float32Array:
     edge = _edge(luma)
     return luma[edge:-edge, edge:-edge]
 

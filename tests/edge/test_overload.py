@@ -95,12 +95,13 @@ class SlowBackbone:
     def __init__(self, clock: Clock, ms: float) -> None:
         self.clock, self.ms = clock, ms
 
-    def embed(self, crop: FaceCrop) -> Embedding:
-        self.clock.now_ns += round(self.ms * MS)
+    def embed_all(self, crops: list[FaceCrop]) -> list[Embedding]:
+        self.clock.now_ns += len(crops) * round(self.ms * MS)
         vector = np.full(128, 0.1, np.float32)
-        return Embedding(
-            track_id=crop.track_id, captured_ns=crop.captured_ns, vector=vector, va=np.zeros(2, np.float32)
-        )
+        return [
+            Embedding(track_id=crop.track_id, captured_ns=crop.captured_ns, vector=vector, va=np.zeros(2, np.float32))
+            for crop in crops
+        ]
 
 
 def face(x: float) -> Detection:
