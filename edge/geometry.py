@@ -6,6 +6,7 @@ Owns no state and touches no pixels. Points are (x, y) in pixels of the frame, x
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -63,13 +64,14 @@ def letterbox(width: int, height: int, side: int) -> Letterbox:
     return Letterbox(scale, (side - w) // 2, (side - h) // 2, w, h)
 
 
-def box_iou(one: NDArray[np.floating], other: NDArray[np.floating]) -> NDArray[np.floating]:
-    """Intersection over union of boxes (…, 4) as (x1, y1, x2, y2), by NumPy's broadcasting; returns (…)."""
-    sides = np.minimum(one[..., 2:], other[..., 2:]) - np.maximum(one[..., :2], other[..., :2])
-    overlap = np.maximum(sides, 0).prod(axis=-1)
-    areas = [np.maximum(boxes[..., 2:] - boxes[..., :2], 0).prod(axis=-1) for boxes in (one, other)]
-    union = areas[0] + areas[1] - overlap
-    return np.divide(overlap, union, out=np.zeros_like(overlap), where=union > 0)
+def box_iou(one: Sequence[float], other: Sequence[float]) -> float:
+    """Intersection over union of two boxes (x1, y1, x2, y2)."""
+    width = min(one[2], other[2]) - max(one[0], other[0])
+    height = min(one[3], other[3]) - max(one[1], other[1])
+    if width <= 0 or height <= 0:
+        return 0.0
+    shared = width * height
+    return shared / ((one[2] - one[0]) * (one[3] - one[1]) + (other[2] - other[0]) * (other[3] - other[1]) - shared)
 
 
 def face_square(landmarks_px: Float32Array, rule: CropRule) -> Square:

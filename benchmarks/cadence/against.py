@@ -74,6 +74,6 @@ def _partner(sighting: Sighting, others: dict[int, list[Sighting]]) -> Sighting 
     """The same face in the other run, in this step or in one beside it, where the camera's rate may have put it."""
     for slot in (sighting.slot, sighting.slot - 1, sighting.slot + 1):
         for other in others.get(slot, []):
-            if box_iou(np.array(sighting.box_px), np.array(other.box_px)) > _SAME:
+            if box_iou(sighting.box_px, other.box_px) > _SAME:
                 return other
     return None

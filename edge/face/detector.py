@@ -143,21 +143,20 @@ def _suppress(points: Float32Array, scores: Float32Array) -> tuple[Float32Array,
     """
     order = np.argsort(-scores, kind="stable")
     points, scores = points[order], scores[order]
-    boxes = points[:, :2].reshape(-1, 4)
-    same = box_iou(boxes[:, None], boxes) > _SAME_FACE_IOU
-    np.fill_diagonal(same, val=True)
-    shares = np.zeros_like(same, dtype=np.float32)
-    best = []
-    left = np.ones(len(scores), np.bool_)
-    for first, free in enumerate(left):  # changed meanwhile: an anchor that was merged is free no more
-        if free:
-            group = same[first] & left
-            shares[len(best)] = group * scores
-            best.append(first)
-            left &= ~group
-    shares = shares[: len(best)]
+    boxes = points[:, :2].reshape(-1, 4).tolist()
+    left = list(range(len(scores)))
+    groups: list[list[int]] = []
+    while left:
+        first = left[0]
+        same = [index for index in left if index == first or box_iou(boxes[first], boxes[index]) > _SAME_FACE_IOU]
+        groups.append(same)
+        left = [index for index in left if index not in same]
+    shares = np.zeros((len(groups), len(scores)), np.float32)
+    for row, same in enumerate(groups):
+        shares[row, same] = scores[same]
     shares /= shares.sum(axis=1, keepdims=True)
-    return (shares @ points.reshape(-1, 16)).reshape(-1, 8, 2), scores[best]
+    best = scores[[same[0] for same in groups]]
+    return (shares @ points.reshape(-1, 16)).reshape(-1, 8, 2), best
 
 
 class YuNet:
