@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import cv2
 import numpy as np
 
@@ -66,7 +68,10 @@ def cut_square(pixels: UInt8Array, square: Square, size: int) -> UInt8Array:
 def _region(pixels: UInt8Array, square: Square, factor: int) -> tuple[UInt8Array, tuple[int, int]]:
     """The upright part of the frame that holds the square, its sides whole multiples of `factor`, and its origin."""
     height, width = pixels.shape[:2]
-    reach = square.side * 0.7072 + 2 * factor
+    # Half of the square's extent, or for averaging that of its farthest turn: there the region's corner decides which
+    # pixels become one, and a face must not shimmer as it turns.
+    extent = 0.7072 if factor > 1 else (abs(math.cos(square.roll)) + abs(math.sin(square.roll))) / 2
+    reach = square.side * extent + 2 * factor
     x1 = min(max(int(square.center_x - reach), 0), width - factor)
     y1 = min(max(int(square.center_y - reach), 0), height - factor)
     x2 = min(max(int(square.center_x + reach), x1 + factor), width)

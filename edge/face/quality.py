@@ -108,7 +108,7 @@ def _detail(luma: UInt8Array | Float32Array) -> float:
     rim = min(math.ceil(_REACH * scale), edge)  # what the blurred middle still sees of its surroundings
     seen = luma[edge - rim : luma.shape[0] - edge + rim, edge - rim : luma.shape[1] - edge + rim].astype(np.float32)
     fine = _blur(seen, 2.5 * scale)
-    fine = _blur(cv2.subtract(seen, fine, dst=fine), scale)
+    fine = _blur(np.asarray(cv2.subtract(seen, fine, dst=fine), np.float32), scale)
     return _spread(fine[rim:-rim, rim:-rim])[1]
 
 
