@@ -95,8 +95,8 @@ class BlazeFace:
         placed = fit.to_frame(faces).astype(np.float32)
         corners = placed[:, :2].reshape(-1, 4).tolist()
         return [
-            Detection(box_px=tuple(box), score=score, landmarks_px=landmarks)
-            for box, score, landmarks in zip(corners, best.tolist(), placed[:, 2:], strict=True)
+            Detection(box_px=(x1, y1, x2, y2), score=score, landmarks_px=landmarks)
+            for (x1, y1, x2, y2), score, landmarks in zip(corners, best.tolist(), placed[:, 2:], strict=True)
         ]
 
     def _shrink(self, pixels: UInt8Array, inner: UInt8Array) -> None:
