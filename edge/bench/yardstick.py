@@ -8,7 +8,7 @@ import numpy as np
 
 _SIDE = 64  # so small that no library divides one product among threads
 _PRODUCTS = 40
-_REPEATS = 3
+_REPEATS = 7
 
 
 class Yardstick:
