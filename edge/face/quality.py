@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from enum import Enum
 from functools import cache
@@ -16,7 +15,6 @@ from edge.geometry import yaw_degrees
 from edge.types import Detection, Float32Array, UInt8Array, check_picture
 
 _SMALLEST_PX = 8  # a crop with less has no middle
-_REACH = 14  # pixels, at the size below: half the widths of both of OpenCV's kernels, 21 and 9 for these sigmas
 _REFERENCE_SIZE = 112  # crop side for which the blur scales below are given, pixels
 
 
@@ -105,22 +103,22 @@ def _detail(luma: UInt8Array | Float32Array) -> float:
     """Standard deviation of the fine detail in the middle."""
     scale = luma.shape[0] / _REFERENCE_SIZE
     edge = _edge(luma)
-    rim = min(math.ceil(_REACH * scale), edge)  # what the blurred middle still sees of its surroundings
-    seen = luma[edge - rim : luma.shape[0] - edge + rim, edge - rim : luma.shape[1] - edge + rim].astype(np.float32)
-    fine = _blur(seen, 2.5 * scale)
-    fine = _blur(np.asarray(cv2.subtract(seen, fine, dst=fine), np.float32), scale)
-    return _spread(fine[rim:-rim, rim:-rim])[1]
+    wide, narrow = _kernel(2.5 * scale), _kernel(scale)
+    # No more is blurred than what the middle sees of its surroundings: of the second blur, and of both.
+    near = min(len(narrow) // 2, edge)
+    far = min(len(wide) // 2 + near, edge)
+    seen = luma[edge - far : luma.shape[0] - edge + far, edge - far : luma.shape[1] - edge + far].astype(np.float32)
+    within = slice(far - near, luma.shape[0] - 2 * edge + far + near)
+    coarse = cv2.sepFilter2D(seen, -1, wide, wide)
+    fine = cv2.subtract(seen[within, within], coarse[within, within])
+    fine = np.asarray(cv2.sepFilter2D(fine, -1, narrow, narrow), np.float32)
+    return _spread(fine[near:-near, near:-near])[1]
 
 
 def _spread(values: UInt8Array | Float32Array) -> tuple[float, float]:
     """Mean and standard deviation."""
     mean, deviation = cv2.meanStdDev(values)
     return float(mean[0, 0]), float(deviation[0, 0])
-
-
-def _blur(values: Float32Array, sigma: float) -> Float32Array:
-    kernel = _kernel(sigma)
-    return np.asarray(cv2.sepFilter2D(values, -1, kernel, kernel), np.float32)
 
 
 @cache
