@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 from functools import cache
+from typing import Any
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from edge.config import FaceConfig
 from edge.errors import FrameError
@@ -115,7 +117,7 @@ def _detail(luma: UInt8Array | Float32Array) -> float:
     return _spread(fine[near:-near, near:-near])[1]
 
 
-def _spread(values: UInt8Array | Float32Array) -> tuple[float, float]:
+def _spread(values: NDArray[Any]) -> tuple[float, float]:
     """Mean and standard deviation."""
     mean, deviation = cv2.meanStdDev(values)
     return float(mean[0, 0]), float(deviation[0, 0])
