@@ -74,6 +74,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     """One measurement.
 
     Attributes:
+        detect_every: the configuration's `face.detect_every`; older files searched in every frame.
         load: of the machine, while it was measured; None in older files and where the system does not tell.
         notes: what a reader of the figures has to know, in words.
     """
@@ -85,6 +86,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     host: Host
     bundle: Measured
     input: str
+    detect_every: int | str = 1
     cold: Cold | None
     loads: list[Load]
     sustained: list[Minute] = []

@@ -32,6 +32,10 @@ def _nothing() -> None:
     pass
 
 
+def _every(_: int) -> bool:
+    return True
+
+
 @dataclass(slots=True, kw_only=True)
 class CameraWatch:
     """Who is told what a live camera goes through.
@@ -40,11 +44,17 @@ class CameraWatch:
         troubles: counted here by kind: `gone`, `stalled`, `frozen`, `resized`, `reopened`, `failed_opens`.
         attempted: called after every completed try to open the camera anew, by the capture thread.
         waiting: called about once a second while no frame comes, by the reader.
+        wanted: whether a frame taken at that monotonic nanosecond is worth decoding; asked by the capture thread.
     """
 
     troubles: dict[str, int] = field(default_factory=dict)
     attempted: Callable[[], None] = _nothing
     waiting: Callable[[], None] = _nothing
+    wanted: Callable[[int], bool] = _every
+
+    def wants(self, captured_ns: int) -> bool:
+        """Asks whoever `wanted` is by now."""
+        return self.wanted(captured_ns)
 
     def wait(self) -> None:
         """Calls whoever `waiting` is by now."""
@@ -101,7 +111,7 @@ class ReopeningSource:
         if picture is None:
             self._check_stall()
             return None
-        return self._judge(picture)
+        return picture if picture.pixels is None else self._judge(picture, picture.pixels)
 
     def close(self) -> None:
         """See `Source.close`."""
@@ -109,19 +119,19 @@ class ReopeningSource:
             source, self._source = self._source, None
             source.close()
 
-    def _judge(self, picture: Picture) -> Picture | None:
-        now_s, shape = self._now_s(), picture.pixels.shape
+    def _judge(self, picture: Picture, pixels: UInt8Array) -> Picture | None:
+        now_s, shape = self._now_s(), pixels.shape
         if self._shape is None:
             self._shape = shape
         if shape != self._shape:
             self._lose("resized", f"{self.name}: gives {shape[1]}x{shape[0]}, it was {self._shape[1]}x{self._shape[0]}")
             return None
-        if self._last is None or not np.array_equal(self._last, picture.pixels) or np.ptp(picture.pixels) < _FLAT:
+        if self._last is None or not np.array_equal(self._last, pixels) or np.ptp(pixels) < _FLAT:
             self._changed_s = now_s
         elif now_s - self._changed_s > FROZEN_S:
             self._lose("frozen", f"{self.name}: the same bytes for {FROZEN_S:g} s; the camera is frozen")
             return None
-        self._last, self._good_s, self._worked = picture.pixels, now_s, True
+        self._last, self._good_s, self._worked = pixels, now_s, True
         if self._told:
             self._told = ""
             log.info("%s: gives frames again", self.name)
