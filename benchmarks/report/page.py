@@ -56,8 +56,8 @@ def make_page(devices: Sequence[Device]) -> Page:
     page = Page([*_OPENING, tables.overview(devices, profiles)], {})
     page.blocks.append(
         Words("CCC is the bundle's own, streamed, on the data that its manifest names. Drawn faces are in view all the "
-              "time, at 30 frames a second; each is scored ten times a second. Frames in which nothing was due are left "
-              "alone, and are not among those that are timed.")
+              "time, at 30 frames a second; each is scored ten times a second. Frames in which nothing was due are "
+              "left alone, and are not among those that are timed.")
     )  # fmt: skip
     for device in devices:
         _add_device(page, device)
