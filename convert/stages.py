@@ -94,20 +94,29 @@ def train_backbone_stage(
     if studio is not None:
         made = make_studio_examples(*studio.stills(), weight=recipe.backbone.made_weight)
         validations.append(studio_validation(studio, recipe.backbone.size))
-    with Progress("backbone", recipe.backbone.epochs) as progress:
-        weights, history = train_backbone(
-            material.examples,
-            made,
-            [validation for validation in validations if len(validation.va)],
-            recipe.backbone,
-            folder=run.path("backbone"),
-            seed=recipe.seed,
-            progress=progress,
-            start=load_weights(start) if start is not None else None,
-            stop_after=stop_after,
-        )
-    if len(history) < recipe.backbone.epochs:
-        return
+    begin = load_weights(start) if start is not None else None
+    parts = [(recipe.backbone, run.path("backbone"), 0.0)]
+    if (covered := recipe.backbone.covered) is not None:
+        second = msgspec.structs.replace(recipe.backbone, epochs=covered.epochs, learning_rate=covered.learning_rate)
+        parts.append((second, run.path("backbone-covered"), covered.share))
+    weights, history = begin, []
+    for number, (part, folder, share) in enumerate(parts):
+        with Progress("backbone, covered mouths" if share else "backbone", part.epochs) as progress:
+            weights, records = train_backbone(
+                material.examples,
+                made,
+                [validation for validation in validations if len(validation.va)],
+                part,
+                folder=folder,
+                seed=recipe.seed + number,
+                progress=progress,
+                start=weights,
+                covered=share,
+                stop_after=stop_after,
+            )
+        history += [record | {"epoch": len(history) + record["epoch"]} for record in records]
+        if len(records) < part.epochs:
+            return
     weights = fit_embedding(weights, material.to_calibrate_on(recipe), recipe.backbone)
     save_weights(run.path("backbone.npz"), weights)
     plot_history(history, run.path("backbone.png"), "backbone")
