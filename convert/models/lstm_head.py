@@ -19,7 +19,6 @@ from numpy.typing import NDArray
 from convert.keras_runtime import keras, tf
 from convert.recipe import HeadRecipe
 
-
 _RATES = (0.3, 0.5, 0.15, 0.08)  # of the newest picture in an average; as many as there are units for
 _SHARES = (1.0, 0.0, 0.0, 0.0)  # of each in the answer before training
 _OPEN = 4.0  # a gate's input that opens it
