@@ -37,6 +37,8 @@ def peers(
     `convert` dependency group and the pictures; the first run converts networks and takes some minutes.
 
     Example: python -m benchmarks peers --data ../shared/data --out benchmarks/reference/x86-64
+
+    With other sizes: python -m benchmarks peers --bundle edge/bundles/default --bundle out/nano/bundle
     """
     from rich.table import Table
 

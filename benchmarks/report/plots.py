@@ -19,6 +19,7 @@ _INK, _GREY, _KIT, _OTHER = "#1c2430", "#8a94a3", "#1f6fb2", "#c2571a"
 _STAGE_COLOURS = ("#c9d2dc", "#1f6fb2", "#7fb2dd", "#f0b489", "#f7d9c4", "#c2571a", "#7a9a4f", "#b9c9a2", "#5d6673")
 _A_FACE = ("quantize", "invoke")
 _HASH = "Description"
+_NEAR = 3.0  # times the time before: so close that a label needs a row of its own
 
 
 class Canvas:
@@ -87,11 +88,12 @@ def draw_front(found: Peers) -> bytes:
     """Agreement with raters over the time of a face; a contender without an accuracy is a line at the bottom."""
     from matplotlib import ticker
 
-    rated = [peer for peer in found.peers if peer.job == "face" and peer.ccc and peer.ms]
+    rated = sorted((p for p in found.peers if p.job == "face" and p.ccc and p.ms), key=lambda peer: peer.ms.value)
     timed = [peer for peer in found.peers if peer.job == "face" and not peer.ccc and not peer.kit and peer.ms]
     with _canvas([*map(_placed, rated), *map(_placed, timed)]) as canvas:
         axes = canvas.axes
-        for peer in rated:
+        lifts = _stagger([peer.ms.value for peer in rated])
+        for peer, lift in zip(rated, lifts, strict=True):
             colour = _KIT if peer.kit else _OTHER
             for target, marker, shift in (("valence", "o", 0.985), ("arousal", "s", 1.015)):
                 ccc = peer.ccc[target]
@@ -101,8 +103,9 @@ def draw_front(found: Peers) -> bytes:
                     mfc=colour if target == "valence" else "white",
                 )  # fmt: skip
             axes.annotate(
-                peer.name, (peer.ms.value, max(ccc.high for ccc in peer.ccc.values())), xytext=(0, 5),
+                peer.name, (peer.ms.value, max(ccc.high for ccc in peer.ccc.values())), xytext=(0, 5 + 11 * lift),
                 textcoords="offset points", ha="center", fontsize=8, color=colour,
+                arrowprops={"arrowstyle": "-", "linewidth": 0.6, "color": colour} if lift else None,
             )  # fmt: skip
         floor = min([0.5, *(ccc.low - 0.05 for peer in rated for ccc in peer.ccc.values())])
         rows = (1 - floor) / 14
@@ -124,6 +127,14 @@ def draw_front(found: Peers) -> bytes:
         axes.set(xlabel="processor time a face, ms, one thread", ylabel="CCC with the raters, 95 % interval")
         axes.legend(frameon=False, loc="center", bbox_to_anchor=(0.45, 0.62), fontsize=8)
     return canvas.png
+
+
+def _stagger(times: Sequence[float]) -> list[int]:
+    """Rows for the labels of rising times on a logarithmic axis, so that near ones do not lie on one another."""
+    rows: list[int] = []
+    for before, time in zip([0.0, *times], times, strict=False):
+        rows.append(rows[-1] + 1 if rows and time < _NEAR * before else 0)
+    return rows
 
 
 def read_hash(png: bytes) -> str:

@@ -23,21 +23,26 @@ from convert.errors import DataError
 from convert.evaluation import Device
 from convert.evidence.degradations import Turner
 from convert.evidence.document import table_of_gains, write_card_part, write_page
-from convert.evidence.gather import gather_gains, gather_groups, gather_sets
-from convert.evidence.robustness import Robustness, measure_robustness, plot_robustness, to_markdown
+from convert.evidence.gather import gather_gains, gather_sets
+from convert.evidence.groups import gather_groups, to_card, to_page
+from convert.evidence.robustness import Robustness, measure_robustness
+from convert.evidence.robustness_page import plot_robustness, to_markdown
+from convert.evidence.sizes import measure_sizes, parse_bundles
+from convert.evidence.sizes import to_markdown as sizes_to_markdown
 from convert.material import Material
 from convert.progress import Progress
 from convert.run import Run
-from convert.stages import open_device
+from convert.stages import bundle_of, open_device
 from convert.studio.show import write_sheet
 from convert.studio.stage import Studio
 from convert.teacher.landmarker import FaceLandmarker
 from edge.assets import BLAZEFACE, read_asset
+from edge.bundle import load_bundle
 from edge.engines.litert import LiteRtEngine
 from edge.face.detector import BlazeFace
 
 CARD_PART = "evidence.md"
-_SHOWN = 40  # of the studio's frames on the sheet
+_SHOWN = 20  # of the studio's frames on the sheet
 
 
 def evidence(
@@ -49,6 +54,9 @@ def evidence(
     clips: Annotated[
         Path | None, typer.Option("--clips", help="Folder of videos of people; default clips/ beside the data sets.")
     ] = None,
+    bundle: Annotated[
+        list[str] | None, typer.Option("--bundle", help="A bundle of another size beside it, NAME=PATH; repeatable.")
+    ] = None,
     teacher: TeacherOption = None,
     landmarker: LandmarkerOption = None,
 ) -> None:
@@ -58,9 +66,12 @@ def evidence(
     model card. Takes some minutes; the clips are only measured on, and skipped where there are none.
 
     Example: python -m convert evidence --run out/default --page docs/model.md
+
+    Beside other sizes: python -m convert evidence --bundle nano=out/nano/bundle --bundle plus=out/plus/bundle
     """
     folder = Run(run)
     recipe = folder.recipe()
+    beside = {name: load_bundle(path) for name, path in parse_bundles(bundle or []).items()}
     target = page or folder.path("docs") / "model.md"
     pictures = target.parent / target.stem
     pictures.mkdir(parents=True, exist_ok=True)
@@ -78,8 +89,9 @@ def evidence(
     robustness = _spoil(material, studio, device, teacher_graphs)
     plot_robustness(robustness, pictures / "robustness.png")
     stills, va = studio.stills(held=True)
-    write_sheet(pictures / "studio.png", stills[:_SHOWN], va[:_SHOWN])
-    fairness = gather_groups(material, device)
+    write_sheet(pictures / "studio.jpg", stills[:_SHOWN], va[:_SHOWN])
+    groups = gather_groups(material, device)
+    sizes = measure_sizes({recipe.name: bundle_of(folder, recipe), **beside}, material.held, material.rated)
     ccc = folder.read_json("quantization.json", "quantize")["ccc"]
     target.write_text(
         write_page(
@@ -87,11 +99,12 @@ def evidence(
             name=recipe.name,
             pictures=pictures.name,
             quantization=ccc,
+            sizes=sizes_to_markdown(sizes),
             robustness=to_markdown(robustness),
-            fairness=fairness,
+            fairness=to_page(groups),
         )
     )
-    folder.path(CARD_PART).write_text(write_card_part(found, robustness, fairness))
+    folder.path(CARD_PART).write_text(write_card_part(found, robustness, to_card(groups)))
     folder.write_json("robustness.json", robustness.record())
     print(table_of_gains(gains))
     Console().print(f"{target}\n{folder.path(CARD_PART)}")

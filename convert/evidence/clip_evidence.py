@@ -9,8 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from convert.evaluation import Device, embed_crop
 from convert.evidence.clips import ClipFace, clip_scene, read_clip
@@ -23,7 +25,7 @@ from convert.training.nuisance import Nuisance, render
 from convert.training.sequences import Scene, Sequences, make_sequences, photograph_step
 from edge.types import UInt8Array
 
-_SHORTEST, _STEPS = 20, 60  # steps of the grid: of a face that counts, and of a sequence cut from it
+_SHORTEST, _STEPS = 20, 60  # steps of the grid: the fewest and the most of a sequence that is cut from a face
 _ROUGH = 1.4  # the teacher's square relative to the device's
 
 
@@ -58,15 +60,35 @@ def agree_with_teacher(
     return {target: agreement(labels[:, t], ours[:, t], groups=groups) for t, target in enumerate(TARGETS)}
 
 
-def disturb_clips(faces: Sequence[ClipFace], device: Device) -> Sequences:
-    """Parts of the clips under the trial's accidents; `va` is the frame answer to the undisturbed picture."""
-    parts = [
-        (face, start)
-        for face in faces
-        for start in range(0, len(face.pictures) - _STEPS + 1, _STEPS)
-        if face.pictures[start] is not None
-    ]
-    scenes = [partial(clip_scene, face, start, _STEPS) for face, start in parts]
+class DisturbedClips(NamedTuple):
+    """Parts of clips under the trial's accidents.
+
+    Attributes:
+        sequences: N of them, as long as the longest; `va` is the frame answer to the undisturbed picture.
+        counts: bool (N, T), the steps that a part has; what follows them is filling.
+        faces: N names of the faces they are of, which intervals draw whole.
+    """
+
+    sequences: Sequences
+    counts: NDArray[np.bool_]
+    faces: list[str]
+
+
+def cut_parts(face: ClipFace) -> list[tuple[int, int]]:
+    """Start and length of the parts of a face's steps: as long as a sequence may be, and the rest if long enough."""
+    parts = []
+    for start in range(0, len(face.pictures), _STEPS):
+        first = next((n for n in range(start, len(face.pictures)) if face.pictures[n] is not None), start)
+        length = min(start + _STEPS, len(face.pictures)) - first
+        if length >= _SHORTEST:
+            parts.append((first, length))
+    return parts
+
+
+def disturb_clips(faces: Sequence[ClipFace], device: Device) -> DisturbedClips:
+    """The parts of the clips' faces under the trial's accidents."""
+    parts = [(face, *part) for face in faces for part in cut_parts(face)]
+    scenes = [partial(_filled_scene, face, start, length) for face, start, length in parts]
     size = device.manifest.crop.size
     with Progress("clips, disturbed", 2 * len(parts), every=40) as progress:
         clean, disturbed = (
@@ -75,7 +97,18 @@ def disturb_clips(faces: Sequence[ClipFace], device: Device) -> Sequences:
             )
             for take in (_undisturbed, take_in_trial)
         )
-    return Sequences(disturbed.embeddings, disturbed.frame, clean.frame)
+    lengths = np.array([length for _, _, length in parts])
+    return DisturbedClips(
+        Sequences(disturbed.embeddings, disturbed.frame, clean.frame),
+        np.arange(_STEPS) < lengths[:, None],
+        [face.name for face, _, _ in parts],
+    )
+
+
+def _filled_scene(face: ClipFace, start: int, length: int) -> Scene:
+    """A part, filled up with steps that show nothing."""
+    scene = clip_scene(face, start, _STEPS)
+    return scene._replace(picture=lambda step: scene.picture(step) if step < length else None)
 
 
 def _undisturbed(scene: Scene, _rng: np.random.Generator, size: int) -> Iterator[UInt8Array | None]:

@@ -1,4 +1,4 @@
-"""How a camera may see a face worse: smaller, darker, blurred, compressed, turned, covered; one function a thing.
+"""How a camera may see a face worse: smaller, darker, blurred, compressed, turned; one function a thing.
 
 A picture lies in a camera's whole frame before its detector looks for the face, so what spoils the finding counts too.
 Around it the frame is black: with grey or blurred surroundings the detector loses far more of these tight pictures (at
@@ -19,7 +19,6 @@ from numpy.typing import NDArray
 from convert.studio.head import MorphableHead
 from convert.studio.reenact import make_portrait, reenact
 from convert.teacher.landmarker import FaceLandmarker
-from convert.training.occluders import SHAPES, Occluder, draw_occluder, occlude
 from edge.face.crop import align_face
 from edge.geometry import CropRule, face_square
 from edge.types import Float32Array, UInt8Array
@@ -32,7 +31,6 @@ _WHITE_ELECTRONS, _READ_ELECTRONS = 4000.0, 4.0  # of a small sensor: a white pi
 # Light for each 8-bit value, and the value for each of 4096 steps of light.
 _LINEAR = ((np.arange(256) / 255) ** _GAMMA).astype(np.float32)
 _CODES = np.rint(255 * (np.arange(4096) / 4095) ** (1 / _GAMMA)).astype(np.uint8)
-_BOXES = {"mouth": (0.26, 0.54, 0.74, 0.77), "eyes": (0.2, 0.23, 0.8, 0.41)}  # x1, y1, x2, y2 in units of the crop
 
 
 class Shot(NamedTuple):
@@ -60,7 +58,6 @@ class Shot(NamedTuple):
 
 
 Spoil = Callable[[Shot, np.random.Generator], Shot]
-Cover = Callable[[UInt8Array, np.random.Generator], UInt8Array]
 
 
 def place(pixels: UInt8Array, landmarks_px: Float32Array, *, scale: float = 1.0, roll_deg: float = 0.0) -> Shot:
@@ -163,36 +160,6 @@ def greyed(shot: Shot, rng: np.random.Generator) -> Shot:
     del rng
     grey = cv2.cvtColor(shot.pixels, cv2.COLOR_RGB2GRAY)
     return shot._replace(pixels=np.asarray(cv2.merge([grey, grey, grey]), np.uint8))
-
-
-def boxed(part: str) -> Cover:
-    """A black bar over `mouth` or `eyes` of the crop."""
-
-    def cover(crop: UInt8Array, rng: np.random.Generator) -> UInt8Array:
-        del rng
-        left, top, right, bottom = (round(value * crop.shape[0]) for value in _BOXES[part])
-        covered = crop.copy()
-        covered[top:bottom, left:right] = 0
-        return covered
-
-    return cover
-
-
-def worn(kind: str) -> Cover:
-    """A mask or sunglasses in their usual place, of a shape and colour drawn at random."""
-
-    def cover(crop: UInt8Array, rng: np.random.Generator) -> UInt8Array:
-        style = str(rng.choice(("surgical", "cloth", "ffp2"))) if kind == "mask" else ""
-        return np.asarray(occlude(crop, Occluder(kind=kind, seed=int(rng.integers(SHAPES)), style=style)), np.uint8)
-
-    return cover
-
-
-def handed(crop: UInt8Array, rng: np.random.Generator) -> UInt8Array:
-    """A hand somewhere on mouth, chin, cheek or eye."""
-    while (thing := draw_occluder(rng)).kind != "hand":
-        pass
-    return np.asarray(occlude(crop, thing), np.uint8)
 
 
 def _developed(linear: NDArray[np.float32]) -> UInt8Array:

@@ -1,4 +1,4 @@
-"""The evidence on one run's bundle: still faces, sequences, groups; each part says what data it rests on."""
+"""The evidence on one run's bundle: still faces and sequences; each part says what data it rests on."""
 
 from __future__ import annotations
 
@@ -10,11 +10,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from convert.datasets.faces import LabelledFace, cut_faces
 from convert.evaluation import Device, answer_frames, embed_crop
-from convert.evidence.clip_evidence import agree_with_teacher, disturb_clips, read_clips
+from convert.evidence.clip_evidence import agree_with_teacher, cut_parts, disturb_clips, read_clips
+from convert.evidence.clips import ClipFace
 from convert.evidence.compare import Difference, paired_bootstrap
-from convert.evidence.fairness import AGES, TONES, read_ages, slice_groups, to_markdown, tones_of
 from convert.evidence.temporal import Drift, Gain, measure_drift, measure_gain, tune_average
 from convert.evidence.trial import SEED, TUNING_SHARE, UNSEEN, families, take_in_trial
 from convert.head_stage import act_scene
@@ -112,22 +111,15 @@ def gather_gains(
     tuning, test = (Sequences(*(part[rows] for part in sequences)) for rows in (slice(split), slice(split, None)))
     weights = tune_average(tuning, device.manifest.warmup_steps)
     gains = [measure_gain(device, test, weights, "the trial: studio acts of held-out portraits")]
-    gains.append(
-        measure_gain(
-            device, test, weights, f"of these, steps under the unseen family ({UNSEEN})", only=_unseen(test, split)
+    unseen = _unseen(test, split)
+    if unseen[:, device.manifest.warmup_steps :].any(axis=1).sum() > 1:  # acts to draw from, for the intervals
+        gains.append(
+            measure_gain(device, test, weights, f"of these, steps under the unseen family ({UNSEEN})", only=unseen)
         )
-    )
     real = None
     if clips.is_dir():
         faces = read_clips(clips, step_s=recipe.head.step_s)
-        gains.append(
-            measure_gain(
-                device,
-                disturb_clips(faces, device),
-                weights,
-                "real clips under the trial's accidents, against the undisturbed frame answers",
-            )
-        )
+        gains += _disturb(faces, device, weights)
         real = SetAgreement(
             data=f"video clips of real people, {len(faces)} faces",
             reference="the teacher",
@@ -136,54 +128,21 @@ def gather_gains(
     return gains, measure_drift(device, test), real
 
 
+def _disturb(faces: Sequence[ClipFace], device: Device, weights: tuple[float, float]) -> list[Gain]:
+    """The clips under the trial's accidents; nothing where fewer than two faces are seen long enough to be drawn."""
+    long_enough = [face for face in faces if cut_parts(face)]
+    if len(long_enough) < 2:
+        return []
+    parts = disturb_clips(long_enough, device)
+    what = "real clips under the trial's accidents, against the undisturbed frame answers"
+    return [measure_gain(device, parts.sequences, weights, what, only=parts.counts, groups=parts.faces)]
+
+
 def _unseen(test: Sequences, first: int) -> NDArray[np.bool_]:
     """Which steps (N, T) of the acts from number `first` on are under the unseen family."""
     count, steps = test.va.shape[:2]
     happening = [families(steps, np.random.default_rng([SEED, first + n])) for n in range(count)]
     return np.array(happening) == UNSEEN
-
-
-def gather_groups(material: Material, device: Device) -> str:
-    """Tables by apparent age and by skin tone, with what they rest on."""
-    ages = {f"sfhq/{image}": group for image, group in read_ages().items()}
-    aged = [face for face in material.faces if face.name in ages]
-    unrated = [face for face in material.faces if face.rated is None]
-    tables = []
-    if aged:
-        labels = material.teacher.va_of(aged)
-        groups = [ages[face.name] for face in aged]
-        tables.append(
-            to_markdown(
-                "Apparent age, SFHQ; reference: the teacher's labels, which most of these faces were trained with. The "
-                "ages were judged by a vision-language model from contact sheets, not by people "
-                "(`convert/evidence/README.md`).",
-                slice_groups(_answer_faces(aged, device), labels, groups, AGES),
-            )
-        )
-        labels = material.teacher.va_of(unrated)
-        tables.append(
-            to_markdown(
-                "Skin tone in the picture (individual typology angle), SFHQ; reference: the teacher, as above.",
-                slice_groups(_answer_faces(unrated, device), labels, tones_of(unrated), TONES),
-            )
-        )
-    answers = answer_frames(device.backbone, material.images)
-    tables.append(
-        to_markdown(
-            "Skin tone in the picture, held-out part of DiffusionFER-S; reference: its raters.",
-            slice_groups(answers, material.rated, tones_of(material.held), TONES),
-        )
-    )
-    tables.append(
-        "A narrow range of expressions alone lowers a group's CCC, hence RMSE and mean error beside it. The angle "
-        "is measured on the picture, so its light counts as skin. A gap may be the network's, the teacher's or "
-        "the raters' own."
-    )
-    return "\n\n".join(tables)
-
-
-def _answer_faces(faces: Sequence[LabelledFace], device: Device) -> Float32Array:
-    return answer_frames(device.backbone, cut_faces(faces, device.manifest.crop.size))
 
 
 def _agree(truth: Float32Array, answers: Float32Array) -> dict[str, Agreement]:

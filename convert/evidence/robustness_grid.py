@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from convert.evidence import covers
 from convert.evidence import degradations as d
+from convert.evidence.unseen_covers import UNSEEN
 
 CLEAN = "clean"
+SEEN_COVERS, UNSEEN_COVERS = "cover", "unseen cover"
 
 
 class Level(NamedTuple):
@@ -15,7 +18,7 @@ class Level(NamedTuple):
     Attributes:
         axis, name: what is varied, and how far.
         spoil: done to the frame.
-        cover: done to the crop.
+        cover: laid before the face, in the frame for the device and on the crop for the network.
         face_px: side of the detector's box.
         roll_deg, yaw_deg: turn of the head; a yaw is made by re-enacting, also that of 0.
     """
@@ -23,7 +26,7 @@ class Level(NamedTuple):
     axis: str
     name: str
     spoil: d.Spoil | None = None
-    cover: d.Cover | None = None
+    cover: covers.Cover | None = None
     face_px: float | None = None
     roll_deg: float = 0.0
     yaw_deg: float | None = None
@@ -38,9 +41,11 @@ GRID: tuple[Level, ...] = (
     *(Level("defocus", f"{radius} px", spoil=d.defocused(radius)) for radius in (1, 2, 3, 4)),
     *(Level("coding", f"JPEG {quality}", spoil=d.compressed(quality)) for quality in (50, 25, 10)),
     Level("coding", "grey", spoil=d.greyed),
-    *(Level("occlusion", f"{part} box", cover=d.boxed(part)) for part in ("mouth", "eyes")),
-    *(Level("occlusion", kind, cover=d.worn(kind)) for kind in ("mask", "sunglasses")),
-    Level("occlusion", "hand", cover=d.handed),
+    # Training draws bars, masks, sunglasses and hands too; what is below is drawn by other means, for this grid alone.
+    *(Level(SEEN_COVERS, f"{part} box", cover=covers.boxed(part)) for part in ("mouth", "eyes")),
+    *(Level(SEEN_COVERS, kind, cover=covers.worn(kind)) for kind in ("mask", "sunglasses")),
+    Level(SEEN_COVERS, "hand", cover=covers.handed),
+    *(Level(UNSEEN_COVERS, name, cover=cover) for name, cover in UNSEEN.items()),
     *(Level("roll", f"{turn:+d}°", roll_deg=turn) for turn in (-30, -15, 15, 30)),
     *(Level("yaw", f"{turn:+d}°" if turn else "0°", yaw_deg=turn) for turn in (-30, -20, -10, 0, 10, 20, 30)),
 )

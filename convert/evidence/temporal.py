@@ -5,6 +5,7 @@ The device's code throughout: int8 graph, `edge.affect.stream` with its held ste
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -28,6 +29,7 @@ class Gain:
     Attributes:
         data: what they are.
         n: sequences.
+        groups: that the intervals draw.
         weights: of the newest answer in the average, by target, as tuned.
         agreement: by answer (`frame`, `average`, `stream`), then by target.
         over_frame, over_average: the stream's CCC less the other's, by target, paired by sequence.
@@ -35,6 +37,7 @@ class Gain:
 
     data: str
     n: int
+    groups: int
     weights: tuple[float, float]
     agreement: dict[str, dict[str, Agreement]]
     over_frame: dict[str, Difference]
@@ -90,6 +93,7 @@ def measure_gain(
     data: str,
     *,
     only: NDArray[np.bool_] | None = None,
+    groups: Sequence[str] | None = None,
     seed: int = 0,
 ) -> Gain:
     """Compares on sequences, from the first warm step on.
@@ -100,7 +104,8 @@ def measure_gain(
         weights: of the average, tuned on others.
         data: what the sequences are.
         only: bool (N, T), steps that count; None for all that are warm.
-        seed: of the bootstrap, which draws whole sequences.
+        groups: N names of what belongs together, as sequences of one face; None: each sequence by itself.
+        seed: of the bootstrap, which draws whole groups, never steps.
     """
     warm = device.manifest.warmup_steps
     average = np.stack([smooth(sequences.frame[..., t], weights[t]) for t in range(2)], axis=-1)
@@ -109,17 +114,19 @@ def measure_gain(
     counts[:, :warm] = False
     flat = {name: answer[counts] for name, answer in answers.items()}
     truth = sequences.va[counts]
-    groups = np.nonzero(counts)[0]
+    names = np.arange(len(counts)) if groups is None else np.unique(groups, return_inverse=True)[1]
+    drawn = names[np.nonzero(counts)[0]]
 
     def over(other: str) -> dict[str, Difference]:
-        return paired_bootstrap(truth, flat["stream"], flat[other], groups, seed=seed)
+        return paired_bootstrap(truth, flat["stream"], flat[other], drawn, seed=seed)
 
     return Gain(
         data=data,
         n=len(sequences.va),
+        groups=len(np.unique(drawn)),
         weights=weights,
         agreement={
-            name: {target: agreement(truth[:, t], answer[:, t], groups=groups) for t, target in enumerate(TARGETS)}
+            name: {target: agreement(truth[:, t], answer[:, t], groups=drawn) for t, target in enumerate(TARGETS)}
             for name, answer in flat.items()
         },
         over_frame=over("frame"),

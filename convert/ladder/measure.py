@@ -14,7 +14,7 @@ from convert.evaluation import Device
 from convert.evidence.temporal import measure_drift
 from convert.ladder.contenders import Contender, Look, make_contenders
 from convert.ladder.float_network import FloatNetwork
-from convert.ladder.record import Answers, Ladder, Result, SequenceCheck, measure_gaps, name_answers, score
+from convert.ladder.record import Answers, Ladder, Result, SequenceCheck, measure_gaps, name_answers, name_graphs, score
 from convert.ladder.rungs import COMPARED_ELSEWHERE, find_rung
 from convert.material import VALIDATION_DATA, Pictures
 from convert.progress import Progress
@@ -70,7 +70,7 @@ def measure(trained: Trained, pictures: Pictures, way: QuantizationRecipe) -> La
     manifest = trained.bundle.manifest
     return Ladder(
         bundle=f"{manifest.name} {manifest.version}",
-        sha256=trained.bundle.sha256,
+        graphs=name_graphs(manifest),
         data=VALIDATION_DATA,
         count=len(names),
         quantization=way.name,

@@ -4,11 +4,14 @@ A board's file is one `Measurement`:
 
 ```json
 {"format": 1, "rung": "device", "host": "Raspberry Pi 5, LiteRT 2.3.0, 1 thread", "ms": 2.4,
- "bundle_sha256": "…", "frame": {"diffusionfer/1.jpg": [0.31, -0.12]}, "stream": {"diffusionfer/1.jpg": [0.3, -0.1]}}
+ "graphs": {"backbone.tflite": "…", "head.tflite": "…"},
+ "frame": {"diffusionfer/1.jpg": [0.31, -0.12]}, "stream": {"diffusionfer/1.jpg": [0.3, -0.1]}}
 ```
 
-`rung` is one of `rungs.RUNGS`, `ms` the median for one face. Either answer may be left out, or the pictures' answers be
-replaced by `agreement`, `{"stream": {"valence": {"ccc": …, "cc": …, "rmse": …, "sagr": …}, "arousal": {…}}}`.
+`rung` is one of `rungs.RUNGS`, `ms` the median for one face, `graphs` the SHA-256 of the bundle's two graphs, as its
+`manifest.json` names them: a manifest that gained a licence or a metric is still the same network. Either answer may be
+left out, or the pictures' answers be replaced by `agreement`,
+`{"stream": {"valence": {"ccc": …, "cc": …, "rmse": …, "sagr": …}, "arousal": {…}}}`.
 """
 
 from __future__ import annotations
@@ -24,6 +27,7 @@ from convert.errors import DataError
 from convert.evaluation import ANSWERS
 from convert.ladder.rungs import RUNGS, find_rung
 from convert.metrics import TARGETS, cc, ccc, rmse, sagr
+from edge.bundle import Manifest
 from edge.types import Float32Array
 
 _DECIMALS = 5
@@ -102,14 +106,15 @@ class Ladder(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """The whole record.
 
     Attributes:
-        bundle: name and version; `sha256` is its own.
+        bundle: name and version.
+        graphs: SHA-256 of its backbone and head, by file; the rest of a bundle may change and the ladder still holds.
         data: what the pictures are; `count` how many.
         quantization, budget_ccc: the recipe and what it allows.
     """
 
     format: Literal[1] = 1
     bundle: str
-    sha256: str
+    graphs: dict[str, str]
     data: str
     count: int
     quantization: str
@@ -126,10 +131,15 @@ class Measurement(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     rung: str
     host: Annotated[str, msgspec.Meta(min_length=1, max_length=120)]
     ms: Positive | None = None
-    bundle_sha256: str = ""
+    graphs: dict[str, str] = {}
     frame: Answers = {}
     stream: Answers = {}
     agreement: Agreement = {}
+
+
+def name_graphs(manifest: Manifest) -> dict[str, str]:
+    """SHA-256 of a bundle's backbone and head, by file."""
+    return {file: manifest.files[file] for file in (manifest.backbone.file, manifest.head.file)}
 
 
 def score(rated: Float32Array, answers: Float32Array) -> dict[str, Score]:
@@ -170,11 +180,13 @@ def merge(ladder: Ladder, new: Measurement, ratings: Mapping[str, tuple[float, f
         where: the file, for messages.
 
     Raises:
-        DataError: the rung is none, another bundle was measured, or a picture is not one of the ladder's.
+        DataError: the rung is none, another network was measured, or a picture is not one of the ladder's.
     """
     rung = find_rung(new.rung)
-    if new.bundle_sha256 and new.bundle_sha256 != ladder.sha256:
-        raise DataError(f"{where}: measured bundle {new.bundle_sha256[:12]}, the ladder is {ladder.sha256[:12]}'s")
+    for file, digest in new.graphs.items():
+        if digest != ladder.graphs.get(file):
+            ours = ladder.graphs.get(file, "none")
+            raise DataError(f"{where}: measured a {file} {digest[:12]}, the ladder's is {ours[:12]}")
     answers = {kind: given for kind in ANSWERS if (given := getattr(new, kind))}
     agreement = dict(new.agreement)
     for kind, given in answers.items():

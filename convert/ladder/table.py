@@ -13,7 +13,7 @@ _NONE = "–"
 _PAGE = """# What each conversion step costs
 
 Written by `python -m convert ladder`, from [{json}]({json}); every figure comes from a run, none is typed.
-Bundle {bundle} (`{sha256}…`), {count} faces of {data}, measured {measured}.
+Bundle {bundle} ({graphs}), {count} faces of {data}, measured {measured}.
 
 {table}
 
@@ -54,7 +54,7 @@ def render_page(ladder: Ladder, page: str) -> str:
         json=f"{stem}.json",
         page=page,
         bundle=ladder.bundle,
-        sha256=ladder.sha256[:12],
+        graphs=", ".join(f"{file} `{digest[:12]}…`" for file, digest in ladder.graphs.items()),
         count=ladder.count,
         data=ladder.data,
         measured=ladder.measured,

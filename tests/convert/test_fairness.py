@@ -9,8 +9,17 @@ import numpy as np
 import pytest
 
 from convert.errors import DataError
-from convert.evidence.fairness import AGES, AGES_FILE, FEWEST, read_ages, slice_groups, to_markdown
-from convert.evidence.skin_tone import skin_tone, tone_bin
+from convert.evidence.fairness import (
+    AGES,
+    AGES_FILE,
+    FEWEST,
+    GroupResult,
+    read_ages,
+    slice_groups,
+    to_markdown,
+)
+from convert.evidence.gaps import compare_groups, tell_finding, tell_gaps
+from convert.evidence.skin_tone import UNKNOWN, skin_tone, tone_bin
 
 SFHQ = Path(__file__).resolve().parents[2].parent / "shared" / "data" / "sfhq" / "images"
 LANDMARKS = np.array([(80, 90), (140, 90), (110, 120), (110, 150), (50, 100), (170, 100)], np.float32)
@@ -37,19 +46,62 @@ def test_an_unknown_age_group_is_named(tmp_path: Path) -> None:
         read_ages(tmp_path / "none.csv")
 
 
-def test_a_planted_bias_is_found_and_fair_answers_show_none() -> None:
+def drawn(**groups: tuple[int, float, float]) -> list[GroupResult]:
+    """Groups of so many faces whose valence errs by exactly so much on average, and by so much about that."""
     rng = np.random.default_rng(0)
-    reference = rng.uniform(-0.7, 0.7, (200, 2)).astype(np.float32)
-    answers = (reference + rng.normal(0, 0.1, reference.shape)).astype(np.float32)
-    groups = ["old"] * 100 + ["young"] * 100
-    fair = slice_groups(answers, reference, groups, AGES)
+    names, errors = [], []
+    for name, (count, bias, spread) in groups.items():
+        noise = rng.normal(size=(count, 2))
+        noise = (noise - noise.mean(axis=0)) / noise.std(axis=0)
+        names += [name] * count
+        errors.append(np.stack([bias + spread * noise[:, 0], 0.1 * noise[:, 1]], axis=1))
+    reference = rng.uniform(-0.7, 0.7, (len(names), 2)).astype(np.float32)
+    return slice_groups((reference + np.concatenate(errors)).astype(np.float32), reference, names, AGES)
+
+
+def test_fair_answers_show_no_clear_gap_and_the_words_do_not_call_that_proof() -> None:
+    fair = drawn(old=(100, 0.0, 0.1), young=(100, 0.0, 0.1))
     assert [result.group for result in fair] == ["young", "old"]
-    assert all(bias.low < 0 < bias.high for result in fair for bias in result.bias.values())
-    assert "do not overlap" not in to_markdown("", fair)
-    answers[:100, 0] -= 0.2
-    biased = slice_groups(answers, reference, groups, AGES)
-    assert biased[1].bias["valence"].high < -0.1
-    assert "between old and young (their intervals do not overlap)" in to_markdown("", biased)
+    assert not any(gap.clear for each in compare_groups(fair) for gap in each.gaps)
+    assert "are not excluded" in tell_finding("Age", fair)
+    assert ", not clear" in tell_gaps(fair)
+
+
+def test_a_planted_bias_is_found_in_the_mean_error_and_planted_noise_in_the_rmse() -> None:
+    mean, _, rmse, _ = compare_groups(drawn(young=(100, 0.0, 0.1), old=(100, -0.2, 0.1)))
+    assert (mean.measure, mean.target, mean.gaps[0].clear) == ("mean error", "valence", True)
+    assert (mean.gaps[0].more, mean.gaps[0].less) == ("young", "old")
+    assert mean.gaps[0].size == pytest.approx(0.2, abs=0.05)
+    mean, _, rmse, _ = compare_groups(drawn(young=(100, 0.0, 0.1), old=(100, 0.0, 0.3)))
+    assert (rmse.measure, rmse.target) == ("RMSE", "valence")
+    assert (rmse.gaps[0].more, rmse.gaps[0].clear) == ("old", True)
+    assert not mean.gaps[0].clear
+
+
+def test_the_clearest_gap_is_shown_though_a_small_group_lies_further_off() -> None:
+    results = drawn(child=(150, 0.0, 0.1), young=(150, 0.1, 0.1), old=(FEWEST, 0.16, 0.6))
+    bias = {result.group: result.estimates["mean error"]["valence"].value for result in results}
+    assert max(bias, key=bias.__getitem__) == "old"
+    first = compare_groups(results)[0].gaps[0]
+    assert {first.more, first.less} == {"child", "young"}
+    assert first.clear
+    assert "mean error of valence, young above child by 0.100" in tell_finding("Age", results)
+
+
+def test_intervals_widen_with_the_number_of_pairs() -> None:
+    two = compare_groups(drawn(child=(80, 0.0, 0.1), young=(80, 0.02, 0.1)))[0]
+    four = compare_groups(drawn(child=(80, 0.0, 0.1), young=(80, 0.02, 0.1), old=(80, 0, 0.1), teen=(80, 0, 0.1)))[0]
+    assert (len(two.gaps), two.level) == (1, 0.95)
+    assert (len(four.gaps), four.level) == (6, pytest.approx(1 - 0.05 / 6))
+    same = next(gap for gap in four.gaps if {gap.more, gap.less} == {"child", "young"})
+    assert same.high - same.low > 1.15 * (two.gaps[0].high - two.gaps[0].low)
+
+
+def test_a_single_large_group_is_compared_with_nothing_and_that_is_said() -> None:
+    alone = drawn(young=(50, 0.0, 0.1), old=(FEWEST - 1, 0.5, 0.1))
+    assert compare_groups(alone) == []
+    assert "too few" in tell_finding("Age", alone)
+    assert "no pair was compared" in tell_gaps(alone)
 
 
 def test_a_small_group_is_counted_and_not_measured() -> None:
@@ -57,7 +109,7 @@ def test_a_small_group_is_counted_and_not_measured() -> None:
     values = np.zeros((few, 2), np.float32)
     (result,) = slice_groups(values, values, ["teen"] * few, AGES)
     assert (result.n, result.agreement) == (few, {})
-    assert f"| teen | {few} | – | too few" in to_markdown("", [result])
+    assert f"| teen | {few} | – | too few" in to_markdown([result])
 
 
 @pytest.mark.parametrize(
@@ -71,6 +123,13 @@ def test_a_small_group_is_counted_and_not_measured() -> None:
 )
 def test_a_plain_skin_falls_into_its_bin(rgb: tuple[int, int, int], name: str) -> None:
     assert tone_bin(skin_tone(np.full((220, 220, 3), rgb, np.uint8), LANDMARKS)) == name
+
+
+@pytest.mark.parametrize("rgb", [(128, 128, 128), (40, 40, 40), (150, 152, 170)])
+def test_a_grey_or_blue_picture_has_no_skin_tone(rgb: tuple[int, int, int]) -> None:
+    angle = skin_tone(np.full((220, 220, 3), rgb, np.uint8), LANDMARKS)
+    assert np.isnan(angle)
+    assert tone_bin(angle) == UNKNOWN
 
 
 def test_hair_over_the_forehead_is_no_skin(draw_face: Callable[..., np.ndarray]) -> None:

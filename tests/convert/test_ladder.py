@@ -23,12 +23,14 @@ from convert.ladder.record import (
     measure_gaps,
     merge,
     name_answers,
+    name_graphs,
     read_measurement,
     score,
     write_ladder,
 )
 from convert.ladder.rungs import FIRST, RUNGS
 from convert.ladder.table import render_page, render_table
+from edge.bundle import default_bundle, load_bundle
 
 ROOT = Path(__file__).resolve().parents[2]
 NAMES = [f"diffusionfer/{n}.jpg" for n in range(20)]
@@ -49,7 +51,7 @@ def at(rung: str, ccc: float, **more: Any) -> Result:
 def ladder(*results: Result, sequence: SequenceCheck | None = STEADY) -> Ladder:
     return Ladder(
         bundle="default 2",
-        sha256="ab" * 32,
+        graphs={"backbone.tflite": "ab" * 32, "head.tflite": "ef" * 32},
         data="made-up faces",
         count=20,
         quantization="ptq_int8_head_f32",
@@ -120,6 +122,18 @@ def test_a_board_s_answers_are_scored_and_compared_with_the_step_before() -> Non
     assert added.agreement["stream"] == score(RATED, np.array([given[name] for name in NAMES], np.float32))
 
 
+def test_a_board_that_measured_the_ladder_s_graphs_is_taken_whatever_else_its_bundle_holds() -> None:
+    found = ladder(at(FIRST, 0.9))
+    assert merge(found, measured(graphs=found.graphs), RATINGS, "x.json").results[-1].host == "Pi 5"
+
+
+def test_papers_in_a_manifest_leave_its_ladder_valid_and_another_graph_does_not() -> None:
+    manifest = load_bundle(default_bundle()).manifest
+    papers = msgspec.structs.replace(manifest, licence="other", files={**manifest.files, "NOTICE": "00" * 32})
+    other = msgspec.structs.replace(manifest, files={**manifest.files, manifest.head.file: "00" * 32})
+    assert name_graphs(papers) == name_graphs(manifest) != name_graphs(other)
+
+
 def test_a_host_s_second_file_replaces_its_first_and_another_host_gets_a_row() -> None:
     found = ladder(at(FIRST, 0.9))
     for host, ms in (("Pi 5", 2.5), ("Pi 4", 7.0), ("Pi 5", 2.0)):
@@ -132,7 +146,8 @@ def test_a_host_s_second_file_replaces_its_first_and_another_host_gets_a_row() -
     ("changes", "said"),
     [
         ({"rung": "moon"}, "moon: no such rung"),
-        ({"bundle_sha256": "cd" * 32}, "x.json: measured bundle cdcdcdcdcdcd"),
+        ({"graphs": {"head.tflite": "cd" * 32}}, "x.json: measured a head.tflite cdcdcdcdcdcd, the ladder's is efefef"),
+        ({"graphs": {"tail.tflite": "cd" * 32}}, "x.json: measured a tail.tflite cdcdcdcdcdcd, the ladder's is none"),
         ({"stream": {"elsewhere.jpg": (0.0, 0.0)}}, "x.json: elsewhere.jpg is no picture"),
     ],
 )
@@ -218,12 +233,11 @@ def test_every_new_verb_shows_an_example(verb: str) -> None:
 
 def test_the_shipped_ladder_is_the_shipped_bundle_s_and_holds() -> None:
     from convert.ladder.record import read_ladder
-    from edge.bundle import default_bundle, load_bundle
 
     found = read_ladder(ROOT / "docs" / "ladder.json")
     check(found)
     assert found.sequence is not None
     assert found.sequence.steps == 10_000
-    assert found.sha256 == load_bundle(default_bundle()).sha256
+    assert found.graphs == name_graphs(load_bundle(default_bundle()).manifest)
     assert (ROOT / "docs" / "ladder.md").read_text("utf-8") == render_page(found, "docs/ladder.md")
     assert json.loads((ROOT / "docs" / "ladder.json").read_text())["count"] == 150

@@ -8,12 +8,14 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from convert.evidence.clip_evidence import cut_parts, disturb_clips
+from convert.evidence.clips import ClipFace
 from convert.evidence.temporal import measure_drift, measure_gain, smooth, tune_average
 from convert.evidence.trial import FAMILIES, UNSEEN, families, take_in_trial
 from convert.training.nuisance import draw_nuisance
 from convert.training.sequences import Scene, Sequences, take_in_store
 from edge.geometry import Square
-from edge.types import Float32Array
+from edge.types import Embedding, FaceCrop, Float32Array, UInt8Array
 
 
 def _scene(steps: int = 60) -> Scene:
@@ -73,6 +75,58 @@ def test_only_the_steps_asked_for_count() -> None:
     only[:, 40:50] = True
     gain = measure_gain(_Knows(), sequences, (0.5, 0.5), "made up", only=only)  # type: ignore[arg-type]
     assert gain.agreement["frame"]["valence"].n == 10 * len(sequences.va)
+
+
+def test_intervals_draw_faces_whole_where_sequences_are_of_one_face() -> None:
+    sequences = _noisy(0.3, count=24)
+    faces = [f"clip#{n // 6}" for n in range(24)]
+    by_face = measure_gain(_Knows(), sequences, (0.5, 0.5), "made up", groups=faces)  # type: ignore[arg-type]
+    by_sequence = measure_gain(_Knows(), sequences, (0.5, 0.5), "made up")  # type: ignore[arg-type]
+    assert (by_face.n, by_face.groups, by_sequence.groups) == (24, 4, 24)
+    assert by_face.over_frame["valence"].groups == 4
+    assert by_face.over_frame["valence"].difference == by_sequence.over_frame["valence"].difference
+
+
+def _clip(name: str, steps: int, missing: tuple[int, ...] = ()) -> ClipFace:
+    rng = np.random.default_rng(steps)
+    picture: UInt8Array = rng.integers(0, 256, (192, 192, 3), dtype=np.uint8)
+    return ClipFace(name, [None if step in missing else picture for step in range(steps)])
+
+
+@pytest.mark.parametrize(
+    ("steps", "missing", "parts"),
+    [
+        (19, (), []),
+        (20, (), [(0, 20)]),
+        (75, (), [(0, 60)]),
+        (80, (), [(0, 60), (60, 20)]),
+        (80, (60,), [(0, 60)]),
+        (90, (60, 61), [(0, 60), (62, 28)]),
+    ],
+)
+def test_a_clip_is_cut_into_parts_from_two_seconds_on_that_begin_with_a_face(
+    steps: int, missing: tuple[int, ...], parts: list[tuple[int, int]]
+) -> None:
+    assert cut_parts(_clip("a#1", steps, missing)) == parts
+
+
+def test_short_parts_count_with_their_own_steps_only() -> None:
+    class Mean:
+        manifest = SimpleNamespace(crop=SimpleNamespace(size=32))
+
+        @property
+        def backbone(self) -> Mean:
+            return self
+
+        def embed(self, crop: FaceCrop) -> Embedding:
+            va = np.full(2, crop.pixels.mean() / 255, np.float32)
+            return Embedding(track_id=1, captured_ns=0, vector=va, va=va)
+
+    found = disturb_clips([_clip("a#1", 85), _clip("b#1", 30)], Mean())  # type: ignore[arg-type]
+    assert found.faces == ["a#1", "a#1", "b#1"]
+    assert found.counts.sum(axis=1).tolist() == [60, 25, 30]
+    assert found.sequences.va.shape == (3, 60, 2)
+    assert np.ptp(found.sequences.va[2, :30]) < 1e-6
 
 
 def test_a_state_that_runs_away_is_noticed() -> None:
