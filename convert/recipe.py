@@ -80,9 +80,9 @@ class StudioRecipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
     stills: Annotated[int, msgspec.Meta(ge=0)] = 6000
     held: Annotated[int, msgspec.Meta(ge=0)] = 400
-    sequences: Annotated[int, msgspec.Meta(ge=0)] = 80
+    sequences: Annotated[int, msgspec.Meta(ge=0)] = 240
     held_sequences: Annotated[int, msgspec.Meta(ge=0)] = 80
-    takes: Count = 4
+    takes: Count = 2
 
 
 class HeadRecipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -92,6 +92,9 @@ class HeadRecipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
         cell_clip: the cell stays within ± this, in the graph as in training.
         step_s, reset_s, warmup_steps: the time grid, as in the manifest.
         stills: sequences of faces that keep their expression, besides the studio's; `steps` each, of the grid.
+        changing: sequences of portraits that change between the studio's stills of them.
+        correction: share that is kept of what the memory has learned to add to the averages of frame answers; what is
+            learned from some hundred acts holds for other faces only in part.
         truncate: steps that gradients flow back.
         reset_share: of sequences that start from a zero state; the others carry on.
     """
@@ -102,11 +105,13 @@ class HeadRecipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     reset_s: float = 1.0
     warmup_steps: Count = 5
     stills: Count = 240
+    changing: Annotated[int, msgspec.Meta(ge=0)] = 800
+    correction: Share = 0.5
     steps: Count = 80
     truncate: Count = 20
     batch: Count = 32
-    epochs: Count = 5
-    learning_rate: float = 2e-4
+    epochs: Count = 6
+    learning_rate: float = 1e-3
     reset_share: Share = 0.5
 
 

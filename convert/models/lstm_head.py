@@ -5,7 +5,9 @@ training as in the graph: unclipped, they drift over hours of streaming to where
 
 A head begins as what it has to beat: exponential averages of the backbone's own answers, each written into cells of
 the LSTM. One more cell counts the age of the track, so that a young average weighs all pictures alike and the first
-answer is the first picture's. Training then moves the gates: away from a covered face, towards a changing one.
+answer is the first picture's. Training then moves the averages' gates, away from a covered face, towards a changing
+one; they stay averages, as input and forget gate keep adding up to one (Greff et al. 2017, coupled gates). The other
+cells learn what to add to them.
 """
 
 from __future__ import annotations
@@ -82,6 +84,52 @@ class LstmHead(keras.Model):  # type: ignore[misc]
             va, h, c = self.step(inputs[:, t], h, c)
             answers.append(va)
         return tf.stack(answers, axis=1), h, c
+
+    @property
+    def averages(self) -> int:
+        """How many units, the first ones, hold averages and the age."""
+        return 1 + 2 * len(_RATES[: (self.units - 1) // 2])
+
+    def keep_averages(self, gradients: Sequence[Any]) -> list[Any]:
+        """The gradients of `trainable_variables`, changed so that averages of frame answers stay what they are.
+
+        Of the averages' units the gates alone move, the input gate against the forget gate; the age and the readouts of
+        picture and averages do not move at all.
+        """
+        kernel, recurrent, bias, picture, constant, memory = gradients
+        average = np.zeros(self.units, np.float32)
+        average[1 : self.averages] = 1
+        other = np.ones(self.units, np.float32)
+        other[: self.averages] = 0
+
+        def tied(gradient: Any) -> Any:
+            into, forget, value, out = tf.split(gradient, 4, axis=-1)
+            move = (into - forget) * average
+            return tf.concat([into * other + move, forget * other - move, value * other, out * other], axis=-1)
+
+        readouts = [tf.zeros_like(picture), tf.zeros_like(constant), memory * other[:, None]]
+        return [tied(kernel), tied(recurrent), tied(bias), *readouts]
+
+    def keep_of_corrections(self, share: float) -> None:
+        """Scales what the other units add to the averages."""
+        (memory,) = self.memory.get_weights()
+        memory[self.averages :] *= share
+        self.memory.set_weights([memory])
+
+    def move_readout(self, step: Any, shift: Any) -> None:
+        """Averages other frame answers from now on.
+
+        Args:
+            step, shift: float32 (D, 2) and (2,), by what kernel and bias of the backbone's `va` layer changed.
+        """
+        kernel, recurrent, bias = self.cell.get_weights()
+        value = slice(2 * self.units, 3 * self.units)
+        for target in range(2):
+            units = range(1 + target, self.averages, 2)
+            for unit in units:
+                kernel[:, value][:, unit] += _SCALE * step[:, target] * self.spread.numpy()
+                bias[value][unit] += _SCALE * (shift[target] + self.center.numpy() @ step[:, target])
+        self.cell.set_weights([kernel, recurrent, bias])
 
     def start_from(self, embeddings: Any, kernel: Any, bias: Any) -> None:
         """Makes an average of the backbone's answers of a head with random weights.

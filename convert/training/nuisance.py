@@ -93,9 +93,10 @@ def draw_nuisance(rng: np.random.Generator) -> Nuisance:
 def cover_mouth(nuisance: Nuisance, rng: np.random.Generator) -> Nuisance:
     """The same with something before the mouth: a worn or held thing, or a plain patch."""
     if rng.random() < _PLAIN_SHARE:
-        (x, y), (width, height) = rng.normal(_MOUTH, 0.03), rng.uniform((0.3, 0.2), (0.8, 0.45))
+        x, y = rng.normal(_MOUTH, 0.03).tolist()
+        width, height = rng.uniform((0.3, 0.2), (0.8, 0.45)).tolist()
         patch = (x - width / 2, y - height / 2, x + width / 2, y + height / 2)
-        return replace(nuisance, occluder=None, occlusion=tuple(map(float, patch)))
+        return replace(nuisance, occluder=None, occlusion=patch)
     return replace(nuisance, occluder=draw_mouth_cover(rng), occlusion=None)
 
 

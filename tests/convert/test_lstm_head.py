@@ -90,3 +90,30 @@ def test_an_untrained_head_is_an_average_that_begins_with_the_first_picture(unit
         average[:, step] = rate * frames[:, step] + (1 - rate) * average[:, step - 1]
     np.testing.assert_allclose(answers[:, 15:], average[:, 15:], atol=0.06)
     assert np.abs(answers - frames)[:, 15:].mean() > 3 * np.abs(answers - average)[:, 15:].mean()
+
+
+@pytest.mark.slow
+def test_training_leaves_the_averages_averages() -> None:
+    """A face that keeps still gets its frame answer, whatever the gates have learned."""
+    from convert.keras_runtime import keras, tf
+    from convert.models.lstm_head import LstmHead
+
+    rng = np.random.default_rng(4)
+    embeddings = rng.normal(size=(4, 30, 6)).astype(np.float32)
+    kernel, bias = rng.normal(0, 0.1, (6, 2)).astype(np.float32), np.array([0.1, -0.2], np.float32)
+    head = LstmHead(6, HeadRecipe(units=16))
+    head.start_from(embeddings.reshape(-1, 6), kernel, bias)
+    before = [weight.copy() for weight in head.get_weights()]
+    optimizer = keras.optimizers.Adam(0.05)
+    for _ in range(5):
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_mean((head(tf.constant(embeddings)) - rng.uniform(-1, 1, (4, 30, 2))) ** 2)
+        optimizer.apply_gradients(
+            zip(
+                head.keep_averages(tape.gradient(loss, head.trainable_variables)), head.trainable_variables, strict=True
+            )
+        )
+    assert any(np.abs(a - b).max() > 0.05 for a, b in zip(head.get_weights(), before, strict=True))
+    head.keep_of_corrections(0)
+    still = np.repeat(embeddings[:, :1], 120, axis=1)
+    np.testing.assert_allclose(head(still).numpy()[:, -1], (embeddings @ kernel + bias)[:, 0], atol=0.02)

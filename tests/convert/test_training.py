@@ -78,7 +78,8 @@ def test_so_many_faces_of_a_batch_have_their_mouth_covered() -> None:
     changed = np.abs(covered.images.astype(int) - open_.images).mean(axis=3) > 20
     assert not changed[4:].any()
     mouth = changed[:4, 38:48, 24:40].mean(axis=(1, 2))  # where the crop's rule puts the mouth
-    assert (mouth > 0.3).all()
+    assert (mouth > 0.05).all()
+    assert (mouth > 0.5).sum() >= 3  # a thing may be as dark as the face
 
 
 def _scenes() -> list[Callable[[], Scene]]:
