@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typer
 
+from benchmarks.cadence.command import cadence
 from benchmarks.compare.command import compare
 from benchmarks.egress.command import egress
 from benchmarks.fleet.command import fleet
@@ -16,7 +17,7 @@ from benchmarks.studio.command import studio
 from convert.command_line import run_verbs
 
 # One package a verb. What a verb needs is imported when it runs: no verb waits for another's packages.
-VERBS = (compare, egress, fleet, floor, peers, reference, report, soak, studio)
+VERBS = (cadence, compare, egress, fleet, floor, peers, reference, report, soak, studio)
 
 app = typer.Typer(
     help="Measurements that anyone can repeat.",

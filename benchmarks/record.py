@@ -11,6 +11,7 @@ import numpy as np
 
 from convert.errors import DataError
 from edge.bench.busy import LoadAverage, measure_since, note_load
+from edge.bench.document import read_document, write_document
 from edge.bench.quantiles import percentile
 from edge.bench.result import Host, describe_host, this_commit, today
 from edge.config import EngineConfig
@@ -80,11 +81,7 @@ def write_record(record: Record, path: Path) -> Path:
     """
     kind = type(record).__name__.lower()
     target = path / f"{kind}-{record.date}-{record.commit}-{record.host.device}.json" if path.is_dir() else path
-    try:
-        target.write_bytes(msgspec.json.format(msgspec.json.encode(record), indent=1) + b"\n")
-    except OSError as error:
-        raise DataError(f"--out {target}: cannot be written ({error.strerror})") from error
-    return target
+    return write_document(record, target, DataError)
 
 
 def read_record(path: Path, kind: type[RecordType]) -> RecordType:
@@ -93,13 +90,5 @@ def read_record(path: Path, kind: type[RecordType]) -> RecordType:
     Raises:
         DataError: it cannot be read, is another kind's, or of a later format; names the file.
     """
-    verb = kind.__name__.lower()
-    try:
-        record = msgspec.json.decode(path.read_bytes(), type=kind)
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read ({error.strerror})") from error
-    except (msgspec.DecodeError, msgspec.ValidationError) as error:
-        raise DataError(f"{path}: not a result of `python -m benchmarks {verb}` ({error})") from error
-    if record.format > FORMAT:
-        raise DataError(f"{path}: of format {record.format}, this version reads up to {FORMAT}; take a newer one")
-    return record
+    made_by = f"python -m benchmarks {kind.__name__.lower()}"
+    return read_document(path, kind, made_by=made_by, newest=FORMAT, failure=DataError)

@@ -1,15 +1,13 @@
 """Model bundles: a folder, or the same as a ZIP, with `manifest.json`, graphs, golden vectors and a model card.
 
 Reads a bundle whole into memory, checked: every file is listed with its SHA-256 and nothing unlisted is there.
-Refuses links, duplicate or unsafe names and oversize, and before it decodes anything a manifest that the trusted key
-did not sign. Runs nothing: `edge.affect.golden` proves the graphs.
+Refuses, before it decodes anything, a manifest that the trusted key did not sign. Runs nothing: `edge.affect.golden`
+proves the graphs.
 """
 
 from __future__ import annotations
 
 import hashlib
-import zipfile
-import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,16 +17,13 @@ import msgspec
 from numpy.typing import NDArray
 
 from edge.arrays import read_arrays
+from edge.bundle_files import MAX_BYTES, read_files
 from edge.errors import BundleError, one_line
 from edge.geometry import CropRule
 from edge.signature import SIGNATURE, PublicKey
 
 FORMAT = 1
 MANIFEST = "manifest.json"
-_MAX_FILE_BYTES = 32 * 1024 * 1024
-_MAX_FILES = 32
-_MAX_BYTES = 64 * 1024 * 1024  # of all files together, unpacked: a board has to hold them in memory
-_MAX_DIRECTORY_BYTES = 64 * 1024  # of a ZIP's list of files: a reader holds ten times that for what it lists
 
 Sha256 = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}\Z")]
 FileName = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}\Z")]
@@ -189,7 +184,7 @@ class Bundle:
         """
         name = self.manifest.golden.file
         try:
-            return read_arrays(self.files[name], _MAX_BYTES)
+            return read_arrays(self.files[name], MAX_BYTES)
         except ValueError as error:
             raise BundleError(f"{name}: not a NumPy archive of plain arrays ({one_line(str(error))})") from error
 
@@ -211,15 +206,7 @@ def load_bundle(path: Path, public_key: Path | None = None) -> Bundle:
         ConfigError: the key cannot be used.
     """
     key = PublicKey(public_key) if public_key else None
-    if path.is_dir():
-        try:
-            files = _read_folder(path)
-        except OSError as error:
-            raise BundleError(f"{path}: cannot be read ({error.strerror})") from error
-    elif path.is_file():
-        files = _read_zip(path)
-    else:
-        raise BundleError(f"{path}: no such bundle")
+    files = read_files(path)
     raw = files.pop(MANIFEST, None)
     if raw is None:
         raise BundleError(f"{path}: has no {MANIFEST}")
@@ -278,57 +265,3 @@ def _check_files(manifest: Manifest, files: Mapping[str, bytes], path: Path) -> 
             raise BundleError(f"{path}: {name} is missing")
         if hashlib.sha256(files[name]).hexdigest() != digest:
             raise BundleError(f"{path}: {name} is not the file the manifest lists (SHA-256 differs); install it anew")
-
-
-def _read_folder(path: Path) -> dict[str, bytes]:
-    files: dict[str, bytes] = {}
-    for entry in sorted(path.iterdir()):
-        if entry.is_symlink() or not entry.is_file():
-            raise BundleError(f"{path}: {entry.name!r} is not a regular file")
-        _check_size(path, files, entry.name, entry.stat().st_size)
-        files[entry.name] = entry.read_bytes()
-    return files
-
-
-def _check_size(path: Path, files: Mapping[str, bytes], name: str, size: int) -> None:
-    """Whether one more file may be read; asked before it is."""
-    if size > _MAX_FILE_BYTES:
-        raise BundleError(f"{path}: {name!r} is larger than {_MAX_FILE_BYTES} bytes")
-    if len(files) >= _MAX_FILES:
-        raise BundleError(f"{path}: more than {_MAX_FILES} files")
-    if size + sum(map(len, files.values())) > _MAX_BYTES:
-        raise BundleError(f"{path}: larger than {_MAX_BYTES} bytes in all")
-
-
-def _read_zip(path: Path) -> dict[str, bytes]:
-    files: dict[str, bytes] = {}
-    try:
-        _check_directory(path)
-        with zipfile.ZipFile(path) as archive:
-            for entry in archive.infolist():
-                name = entry.filename
-                kind = (entry.external_attr >> 16) & 0o170000
-                if not name or name in files or "/" in name or "\\" in name or kind == 0o120000:
-                    raise BundleError(f"{path}: {name!r} is a duplicate, a link or in a folder")
-                if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-                    raise BundleError(f"{path}: {name!r} is neither stored nor deflated")
-                _check_size(path, files, name, entry.file_size)
-                files[name] = archive.read(entry)
-    except BundleError:
-        raise
-    except (zipfile.BadZipFile, zlib.error, OSError, EOFError, RuntimeError, ValueError) as error:
-        raise BundleError(f"{path}: neither a folder nor a readable ZIP ({one_line(str(error))})") from error
-    return files
-
-
-def _check_directory(path: Path) -> None:
-    """Looks at how long a ZIP's list of files says it is, before `zipfile` reads all of it."""
-    with path.open("rb") as file:
-        length = file.seek(0, 2)
-        file.seek(max(length - 65_557, 0))  # the end record, 22 bytes, and the longest comment behind it
-        tail = file.read()
-    end = tail.rfind(b"PK\5\6")
-    if end >= 0 and int.from_bytes(tail[end + 12 : end + 16], "little") > _MAX_DIRECTORY_BYTES:
-        raise BundleError(f"{path}: lists more than {_MAX_FILES} files")
-    if b"PK\6\7" in tail[max(end - 20, 0) : end]:  # ZIP64, whose sizes stand elsewhere
-        raise BundleError(f"{path}: a ZIP64 archive; a bundle is never so large")

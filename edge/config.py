@@ -5,7 +5,6 @@ Device profiles are such files. Paths in a file are relative to that file. Nothi
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import Annotated, Literal, get_args
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -13,7 +12,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import msgspec
 
 from edge.errors import ConfigError, DeploymentError, one_line
-from edge.toml import read_toml
+from edge.hours import parse_hours
+from edge.toml import locate, read_toml
 
 Slug = Annotated[str, msgspec.Meta(pattern="^[a-z0-9-]{1,32}$")]
 TagKey = Annotated[str, msgspec.Meta(pattern="^[a-z][a-z0-9_]{0,31}$")]
@@ -108,13 +108,14 @@ class HoursConfig(_Section, frozen=True, kw_only=True):
 class FaceConfig(_Section, frozen=True, kw_only=True):
     """Finding and judging faces. Faces failing a limit are followed but not scored, and counted by reason.
 
-    `detect_every`: faces are searched for in every n-th frame and followed by their motion in between.
+    `detect_every`: `step` searches for faces when their scores are due, once in each step of the model's time grid;
+    a number n in every n-th frame, and follows them by their motion in between.
     """
 
     detector: Literal["blazeface", "yunet"] = "blazeface"
     model: str = ""
     min_score: Annotated[float, msgspec.Meta(ge=0.05, le=0.99)] = 0.6
-    detect_every: Annotated[int, msgspec.Meta(ge=1, le=10)] = 1
+    detect_every: Literal["step"] | Annotated[int, msgspec.Meta(ge=1, le=10)] = "step"
     min_face_px: Annotated[float, msgspec.Meta(ge=8)] = 24.0
     max_yaw_deg: Annotated[float, msgspec.Meta(gt=0, le=90)] = 55.0
     min_sharpness: Annotated[float, msgspec.Meta(ge=0, le=1)] = 0.06
@@ -283,7 +284,10 @@ def load_config(path: Path) -> Config:
     try:
         config = msgspec.convert(read_toml(path), Config)
     except msgspec.ValidationError as error:
-        raise ConfigError(f"{path}: {one_line(_by_key(str(error)))}") from error
+        key, said = locate(str(error))
+        if key == "deployment.purpose":
+            said += f"; choose one of {', '.join(get_args(Purpose))}"
+        raise ConfigError(f"{path}: {one_line(f'{key}: {said}')}") from error
     return _anchor(config, path.parent)
 
 
@@ -305,58 +309,20 @@ def require_deployment(config: Config) -> None:
         )
 
 
-_DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
-_HOURS = re.compile(r"^(daily|[a-z]{3}(?:-[a-z]{3})?) (\d\d):(\d\d)-(\d\d):(\d\d)$")
-
-
-def parse_hours(entry: str) -> tuple[frozenset[int], int, int]:
-    """Reads `mon-fri 09:00-18:00`: the weekdays (0 is Monday) and the minutes of the day, from and until.
-
-    Raises:
-        ValueError: the entry is not of that form.
-    """
-    match = _HOURS.match(entry)
-    if match is None:
-        raise ValueError(f"{entry!r} is not like 'mon-fri 09:00-18:00'")
-    days, *numbers = match.groups()
-    from_hour, from_minute, to_hour, to_minute = (int(number) for number in numbers)
-    first, _, last = ("mon-sun" if days == "daily" else days).partition("-")
-    if first not in _DAYS or (last or first) not in _DAYS:
-        raise ValueError(f"{entry!r}: days are {', '.join(_DAYS)} or daily")
-    begin, end = _DAYS.index(first), _DAYS.index(last or first)
-    weekdays = frozenset((begin + step) % 7 for step in range((end - begin) % 7 + 1))
-    start, until = from_hour * 60 + from_minute, to_hour * 60 + to_minute
-    if max(from_minute, to_minute) > 59 or not 0 <= start < until <= 24 * 60:
-        raise ValueError(f"{entry!r}: hours run from earlier to later within one day, at most 24:00")
-    return weekdays, start, until
-
-
-def _by_key(message: str) -> str:
-    """msgspec's `Expected `int`, got `str` - at `$.camera.width`` as `camera.width: expected int, got str`."""
-    text, _, where = message.replace("`", "").partition(" - at ")
-    key = re.sub(r"^\$\.?", "", where)
-    if key == "deployment.purpose":
-        return f"{key}: {text[:1].lower()}{text[1:]}; choose one of {', '.join(get_args(Purpose))}"
-    unknown = re.match(r"Object contains unknown field (\S+)$", text)
-    if unknown:
-        return f"{key + '.' if key else ''}{unknown[1]}: unknown key"
-    return f"{key or 'file'}: {text[:1].lower()}{text[1:]}"
+_PATHS = {
+    "camera": ("path",),
+    "face": ("model",),
+    "model": ("bundle", "public_key", "store"),
+    "mqtt": ("ca_file", "cert_file", "key_file", "password_file"),
+    "outbox": ("path",),
+}
 
 
 def _anchor(config: Config, folder: Path) -> Config:
     """Makes every path in the file relative to the file itself."""
-
-    def anchored(section: msgspec.Struct, *keys: str) -> dict[str, str]:
-        given = {key: value for key in keys if (value := getattr(section, key))}
-        return {key: value if value.startswith(CREDENTIAL) else str(folder / value) for key, value in given.items()}
-
-    replace = msgspec.structs.replace
-    mqtt = anchored(config.mqtt, "ca_file", "cert_file", "key_file", "password_file")
-    return replace(
-        config,
-        camera=replace(config.camera, **anchored(config.camera, "path")),
-        face=replace(config.face, **anchored(config.face, "model")),
-        model=replace(config.model, **anchored(config.model, "bundle", "public_key", "store")),
-        mqtt=replace(config.mqtt, **mqtt),
-        outbox=replace(config.outbox, **anchored(config.outbox, "path")),
-    )
+    anchored = {}
+    for name, keys in _PATHS.items():
+        section = getattr(config, name)
+        given = {key: value for key in keys if (value := getattr(section, key)) and not value.startswith(CREDENTIAL)}
+        anchored[name] = msgspec.structs.replace(section, **{key: str(folder / value) for key, value in given.items()})
+    return msgspec.structs.replace(config, **anchored)

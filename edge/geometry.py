@@ -5,12 +5,16 @@ Owns no state and touches no pixels. Points are (x, y) in pixels of the frame, x
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edge.types import Float32Array
+
+# Arithmetic on a handful of points is done on Python's own numbers: a NumPy call costs more than all of it.
 
 RIGHT_EYE, LEFT_EYE, NOSE, MOUTH, RIGHT_EAR, LEFT_EAR = range(6)
 
@@ -60,15 +64,14 @@ def letterbox(width: int, height: int, side: int) -> Letterbox:
     return Letterbox(scale, (side - w) // 2, (side - h) // 2, w, h)
 
 
-def box_iou(box: NDArray[np.floating], boxes: NDArray[np.floating]) -> NDArray[np.floating]:
-    """Intersection over union of one box (4,) with each of (N, 4), as (x1, y1, x2, y2); returns (N,)."""
-    top_left = np.maximum(box[:2], boxes[:, :2])
-    bottom_right = np.minimum(box[2:], boxes[:, 2:])
-    overlap = np.prod(np.clip(bottom_right - top_left, 0, None), axis=1)
-    area = np.prod(np.clip(box[2:] - box[:2], 0, None))
-    areas = np.prod(np.clip(boxes[:, 2:] - boxes[:, :2], 0, None), axis=1)
-    union = area + areas - overlap
-    return np.divide(overlap, union, out=np.zeros_like(overlap), where=union > 0)
+def box_iou(one: Sequence[float], other: Sequence[float]) -> float:
+    """Intersection over union of two boxes (x1, y1, x2, y2)."""
+    width = min(one[2], other[2]) - max(one[0], other[0])
+    height = min(one[3], other[3]) - max(one[1], other[1])
+    if width <= 0 or height <= 0:
+        return 0.0
+    shared = width * height
+    return shared / ((one[2] - one[0]) * (one[3] - one[1]) + (other[2] - other[0]) * (other[3] - other[1]) - shared)
 
 
 def face_square(landmarks_px: Float32Array, rule: CropRule) -> Square:
@@ -81,16 +84,21 @@ def face_square(landmarks_px: Float32Array, rule: CropRule) -> Square:
     Returns:
         The square; its side is at least one pixel.
     """
-    eyes = (landmarks_px[RIGHT_EYE] + landmarks_px[LEFT_EYE]) / 2
-    mouth = landmarks_px[MOUTH]
-    across = landmarks_px[LEFT_EYE] - landmarks_px[RIGHT_EYE]
-    center = rule.eye_weight * eyes + (1 - rule.eye_weight) * mouth
+    (right_x, right_y), (left_x, left_y), _, (mouth_x, mouth_y), *_ = landmarks_px.tolist()
+    eyes_x, eyes_y = (right_x + left_x) / 2, (right_y + left_y) / 2
+    across_x, across_y = left_x - right_x, left_y - right_y
+    weight = rule.eye_weight
     side = max(
-        rule.eye_mouth * float(np.hypot(*(mouth - eyes))),
-        rule.eye_eye * float(np.hypot(*across)),
+        rule.eye_mouth * math.hypot(mouth_x - eyes_x, mouth_y - eyes_y),
+        rule.eye_eye * math.hypot(across_x, across_y),
         1.0,
     )
-    return Square(float(center[0]), float(center[1]), side, float(np.arctan2(across[1], across[0])))
+    return Square(
+        weight * eyes_x + (1 - weight) * mouth_x,
+        weight * eyes_y + (1 - weight) * mouth_y,
+        side,
+        math.atan2(across_y, across_x),
+    )
 
 
 def square_to_crop(square: Square, size: int) -> NDArray[np.float64]:
@@ -102,7 +110,7 @@ def square_to_crop(square: Square, size: int) -> NDArray[np.float64]:
         float64 (2, 3), to be applied to (x, y, 1).
     """
     scale = size / square.side
-    cos, sin = scale * np.cos(square.roll), scale * np.sin(square.roll)
+    cos, sin = scale * math.cos(square.roll), scale * math.sin(square.roll)
     half = (size - 1) / 2
     return np.array(
         [
@@ -119,13 +127,12 @@ def yaw_degrees(landmarks_px: Float32Array) -> float:
     (a mean adult face), so turning the head moves it sideways by the sine of the yaw. Robust against roll;
     good to about ten degrees. Returns degrees, −90..90, positive towards the person's left.
     """
-    right, left = landmarks_px[RIGHT_EYE], landmarks_px[LEFT_EYE]
-    eyes, mouth = (right + left) / 2, landmarks_px[MOUTH]
-    down = mouth - eyes
-    height = float(np.hypot(*down))
+    (right_x, right_y), (left_x, left_y), (nose_x, nose_y), (mouth_x, mouth_y), *_ = landmarks_px.tolist()
+    eyes_x, eyes_y = (right_x + left_x) / 2, (right_y + left_y) / 2
+    down_x, down_y = mouth_x - eyes_x, mouth_y - eyes_y
+    height = math.hypot(down_x, down_y)
     if height < 1e-3:
         return 0.0
-    down = down / height
-    across = np.array([down[1], -down[0]])
-    offset = float((landmarks_px[NOSE] - (eyes + mouth) / 2) @ across) / (0.6 * height)
-    return float(np.degrees(np.arcsin(np.clip(offset, -1.0, 1.0))))
+    aside_x, aside_y = nose_x - (eyes_x + mouth_x) / 2, nose_y - (eyes_y + mouth_y) / 2
+    sine = (aside_x * down_y - aside_y * down_x) / (0.6 * height * height)
+    return math.degrees(math.asin(min(max(sine, -1.0), 1.0)))

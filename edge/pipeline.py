@@ -66,6 +66,7 @@ class Pipeline:
     _states: dict[int, StreamState] = field(default_factory=dict, init=False)
     _failures: int = field(default=0, init=False)  # in a row
     _reported_ns: int | None = field(default=None, init=False)
+    _done_slot: int | None = field(default=None, init=False)  # the grid step of which no further frame is needed
 
     def run(self) -> None:
         """Works until the camera ends or `stop` is called, then closes the open window.
@@ -102,6 +103,16 @@ class Pipeline:
         self._publish(self.windower.advance(now_ns))
         self._report(now_ns)
 
+    def wants(self, captured_ns: int) -> bool:
+        """Whether a frame taken then would be worked on; one that would not counts as seen.
+
+        May be called from the camera's thread. In doubt, and while a frame of the same step is worked on, it would.
+        """
+        if self.model.stream.slot(captured_ns) != self._done_slot:
+            return True
+        self.health.spared += 1
+        return False
+
     def step(self, frame: Frame) -> list[AffectScore]:
         """Takes one frame through every stage; returns the scores of the faces that were due."""
         timing, schedule, now_ns = self.health.timing, self.schedule, frame.captured_ns
@@ -112,20 +123,24 @@ class Pipeline:
             self.health.closed += 1
             return []
         self.health.seen += 1
-        schedule.begin(now_ns)
-        tracks = self._follow(frame)
-        in_view = seen(tracks)
-        due = schedule.choose(in_view, self.model.stream.slot(now_ns))
+        slot = self.model.stream.slot(now_ns)
+        schedule.begin(now_ns, slot)
+        search = schedule.searches(now_ns, unsettled=self.tracker.unsettled(now_ns))
+        if schedule.rests:
+            return []
+        in_view = seen(self._search(frame) if search else self._coast(frame))
+        due = schedule.choose(in_view)
         with timing("crop"):
             crops = self._cut(frame, due)
         with timing("embed"):
-            embeddings = [self.model.backbone.embed(crop) for crop in crops]
+            embeddings = self.model.backbone.embed_all(crops)
         with timing("head"):
             scores = self._score(embeddings)
         schedule.scored(len(due))
         with timing("window"):
             self.windower.observe(in_view, scores, now_ns)
         schedule.end()
+        self._done_slot = slot if schedule.done and self.tracker.calm else None
         self.health.scored += len(scores)
         self.health.faces = len(in_view)
         if scores and not isinstance(self.clock, FileClock):  # whose time stands still meanwhile
@@ -157,20 +172,22 @@ class Pipeline:
         if self.on_scores is not None:
             self.on_scores(frame, scores)
 
-    def _follow(self, frame: Frame) -> list[Track]:
-        """The tracks in this frame, by a search for faces or, when the schedule wants none, by their motion."""
+    def _search(self, frame: Frame) -> list[Track]:
+        """The tracks in this frame, by a search for faces."""
         timing, now_ns = self.health.timing, frame.captured_ns
-        if self.schedule.searches(now_ns):
-            with timing("detect"):
-                detections = self.detector.detect(frame.pixels)
-            self.schedule.searched(now_ns)
-            with timing("track"):
-                tracks = self.tracker.update(detections, now_ns)
-                self._forget(tracks)
-        else:
-            with timing("track"):
-                tracks = self.tracker.coast(now_ns)
-                self._forget(tracks)
+        with timing("detect"):
+            detections = self.detector.detect(frame.pixels)
+        self.schedule.searched(now_ns)
+        with timing("track"):
+            tracks = self.tracker.update(detections, now_ns)
+            self._forget(tracks)
+        return tracks
+
+    def _coast(self, frame: Frame) -> list[Track]:
+        """The tracks in this frame, by their motion."""
+        with self.health.timing("track"):
+            tracks = self.tracker.coast(frame.captured_ns)
+            self._forget(tracks)
         return tracks
 
     def _cut(self, frame: Frame, tracks: Sequence[Track]) -> list[FaceCrop]:

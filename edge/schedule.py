@@ -1,9 +1,10 @@
 """Who is looked at in a frame: whether faces are searched for, and which of those in view are scored.
 
-Owns the last try of each track on the time grid, and the answer to overload. A frame's work has a budget; when all
-faces at full cadence need more, faces are first searched for less often, then each is scored less often, in turn, and
-last the newest are left out. What is not scored is counted, never made up. Where time does not pass while frames are
-worked on (a file), nothing is ever left out. See docs/overload.md.
+Owns the last try of each track on the time grid, and the answer to overload. Scores are due once in each step of the
+grid, so by default faces are searched for in the frame in which they are, and the frames in between are left alone. A
+frame's work has a budget; when all faces at full cadence need more, faces are first searched for less often, then each
+is scored less often, in turn, and last the newest are left out. What is not scored is counted, never made up. Where
+time does not pass while frames are worked on (a file), nothing is ever left out. See docs/overload.md.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from collections import deque
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from statistics import median
+from typing import Literal
 
 from edge.clock import NS
 from edge.types import LoadState, Track
@@ -24,7 +26,7 @@ _CALM = 0.75  # of the budget: only what fits into this much leads back
 _CALM_S = 5.0  # and only when it did for so long
 _SERVED = 0.8  # of `reset_s`: so soon each face must have its turn again, or its stream would begin anew
 _ENOUGH = 3  # times that something was met before its cost is believed
-_SPACING = (0, 2, 3, 4, 4, 4)  # by rung, grid steps between two searches; 0: at every frame
+_SPACING = (0, 2, 3, 4, 4, 4)  # by rung, grid steps between two searches; 0: as often as is configured
 _STEPS, _FACES = 4, 5  # rungs from which on faces take turns, and the newest get none
 _LEVELS = ("normal", "detector", "detector", "detector", "steps", "faces")
 _MEANING = {
@@ -53,13 +55,14 @@ class _Cost:
 
 
 class Schedule:
-    """Decides frame by frame: `begin`, `searches`, then `searched` if so, `choose`, `scored`, `end`.
+    """Decides frame by frame: `begin`, `searches`, then `searched` if so; unless it `rests`, `choose`, `scored`, `end`.
 
     Args:
         step_s: the bundle's time grid, seconds.
         reset_s: the longest a face may go without a step before its stream begins anew, seconds.
         frame_s: the camera's period, seconds.
-        detect_every: faces are searched for in every n-th frame, and followed by their motion in between.
+        detect_every: `step`: faces are searched for in the first frame of each grid step. A number: in every n-th
+            frame, and followed by their motion in between.
         now_ns: monotonic time, for the load; None where time stands still meanwhile, and nothing is left out.
     """
 
@@ -69,21 +72,26 @@ class Schedule:
         step_s: float,
         reset_s: float,
         frame_s: float = 0.0,
-        detect_every: int = 1,
+        detect_every: int | Literal["step"] = "step",
         now_ns: Callable[[], int] | None = None,
     ) -> None:
         self._step_ns = round(step_s * NS)
         self._reset_ns = round(reset_s * NS)
         self._unit_ns = max(self._step_ns, round(frame_s * NS))  # so often each face can have a look
         self._budget_ns = _BUDGET * self._unit_ns
-        self._detect_every = detect_every
-        self._usual_ns = detect_every * frame_s * NS  # between two searches when nothing is overloaded
+        self._on_step = detect_every == "step"
+        self._detect_every = 1 if detect_every == "step" else detect_every
+        # Between two searches when nothing is overloaded.
+        self._usual_ns = self._step_ns if self._on_step else self._detect_every * frame_s * NS
         self._now_ns = now_ns
         self._tried: dict[int, int] = {}  # by track, the grid step last looked at
         self._waits: dict[int, int] = {}  # by track, the grid step in which it was last put off
         self._skipped = 0
         self._frames = 0  # since the last search
+        self._slot = 0
         self._searched_ns: int | None = None
+        self._searched_slot: int | None = None
+        self._chosen_slot: int | None = None
         self._looked_ns: int | None = None
         self._faces = 0
         self._search, self._face, self._rest, self._period = _Cost(), _Cost(), _Cost(), _Cost()
@@ -106,8 +114,14 @@ class Schedule:
         """How many tracks are remembered."""
         return len(self._tried.keys() | self._waits.keys())
 
-    def begin(self, captured_ns: int) -> None:
-        """The work on a frame begins."""
+    def begin(self, captured_ns: int, slot: int) -> None:
+        """The work on a frame begins.
+
+        Args:
+            captured_ns: of the frame.
+            slot: number of the grid step that it belongs to.
+        """
+        self._slot = slot
         if self._looked_ns is not None:
             self._period.add(captured_ns - self._looked_ns)
         self._looked_ns = captured_ns
@@ -115,33 +129,52 @@ class Schedule:
         if self._now_ns is not None:
             self._begun_ns = self._mark_ns = self._now_ns()
 
-    def searches(self, captured_ns: int) -> bool:
-        """Whether faces are to be searched for in this frame; else their tracks coast."""
+    def searches(self, captured_ns: int, *, unsettled: bool = False) -> bool:
+        """Whether faces are to be searched for in this frame; else their tracks coast.
+
+        Args:
+            captured_ns: of the frame.
+            unsettled: somebody waits for a search: seen a moment ago and not in the last one, or not yet a track.
+        """
         self._frames += 1
-        self._this_search = self._searched_ns is None or (
-            self._frames >= self._detect_every
+        if self._searched_ns is None:
+            wanted = True
+        elif self._on_step and not self._rung:
+            wanted = self._searched_slot != self._slot or unsettled
+        else:
             # A quarter of a step of grace: a camera's jitter must not cost a whole frame.
-            and captured_ns - self._searched_ns >= (_SPACING[self._rung] - 0.25) * self._step_ns
-        )
-        return self._this_search
+            rested = captured_ns - self._searched_ns >= (_SPACING[self._rung] - 0.25) * self._step_ns
+            wanted = self._frames >= self._detect_every and rested
+        self._this_search = wanted
+        return wanted
+
+    @property
+    def rests(self) -> bool:
+        """Whether nothing is to be done in this frame: no search, and no face is due that was not looked at."""
+        return self._on_step and not self._this_search and self._chosen_slot == self._slot and not self._waits
+
+    @property
+    def done(self) -> bool:
+        """Whether this grid step had its search and all its looks, and no later frame of it is needed for more."""
+        return self._on_step and not self._rung and self._searched_slot == self._slot and not self._waits
 
     def searched(self, captured_ns: int) -> None:
         """They have been."""
-        self._frames, self._searched_ns = 0, captured_ns
+        self._frames, self._searched_ns, self._searched_slot = 0, captured_ns, self._slot
         spent_ns = self._lap()
         self._spent_ns += spent_ns
         self._search.add(spent_ns)
 
-    def choose(self, tracks: Sequence[Track], slot: int) -> list[Track]:
+    def choose(self, tracks: Sequence[Track]) -> list[Track]:
         """Which faces are looked at now: those that were not yet in this grid step, as many as there is time for.
 
         Args:
             tracks: the faces in view, by ascending id.
-            slot: number of the grid step.
 
         Returns:
             In the order of `tracks`. Whoever waits longest comes first.
         """
+        slot = self._chosen_slot = self._slot
         self._faces = len(tracks)
         due = [track for track in tracks if self._tried.get(track.id) != slot]
         taken = due

@@ -7,6 +7,7 @@ means (NaN and infinity pass every comparison with a limit, a NUL ends a path fo
 from __future__ import annotations
 
 import math
+import re
 import stat
 from pathlib import Path
 from typing import Any
@@ -36,6 +37,19 @@ def read_toml(path: Path) -> dict[str, Any]:
     if flaw:
         raise ConfigError(f"{path}: {one_line(flaw)}")
     return data
+
+
+def locate(message: str) -> tuple[str, str]:
+    """Where msgspec found something wrong, and what: the key, `file` for the whole, and words that fit behind it.
+
+    ``Expected `int`, got `str` - at `$.camera.width` `` becomes `camera.width` and `expected int, got str`.
+    """
+    text, _, where = message.replace("`", "").partition(" - at ")
+    key = re.sub(r"^\$\.?", "", where)
+    unknown = re.match(r"Object contains unknown field (\S+)$", text)
+    if unknown:
+        return f"{key + '.' if key else ''}{unknown[1]}", "unknown key"
+    return key or "file", f"{text[:1].lower()}{text[1:]}"
 
 
 def _text(path: Path) -> str:

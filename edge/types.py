@@ -87,8 +87,8 @@ class Detection:
     landmarks_px: Float32Array
 
     def __post_init__(self) -> None:
-        near = np.abs(self.landmarks_px).max(initial=0) < _FAR_PX and all(abs(n) < _FAR_PX for n in self.box_px)
-        if not near:  # nor is what is not a number
+        numbers = (*self.box_px, *self.landmarks_px.ravel().tolist())
+        if not all(-_FAR_PX < number < _FAR_PX for number in numbers):  # nor is what is not a number
             raise FrameError(f"a face nowhere near the frame: {self.box_px}")
         self.landmarks_px.setflags(write=False)
 

@@ -127,15 +127,19 @@ def licence_of(found: Distribution) -> str | None:
     """The licence in a few words, from the newest field that says it."""
     metadata = found.metadata
     known = KNOWN.get(normalize(metadata["Name"]))
-    expression = metadata.get("License-Expression")
+    expression = _said(found, "License-Expression")
     if known or expression:
         return known or expression
     texts = [line.rpartition(" :: ")[2] for line in metadata.get_all("Classifier") or [] if line.startswith("License")]
     named = sorted({_CLASSIFIERS.get(text, text) for text in texts} - {"OSI Approved"})
     if named:
         return " or ".join(named)
-    field = (metadata.get("License") or "").strip()
+    field = _said(found, "License").strip()
     return field if field and "\n" not in field and len(field) <= 40 else None
+
+
+def _said(found: Distribution, field: str) -> str:
+    return next(iter(found.metadata.get_all(field) or ()), "")
 
 
 def table(rows: list[tuple[str, str, str, str]]) -> str:

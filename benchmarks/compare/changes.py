@@ -9,9 +9,9 @@ from edge.bench.measure import Load
 from edge.bench.quantiles import Percentile
 from edge.bench.result import Result
 
-# Of the figures, the one that a wait for other programs does not lengthen.
-PROCESSOR = "cpu_core"
-GATED = ("frame_ms p50", PROCESSOR)
+# Of the figures, those that a wait for other programs does not lengthen; the second not even their work on one core.
+PROCESSOR, WORK = "cpu_core", "work"
+GATED = ("frame_ms p50", PROCESSOR, WORK)
 LIMIT = 0.20
 _QUANTILES = ("p50", "p90", "p99")
 
@@ -66,10 +66,12 @@ def find_judged(before: Result, now: Result, figures: Sequence[str]) -> list[str
     """Of the figures that are asked for, those that can be judged.
 
     Where others worked on the machine in either run, a time by the wall's clock says more about them: the processor's
-    alone is left.
+    is left, and where both runs held a yardstick beside it, only what they took in its terms.
     """
-    busy = any(one.load is not None and one.load.busy(one.host.threads) for one in (before, now))
-    return [figure for figure in figures if figure == PROCESSOR or not busy]
+    if not any(one.load is not None and one.load.busy(one.host.threads) for one in (before, now)):
+        return list(figures)
+    measured = all(load.work is not None for one in (before, now) for load in one.loads)
+    return [figure for figure in figures if figure == (WORK if measured and WORK in figures else PROCESSOR)]
 
 
 def list_differences(before: Result, now: Result) -> list[str]:
@@ -82,6 +84,7 @@ def list_differences(before: Result, now: Result) -> list[str]:
         "threads": (before.host.threads, now.host.threads),
         "delegate": (before.host.delegate, now.host.delegate),
         "input": (before.input, now.input),
+        "searches": (f"detect_every {before.detect_every}", f"detect_every {now.detect_every}"),
         "bundle": tuple(f"{one.name} {one.version} {one.sha256[:10]}" for one in (before.bundle, now.bundle)),
     }
     words = [f"{name}: {then} then, {today} now" for name, (then, today) in pairs.items() if then != today]
@@ -94,7 +97,8 @@ def list_differences(before: Result, now: Result) -> list[str]:
 def name_load(load: Load) -> str:
     """A load by what was in view."""
     faces = round(load.faces)
-    return f"{faces} face{'' if faces == 1 else 's'} at {load.fps:.0f}"
+    asked = ", every frame" if load.every_frame else ""
+    return f"{faces} face{'' if faces == 1 else 's'} at {load.fps:.0f}{asked}"
 
 
 def _pairs(before: Load, now: Load) -> Iterator[tuple[str, Percentile | float, Percentile | float]]:
@@ -104,6 +108,8 @@ def _pairs(before: Load, now: Load) -> Iterator[tuple[str, Percentile | float, P
             yield f"frame_ms {name}", then, today
     if before.cpu_core > 0:
         yield PROCESSOR, *_cores(before, now)
+    if before.work is not None and now.work is not None:
+        yield WORK, before.work, now.work
     for stage in before.stage_ms:
         then, today = before.stage_ms[stage].p50, now.stage_ms[stage].p50 if stage in now.stage_ms else None
         if then is not None and today is not None and then.value > 0:

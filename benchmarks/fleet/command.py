@@ -13,7 +13,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.fleet.report import FleetLoad
+from benchmarks.fleet.report import FleetLoad, Windows
 from benchmarks.fleet.run import run_fleet
 
 
@@ -24,9 +24,10 @@ def fleet(
     saved: Annotated[
         bool, typer.Option("--saved/--unsaved", help="The broker saves what it owes, as docs/mqtt.md advises.")
     ] = False,
-    aligned: Annotated[
-        bool, typer.Option("--aligned/--spread", help="All windows at the same moment, as the product does, or spread.")
-    ] = True,
+    windows: Annotated[
+        Windows,
+        typer.Option("--windows", help="Each after its own pause, as the product does; or at once; or spread."),
+    ] = "staggered",
     storm_s: Annotated[
         float, typer.Option("--storm-s", min=0, help="How long the broker's restart is watched; 0: none.")
     ] = 90.0,
@@ -46,7 +47,7 @@ def fleet(
 
     with tempfile.TemporaryDirectory(prefix="fleet-") as folder:
         load = run_fleet(
-            devices, minutes, Path(folder), window_s=window_s, saved=saved, aligned=aligned, storm_s=storm_s, say=say
+            devices, minutes, Path(folder), window_s=window_s, saved=saved, windows=windows, storm_s=storm_s, say=say
         )
     _print(load)
     if out is not None:

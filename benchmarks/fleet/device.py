@@ -10,13 +10,14 @@ from dataclasses import dataclass, field, replace
 import msgspec
 
 from benchmarks.fleet.packets import CONNACK, DISCONNECT, PING, PUBACK, connect, publish, reason, take_packets
+from edge.backoff import Backoff
 from edge.clock import NS, SystemClock
-from edge.publish.backoff import Backoff
 from edge.publish.example import BUSY, ORIGIN, example_health
 from edge.publish.journal import STABLE_S
 from edge.publish.message import number_window, offline_message, online_message, window_message
 from edge.publish.mqtt import FIRST_DELAY_S
 from edge.publish.payload import encode
+from edge.publish.stagger import stagger_s
 from edge.types import Message
 
 KEEPALIVE_S = 60
@@ -30,6 +31,7 @@ class Tally:
 
     Attributes:
         sent: windows written; `acked` of them were acknowledged with success, `refused` with a failure.
+        written_s: monotonic second at which each window was written.
         latencies_s: from writing a window to its acknowledgement.
         unanswered: windows whose connection ended first.
         failed_connects: tries that found no broker, or no end of the handshake.
@@ -44,6 +46,7 @@ class Tally:
     failed_connects: int = 0
     connected: int = 0
     bytes_sent: int = 0
+    written_s: list[float] = field(default_factory=list)
     latencies_s: list[float] = field(default_factory=list)
     since_s: dict[int, float] = field(default_factory=dict)
 
@@ -57,13 +60,24 @@ class SimulatedDevice(asyncio.Protocol):
         tls: context of all devices; None for plain text.
         tally: of all devices.
         handshakes: at most so many at once while the fleet is being set up; not in a reconnect storm.
+        window_s: its interval.
+
+    Attributes:
+        stagger_s: its own pause after what happens to all devices at once.
     """
 
     def __init__(
-        self, number: int, port: int, tls: ssl.SSLContext | None, tally: Tally, handshakes: asyncio.Semaphore
+        self,
+        number: int,
+        port: int,
+        tls: ssl.SSLContext | None,
+        tally: Tally,
+        handshakes: asyncio.Semaphore,
+        window_s: int,
     ) -> None:
         self._number, self._port, self._tls, self._tally, self._handshakes = number, port, tls, tally, handshakes
         self._origin = replace(ORIGIN, site=f"store-{number // 20}", device=f"cam-{number % 20}")
+        self.stagger_s = stagger_s(self._origin.site, self._origin.device, window_s)
         self._clock = SystemClock()
         self._seq = 0
         self._packet = 0
@@ -93,7 +107,8 @@ class SimulatedDevice(asyncio.Protocol):
                 await self._ended.wait()
             if self._closing:
                 return
-            await asyncio.sleep(backoff.next_s(lasted=time.monotonic() - begun_s >= STABLE_S))
+            lasted = time.monotonic() - begun_s >= STABLE_S
+            await asyncio.sleep(backoff.next_s(lasted=lasted) + (self.stagger_s if lasted else 0.0))
 
     def send_window(self, end_ns: int, window_s: int) -> None:
         """Closes a window; nothing while there is no session, since this device has no outbox."""
@@ -104,6 +119,7 @@ class SimulatedDevice(asyncio.Protocol):
         window = number_window(aggregate, self._origin, epoch=f"{self._number:08x}", seq=self._seq)
         self._owed[self._send(window_message(window, historical=False))] = time.perf_counter()
         self._tally.sent += 1
+        self._tally.written_s.append(time.monotonic())
 
     def send_health(self) -> None:
         """Reports as the example in the documents does, at QoS 0."""
@@ -169,8 +185,9 @@ class SimulatedDevice(asyncio.Protocol):
         self._ended.set()
 
     async def _open(self, loop: asyncio.AbstractEventLoop) -> None:
-        secured = {"ssl": self._tls, "server_hostname": "localhost"} if self._tls is not None else {}
-        await asyncio.wait_for(loop.create_connection(lambda: self, "127.0.0.1", self._port, **secured), _PATIENCE_S)
+        name = "localhost" if self._tls is not None else None
+        connecting = loop.create_connection(lambda: self, "127.0.0.1", self._port, ssl=self._tls, server_hostname=name)
+        await asyncio.wait_for(connecting, _PATIENCE_S)
 
     def _send(self, message: Message) -> int:
         self._packet = self._packet % 65535 + 1

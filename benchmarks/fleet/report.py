@@ -6,6 +6,8 @@ from typing import Any, Literal
 
 import msgspec
 
+Windows = Literal["staggered", "together", "spread"]
+
 
 class FleetLoad(msgspec.Struct, frozen=True, kw_only=True):
     """The record of one load; simulated devices and broker shared one machine, which bounds every number here.
@@ -14,13 +16,15 @@ class FleetLoad(msgspec.Struct, frozen=True, kw_only=True):
         format: version of this record.
         devices: connections over TLS, MQTT 5.
         saved: whether the broker wrote what it owed as `docs/mqtt.md` advises, or kept it in memory.
-        aligned: all devices close their windows at the same moment, as the product does; else spread over the interval.
+        windows: when they are written after the moment at which all devices close them: `staggered`, each device by a
+            time of its own, as the product does; `together`, at once; `spread`, at any time of the interval.
         connect_s: until all were in a session at first, 100 handshakes at a time.
         broker_rss_mb_empty, broker_rss_mb_connected: resident memory before, and with all connected.
         broker_kb_per_connection: of the difference; the same number is MB for 1,000 connections.
         windows_sent, …_acked, …_refused, …_unanswered: at QoS 1, by the devices.
         windows_heard, windows_heard_distinct: by a subscriber with QoS 1 behind the broker.
         messages_per_s: windows and health reports written, over the measured time.
+        most_windows_in_a_second: written in the worst second of it.
         bytes_per_device_and_interval: above TLS, packets of windows and health.
         ack_p50_ms, ack_p99_ms, ack_max_ms: from writing a window to its acknowledgement.
         broker_cpu_share: of one core, broker's own, over the measured time.
@@ -31,12 +35,12 @@ class FleetLoad(msgspec.Struct, frozen=True, kw_only=True):
         load: the machine's load averages at the beginning and at the end.
     """
 
-    format: Literal[1] = 1
+    format: Literal[2] = 2
     devices: int
     minutes: float
     window_s: int
     saved: bool
-    aligned: bool
+    windows: Windows
     connect_s: float
     broker_rss_mb_empty: float
     broker_rss_mb_connected: float
@@ -48,6 +52,7 @@ class FleetLoad(msgspec.Struct, frozen=True, kw_only=True):
     windows_heard: int
     windows_heard_distinct: int
     messages_per_s: float
+    most_windows_in_a_second: int
     bytes_per_device_and_interval: float
     ack_p50_ms: float
     ack_p99_ms: float

@@ -9,12 +9,13 @@ import resource
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import psutil
 
 from benchmarks.fleet.device import KEEPALIVE_S, SimulatedDevice, Tally
-from benchmarks.fleet.report import FleetLoad
+from benchmarks.fleet.report import FleetLoad, Windows
 from benchmarks.fleet.stage import Stage, set_stage
 from benchmarks.soak.report import describe_host, describe_versions, find_commit
 from edge.clock import NS
@@ -29,7 +30,15 @@ _Say = Callable[[str], None]
 
 
 def run_fleet(
-    devices: int, minutes: float, folder: Path, *, window_s: int, saved: bool, aligned: bool, storm_s: float, say: _Say
+    devices: int,
+    minutes: float,
+    folder: Path,
+    *,
+    window_s: int,
+    saved: bool,
+    windows: Windows,
+    storm_s: float,
+    say: _Say,
 ) -> FleetLoad:
     """Runs a load and measures it.
 
@@ -38,7 +47,7 @@ def run_fleet(
         minutes: of windows; whole intervals, at least one.
         folder: empty or new.
         window_s: a device's interval.
-        saved, aligned: see `FleetLoad`.
+        saved, windows: see `FleetLoad`.
         storm_s: how long the broker's restart is watched; 0 leaves it out.
         say: hears what happens.
 
@@ -52,7 +61,7 @@ def run_fleet(
     resource.setrlimit(resource.RLIMIT_NOFILE, (need if hard == resource.RLIM_INFINITY else hard, hard))
     commit, host, begun = find_commit(), describe_host(), os.getloadavg()[0]
     with set_stage(folder, saved=saved) as stage:
-        course = _Course(stage, devices, window_s, aligned, say)
+        course = _Course(stage, devices, window_s, windows, say)
         found = asyncio.run(course.run(max(1, round(60 * minutes / window_s)), storm_s))
         heard, distinct = stage.windows_heard()
     return FleetLoad(
@@ -60,7 +69,7 @@ def run_fleet(
         minutes=minutes,
         window_s=window_s,
         saved=saved,
-        aligned=aligned,
+        windows=windows,
         windows_heard=heard,
         windows_heard_distinct=distinct,
         storm_limit_s=storm_s,
@@ -73,15 +82,16 @@ def run_fleet(
 
 
 class _Course:
-    def __init__(self, stage: Stage, devices: int, window_s: int, aligned: bool, say: _Say) -> None:
-        self._stage, self._window_s, self._aligned, self._say = stage, window_s, aligned, say
+    def __init__(self, stage: Stage, devices: int, window_s: int, windows: Windows, say: _Say) -> None:
+        self._stage, self._window_s, self._windows, self._say = stage, window_s, windows, say
         self._tally = Tally()
         handshakes = asyncio.Semaphore(_HANDSHAKES)
         self._devices = [
-            SimulatedDevice(number, stage.broker.port, stage.tls, self._tally, handshakes) for number in range(devices)
+            SimulatedDevice(number, stage.broker.port, stage.tls, self._tally, handshakes, window_s)
+            for number in range(devices)
         ]
 
-    async def run(self, intervals: int, storm_s: float) -> dict[str, object]:
+    async def run(self, intervals: int, storm_s: float) -> dict[str, Any]:
         empty_mb = self._stage.broker_rss_mb()
         begun_s = time.monotonic()
         lives = [asyncio.ensure_future(device.live()) for device in self._devices]
@@ -135,13 +145,13 @@ class _Course:
                     await asyncio.sleep(pause_s * (50 if pause_s <= 0.02 else 1))
             await asyncio.sleep(pause_s)
 
-    async def _steady(self, intervals: int) -> dict[str, object]:
-        """Windows, all at once or spread, and health reports at any time."""
+    async def _steady(self, intervals: int) -> dict[str, Any]:
+        """Windows, at the time that is asked for, and health reports at any time."""
         tally, broker = self._tally, psutil.Process(self._stage.broker.pid)
         cpu, bytes_before, begun_s = broker.cpu_times(), tally.bytes_sent, time.monotonic()
         reports = 0
         for interval in range(intervals):
-            due = [(0.0 if self._aligned else random.random(), 0, device) for device in self._devices]
+            due = [(self._share(device), 0, device) for device in self._devices]
             due += [(random.random(), 1, device) for device in self._devices]
             end_ns = time.time_ns() // NS * NS
             for share, kind, device in sorted(due, key=lambda entry: entry[0]):
@@ -167,6 +177,7 @@ class _Course:
             "windows_refused": tally.refused,
             "windows_unanswered": sent - tally.acked - tally.refused,
             "messages_per_s": round((sent + reports) / spent_s, 1),
+            "most_windows_in_a_second": _most_in_a_second(tally.written_s),
             "bytes_per_device_and_interval": round(size / len(self._devices) / intervals),
             "ack_p50_ms": p50,
             "ack_p99_ms": p99,
@@ -174,7 +185,13 @@ class _Course:
             "broker_cpu_share": round((used.user + used.system - cpu.user - cpu.system) / spent_s, 3),
         }
 
-    async def _storm(self, limit_s: float) -> dict[str, object]:
+    def _share(self, device: SimulatedDevice) -> float:
+        """When in the interval a device writes its window, as a share of it."""
+        if self._windows == "spread":
+            return random.random()
+        return device.stagger_s / self._window_s if self._windows == "staggered" else 0.0
+
+    async def _storm(self, limit_s: float) -> dict[str, Any]:
         """A restart of the broker; everybody comes back when their own pause is over."""
         tally, failed = self._tally, self._tally.failed_connects
         back: list[float] = []
@@ -194,6 +211,12 @@ class _Course:
             "storm_back": len(back),
             "storm_failed_connects": tally.failed_connects - failed,
         }
+
+
+def _most_in_a_second(times_s: Sequence[float]) -> int:
+    """How many of these moments fell into the fullest second."""
+    times = np.sort(times_s)
+    return int(np.max(np.searchsorted(times, times + 1.0) - np.arange(len(times)), initial=0))
 
 
 def _nth(back: Sequence[float], number: int) -> float | None:

@@ -46,7 +46,7 @@ def reference(
     folder.mkdir(parents=True, exist_ok=True)
     named = ["--device-name", device_name] if device_name else []
     known = ["--teacher", str(teacher.resolve())] if teacher else []
-    shown = ["--faces", faces, "--frames", str(frames), "--sustained", str(sustained)]
+    shown = ["--faces", faces, "--frames", str(frames), "--sustained", str(sustained), "--every-frame"]
     runs: dict[Kind, list[str]] = {
         "bench": ["edge", "bench", *shown],
         "floor": ["benchmarks", "floor", "--rounds", str(rounds)],

@@ -44,9 +44,10 @@ def gather_devices(folder: Path) -> list[Device]:
 
 
 def ramp(result: Result) -> list[Load]:
-    """The loads at the fastest pace that was measured, by number of faces."""
-    fastest = max((round(load.fps) for load in result.loads), default=0)
-    return sorted((load for load in result.loads if round(load.fps) == fastest), key=lambda load: load.faces)
+    """The loads as configured at the fastest pace that was measured, by number of faces."""
+    loads = [load for load in result.loads if not load.every_frame]
+    fastest = max((round(load.fps) for load in loads), default=0)
+    return sorted((load for load in loads if round(load.fps) == fastest), key=lambda load: load.faces)
 
 
 def _read_device(folder: Path) -> Device:

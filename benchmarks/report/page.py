@@ -56,7 +56,8 @@ def make_page(devices: Sequence[Device]) -> Page:
     page = Page([*_OPENING, tables.overview(devices, profiles)], {})
     page.blocks.append(
         Words("CCC is the bundle's own, streamed, on the data that its manifest names. Drawn faces are in view all the "
-              "time, at 30 frames a second; each is scored ten times a second.")
+              "time, at 30 frames a second; each is scored ten times a second. Frames in which nothing was due are "
+              "left alone, and are not among those that are timed.")
     )  # fmt: skip
     for device in devices:
         _add_device(page, device)
@@ -86,9 +87,18 @@ def _add_device(page: Page, device: Device) -> None:
 def _add_result(page: Page, device: str, result: Result) -> None:
     blocks, name = page.blocks, result.bundle.name
     blocks.append(Heading(3, f"From a frame to its message: bundle {name} {result.bundle.version}"))
-    blocks.append(Words(_origin(result) + f" Input: {result.input}; CCC on {result.bundle.ccc_data}."))
+    blocks.append(
+        Words(
+            f"{_origin(result)} Input: {result.input}; faces are searched for {_tell_search(result)}; CCC on "
+            f"{result.bundle.ccc_data}."
+        )
+    )
     blocks += _notes(result)
-    blocks.append(tables.stages(result))
+    blocks.append(tables.stages([load for load in result.loads if not load.every_frame]))
+    most = [load for load in result.loads if load.every_frame]
+    if most:
+        blocks.append(Words("The most that can be asked, a search and a score of each face in every frame:"))
+        blocks.append(tables.stages(most))
     loads = ramp(result)
     if len(loads) > 1:
         _add_picture(
@@ -163,6 +173,13 @@ def _add_picture(page: Page, name: str, png: bytes, shows: str) -> None:
 
 def _origin(record: Result | Floor | Peers) -> str:
     return f"Measured {record.date} at commit {record.commit}."
+
+
+def _tell_search(result: Result) -> str:
+    every = result.detect_every
+    if every == "step":
+        return "when their scores are due"
+    return "in every frame" if every == 1 else f"in every frame of {every}"
 
 
 def _notes(record: Result | Floor | Peers) -> list[Block]:

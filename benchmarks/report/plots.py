@@ -88,33 +88,35 @@ def draw_front(found: Peers) -> bytes:
     """Agreement with raters over the time of a face; a contender without an accuracy is a line at the bottom."""
     from matplotlib import ticker
 
-    rated = sorted((p for p in found.peers if p.job == "face" and p.ccc and p.ms), key=lambda peer: peer.ms.value)
-    timed = [peer for peer in found.peers if peer.job == "face" and not peer.ccc and not peer.kit and peer.ms]
-    with _canvas([*map(_placed, rated), *map(_placed, timed)]) as canvas:
+    faces = [peer for peer in found.peers if peer.job == "face"]
+    rated = sorted(((peer, peer.ms, peer.ccc) for peer in faces if peer.ccc and peer.ms), key=lambda one: one[1].value)
+    timed = [(peer, peer.ms) for peer in faces if not peer.ccc and not peer.kit and peer.ms]
+    shown = [peer for peer, _, _ in rated] + [peer for peer, _ in timed]
+    with _canvas([*map(_placed, shown)]) as canvas:
         axes = canvas.axes
-        lifts = _stagger([peer.ms.value for peer in rated])
-        for peer, lift in zip(rated, lifts, strict=True):
+        lifts = _stagger([ms.value for _, ms, _ in rated])
+        for (peer, ms, agreement), lift in zip(rated, lifts, strict=True):
             colour = _KIT if peer.kit else _OTHER
             for target, marker, shift in (("valence", "o", 0.985), ("arousal", "s", 1.015)):
-                ccc = peer.ccc[target]
+                ccc = agreement[target]
                 bars = [[ccc.value - ccc.low], [ccc.high - ccc.value]]
                 axes.errorbar(
-                    peer.ms.value * shift, ccc.value, yerr=bars, fmt=marker, color=colour, capsize=3,
+                    ms.value * shift, ccc.value, yerr=bars, fmt=marker, color=colour, capsize=3,
                     mfc=colour if target == "valence" else "white",
                 )  # fmt: skip
             axes.annotate(
-                peer.name, (peer.ms.value, max(ccc.high for ccc in peer.ccc.values())), xytext=(0, 5 + 11 * lift),
+                peer.name, (ms.value, max(ccc.high for ccc in agreement.values())), xytext=(0, 5 + 11 * lift),
                 textcoords="offset points", ha="center", fontsize=8, color=colour,
                 arrowprops={"arrowstyle": "-", "linewidth": 0.6, "color": colour} if lift else None,
             )  # fmt: skip
-        floor = min([0.5, *(ccc.low - 0.05 for peer in rated for ccc in peer.ccc.values())])
+        floor = min([0.5, *(ccc.low - 0.05 for _, _, agreement in rated for ccc in agreement.values())])
         rows = (1 - floor) / 14
         # One row each, the fastest at the bottom: a label ends at its own line and crosses none.
-        for number, peer in enumerate(sorted(timed, key=lambda peer: peer.ms.value), start=1):
+        for number, (peer, ms) in enumerate(sorted(timed, key=lambda one: one[1].value), start=1):
             height = floor + number * rows
-            axes.plot([peer.ms.value] * 2, [floor, height], color=_GREY, linewidth=0.8)
+            axes.plot([ms.value] * 2, [floor, height], color=_GREY, linewidth=0.8)
             words = f"{peer.name}: {peer.engine}, {peer.precision} "
-            axes.annotate(words, (peer.ms.value, height), fontsize=7, color=_GREY, ha="right", va="center")
+            axes.annotate(words, (ms.value, height), fontsize=7, color=_GREY, ha="right", va="center")
         axes.set_xscale("log")
         axes.xaxis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5)))
         axes.xaxis.set_major_formatter(ticker.FuncFormatter(lambda ms, _: f"{ms:g}"))

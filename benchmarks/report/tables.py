@@ -37,9 +37,9 @@ def overview(devices: Sequence[Device], profiles: Mapping[str, str]) -> Grid:
     return Grid(head, rows, words=(1,))
 
 
-def stages(result: Result) -> Grid:
+def stages(loads: Sequence[Load]) -> Grid:
     """One column a load."""
-    loads = sorted(result.loads, key=lambda load: (-round(load.fps), load.faces))
+    loads = sorted(loads, key=lambda load: (-round(load.fps), load.faces))
     head = (
         "ms",
         *(f"{load.faces:.4g} face{'' if round(load.faces) == 1 else 's'}, {load.fps:.0f} fps" for load in loads),
@@ -48,7 +48,7 @@ def stages(result: Result) -> Grid:
         [f"frame, {name}", *(_figure(getattr(load.frame_ms, name)) for load in loads)] for name in ("p50", "p90", "p99")
     ]
     rows.append(["frame, mean", *(_number(load.frame_ms.mean) for load in loads)])
-    rows.append(["frames", *(str(load.frame_ms.n) for load in loads)])
+    rows.append(["frames worked on", *(str(load.frame_ms.n) for load in loads)])
     for stage in STAGES:
         unit = "a face" if stage in _A_FACE else "when due" if stage == "head" else "a frame"
         rows.append([f"{stage}, mean {unit}", *(_number(load.stage_ms[stage].mean) for load in loads)])

@@ -17,7 +17,8 @@ import msgspec
 from benchmarks.soak.journal import Closed, content_of
 from edge.publish.payload import WindowPayload, decode_window
 
-_SAVED_S = 2.0  # a broker that saves each second may lose what it acknowledged so long before it was killed
+# A broker saves after each change; killed within a save, it may lose what it acknowledged so long before.
+_SAVED_S = 2.0
 _TOUCH = timedelta(milliseconds=1)
 
 

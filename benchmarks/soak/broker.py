@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import paho.mqtt.client as paho
+from paho.mqtt.enums import CallbackAPIVersion
 
 from benchmarks.soak.account import Arrival
 from benchmarks.soak.proxy import HOST
@@ -139,7 +140,7 @@ class Subscriber:
 
     def __init__(self, port: int) -> None:
         self.arrivals: list[Arrival] = []
-        self._client = paho.Client(paho.CallbackAPIVersion.VERSION2, "soak-subscriber", clean_session=False)
+        self._client = paho.Client(CallbackAPIVersion.VERSION2, "soak-subscriber", clean_session=False)
         self._client.reconnect_delay_set(1, 1)
         self._client.on_connect = lambda client, *_: client.subscribe("affect/v1/+/+/window", qos=1)
         self._client.on_message = lambda _client, _data, message: self._keep(message)

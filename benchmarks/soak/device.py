@@ -10,12 +10,12 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from types import TracebackType
 
 from benchmarks.soak.journal import JournalingOutbox
 from benchmarks.soak.resources import Sampler
 from benchmarks.soak.stage import Stage, StagedClock, StagedSource
 from edge.camera import Camera
+from edge.camera.around import CameraAround
 from edge.camera.live import LiveCamera
 from edge.camera.reopening import CameraWatch, ReopeningSource
 from edge.camera.scene import Scene
@@ -27,43 +27,19 @@ from edge.publish.database import outbox_path
 from edge.types import Frame
 
 
-class ClockedCamera:
+class ClockedCamera(CameraAround):
     """A `Camera` around another, which measures how long its reader works on each frame."""
 
-    def __init__(self, camera: LiveCamera, sampler: Sampler) -> None:
-        self._camera, self._sampler = camera, sampler
-        self.length = camera.length
-
-    @property
-    def dropped(self) -> int:
-        return self._camera.dropped
-
-    @property
-    def failed(self) -> int:
-        return self._camera.failed
-
-    @property
-    def ended(self) -> bool:
-        return self._camera.ended
+    def __init__(self, camera: Camera, sampler: Sampler) -> None:
+        super().__init__(camera)
+        self._sampler = sampler
 
     def frames(self) -> Iterator[Frame]:
         """See `Camera.frames`."""
-        for frame in self._camera.frames():
+        for frame in super().frames():
             begun_ns, begun_cpu_ns = time.perf_counter_ns(), time.thread_time_ns()
             yield frame
             self._sampler.add(time.perf_counter_ns() - begun_ns, time.thread_time_ns() - begun_cpu_ns)
-
-    def close(self) -> None:
-        """See `Camera.close`."""
-        self._camera.close()
-
-    def __enter__(self) -> ClockedCamera:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
 
 def stage_device(folder: Path) -> None:

@@ -127,20 +127,25 @@ def convert(
         numbered = {f"w{n}": weight for n, weight in enumerate(weights)}
         said = {"recipe": msgspec.json.encode(recipe).decode(), "way": msgspec.json.encode(way).decode()}
         np.savez(job, kind=kind, **said, **numbered, **extra)  # type: ignore[arg-type]
-        done = subprocess.run(
-            [sys.executable, "-m", "convert.quantization.converter", str(job), scratch],
-            cwd=Path(__file__).resolve().parents[2],
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(path or os.curdir for path in sys.path)},
-            capture_output=True,
-            text=True,
-            timeout=_TIMEOUT_S,
-            check=False,
-        )
+        done = run_converter(job, Path(scratch))
         if done.returncode != 0:
             raise TrainingError(
                 f"the {kind} graph: the converter ended with {done.returncode} ({_reason(done.stderr)})"
             )
         return {name: (Path(scratch) / name).read_bytes() for name in names}
+
+
+def run_converter(job: Path, folder: Path) -> subprocess.CompletedProcess[str]:
+    """One job in a new process, which sees the modules that this one sees; it leaves its files in the folder."""
+    return subprocess.run(
+        [sys.executable, "-m", "convert.quantization.converter", str(job), str(folder)],
+        cwd=Path(__file__).resolve().parents[2],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(path or os.curdir for path in sys.path)},
+        capture_output=True,
+        text=True,
+        timeout=_TIMEOUT_S,
+        check=False,
+    )
 
 
 def _reason(said: str) -> str:

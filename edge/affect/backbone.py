@@ -5,7 +5,7 @@ Owns the conversion between pixels and the graph's integers. Refuses a graph tha
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,7 @@ from edge.errors import BundleError
 from edge.types import Embedding, FaceCrop, UInt8Array
 
 PIXEL_SCALE = 1 / 127.5
+_TOP_BIT = np.uint8(0x80)
 PIXEL_ZERO = 127  # real = (pixel − 127) / 127.5, which int8 with zero point −1 holds without loss
 
 
@@ -36,29 +37,47 @@ class Backbone:
         self._convert = pixel_converter(image)
 
     def embed(self, crop: FaceCrop) -> Embedding:
-        """Embeds one crop.
+        """Embeds one crop; raises what `embed_all` does."""
+        return self.embed_all([crop])[0]
+
+    def embed_all(self, crops: Sequence[FaceCrop]) -> list[Embedding]:
+        """Embeds the crops of a frame, in their order.
 
         Raises:
-            EngineError: the crop's size is not the graph's, or the runtime failed.
+            EngineError: a crop's size is not the graph's, or the runtime failed.
         """
-        out = self.engine.invoke({self._graph.image.name: self._convert(crop.pixels)[None]})
-        return Embedding(
-            track_id=crop.track_id,
-            captured_ns=crop.captured_ns,
-            vector=dequantize(out[self._graph.embedding.name][0], self._embedding),
-            va=np.clip(dequantize(out[self._graph.va.name][0], self._va), -1, 1),
-        )
+        if not crops:
+            return []
+        graph = self._graph
+        # The runs come first and all answers are made real together: each run of the graph leaves the caches to itself,
+        # and what follows it starts from cold.
+        outs = [self.engine.invoke({graph.image.name: self._convert(crop.pixels)[None]}) for crop in crops]
+        vectors = dequantize(np.concatenate([out[graph.embedding.name] for out in outs]), self._embedding)
+        vas = dequantize(np.concatenate([out[graph.va.name] for out in outs]), self._va)
+        np.minimum(np.maximum(vas, -1, out=vas), 1, out=vas)
+        return [
+            Embedding(track_id=crop.track_id, captured_ns=crop.captured_ns, vector=vector, va=va)
+            for crop, vector, va in zip(crops, vectors, vas, strict=True)
+        ]
 
 
 def pixel_converter(image: TensorSpec) -> Callable[[UInt8Array], NDArray[Any]]:
     """The function from uint8 (S, S, 3) RGB to the graph's input, without the batch axis.
 
-    Where the input's scale is 1/127.5 and its zero point −1, quantizing is flipping each pixel's top bit.
+    Where the input's scale is 1/127.5 and its zero point −1, quantizing is flipping each pixel's top bit. That is
+    written into one and the same array: it holds until the next call.
     """
     if not image.quantized:
         return lambda pixels: ((pixels.astype(np.float32) - PIXEL_ZERO) * np.float32(PIXEL_SCALE)).astype(np.float32)
     if image.dtype == np.int8 and abs(image.scale - PIXEL_SCALE) < 1e-7 and image.zero_point == -1:
-        return lambda pixels: (pixels ^ np.uint8(0x80)).view(np.int8)
+        flipped = np.empty(image.shape[1:], np.uint8)
+
+        def flip(pixels: UInt8Array) -> NDArray[Any]:
+            # A crop of another size is the engine's to refuse.
+            out = flipped if pixels.shape == flipped.shape else None
+            return np.bitwise_xor(pixels, _TOP_BIT, out=out).view(np.int8)
+
+        return flip
     return lambda pixels: quantize((pixels.astype(np.float32) - PIXEL_ZERO) * np.float32(PIXEL_SCALE), image)
 
 

@@ -49,7 +49,7 @@ class Stream:
     """
 
     def __init__(self, engine: Engine, manifest: Manifest) -> None:
-        self._engine = engine
+        self.engine = engine
         self._graph = graph = manifest.head
         for tensor in (graph.embedding, graph.h, graph.c):
             check_tensor(engine.inputs, tensor, graph.file)
@@ -80,30 +80,28 @@ class Stream:
             N scores and N new states. One call of the graph, plus one for each missed step of the face that
             missed most.
         """
-        started = [self._start(e, s) for e, s in zip(embeddings, states, strict=True)]
+        slots = [self.slot(embedding.captured_ns) for embedding in embeddings]
+        started = [self._start(e, s, slot) for e, s, slot in zip(embeddings, states, slots, strict=True)]
         h = np.stack([state.h for state in started])
         c = np.stack([state.c for state in started])
-        held = np.stack([state.embedding for state in started])
-        missed = np.array([self.slot(e.captured_ns) - s.slot - 1 for e, s in zip(embeddings, started, strict=True)])
+        missed = np.array([slot - state.slot - 1 for slot, state in zip(slots, started, strict=True)])
         for done in range(int(missed.max(initial=0))):
             late = np.flatnonzero(missed > done)
-            _, h[late], c[late] = self.run(held[late], h[late], c[late])
+            held = np.stack([started[row].embedding for row in late])
+            _, h[late], c[late] = self.run(held, h[late], c[late])
         va, h, c = self.run(np.stack([e.vector for e in embeddings]), h, c)
-        va = np.clip(va, -1, 1)
+        answers = np.minimum(np.maximum(va, -1), 1).tolist()
         scores, after = [], []
         for row, (embedding, state) in enumerate(zip(embeddings, started, strict=True)):
             steps = state.steps + int(missed[row]) + 1
-            after.append(
-                StreamState(
-                    h=h[row], c=c[row], embedding=embedding.vector, slot=self.slot(embedding.captured_ns), steps=steps
-                )
-            )
+            after.append(StreamState(h=h[row], c=c[row], embedding=embedding.vector, slot=slots[row], steps=steps))
+            valence, arousal = answers[row]
             scores.append(
                 AffectScore(
                     track_id=embedding.track_id,
                     captured_ns=embedding.captured_ns,
-                    valence=float(va[row, 0]),
-                    arousal=float(va[row, 1]),
+                    valence=valence,
+                    arousal=arousal,
                     warm=steps >= self._warmup_steps,
                 )
             )
@@ -114,11 +112,10 @@ class Stream:
     ) -> tuple[Float32Array, Float32Array, Float32Array]:
         """One call of the graph: float32 (N, D), (N, units), (N, units) in; (N, 2), (N, units), (N, units) out."""
         graph = self._graph
-        out = self._engine.invoke({graph.embedding.name: embedding, graph.h.name: h, graph.c.name: c})
+        out = self.engine.invoke({graph.embedding.name: embedding, graph.h.name: h, graph.c.name: c})
         return out[graph.va.name], out[graph.next_h.name], out[graph.next_c.name]
 
-    def _start(self, embedding: Embedding, state: StreamState | None) -> StreamState:
-        slot = self.slot(embedding.captured_ns)
+    def _start(self, embedding: Embedding, state: StreamState | None, slot: int) -> StreamState:
         if state is not None and slot - state.slot <= self._reset_slots:
             return state
         zero = np.zeros(self._units, np.float32)

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from numpy.typing import NDArray
 
 from edge.engines import Engine, TensorSpec
-from edge.health import Health
+from edge.health import Health, Timing
 
 
 @dataclass(slots=True, eq=False)
@@ -25,14 +24,10 @@ class Recorder(Health):
 
     samples: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
 
-    @contextmanager
-    def timing(self, stage: str) -> Iterator[None]:
+    def timing(self, stage: str) -> Timing:
         """See `Health.timing`."""
-        begun = time.perf_counter_ns()
-        try:
-            yield
-        finally:
-            self.samples[stage].append((time.perf_counter_ns() - begun) / 1e6)
+        kept = self.samples[stage]
+        return Timing(lambda ns: kept.append(ns / 1e6))
 
 
 class TimedEngine:

@@ -14,6 +14,7 @@ import msgspec
 from edge.affect.model import AffectModel
 from edge.bench.busy import LoadAverage
 from edge.bench.cold import Cold
+from edge.bench.document import read_document, write_document
 from edge.bench.measure import Load
 from edge.bench.quantiles import Quantiles
 from edge.config import EngineConfig
@@ -73,6 +74,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     """One measurement.
 
     Attributes:
+        detect_every: the configuration's `face.detect_every`; older files searched in every frame.
         load: of the machine, while it was measured; None in older files and where the system does not tell.
         notes: what a reader of the figures has to know, in words.
     """
@@ -84,6 +86,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     host: Host
     bundle: Measured
     input: str
+    detect_every: int | str = 1
     cold: Cold | None
     loads: list[Load]
     sustained: list[Minute] = []
@@ -151,12 +154,7 @@ def write_result(result: Result, path: Path) -> Path:
     Raises:
         ConfigError: it cannot be written.
     """
-    target = path / result.file_name if path.is_dir() else path
-    try:
-        target.write_bytes(msgspec.json.format(msgspec.json.encode(result), indent=1) + b"\n")
-    except OSError as error:
-        raise ConfigError(f"--out {target}: cannot be written ({error.strerror})") from error
-    return target
+    return write_document(result, path / result.file_name if path.is_dir() else path, ConfigError)
 
 
 def read_result(path: Path) -> Result:
@@ -165,15 +163,7 @@ def read_result(path: Path) -> Result:
     Raises:
         ConfigError: it cannot be read, is none, or of a later format; names the file.
     """
-    try:
-        result = msgspec.json.decode(path.read_bytes(), type=Result)
-    except OSError as error:
-        raise ConfigError(f"{path}: cannot be read ({error.strerror})") from error
-    except (msgspec.DecodeError, msgspec.ValidationError) as error:
-        raise ConfigError(f"{path}: not a result of `affect-edge bench` ({error})") from error
-    if result.format > FORMAT:
-        raise ConfigError(f"{path}: of format {result.format}, this version reads up to {FORMAT}; take a newer one")
-    return result
+    return read_document(path, Result, made_by="affect-edge bench", newest=FORMAT, failure=ConfigError)
 
 
 def _first_line(path: Path) -> str:

@@ -14,7 +14,7 @@ from edge.bench.result import Minute
 from edge.board import Board
 from edge.clock import FileClock
 from edge.config import Config
-from edge.pipeline import build_pipeline
+from edge.pipeline import Pipeline, build_pipeline
 from edge.types import Frame
 
 MINUTE_S = 60.0
@@ -53,13 +53,13 @@ def measure_sustained(
     shown = camera.frames()
     for number in range(1, minutes + 1):
         before = energy.read()
-        times = list(_work(pipeline.step, shown, frames, fps))
+        times = list(_work(pipeline, shown, frames, fps))
         joules, state = energy.joules_since(before), board.read()
         found.append(
             Minute(
                 minute=number,
-                frame_ms=summarize(times),
-                late=round(sum(ms > 1000 / fps for ms in times) / len(times), 4),
+                frame_ms=summarize([ms for ms, worked in times if worked]),
+                late=round(sum(ms > 1000 / fps for ms, _ in times) / len(times), 4),
                 temperature_c=state.temperature_c,
                 cpu_mhz=state.cpu_mhz,
                 throttled=state.throttled,
@@ -70,13 +70,13 @@ def measure_sustained(
     return found
 
 
-def _work(step: Callable[[Frame], object], shown: Iterator[Frame], frames: int, fps: float) -> Iterator[float]:
-    """Steps so many frames at their pace; the milliseconds that each took."""
+def _work(pipeline: Pipeline, shown: Iterator[Frame], frames: int, fps: float) -> Iterator[tuple[float, bool]]:
+    """Steps so many frames at their pace; the milliseconds that each took, and whether anything was due in it."""
     due_s = time.monotonic()
     for _ in range(frames):
-        frame = next(shown)
+        frame, worked = next(shown), pipeline.health.stages["window"].frames
         begun = time.perf_counter_ns()
-        step(frame)
-        yield (time.perf_counter_ns() - begun) / 1e6
+        pipeline.step(frame)
+        yield (time.perf_counter_ns() - begun) / 1e6, pipeline.health.stages["window"].frames > worked
         due_s = max(due_s + 1 / fps, time.monotonic())
         time.sleep(max(due_s - time.monotonic(), 0.0))

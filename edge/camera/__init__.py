@@ -69,7 +69,8 @@ def open_camera(config: Config, clock: Clock, watch: CameraWatch | None = None) 
     Args:
         config: `camera` says which and how, `zones` what is never looked at.
         clock: gives a live frame its time; a `FileClock` is moved along by a replay and by the drawn scene.
-        watch: is told of a live camera's troubles; with one, a camera that was open once is opened again for ever.
+        watch: is told of a live camera's troubles, and asked which frames are worth decoding; with one, a camera that
+            was open once is opened again for ever.
 
     Raises:
         CameraError: it cannot be opened; names the device or file and the fix.
@@ -94,7 +95,7 @@ def _open_backend(config: Config, clock: Clock, watch: CameraWatch | None) -> Ca
         return Scene(wanted, clock)
     from edge.camera.live import LiveCamera
 
-    opener = _opener(config, clock)
+    opener = _opener(config, clock, watch)
     if watch is None:
         return LiveCamera(opener())
     from edge.camera.reopening import ReopeningSource
@@ -103,12 +104,12 @@ def _open_backend(config: Config, clock: Clock, watch: CameraWatch | None) -> Ca
     return LiveCamera(source, stall_s=None, waiting=watch.wait)
 
 
-def _opener(config: Config, clock: Clock) -> Callable[[], Source]:
-    wanted = config.camera
-    if wanted.backend == "picamera2":
+def _opener(config: Config, clock: Clock, watch: CameraWatch | None) -> Callable[[], Source]:
+    view, wanted = config.camera, watch.wants if watch is not None else None
+    if view.backend == "picamera2":
         from edge.camera.picamera import PicameraSource
 
-        return lambda: PicameraSource(wanted, clock)
+        return lambda: PicameraSource(view, clock, wanted)
     from edge.camera.v4l2 import V4l2Source
 
-    return lambda: V4l2Source(wanted, clock)
+    return lambda: V4l2Source(view, clock, wanted)

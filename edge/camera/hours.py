@@ -5,8 +5,9 @@ from __future__ import annotations
 from datetime import datetime, timedelta, timezone, tzinfo
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from edge.config import HoursConfig, parse_hours
+from edge.config import HoursConfig
 from edge.errors import ConfigError
+from edge.hours import parse_hours
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 

@@ -22,9 +22,12 @@ _JOIN_S = 3.0
 
 
 class Picture(NamedTuple):
-    """What a source read: pixels uint8 (H, W, 3) RGB, and the monotonic nanoseconds at which they were taken."""
+    """What a source read: pixels uint8 (H, W, 3) RGB, and the monotonic nanoseconds at which they were taken.
 
-    pixels: UInt8Array
+    Pixels are None where nobody wanted them, so that they were not decoded.
+    """
+
+    pixels: UInt8Array | None
     captured_ns: int
 
 
@@ -157,8 +160,11 @@ class LiveCamera:
                 self._reading_s = time.monotonic()
                 try:
                     picture = self._source.read()
-                    if picture is not None:
-                        self._put(picture)
+                    if picture is None:
+                        continue
+                    if picture.pixels is not None:
+                        self._put(picture.pixels, picture.captured_ns)
+                    self._index += 1
                 except FrameError:
                     self.failed += 1
                     self._index += 1
@@ -174,12 +180,11 @@ class LiveCamera:
             self._error = self._error or error
             self._changed.notify_all()
 
-    def _put(self, picture: Picture) -> None:
+    def _put(self, pixels: UInt8Array, captured_ns: int) -> None:
         # Two stamps may be equal where a driver's clock is coarse; time must move on all the same.
-        captured_ns = max(picture.captured_ns, self._last_ns + 1)
-        frame = Frame(pixels=picture.pixels, captured_ns=captured_ns, index=self._index)
+        captured_ns = max(captured_ns, self._last_ns + 1)
+        frame = Frame(pixels=pixels, captured_ns=captured_ns, index=self._index)
         self._last_ns = captured_ns
-        self._index += 1
         with self._changed:
             self.dropped += self._slot is not None
             self._slot = frame

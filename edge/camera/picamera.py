@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from importlib import import_module
 from typing import Any
 
@@ -28,6 +29,7 @@ class PicameraSource:
     Args:
         config: `width`, `height`, `fps`.
         clock: whose monotonic time frames carry where the sensor's stamps are not usable.
+        wanted: whether a frame taken at that nanosecond is to be copied out; None for all.
 
     Raises:
         CameraError: picamera2 is not installed, no camera is connected, or it is in use.
@@ -35,8 +37,9 @@ class PicameraSource:
 
     name = "picamera2"
 
-    def __init__(self, config: CameraConfig, clock: Clock) -> None:
+    def __init__(self, config: CameraConfig, clock: Clock, wanted: Callable[[int], bool] | None = None) -> None:
         self._clock = clock
+        self._wanted = wanted
         self._job: Any = None
         self._camera = _open()
         try:
@@ -76,7 +79,9 @@ class PicameraSource:
         self._job = None
         now_ns = self._clock.monotonic_ns()
         try:
-            stamp_ns = int(request.get_metadata().get("SensorTimestamp", 0))
+            captured_ns = capture_time(int(request.get_metadata().get("SensorTimestamp", 0)), now_ns)
+            if self._wanted is not None and not self._wanted(captured_ns):
+                return Picture(None, captured_ns)
             array = request.make_array("main")
         except Exception as error:  # as above
             raise FrameError(f"{self.name}: a frame could not be read ({_line(error)})") from error
@@ -84,7 +89,7 @@ class PicameraSource:
             request.release()
         if array.ndim != 3 or array.dtype != np.uint8:
             raise FrameError(f"{self.name}: a frame came as {array.dtype} {array.shape}")
-        return Picture(np.ascontiguousarray(array[:, :, self._order]), capture_time(stamp_ns, now_ns))
+        return Picture(np.ascontiguousarray(array[:, :, self._order]), captured_ns)
 
     def close(self) -> None:
         """See `Source.close`."""

@@ -7,13 +7,13 @@ can end, so `LiveCamera` ends the process.
 from __future__ import annotations
 
 import logging
-import random
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
 
+from edge.backoff import Backoff
 from edge.camera.live import Picture, Source
 from edge.errors import CameraError, FrameError
 from edge.types import UInt8Array
@@ -32,6 +32,10 @@ def _nothing() -> None:
     pass
 
 
+def _every(_: int) -> bool:
+    return True
+
+
 @dataclass(slots=True, kw_only=True)
 class CameraWatch:
     """Who is told what a live camera goes through.
@@ -40,11 +44,17 @@ class CameraWatch:
         troubles: counted here by kind: `gone`, `stalled`, `frozen`, `resized`, `reopened`, `failed_opens`.
         attempted: called after every completed try to open the camera anew, by the capture thread.
         waiting: called about once a second while no frame comes, by the reader.
+        wanted: whether a frame taken at that monotonic nanosecond is worth decoding; asked by the capture thread.
     """
 
     troubles: dict[str, int] = field(default_factory=dict)
     attempted: Callable[[], None] = _nothing
     waiting: Callable[[], None] = _nothing
+    wanted: Callable[[int], bool] = _every
+
+    def wants(self, captured_ns: int) -> bool:
+        """Asks whoever `wanted` is by now."""
+        return self.wanted(captured_ns)
 
     def wait(self) -> None:
         """Calls whoever `waiting` is by now."""
@@ -80,7 +90,8 @@ class ReopeningSource:
         self._shape: tuple[int, ...] | None = None
         self._last: UInt8Array | None = None
         self._good_s = self._changed_s = now_s()
-        self._delay_s = _FIRST_DELAY_S
+        self._backoff = Backoff(_FIRST_DELAY_S, _MAX_DELAY_S)
+        self._worked = True  # since the last wait
         self._next_s = 0.0
         self._told = ""
 
@@ -100,7 +111,7 @@ class ReopeningSource:
         if picture is None:
             self._check_stall()
             return None
-        return self._judge(picture)
+        return picture if picture.pixels is None else self._judge(picture, picture.pixels)
 
     def close(self) -> None:
         """See `Source.close`."""
@@ -108,19 +119,19 @@ class ReopeningSource:
             source, self._source = self._source, None
             source.close()
 
-    def _judge(self, picture: Picture) -> Picture | None:
-        now_s, shape = self._now_s(), picture.pixels.shape
+    def _judge(self, picture: Picture, pixels: UInt8Array) -> Picture | None:
+        now_s, shape = self._now_s(), pixels.shape
         if self._shape is None:
             self._shape = shape
         if shape != self._shape:
             self._lose("resized", f"{self.name}: gives {shape[1]}x{shape[0]}, it was {self._shape[1]}x{self._shape[0]}")
             return None
-        if self._last is None or not np.array_equal(self._last, picture.pixels) or np.ptp(picture.pixels) < _FLAT:
+        if self._last is None or not np.array_equal(self._last, pixels) or np.ptp(pixels) < _FLAT:
             self._changed_s = now_s
         elif now_s - self._changed_s > FROZEN_S:
             self._lose("frozen", f"{self.name}: the same bytes for {FROZEN_S:g} s; the camera is frozen")
             return None
-        self._last, self._good_s, self._delay_s = picture.pixels, now_s, _FIRST_DELAY_S
+        self._last, self._good_s, self._worked = pixels, now_s, True
         if self._told:
             self._told = ""
             log.info("%s: gives frames again", self.name)
@@ -156,8 +167,8 @@ class ReopeningSource:
         self._watch.attempted()
 
     def _wait(self) -> None:
-        self._next_s = self._now_s() + self._delay_s * random.uniform(0.5, 1.0)
-        self._delay_s = min(2 * self._delay_s, _MAX_DELAY_S)
+        self._next_s = self._now_s() + self._backoff.next_s(lasted=self._worked)
+        self._worked = False
 
     def _tell(self, why: str) -> None:
         """One line for each change of what is wrong, none for each try."""

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from types import TracebackType
 
 import cv2
 import numpy as np
 
 from edge.camera import Camera
+from edge.camera.around import CameraAround
 from edge.types import Frame, UInt8Array
 
 Polygon = Sequence[tuple[float, float]]
@@ -68,43 +68,14 @@ class Transform:
         return keep
 
 
-class TransformedCamera:
+class TransformedCamera(CameraAround):
     """A camera whose every frame passed a `Transform`."""
 
     def __init__(self, camera: Camera, transform: Transform) -> None:
-        self._camera = camera
+        super().__init__(camera)
         self._transform = transform
-
-    @property
-    def dropped(self) -> int:
-        return self._camera.dropped
-
-    @property
-    def failed(self) -> int:
-        return self._camera.failed
-
-    @property
-    def ended(self) -> bool:
-        return self._camera.ended
-
-    @property
-    def length(self) -> int | None:
-        return self._camera.length
 
     def frames(self) -> Iterator[Frame]:
         """See `Camera.frames`."""
-        for frame in self._camera.frames():
+        for frame in super().frames():
             yield Frame(pixels=self._transform.apply(frame.pixels), captured_ns=frame.captured_ns, index=frame.index)
-
-    def close(self) -> None:
-        """See `Camera.close`."""
-        self._camera.close()
-
-    def __enter__(self) -> TransformedCamera:
-        self._camera.__enter__()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._camera.__exit__(kind, error, trace)

@@ -7,6 +7,7 @@ import logging
 import os
 import stat
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import cv2
@@ -32,14 +33,16 @@ class V4l2Source:
     Args:
         config: `device`, `width`, `height`, `fps`; the driver may give others, which is logged.
         clock: whose monotonic time frames carry where the driver's stamps are not usable.
+        wanted: whether a frame taken at that nanosecond is to be decoded; None for all.
 
     Raises:
         CameraError: missing, not permitted, busy, or without pictures; says what to do.
     """
 
-    def __init__(self, config: CameraConfig, clock: Clock) -> None:
+    def __init__(self, config: CameraConfig, clock: Clock, wanted: Callable[[int], bool] | None = None) -> None:
         self.name = config.device
         self._clock = clock
+        self._wanted = wanted
         _check_device(config.device)
         self._capture = open_capture(config.device, cv2.CAP_V4L2)
         if not self._capture.isOpened():
@@ -63,12 +66,15 @@ class V4l2Source:
             return None
         now_ns = self._clock.monotonic_ns()
         stamp_ms = self._capture.get(cv2.CAP_PROP_POS_MSEC)
+        captured_ns = capture_time(round(stamp_ms * 1e6) if np.isfinite(stamp_ms) else 0, now_ns)
+        if self._wanted is not None and not self._wanted(captured_ns):
+            self._seen_ns = time.monotonic_ns()
+            return Picture(None, captured_ns)
         good, pixels = self._capture.retrieve()
         self._seen_ns = time.monotonic_ns()
         if not good or pixels is None or pixels.ndim != 3:
             raise FrameError(f"{self.name}: a frame could not be decoded")
-        stamp_ns = round(stamp_ms * 1e6) if np.isfinite(stamp_ms) else 0
-        return Picture(to_rgb(pixels), capture_time(stamp_ns, now_ns))
+        return Picture(to_rgb(pixels), captured_ns)
 
     def close(self) -> None:
         """See `Source.close`."""

@@ -17,13 +17,15 @@ from rich.table import Table
 from edge.affect.model import load_model
 from edge.bench.busy import measure_since, note_load, read_load
 from edge.bench.cold import measure_cold
-from edge.bench.measure import STAGES, Load, MakeCamera, clip_of, crowd_of, measure_load
+from edge.bench.measure import STAGES, Load, MakeCamera, ask_most, clip_of, crowd_of, measure_load
 from edge.bench.quantiles import Quantiles
 from edge.bench.result import Minute, Result, describe_bundle, describe_host, this_commit, today, write_result
 from edge.bench.sustained import measure_sustained
 from edge.commands import app
 from edge.config import Config, load_config
 from edge.errors import ConfigError
+
+_FPS = 30.0
 
 
 @app.command(epilog="Example: affect-edge bench --sustained 30 --device-name rpi5 --out .")
@@ -32,6 +34,9 @@ def bench(
     clip: Annotated[Path | None, typer.Option(help="A video instead of drawn faces; nothing of it is kept.")] = None,
     faces: Annotated[str, typer.Option(help="Drawn faces in view, one measurement each.")] = "1,2,4,8",
     frames: Annotated[int, typer.Option(min=60, max=100_000, help="Per measurement.")] = 1500,
+    every_frame: Annotated[
+        bool, typer.Option("--every-frame", help="Then the same with a search, and all scores, in every frame.")
+    ] = False,
     sustained: Annotated[int, typer.Option(min=0, max=600, help="Then so many minutes at 30 frames a second.")] = 0,
     cold: Annotated[bool, typer.Option(help="Also start the device five times, for start-up and memory.")] = True,
     device_name: Annotated[str, typer.Option(help="Call this device so, instead of what it calls itself.")] = "",
@@ -40,13 +45,17 @@ def bench(
 ) -> None:
     """Measure every stage from a frame to its message, by number of faces, cold, and hot if you like.
 
-    Stop the service first: it would take its share of the machine. The input is drawn faces on their own time, so the
-    figures need no camera and nobody to look at. A percentile that the sample cannot support is left blank.
+    Stop the service first: it would take its share of the machine. Faces are searched for and scored as configured, by
+    default on the model's time grid; --every-frame shows the most that a frame can cost. The input is drawn faces on
+    their own time, so the figures need no camera and nobody to look at. A percentile that the sample cannot support is
+    left blank.
     """
     console = Console(highlight=False, stderr=json)
     chosen = load_config(config) if config else Config()
     model = load_model(chosen.model, chosen.engine)
     counts = _counts(faces)
+    if clip is not None and every_frame:
+        raise ConfigError("--every-frame: is for drawn faces, whose pace is known; leave out --clip")
     inputs = _inputs(chosen, clip, counts, frames)
     load_before = read_load()
     started = measure_cold(config) if cold else None
@@ -54,6 +63,11 @@ def bench(
     for title, make_camera, total in inputs:
         with _progress(console, title, total) as advance:
             loads.append(measure_load(chosen, model, make_camera, advance=advance))
+    for count in counts if every_frame else []:
+        asked, asked_model = ask_most(chosen, model, _FPS)
+        with _progress(console, f"{_name(count)} at {_FPS:g}, everything in every frame", frames) as advance:
+            camera = crowd_of(count, fps=_FPS, frames=frames)
+            loads.append(measure_load(asked, asked_model, camera, every_frame=True, advance=advance))
     minutes: list[Minute] = []
     if sustained:
         most = max(counts)
@@ -72,6 +86,7 @@ def bench(
         date=today(),
         host=describe_host(chosen.engine, model.runtime, device_name),
         bundle=describe_bundle(model),
+        detect_every=chosen.face.detect_every,
         input=f"clip of {clip.stat().st_size} bytes" if clip else "drawn faces, 640 x 480",
         cold=started,
         loads=loads,
@@ -103,11 +118,12 @@ def _inputs(
     """What is measured: name, camera, frames if known. Drawn faces at 30 a second, and the largest number at 15 too."""
     if clip is not None:
         return [(clip.name, clip_of(config, clip), None)]
-    paces = [(count, 30.0) for count in counts] + [(max(counts), 15.0)]
-    return [
-        (f"{count} face{'s' if count > 1 else ''} at {fps:g}", crowd_of(count, fps=fps, frames=frames), frames)
-        for count, fps in paces
-    ]
+    paces = [(count, _FPS) for count in counts] + [(max(counts), _FPS / 2)]
+    return [(f"{_name(count)} at {fps:g}", crowd_of(count, fps=fps, frames=frames), frames) for count, fps in paces]
+
+
+def _name(count: int) -> str:
+    return f"{count} face{'s' if count > 1 else ''}"
 
 
 @contextmanager
@@ -144,7 +160,8 @@ def _loads_table(loads: list[Load]) -> Table:
     table = Table(box=box.SIMPLE, pad_edge=False)
     table.add_column("milliseconds a frame")
     for load in loads:
-        table.add_column(f"{load.faces:g} faces\n{load.fps:g} fps", justify="right")
+        asked = "\nevery frame" if load.every_frame else ""
+        table.add_column(f"{load.faces:g} faces\n{load.fps:g} fps{asked}", justify="right")
     for name in ("p50", "p90", "p99"):
         table.add_row(name, *(_cell(load.frame_ms, name) for load in loads))
     table.add_row("samples", *(str(load.frame_ms.n) for load in loads))

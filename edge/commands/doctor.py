@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -45,7 +44,7 @@ def doctor(
     if sandbox:
         again = [sys.executable, "-m", "edge", "doctor", "--config", str(config.absolute()), "--instance", instance]
         command = sandboxed(unit, [*again, *(["--json"] if json else [])])
-        raise typer.Exit(subprocess.run(command, check=False, env=dict(os.environ)).returncode)
+        raise typer.Exit(subprocess.run(command, check=False).returncode)
     console = Console(highlight=False, soft_wrap=True)
     findings: list[Finding] = []
     chosen = load_config(config)

@@ -56,7 +56,7 @@ def run(
         outbox = stack.enter_context(open_outbox(chosen, clock))
         publisher = make_publisher(chosen, model.bundle, clock, outbox)
         pipeline = build_pipeline(chosen, camera=camera, model=model, sink=publisher, clock=clock, health=health)
-        watch.waiting = pipeline.wait
+        watch.waiting, watch.wanted = pipeline.wait, pipeline.wants
 
         def looked() -> None:
             watchdog.alive()

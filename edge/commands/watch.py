@@ -12,14 +12,16 @@ from rich.live import Live
 
 from edge.aim.screen import Screen
 from edge.aim.sight import Aimer
-from edge.bundle import default_bundle, load_bundle
 from edge.camera import open_camera
 from edge.commands import app
 from edge.commands.run import clock_of
 from edge.config import load_config, require_deployment
 from edge.face.detector import load_detector
 from edge.face.quality import quality_gate
+from edge.home import home_folder, state_directory
 from edge.memory import seal_memory
+from edge.store.choice import peek
+from edge.store.place import store_path
 
 _DRAWN_PER_S = 8.0
 _LINE_S = 1.0
@@ -38,7 +40,8 @@ def watch(
     seal_memory()
     chosen = load_config(config)
     require_deployment(chosen)
-    shape = load_bundle(Path(chosen.model.bundle) if chosen.model.bundle else default_bundle()).manifest.crop
+    store = store_path(chosen, config, state=state_directory(), home=home_folder())
+    shape = peek(chosen, store).manifest.crop
     aimer = Aimer(load_detector(chosen.face, chosen.engine), quality_gate(chosen.face), shape)
     camera = chosen.camera
     screen = Screen(chosen.face, f"{camera.device if camera.backend == 'v4l2' else camera.backend}")

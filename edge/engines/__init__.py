@@ -61,6 +61,8 @@ def quantize(values: NDArray[np.floating], spec: TensorSpec) -> NDArray[Any]:
 
 def dequantize(values: NDArray[Any], spec: TensorSpec) -> NDArray[np.float32]:
     """Real float32 values of a tensor's integers; a float tensor passes through as float32."""
-    if not spec.quantized:
-        return values.astype(np.float32)
-    return ((values.astype(np.float32) - spec.zero_point) * spec.scale).astype(np.float32)
+    real = values.astype(np.float32)
+    if spec.quantized:
+        real -= spec.zero_point
+        real *= spec.scale
+    return real

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import cv2
 import numpy as np
 
@@ -10,7 +12,7 @@ from edge.geometry import CropRule, Square, face_square, square_to_crop
 from edge.types import Float32Array, UInt8Array, check_picture
 
 _FAR_PX = 1e6  # no face lies so far outside of a frame or is so large
-_GREY = (127, 127, 127)  # zero after normalization: outside of the frame says nothing
+_GREY = (127, 127, 127, 127)  # zero after normalization: outside of the frame says nothing
 
 
 def align_face(pixels: UInt8Array, landmarks_px: Float32Array, size: int, rule: CropRule) -> UInt8Array:
@@ -40,25 +42,36 @@ def cut_square(pixels: UInt8Array, square: Square, size: int) -> UInt8Array:
     check_picture(pixels)
     if not all(abs(number) < _FAR_PX for number in square):  # also for what is not a number
         raise FrameError(f"a face nowhere near the frame: {square}")
-    matrix = square_to_crop(square, size)
-    factor = min(int(square.side // size), *pixels.shape[:2])
+    factor = max(1, min(int(square.side // size), *pixels.shape[:2]))
+    pixels, (left, top) = _region(pixels, square, factor)
     if factor >= 2:
-        pixels, origin = _region(pixels, square, factor)
         smaller = (pixels.shape[1] // factor, pixels.shape[0] // factor)
         pixels = np.asarray(cv2.resize(pixels, smaller, interpolation=cv2.INTER_AREA), np.uint8)
-        shift = np.array([*origin]) + (factor - 1) / 2
-        matrix[:, 2] += matrix[:, :2] @ shift
-        matrix[:, :2] *= factor
-    crop = cv2.warpAffine(
-        pixels, matrix, (size, size), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT, borderValue=_GREY
+    middle = (factor - 1) / 2  # of the pixels that became one
+    matrix = square_to_crop(
+        Square(
+            (square.center_x - left - middle) / factor,
+            (square.center_y - top - middle) / factor,
+            square.side / factor,
+            square.roll,
+        ),
+        size,
     )
-    return np.asarray(crop, dtype=np.uint8)
+    # Four channels, since OpenCV 5.0 has vector code for them and none for three: half the time, the same values.
+    crop = cv2.warpAffine(
+        cv2.cvtColor(pixels, cv2.COLOR_RGB2RGBA), matrix, (size, size),
+        flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT, borderValue=_GREY,
+    )  # fmt: skip
+    return np.asarray(cv2.cvtColor(crop, cv2.COLOR_RGBA2RGB), np.uint8)
 
 
 def _region(pixels: UInt8Array, square: Square, factor: int) -> tuple[UInt8Array, tuple[int, int]]:
     """The upright part of the frame that holds the square, its sides whole multiples of `factor`, and its origin."""
     height, width = pixels.shape[:2]
-    reach = square.side * 0.7072 + 2 * factor
+    # Half of the square's extent, or for averaging that of its farthest turn: there the region's corner decides which
+    # pixels become one, and a face must not shimmer as it turns.
+    extent = 0.7072 if factor > 1 else (abs(math.cos(square.roll)) + abs(math.sin(square.roll))) / 2
+    reach = square.side * extent + 2 * factor
     x1 = min(max(int(square.center_x - reach), 0), width - factor)
     y1 = min(max(int(square.center_y - reach), 0), height - factor)
     x2 = min(max(int(square.center_x + reach), x1 + factor), width)

@@ -17,7 +17,7 @@ from edge.config import EngineConfig, FaceConfig
 from edge.engines import Engine
 from edge.engines.litert import LiteRtEngine, installed_runtimes
 from edge.errors import AssetError, EngineError
-from edge.geometry import box_iou, letterbox
+from edge.geometry import Letterbox, box_iou, letterbox
 from edge.types import Detection, Float32Array, UInt8Array, check_picture
 
 _SIDE = 192  # input side of the graph, pixels
@@ -68,6 +68,8 @@ class BlazeFace:
         rows, columns = np.divmod(np.arange(_CELLS * _CELLS), _CELLS)
         self._anchors = (np.stack([columns, rows], axis=1).astype(np.float32) + 0.5) * (_SIDE / _CELLS)
         self._canvas = np.zeros((_SIDE, _SIDE, 3), np.uint8)
+        self._values = np.zeros((1, _SIDE, _SIDE, 3), np.float32)
+        self._halves: list[UInt8Array] = []
         self._boxed = (0, 0)
 
     def detect(self, pixels: UInt8Array) -> list[Detection]:
@@ -77,60 +79,84 @@ class BlazeFace:
         fit = letterbox(width, height, _SIDE)
         if self._boxed != (width, height):
             self._canvas[:] = 0
+            self._halves = _make_halves(width, height, fit)
             self._boxed = (width, height)
-        inner = self._canvas[fit.top : fit.top + fit.height, fit.left : fit.left + fit.width]
-        cv2.resize(pixels, (fit.width, fit.height), dst=inner, interpolation=cv2.INTER_AREA)
-        values = self._canvas.astype(np.float32)
-        values *= 1 / 127.5
-        values -= 1
-        out = self._engine.invoke({self._input: values[None]})
-        boxes, scores, landmarks = _decode(
-            out[self._regressors][0], out[self._logits][0, :, 0], self._anchors, self._min_logit
-        )
+        self._shrink(pixels, self._canvas[fit.top : fit.top + fit.height, fit.left : fit.left + fit.width])
+        np.multiply(self._canvas, np.float32(1 / 127.5), out=self._values[0])
+        np.subtract(self._values, 1, out=self._values)
+        out = self._engine.invoke({self._input: self._values})
+        # The threshold is applied to the logits: of 2304 anchors, those of faces alone are worked on.
+        logits = out[self._logits][0, :, 0]
+        keep = np.flatnonzero(logits >= self._min_logit)
+        if not keep.size:
+            return []
+        points, scores = _decode(out[self._regressors][0, keep], logits[keep], self._anchors[keep])
+        faces, best = _suppress(points, scores)
+        placed = fit.to_frame(faces).astype(np.float32)
+        corners = placed[:, :2].reshape(-1, 4).tolist()
         return [
-            Detection(
-                box_px=(float(box[0, 0]), float(box[0, 1]), float(box[1, 0]), float(box[1, 1])),
-                score=float(score),
-                landmarks_px=fit.to_frame(points).astype(np.float32),
-            )
-            for index, score, points in _suppress(boxes, scores, landmarks)
-            for box in [fit.to_frame(index.reshape(2, 2))]
+            Detection(box_px=(x1, y1, x2, y2), score=score, landmarks_px=landmarks)
+            for (x1, y1, x2, y2), score, landmarks in zip(corners, best.tolist(), placed[:, 2:], strict=True)
         ]
 
-
-def _decode(
-    regressors: Float32Array, logits: Float32Array, anchors: Float32Array, min_logit: float
-) -> tuple[Float32Array, Float32Array, Float32Array]:
-    """Boxes (N, 4), scores (N,) and landmarks (N, 6, 2) in pixels of the square, above the threshold only."""
-    keep = np.flatnonzero(logits >= min_logit)
-    raw, anchor = regressors[keep], anchors[keep]
-    center, half = raw[:, :2] + anchor, raw[:, 2:4] / 2
-    boxes = np.concatenate([center - half, center + half], axis=1)
-    landmarks = raw[:, 4:].reshape(-1, 6, 2) + anchor[:, None]
-    scores = 1 / (1 + np.exp(-np.clip(logits[keep], -80, 80)))
-    return boxes, scores.astype(np.float32), landmarks
+    def _shrink(self, pixels: UInt8Array, inner: UInt8Array) -> None:
+        """Fits a picture into a part of the canvas: halved as often as that goes, which costs little, then the rest."""
+        for half in self._halves:
+            cv2.resize(pixels, (half.shape[1], half.shape[0]), dst=half, interpolation=cv2.INTER_AREA)
+            pixels = half
+        # Below a factor of two, four neighbours see every pixel.
+        near = pixels.shape[1] < 2 * inner.shape[1]
+        size = (inner.shape[1], inner.shape[0])
+        cv2.resize(pixels, size, dst=inner, interpolation=cv2.INTER_LINEAR if near else cv2.INTER_AREA)
 
 
-def _suppress(
-    boxes: Float32Array, scores: Float32Array, landmarks: Float32Array
-) -> list[tuple[Float32Array, float, Float32Array]]:
-    """Merges the anchors that saw one face, weighted by score, as BlazeFace does to calm its jitter."""
-    faces = []
+def _make_halves(width: int, height: int, fit: Letterbox) -> list[UInt8Array]:
+    """Room for a picture halved while its sides are even and twice as long as they have to be: uint8 (H, W, 3)."""
+    halves = []
+    while width % 2 == 0 and height % 2 == 0 and width >= 2 * fit.width and height >= 2 * fit.height:
+        width, height = width // 2, height // 2
+        halves.append(np.empty((height, width, 3), np.uint8))
+    return halves
+
+
+def _decode(raw: Float32Array, logits: Float32Array, anchors: Float32Array) -> tuple[Float32Array, Float32Array]:
+    """What the anchors (N) say, in pixels of the square: (N, 8, 2) with box corners, then landmarks; scores (N,)."""
+    points = np.empty((len(raw), 8, 2), np.float32)
+    half = raw[:, 2:4] / 2
+    points[:, 0] = raw[:, :2] - half
+    points[:, 1] = raw[:, :2] + half
+    points[:, 2:] = raw[:, 4:].reshape(-1, 6, 2)
+    points += anchors[:, None]
+    scores = 1 / (1 + np.exp(-np.minimum(logits, 80)))
+    return points, scores.astype(np.float32)
+
+
+def _suppress(points: Float32Array, scores: Float32Array) -> tuple[Float32Array, Float32Array]:
+    """Merges the anchors that saw one face, weighted by score, as BlazeFace does to calm its jitter.
+
+    Args:
+        points: as `_decode` gives them, of at least one anchor.
+        scores: of the anchors.
+
+    Returns:
+        (M, 8, 2) and (M,), best first; the score of a face is its best anchor's.
+    """
     order = np.argsort(-scores, kind="stable")
-    while order.size:
-        same = box_iou(boxes[order[0]], boxes[order]) > _SAME_FACE_IOU
-        same[0] = True
-        group = order[same]
-        weights = scores[group] / scores[group].sum()
-        faces.append(
-            (
-                np.einsum("n,nk->k", weights, boxes[group]),
-                float(scores[order[0]]),
-                np.einsum("n,nkd->kd", weights, landmarks[group]),
-            )
-        )
-        order = order[~same]
-    return faces
+    points, scores = points[order], scores[order]
+    boxes = points[:, :2].reshape(-1, 4).tolist()
+    left = list(range(len(scores)))
+    groups: list[list[int]] = []
+    while left:
+        first = left[0]
+        same = [index for index in left if index == first or box_iou(boxes[first], boxes[index]) > _SAME_FACE_IOU]
+        groups.append(same)
+        left = [index for index in left if index not in same]
+    shares = np.zeros((len(groups), len(scores)), np.float32)
+    for row, same in enumerate(groups):
+        shares[row, same] = scores[same]
+    shares /= shares.sum(axis=1, keepdims=True)
+    best = scores[[same[0] for same in groups]]
+    return (shares @ points.reshape(-1, 16)).reshape(-1, 8, 2), best
 
 
 class YuNet:

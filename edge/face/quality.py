@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
+from functools import cache
+from typing import Any
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from edge.config import FaceConfig
 from edge.errors import FrameError
@@ -59,10 +62,11 @@ class QualityGate:
         check_picture(crop)
         if crop.shape[0] != crop.shape[1] or crop.shape[0] < _SMALLEST_PX:
             raise FrameError(f"a crop is a square of at least {_SMALLEST_PX} pixels, got {crop.shape}")
-        luma = cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY).astype(np.float32)
-        if _middle(luma).mean() < self.min_light:
+        luma = np.asarray(cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY), np.uint8)
+        light, contrast = _spread(_middle(luma))
+        if light < self.min_light:
             return Rejection.DARK
-        if sharpness(luma) < self.min_sharpness:
+        if _share(_detail(luma), contrast) < self.min_sharpness:
             return Rejection.BLURRED
         return None
 
@@ -77,7 +81,7 @@ def quality_gate(limits: FaceConfig) -> QualityGate:
     )
 
 
-def sharpness(luma: Float32Array) -> float:
+def sharpness(luma: UInt8Array | Float32Array) -> float:
     """Share of a crop's contrast that lies in fine detail (1 to 2.5 pixels at 112): 0.2–0.3 for a sharp face.
 
     Relative to the face's own contrast, so that dim light does not read as blur; a band instead of the usual
@@ -85,18 +89,51 @@ def sharpness(luma: Float32Array) -> float:
     112, a face of some 20 pixels.
 
     Args:
-        luma: float32 (S, S), 0–255.
+        luma: (S, S), 0–255, uint8 or float32.
 
     Returns:
         0 for a flat picture, otherwise the ratio of standard deviations.
     """
+    return _share(_detail(luma), _spread(_middle(luma))[1])
+
+
+def _share(detail: float, contrast: float) -> float:
+    return detail / contrast if contrast > 1.0 else 0.0
+
+
+def _detail(luma: UInt8Array | Float32Array) -> float:
+    """Standard deviation of the fine detail in the middle."""
     scale = luma.shape[0] / _REFERENCE_SIZE
-    coarse = cv2.GaussianBlur(luma, (0, 0), 2.5 * scale)
-    fine = np.asarray(cv2.GaussianBlur(luma - coarse, (0, 0), scale), np.float32)
-    contrast = float(_middle(luma).std())
-    return float(_middle(fine).std()) / contrast if contrast > 1.0 else 0.0
+    edge = _edge(luma)
+    wide, narrow = _kernel(2.5 * scale), _kernel(scale)
+    # No more is blurred than what the middle sees of its surroundings: of the second blur, and of both.
+    near = min(len(narrow) // 2, edge)
+    far = min(len(wide) // 2 + near, edge)
+    seen = luma[edge - far : luma.shape[0] - edge + far, edge - far : luma.shape[1] - edge + far].astype(np.float32)
+    within = slice(far - near, luma.shape[0] - 2 * edge + far + near)
+    coarse = cv2.sepFilter2D(seen, -1, wide, wide)
+    fine = cv2.subtract(seen[within, within], coarse[within, within])
+    fine = np.asarray(cv2.sepFilter2D(fine, -1, narrow, narrow), np.float32)
+    return _spread(fine[near:-near, near:-near])[1]
 
 
-def _middle(luma: Float32Array) -> Float32Array:
-    edge = luma.shape[0] * 18 // 100
+def _spread(values: NDArray[Any]) -> tuple[float, float]:
+    """Mean and standard deviation."""
+    mean, deviation = cv2.meanStdDev(values)
+    return float(mean[0, 0]), float(deviation[0, 0])
+
+
+@cache
+def _kernel(sigma: float) -> Float32Array:
+    """`cv2.GaussianBlur`'s own for float32, kept: it computes them anew at each call, bit by bit."""
+    return np.asarray(cv2.getGaussianKernel(round(8 * sigma + 1) | 1, sigma, cv2.CV_32F), np.float32)
+
+
+def _middle(luma: UInt8Array | Float32Array) -> UInt8Array | Float32Array:
+    edge = _edge(luma)
     return luma[edge:-edge, edge:-edge]
+
+
+def _edge(luma: UInt8Array | Float32Array) -> int:
+    """The border that is not judged, pixels."""
+    return luma.shape[0] * 18 // 100

@@ -6,6 +6,7 @@ Owns the tracks in view. A track is known by position and size alone; when a fac
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -37,7 +38,7 @@ class _Follow:
     def predict(self, now_ns: int) -> tuple[float, float]:
         """Where the centre is expected now, pixels."""
         elapsed = (now_ns - self.seen_ns) / NS
-        travel = _VELOCITY_DECAY_S * (1 - float(np.exp(-elapsed / _VELOCITY_DECAY_S)))
+        travel = _VELOCITY_DECAY_S * (1 - math.exp(-elapsed / _VELOCITY_DECAY_S))
         x, y = self.detection.center_px
         return x + self.velocity[0] * travel, y + self.velocity[1] * travel
 
@@ -49,10 +50,12 @@ class Tracker:
         confirm_s: how long a face is seen, twice at least, before it becomes a track, seconds; a flicker of the
             detector so gets no id, and a fast camera and a slow one begin a track at the same time.
         max_missed_s: how long a face may be out of sight before its track ends, seconds.
+        again_s: how long after it was seen last a face is worth a search of its own, seconds.
     """
 
-    def __init__(self, *, confirm_s: float = 0.09, max_missed_s: float = 0.8) -> None:
+    def __init__(self, *, confirm_s: float = 0.09, max_missed_s: float = 0.8, again_s: float = 0.2) -> None:
         self._confirm_ns = round(confirm_s * NS)
+        self._again_ns = round(again_s * NS)
         self._max_missed_ns = round(max_missed_s * NS)
         self._follows: list[_Follow] = []
         self._last_id = 0
@@ -91,7 +94,7 @@ class Tracker:
                     )
                 )
         self._confirm()
-        return self._tracks(captured_ns, moved=False)
+        return self.tracks(captured_ns)
 
     def coast(self, captured_ns: int) -> list[Track]:
         """Takes a frame in which nobody looked for faces: who was there is taken to go on as before.
@@ -105,10 +108,28 @@ class Tracker:
         self._follows = [follow for follow in self._follows if self._alive(follow, captured_ns)]
         for follow in self._follows:
             follow.age += 1
-        return self._tracks(captured_ns, moved=True)
+        return self.tracks(captured_ns, moved=True)
 
-    def _tracks(self, now_ns: int, *, moved: bool) -> list[Track]:
-        """The confirmed ones, by id."""
+    def unsettled(self, now_ns: int) -> bool:
+        """Whether a search now would tell something that the last one could not.
+
+        A face that was in view until a moment ago may have been missed by the detector alone, and a face in the making
+        may become a track.
+        """
+        return any(
+            0 < now_ns - follow.seen_ns < self._again_ns and follow.missed
+            if follow.id
+            else now_ns - follow.begun_ns >= self._confirm_ns
+            for follow in self._follows
+        )
+
+    @property
+    def calm(self) -> bool:
+        """Whether every face is a track and was seen when last looked for; nobody becomes `unsettled` by waiting."""
+        return all(follow.id and not follow.missed for follow in self._follows)
+
+    def tracks(self, now_ns: int, *, moved: bool = False) -> list[Track]:
+        """The confirmed ones, by id: where they were seen last or, `moved`, where their motion has carried them."""
         tracks = [
             Track(
                 id=follow.id,
@@ -124,13 +145,17 @@ class Tracker:
     def _associate(self, detections: Sequence[Detection], now_ns: int) -> dict[int, int]:
         """Pairs follows with detections, nearest first; index of follow → index of detection."""
         costs = []
+        places = [(*detection.center_px, max(detection.size_px, 1.0)) for detection in detections]
         for row, follow in enumerate(self._follows):
-            x, y = follow.predict(now_ns)
+            expected_x, expected_y = follow.predict(now_ns)
             size = max(follow.detection.size_px, 1.0)
-            for column, detection in enumerate(detections):
-                other = max(detection.size_px, 1.0)
-                growth = abs(float(np.log(other / size)))
-                shift = float(np.hypot(detection.center_px[0] - x, detection.center_px[1] - y)) / max(size, other)
+            for column, (x, y, other) in enumerate(places):
+                reach = _MAX_SHIFT * max(size, other)
+                # Most pairs are far apart: said first, since it is asked of every face and every other one.
+                if abs(x - expected_x) > reach or abs(y - expected_y) > reach:
+                    continue
+                growth = abs(math.log(other / size))
+                shift = math.hypot(x - expected_x, y - expected_y) / max(size, other)
                 if shift <= _MAX_SHIFT and growth <= _MAX_GROWTH:
                     # A confirmed track goes before one in the making that claims the same face.
                     costs.append((shift + growth + (0.0 if follow.id else 0.5), row, column))

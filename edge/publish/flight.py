@@ -5,10 +5,9 @@ from __future__ import annotations
 import time
 
 from edge.publish.outbox import Outbox
-from edge.publish.session import BrokerSession
+from edge.publish.session import REFUSED, BrokerSession
 from edge.types import Message
 
-REFUSED = 0x80  # MQTT 5 reason codes from here on are refusals
 _RULES = (0x87, 0x97)  # not authorized, quota exceeded: about the device, so another answer may come
 
 

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import logging
 
-from edge.publish.session import End, Fate
+from edge.publish.session import REFUSED, End, Fate
 
 log = logging.getLogger(__name__)
 
 STABLE_S = 30.0  # a session that lives so long was a good one
 _FLAPPING = 2  # short sessions in a row from which on a new one must prove itself before it is announced
-_REFUSED = 0x80
 
 
 class Journal:
@@ -67,7 +66,7 @@ class Journal:
             what: `window`, `status` or `discovery`: an access list may let one pass and not the other.
             reason_code: of MQTT 5, below 0x80 when accepted.
         """
-        if reason_code < _REFUSED:
+        if reason_code < REFUSED:
             if self._refusals.pop(what, None) is not None:
                 log.info("%s: accepts this device's %s again", self._where, what)
         elif self._refusals.get(what) != reason_code:

@@ -25,7 +25,7 @@ _Megahertz = Annotated[int, Meta(ge=0, le=99_999)]
 class FrameCounts(TypedDict, total=False):
     """Frames by outcome."""
 
-    seen: Annotated[Count, Meta(description="Looked at.")]
+    seen: Annotated[Count, Meta(description="Came while the eye was open; not all have to be worked on.")]
     closed: Annotated[Count, Meta(description="Thrown away unseen, outside opening hours.")]
     dropped: Annotated[Count, Meta(description="Overtaken by a newer one before they were looked at.")]
     failed: Annotated[Count, Meta(description="Damaged, or not to be worked on.")]

@@ -13,15 +13,15 @@ import threading
 import time
 from contextlib import suppress
 
+from edge.backoff import Backoff
 from edge.bundle import Bundle
 from edge.clock import NS, Clock
 from edge.config import Config, MqttConfig
 from edge.errors import ConfigError
-from edge.publish.backoff import Backoff
 from edge.publish.bucket import TokenBucket
 from edge.publish.credentials import load_credentials
 from edge.publish.egress import EgressError, Gate
-from edge.publish.flight import REFUSED, Flight
+from edge.publish.flight import Flight
 from edge.publish.homeassistant import discovery_message
 from edge.publish.journal import STABLE_S, Journal
 from edge.publish.message import (
@@ -37,7 +37,8 @@ from edge.publish.message import (
 )
 from edge.publish.outbox import Outbox
 from edge.publish.payload import HealthPayload
-from edge.publish.session import BrokerSession, End, Fate
+from edge.publish.session import REFUSED, BrokerSession, End, Fate
+from edge.publish.stagger import stagger_s
 from edge.types import HealthReport, Message, WindowAggregate
 
 log = logging.getLogger(__name__)
@@ -84,6 +85,7 @@ class MqttPublisher:
         self._outbox = outbox
         self._clock = clock
         self._window_ns = window_s * NS
+        self._stagger_ns = int(stagger_s(origin.site, origin.device, window_s) * NS)
         self._live = TokenBucket(config.bytes_per_minute, config.bytes_per_minute)
         self._backlog = TokenBucket(backlog_per_minute, max(1.0, backlog_per_minute / _BURSTS))
         self._wait_s = _IDLE_S
@@ -195,7 +197,9 @@ class MqttPublisher:
             if end.fate is not Fate.CLOSED:
                 self._journal.ended(end, greeted=self._sessions > sessions, lived_s=self._lived_s)
                 # Being let in is not enough to start the back-off anew: a broker may let in and drop at once.
-                self._pause(self._backoff.next_s(lasted=self._lived_s >= STABLE_S))
+                lasted = self._lived_s >= STABLE_S
+                # Whoever loses a good session may be one of many that lost theirs in the same second.
+                self._pause(self._backoff.next_s(lasted=lasted) + (self._stagger_ns / NS if lasted else 0.0))
 
     def _pause(self, delay_s: float) -> None:
         until_s = time.monotonic() + delay_s
@@ -257,7 +261,11 @@ class MqttPublisher:
         self._wait_s = _IDLE_S
         now_ns = self._clock.utc_ns(self._clock.monotonic_ns())
         for window in self._outbox.pending(flight.room, flight.sending):
-            historical = now_ns - nanoseconds(window.end) > self._window_ns
+            age_ns = now_ns - nanoseconds(window.end)
+            if 0 <= age_ns < self._stagger_ns and self._closing_s is None:
+                self._wait_s = min(self._wait_s, (self._stagger_ns - age_ns) / NS)
+                continue
+            historical = age_ns > self._window_ns
             message = window_message(window, historical=historical)
             if self._may(self._backlog, 1) if historical else self._may(self._live, message.size):
                 flight.send(message, window.seq)

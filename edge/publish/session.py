@@ -29,6 +29,7 @@ log = logging.getLogger(__name__)
 
 CONNECT_TIMEOUT_S = 5.0  # for the TCP connection, again for the TLS handshake, and twice this for the answer
 IN_FLIGHT = 16
+REFUSED = 0x80  # MQTT 5 reason codes from here on are refusals
 _UNSPECIFIED = 0x80
 _KEEP_ALIVE = 0x8D
 _TAKEN_OVER = 0x8E

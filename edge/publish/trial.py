@@ -16,7 +16,7 @@ from edge.errors import PublishError
 from edge.publish.credentials import Credentials
 from edge.publish.egress import EgressError, Gate
 from edge.publish.message import Origin
-from edge.publish.session import BrokerSession
+from edge.publish.session import REFUSED, BrokerSession
 from edge.types import Message
 
 KIND = "trial"
@@ -72,7 +72,7 @@ def try_publish(session: BrokerSession, origin: Origin) -> float:
     session.disconnect()
     if not reasons:
         raise PublishError(f"{topic}: the broker did not acknowledge a message within {_WAIT_S:g} s")
-    if reasons[0] >= 0x80:
+    if reasons[0] >= REFUSED:
         raise PublishError(f"{topic}: the broker refused a message (reason 0x{reasons[0]:02x})")
     return seconds
 

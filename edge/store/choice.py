@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from edge.affect.model import AffectModel, load_model, prepare_model
+from edge.bundle import Bundle, load_bundle
 from edge.config import Config, EngineConfig
 from edge.errors import BundleError, EngineError
 from edge.store.state import SHIPPED, State
@@ -60,14 +62,40 @@ def look(config: Config, folder: Path | None, engine: EngineConfig) -> tuple[Aff
     if config.model.bundle or folder is None:
         return load_model(config.model, engine), "configured" if config.model.bundle else "shipped"
     store = open_store(config, folder)
-    try:
-        state: State | None = store.state()
-    except BundleError:
-        state = None
+    state = _state(store)
     model, choice = load_first(store, in_order(state), engine, lambda *_: None)
     return model, why(state, choice)
 
 
+def peek(config: Config, folder: Path) -> Bundle:
+    """The bundle that a run would take, read and checked but not tried: where it would not run, another would.
+
+    Raises:
+        BundleError: none can be read; why the last one cannot.
+        ConfigError: the public key cannot be used.
+    """
+    if config.model.bundle:
+        return load_bundle(Path(config.model.bundle), _key(config))
+    store = open_store(config, folder)
+    *others, last = in_order(_state(store))
+    for choice in others:
+        with suppress(BundleError):
+            return store.load(choice)
+    return store.load(last)
+
+
 def open_store(config: Config, folder: Path) -> Store:
     """The store of a device."""
-    return Store(folder, Path(config.model.public_key) if config.model.public_key else None)
+    return Store(folder, _key(config))
+
+
+def _key(config: Config) -> Path | None:
+    return Path(config.model.public_key) if config.model.public_key else None
+
+
+def _state(store: Store) -> State | None:
+    """What a store says; None where it cannot be used."""
+    try:
+        return store.state()
+    except BundleError:
+        return None

@@ -9,9 +9,10 @@ from typing import Any
 
 import typer
 
-from edge.commands import EXIT_CODES, app
+from edge.commands import EXIT_CODES, VERBS, app
 from edge.release import VERSION
 
+# In the order in which one meets them; what is not named here follows.
 _VERBS = ("run", "init", "doctor", "watch", "bench", "info", "fetch", "replay", "demo")
 
 _FILES = (
@@ -30,7 +31,7 @@ def write_manual(epoch: int) -> str:
     Args:
         epoch: the date it carries, seconds since 1970.
     """
-    for verb in _VERBS:
+    for verb in VERBS:
         importlib.import_module(f"edge.commands.{verb}")  # each registers itself
     group: Any = typer.main.get_command(app)
     day = datetime.fromtimestamp(epoch, timezone.utc).date().isoformat()
@@ -50,6 +51,8 @@ def write_manual(epoch: int) -> str:
     rest = sorted(group.commands.keys() - set(_VERBS))
     for name in (*_VERBS, *rest):
         lines += _command(name, group.commands[name])
+        for verb, command in getattr(group.commands[name], "commands", {}).items():
+            lines += _command(f"{name} {verb}", command)
     lines += [".SH FILES"]
     for path, said in _FILES:
         lines += [".TP", f".I {_text(path)}", _text(said)]

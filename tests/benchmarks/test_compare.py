@@ -13,27 +13,32 @@ from typer.testing import CliRunner
 
 from benchmarks.__main__ import app
 from benchmarks.compare.changes import Change, find_judged, find_regressions, list_changes, list_differences
+from benchmarks.compare.slowed import slow_down
 from benchmarks.reference.kept import find_kept, find_reference, retire_older
 from convert.errors import DataError
 from edge.bench.busy import LoadAverage
 from edge.bench.measure import STAGES, Load
 from edge.bench.quantiles import Percentile, percentile, summarize
 from edge.bench.result import Host, Measured, Result, write_result
+from edge.engines.litert import LiteRtEngine
 
 
-def make_load(faces: int, factor: float, seed: int) -> Load:
+def make_load(faces: int, factor: float, seed: int, others: float = 1.0) -> Load:
     rng = np.random.default_rng([seed, faces])
     times = factor * (3 + 0.4 * faces) * rng.lognormal(0, 0.15, 1500)
-    shares = np.sort(factor * 0.1 * rng.lognormal(0, 0.05, 50))
+    shares = np.sort(factor * others * 0.1 * rng.lognormal(0, 0.05, 50))
     stage = summarize(list(times / 9))
     return Load(
         faces=faces, fps=30, frame_ms=summarize(list(times)), stage_ms=dict.fromkeys(STAGES, stage),
         message_ms=summarize([1.0]), cpu_core=round(float(shares.mean()), 4), scores_per_face_s=10, outside=0.2,
-        cpu_core_p50=percentile(shares, 0.5),
+        cpu_core_p50=percentile(shares, 0.5), work=percentile(100 * shares / others, 0.5),
     )  # fmt: skip
 
 
-def make_result(factor: float = 1.0, seed: int = 0, *, busy: float = 1.0, commit: str = "0123456789") -> Result:
+def make_result(
+    factor: float = 1.0, seed: int = 0, *, busy: float = 1.0, others: float = 1.0, commit: str = "0123456789"
+) -> Result:
+    """`others`: how many times as long everything takes, since others work on the other hyperthread."""
     host = Host(
         device="shelf", model="Shelf 1", cores=4, kernel="6.1", governor=None, python="3.11", runtime="litert 2.3.0",
         threads=1, delegate=None,
@@ -41,7 +46,7 @@ def make_result(factor: float = 1.0, seed: int = 0, *, busy: float = 1.0, commit
     return Result(
         commit=commit, date="2026-11-02", host=host, input="drawn", cold=None,
         bundle=Measured(name="default", version=1, sha256="5e" * 32, ccc={}, ccc_data=""),
-        loads=[make_load(faces, factor, seed) for faces in (1, 4)], load=LoadAverage(start=busy, end=busy),
+        loads=[make_load(faces, factor, seed, others) for faces in (1, 4)], load=LoadAverage(start=busy, end=busy),
     )  # fmt: skip
 
 
@@ -51,9 +56,8 @@ def regressions(before: Result, now: Result, limit: float = 0.2) -> set[tuple[st
 
 def test_slow_down_of_30_percent_is_a_regression_of_every_gated_figure() -> None:
     found = regressions(make_result(), make_result(1.3, seed=1))
-    assert found == {
-        (load, figure) for load in ("1 face at 30", "4 faces at 30") for figure in ("frame_ms p50", "cpu_core")
-    }
+    gated = ("frame_ms p50", "cpu_core", "work")
+    assert found == {(load, figure) for load in ("1 face at 30", "4 faces at 30") for figure in gated}
 
 
 @pytest.mark.parametrize("seed", range(1, 6))
@@ -75,9 +79,50 @@ def test_ratio_beyond_the_limit_with_intervals_that_overlap_is_none() -> None:
 
 
 def test_older_result_without_an_interval_of_cpu_core_is_judged_by_the_mean() -> None:
-    loads = [msgspec.structs.replace(load, cpu_core_p50=None) for load in make_result().loads]
+    loads = [msgspec.structs.replace(load, cpu_core_p50=None, work=None) for load in make_result().loads]
     old = msgspec.structs.replace(make_result(), loads=loads)
     assert ("1 face at 30", "cpu_core") in regressions(old, make_result(1.3, seed=1))
+    busy = make_result(1.3, seed=1, busy=9.0)
+    assert find_judged(old, busy, ["frame_ms p50", "cpu_core", "work"]) == ["cpu_core"]
+
+
+@pytest.mark.parametrize(("factor", "found"), [(1.0, False), (1.3, True)])
+@pytest.mark.parametrize("others", [0.6, 1.0, 1.6])
+def test_others_on_the_machine_hide_no_slow_down_and_make_none(factor: float, others: float, *, found: bool) -> None:
+    quiet, busy = make_result(), make_result(factor, seed=1, busy=9.0, others=others)
+    judged = find_judged(quiet, busy, ["frame_ms p50", "cpu_core", "work"])
+    assert judged == ["work"]
+    assert bool(find_regressions(list_changes(quiet, busy), figures=judged)) == found
+
+
+def test_load_with_everything_in_every_frame_is_held_against_its_like_alone() -> None:
+    loads = [msgspec.structs.replace(load, every_frame=True) for load in make_result(1.3, seed=1).loads]
+    both = msgspec.structs.replace(make_result(seed=2), loads=[*make_result(seed=2).loads, *loads])
+    assert regressions(make_result(), both) == set()
+    assert "4 faces at 30, every frame: not measured now" in list_differences(both, make_result())
+    step = msgspec.structs.replace(make_result(), detect_every="step")
+    assert "searches: detect_every 1 then, detect_every step now" in list_differences(make_result(), step)
+
+
+def test_engines_are_made_slower_by_running_some_runs_twice() -> None:
+    calls: list[int] = []
+
+    class Counted(LiteRtEngine):
+        def __init__(self) -> None:
+            pass
+
+    plain = LiteRtEngine.invoke
+    LiteRtEngine.invoke = lambda self, tensors: calls.append(1) or {}  # type: ignore[method-assign, assignment]
+    try:
+        undo = slow_down(30)
+        for _ in range(100):
+            assert Counted().invoke({}) == {}
+        undo()
+        assert len(calls) == pytest.approx(130, abs=1)
+        Counted().invoke({})
+        assert len(calls) == pytest.approx(131, abs=1)
+    finally:
+        LiteRtEngine.invoke = plain  # type: ignore[method-assign]
 
 
 @settings(max_examples=15, deadline=None)
@@ -95,6 +140,7 @@ def test_clock_is_not_judged_where_others_worked() -> None:
     figures = ["frame_ms p50", "cpu_core"]
     assert find_judged(quiet, quiet, figures) == figures
     assert find_judged(quiet, busy, figures) == find_judged(busy, quiet, figures) == ["cpu_core"]
+    assert find_judged(quiet, busy, ["frame_ms p50"]) == []
 
 
 def test_another_machine_bundle_or_missing_load_is_told() -> None:

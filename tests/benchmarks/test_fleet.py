@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from benchmarks.fleet.packets import CONNACK, PUBACK, publish, reason, take_packets
 from benchmarks.fleet.report import FleetLoad
-from benchmarks.fleet.run import _nth, run_fleet
+from benchmarks.fleet.run import _most_in_a_second, _nth, run_fleet
 from edge.errors import ConfigError
 from edge.types import Message
 
@@ -44,14 +44,22 @@ def test_the_moment_of_those_who_never_came_is_not_told():
     assert _nth([0.5, 1.0], 3) is None
 
 
+def test_the_fullest_second_is_found_wherever_it_begins():
+    assert _most_in_a_second([5.9, 0.0, 6.1, 6.5, 6.8, 9.0]) == 4
+    assert _most_in_a_second([]) == 0
+
+
 @pytest.mark.skipif(
     shutil.which("mosquitto_sub") is None, reason="needs mosquitto_sub: apt-get install mosquitto-clients"
 )
 def test_every_window_is_acknowledged_and_heard_and_all_come_back(needs_mosquitto, tmp_path):
-    load = run_fleet(30, 2 / 60, tmp_path, window_s=1, saved=True, aligned=True, storm_s=60, say=lambda words: None)
+    load = run_fleet(
+        30, 2 / 60, tmp_path, window_s=1, saved=True, windows="staggered", storm_s=60, say=lambda words: None
+    )
     assert load.windows_sent == load.windows_acked == load.windows_heard_distinct == 60
     assert (load.windows_refused, load.windows_unanswered) == (0, 0)
     assert 0 < load.ack_p50_ms <= load.ack_p99_ms <= load.ack_max_ms
+    assert 15 <= load.most_windows_in_a_second <= 60
     assert load.storm_back == 30
     assert load.storm_all_s is not None
     assert load.broker_rss_mb_connected > load.broker_rss_mb_empty
@@ -61,7 +69,7 @@ def test_every_window_is_acknowledged_and_heard_and_all_come_back(needs_mosquitt
 def test_more_devices_than_descriptors_are_refused_before_anything_starts(tmp_path, monkeypatch):
     monkeypatch.setattr("resource.getrlimit", lambda kind: (1000, 1000))
     with pytest.raises(ConfigError, match=r"--devices 900: needs 1100 descriptors.*ulimit"):
-        run_fleet(900, 1, tmp_path, window_s=60, saved=False, aligned=True, storm_s=0, say=lambda words: None)
+        run_fleet(900, 1, tmp_path, window_s=60, saved=False, windows="together", storm_s=0, say=lambda words: None)
 
 
 def test_help_has_an_example():

@@ -8,10 +8,9 @@ from pathlib import Path
 
 import msgspec
 import pytest
-import typer.main
 
 from edge.bundle import default_bundle, load_bundle
-from edge.commands import app, main
+from edge.commands import VERBS
 from edge.config import Config, ZoneConfig, load_config, require_deployment
 from edge.publish.payload import decode_window, encode
 
@@ -59,12 +58,8 @@ def test_example_configuration_names_every_key_with_its_default(tmp_path: Path) 
         assert named == [field.name for field in msgspec.structs.fields(struct)]
 
 
-def test_every_verb_is_documented_and_every_documented_verb_exists(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sys.argv", ["affect-edge", "--version"])
-    with pytest.raises(SystemExit):
-        main()  # registers the verbs
-    verbs = set(typer.main.get_command(app).commands)  # type: ignore[attr-defined]
-    assert set(re.findall(r"^\| `affect-edge ([a-z]+)", README, re.MULTILINE)) == verbs
+def test_every_verb_is_documented_and_every_documented_verb_exists() -> None:
+    assert set(re.findall(r"^\| `affect-edge ([a-z]+)", README, re.MULTILINE)) == set(VERBS)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda path: str(path.relative_to(REPO)))

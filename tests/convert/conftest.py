@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,6 +18,8 @@ from convert.datasets.faces import FaceFinder
 from convert.quantization.onnx_export import OnnxGraphs, export_onnx
 from convert.teacher.regressor import TeacherLabels
 from edge.errors import AssetError
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def _draw_face(rng: np.random.Generator, smile: float, mouth_open: float, size: int = 224) -> np.ndarray:
@@ -82,6 +87,70 @@ def drawn_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
+_WARM = """
+import json, os, sys, traceback
+from convert.quantization.converter import main
+for line in sys.stdin:
+    job, folder, said, path = json.loads(line)
+    child = os.fork()
+    if child == 0:
+        code = 1
+        try:
+            sys.path[:] = path
+            file = os.open(said, os.O_WRONLY | os.O_CREAT)
+            os.dup2(file, 1)
+            os.dup2(file, 2)
+            main(job, folder)
+            code = 0
+        except BaseException:
+            traceback.print_exc()
+        finally:
+            sys.stderr.flush()
+            os._exit(code)
+    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
+"""
+
+
+class WarmConverter:
+    """The converter's jobs, each in a process of its own that is forked from one which has TensorFlow already.
+
+    Importing that takes longer than converting a tiny network does. It starts with the first job.
+    """
+
+    def __init__(self) -> None:
+        self._process: subprocess.Popen[str] | None = None
+
+    def run(self, job: Path, folder: Path) -> subprocess.CompletedProcess[str]:
+        """As `run_converter` does it."""
+        if self._process is None:
+            command = [sys.executable, "-c", _WARM]
+            pipe = subprocess.PIPE
+            self._process = subprocess.Popen(command, cwd=ROOT, stdin=pipe, stdout=pipe, text=True, bufsize=1)
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        said = folder / "said.txt"
+        print(json.dumps([str(job), str(folder), str(said), sys.path]), file=self._process.stdin)
+        code = int(self._process.stdout.readline())
+        return subprocess.CompletedProcess([], code, "", said.read_text(errors="replace"))
+
+    def close(self) -> None:
+        """Ends what was started."""
+        if self._process is not None:
+            self._process.communicate()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def cold_converter() -> Iterator[Callable[..., subprocess.CompletedProcess[str]]]:
+    """Has every test convert warm; gives the way in which users convert, for the test that compares the two."""
+    from convert.quantization import export
+
+    warm, cold = WarmConverter(), export.run_converter
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(export, "run_converter", warm.run)
+        yield cold
+    warm.close()
+
+
 @pytest.fixture(scope="session")
 def tiny_run(drawn_data: Path, finder: FaceFinder, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The run's folder after `train --recipe tiny` on the drawn faces: every stage, one epoch each."""
@@ -98,6 +167,50 @@ class Told(NamedTuple):
     returncode: int
     stdout: str
     stderr: str
+
+
+_ONE_AFTER_ANOTHER = """
+import contextlib, io, json, sys, traceback
+names, asked = json.load(sys.stdin)
+sys.modules.update(dict.fromkeys(names))
+from convert.__main__ import main
+told = []
+for arguments in asked:
+    sys.argv, out, err, code = ["convert", *arguments], io.StringIO(), io.StringIO(), 0
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        try:
+            main()
+        except SystemExit as ended:
+            code = ended.code
+        except BaseException:
+            traceback.print_exc()
+            code = 1
+    told.append([code or 0, out.getvalue(), err.getvalue()])
+print(json.dumps(told))
+"""
+
+
+@pytest.fixture(scope="session")
+def verbs_without() -> Callable[..., list[Told]]:
+    """Runs verbs of `python -m convert`, one after another, in one process where some modules cannot be imported.
+
+    One process for many: importing the tools takes longer than each of these.
+    """
+
+    def run(names: Sequence[str], asked: Sequence[Sequence[str | Path]]) -> list[Told]:
+        done = subprocess.run(
+            [sys.executable, "-c", _ONE_AFTER_ANOTHER],
+            input=json.dumps([list(names), [list(map(str, arguments)) for arguments in asked]]),
+            capture_output=True,
+            text=True,
+            cwd=ROOT,
+            timeout=300,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        return [Told(*each) for each in json.loads(done.stdout)]
+
+    return run
 
 
 @pytest.fixture

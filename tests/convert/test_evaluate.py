@@ -20,10 +20,11 @@ from convert.evaluation import Device
 from edge.bundle import default_bundle, load_bundle
 
 ROOT = Path(__file__).resolve().parents[2]
-# Runs the tools where importing TensorFlow fails.
-WITHOUT_TENSORFLOW = """
+BLOCKED = ("tensorflow", "tf_keras", "keras", "sklearn", "matplotlib")
+# Runs the tools where importing these fails.
+WITHOUT_TENSORFLOW = f"""
 import runpy, sys
-for name in ("tensorflow", "tf_keras", "keras", "sklearn", "matplotlib"):
+for name in {BLOCKED}:
     sys.modules[name] = None
 sys.argv = ["convert", *sys.argv[1:]]
 runpy.run_module("convert", run_name="__main__")
@@ -91,35 +92,46 @@ def test_the_proof_of_no_tensorflow_can_fail(tmp_path: Path) -> None:
     assert "TensorFlow is not installed here" in done.stderr
 
 
-@pytest.mark.parametrize(
-    ("arguments", "code", "said"),
-    [
-        (["evaluate", "--csv", "{folder}/none.csv"], 2, "none.csv: no such label file"),
-        (["evaluate", "--csv", "{folder}/bad.csv"], 2, "bad.csv:2: column 'valence' is 'x', not a number"),
-        (["evaluate", "--csv", "{folder}/gone.csv", "--bundle", "{folder}/none"], 4, "none: no such bundle"),
-        (["train", "--data", "{folder}", "--out", "{folder}/run"], 2, "has no diffusionfer/labels.csv"),
-        (["train", "--recipe", "splendid"], 2, "splendid: no such recipe"),
-        (["teacher", "--data", "{folder}/none"], 2, "has no diffusionfer/labels.csv"),
-        (["quantize", "--out", "{folder}/none"], 2, "holds no run"),
-        (["pack", "--run", "{folder}/none"], 1, "run `python -m convert train` first"),
-        (["baselines", "--data", "{folder}"], 2, "has no diffusionfer/labels.csv"),
-        (["train", "--network", "lstm", "--stage", "head"], 2, "trained together; leave out --stage"),
-        (["onnx", "--run", "{folder}"], 2, "give what `pack` made of it with --bundle"),
-    ],
-)
-def test_an_error_is_one_line_and_its_exit_code(tmp_path: Path, arguments: list[str], code: int, said: str) -> None:
-    check_one_line(tmp_path, arguments, code, said)
+MISTAKES = [
+    (["evaluate", "--csv", "{folder}/none.csv"], 2, "none.csv: no such label file"),
+    (["evaluate", "--csv", "{folder}/bad.csv"], 2, "bad.csv:2: column 'valence' is 'x', not a number"),
+    (["evaluate", "--csv", "{folder}/gone.csv", "--bundle", "{folder}/none"], 4, "none: no such bundle"),
+    (["train", "--data", "{folder}", "--out", "{folder}/run"], 2, "has no diffusionfer/labels.csv"),
+    (["train", "--recipe", "splendid"], 2, "splendid: no such recipe"),
+    (["teacher", "--data", "{folder}/none"], 2, "has no diffusionfer/labels.csv"),
+    (["quantize", "--out", "{folder}/none"], 2, "holds no run"),
+    (["pack", "--run", "{folder}/none"], 1, "run `python -m convert train` first"),
+    (["baselines", "--data", "{folder}"], 2, "has no diffusionfer/labels.csv"),
+    (["train", "--network", "lstm", "--stage", "head"], 2, "trained together; leave out --stage"),
+    (["onnx", "--run", "{folder}"], 2, "give what `pack` made of it with --bundle"),
+]
+MISSING = ["evaluate", "--csv", "{folder}/gone.csv"]
+
+
+@pytest.fixture(scope="module")
+def told(verbs_without: Callable[..., list[Any]], tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """What each mistake ended in, by its arguments; none of them needs TensorFlow to be noticed."""
+    folder = tmp_path_factory.mktemp("mistakes")
+    (folder / "bad.csv").write_text("image,valence,arousal\na.png,x,0\n")
+    (folder / "gone.csv").write_text("image,valence,arousal\ngone.png,0,0\n")
+    asked = [*(arguments for arguments, _, _ in MISTAKES), MISSING]
+    answers = verbs_without(BLOCKED, [[each.format(folder=folder) for each in arguments] for arguments in asked])
+    return dict(zip(map(str, asked), answers, strict=True))
+
+
+@pytest.mark.parametrize(("arguments", "code", "said"), MISTAKES)
+def test_an_error_is_one_line_and_its_exit_code(
+    told: dict[str, Any], arguments: list[str], code: int, said: str
+) -> None:
+    check_one_line(told[str(arguments)], code, said)
 
 
 @pytest.mark.usefixtures("detector_asset")
-def test_a_missing_picture_is_named(tmp_path: Path) -> None:
-    check_one_line(tmp_path, ["evaluate", "--csv", "{folder}/gone.csv"], 2, "gone.png: cannot be read")
+def test_a_missing_picture_is_named(told: dict[str, Any]) -> None:
+    check_one_line(told[str(MISSING)], 2, "gone.png: cannot be read")
 
 
-def check_one_line(tmp_path: Path, arguments: list[str], code: int, said: str) -> None:
-    (tmp_path / "bad.csv").write_text("image,valence,arousal\na.png,x,0\n")
-    (tmp_path / "gone.csv").write_text("image,valence,arousal\ngone.png,0,0\n")
-    done = _run(*(argument.format(folder=tmp_path) for argument in arguments))
+def check_one_line(done: Any, code: int, said: str) -> None:
     lines = [line for line in done.stderr.splitlines() if not line.startswith("INFO")]
     assert done.returncode == code, done.stderr
     assert len(lines) == 1, done.stderr

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 import numpy as np
@@ -171,64 +170,63 @@ def test_the_table_has_every_step_and_leaves_blank_what_nobody_measured() -> Non
     assert len({line.count("|") for line in lines}) == 1
 
 
-def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    """The command where importing TensorFlow fails: merging and rendering do without."""
-    code = (
-        "import runpy, sys\nfor name in ('tensorflow', 'tf_keras', 'keras'): sys.modules[name] = None\n"
-        "sys.argv = ['convert', *sys.argv[1:]]\nrunpy.run_module('convert', run_name='__main__')"
-    )
-    return subprocess.run(
-        [sys.executable, "-c", code, *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        cwd=ROOT,
-        timeout=120,
-        check=False,
-    )
+HOLDS = ["ladder", "--render", "--write", "{folder}/holds/ladder.md"]
+LOSES = ["ladder", "--render", "--write", "{folder}/loses/ladder.md"]
+MISTAKES = [
+    (["ladder", "--render", "--write", "{folder}/none.md"], "none.json: cannot be read"),
+    (["ladder", "--weights", "{folder}"], "backbone.npz: no weights"),
+    (["ladder", "--recipe", "nano"], "the bundle (112, 128, 32)"),
+    (["ladder", "--quantization", "magic"], "magic: no such quantization recipe"),
+    (["onnx", "--bundle", "{folder}/none"], "none: no such bundle"),
+    (["quantize", "--recipe", "magic"], "magic: no such quantization recipe"),
+]
 
 
-def test_the_page_is_written_anew_from_its_record(tmp_path: Path) -> None:
+class Said(NamedTuple):
+    """What the commands said where importing TensorFlow fails, since merging and rendering do without."""
+
+    folder: Path
+    found: Ladder  # that holds
+    told: dict[str, Any]  # by the arguments
+
+
+@pytest.fixture(scope="module")
+def said_by(verbs_without: Callable[..., list[Any]], tmp_path_factory: pytest.TempPathFactory) -> Said:
+    folder = tmp_path_factory.mktemp("ladders")
     found = ladder(at(FIRST, 0.9), at("streamed", 0.895))
-    write_ladder(tmp_path / "ladder.json", found)
-    done = run("ladder", "--render", "--write", tmp_path / "ladder.md")
+    for name, each in (("holds", found), ("loses", ladder(at(FIRST, 0.9), at("tflite-float", 0.8)))):
+        (folder / name).mkdir()
+        write_ladder(folder / name / "ladder.json", each)
+    asked = [HOLDS, LOSES, *(arguments for arguments, _ in MISTAKES)]
+    formatted = [[argument.format(folder=folder) for argument in arguments] for arguments in asked]
+    answers = verbs_without(("tensorflow", "tf_keras", "keras"), formatted)
+    return Said(folder, found, dict(zip(map(str, asked), answers, strict=True)))
+
+
+def test_the_page_is_written_anew_from_its_record(said_by: Said) -> None:
+    done = said_by.told[str(HOLDS)]
     assert done.returncode == 0, done.stderr
-    assert (tmp_path / "ladder.md").read_text("utf-8") == render_page(found, "ladder.md")
-    assert "All hold." in (tmp_path / "ladder.md").read_text("utf-8")
+    page = (said_by.folder / "holds" / "ladder.md").read_text("utf-8")
+    assert page == render_page(said_by.found, "ladder.md")
+    assert "All hold." in page
 
 
-def test_a_ladder_that_lost_too_much_ends_with_its_own_exit_code(tmp_path: Path) -> None:
-    write_ladder(tmp_path / "ladder.json", ladder(at(FIRST, 0.9), at("tflite-float", 0.8)))
-    done = run("ladder", "--render", "--write", tmp_path / "ladder.md")
+def test_a_ladder_that_lost_too_much_ends_with_its_own_exit_code(said_by: Said) -> None:
+    done = said_by.told[str(LOSES)]
     assert done.returncode == 9
     (line,) = done.stderr.splitlines()
     assert "tflite-float" in line
     assert "0.1000 below keras" in line
-    assert "**tflite-float loses 0.1000" in (tmp_path / "ladder.md").read_text("utf-8")
+    assert "**tflite-float loses 0.1000" in (said_by.folder / "loses" / "ladder.md").read_text("utf-8")
 
 
-@pytest.mark.parametrize(
-    ("arguments", "said"),
-    [
-        (["ladder", "--render", "--write", "{folder}/none.md"], "none.json: cannot be read"),
-        (["ladder", "--weights", "{folder}"], "backbone.npz: no weights"),
-        (["ladder", "--recipe", "nano"], "the bundle (112, 128, 32)"),
-        (["ladder", "--quantization", "magic"], "magic: no such quantization recipe"),
-        (["onnx", "--bundle", "{folder}/none"], "none: no such bundle"),
-        (["quantize", "--recipe", "magic"], "magic: no such quantization recipe"),
-    ],
-)
-def test_a_mistake_is_one_line(tmp_path: Path, arguments: list[str], said: str) -> None:
-    done = run(*(argument.format(folder=tmp_path) for argument in arguments))
+@pytest.mark.parametrize(("arguments", "said"), MISTAKES)
+def test_a_mistake_is_one_line(said_by: Said, arguments: list[str], said: str) -> None:
+    done = said_by.told[str(arguments)]
     (line,) = done.stderr.splitlines()
     assert done.returncode != 0
     assert said in line
     assert "Traceback" not in line
-
-
-@pytest.mark.parametrize("verb", ["ladder", "onnx", "quantize"])
-def test_every_new_verb_shows_an_example(verb: str) -> None:
-    done = run(verb, "--help")
-    assert f"python -m convert {verb}" in " ".join(done.stdout.split())
 
 
 def test_the_shipped_ladder_is_the_shipped_bundle_s_and_holds() -> None:

@@ -200,6 +200,14 @@ def test_the_lstm_networks_two_graphs_say_what_the_whole_model_says(trained: Tra
 
 
 @pytest.mark.slow
+def test_a_converter_that_is_started_anew_gives_the_graph_that_the_tests_get(
+    head: Head, cold_converter: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("convert.quantization.export.run_converter", cold_converter)
+    assert export_head(head.weights, _recipe("shallow")) == head.graph
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("source", "named", "message"),
     [

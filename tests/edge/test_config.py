@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from edge.config import Config, load_config, parse_hours, require_deployment
+from edge.config import Config, load_config, require_deployment
 from edge.errors import ConfigError, DeploymentError
+from edge.hours import parse_hours
 
 DEPLOYMENT = """[deployment]
 purpose = "exhibition-feedback"

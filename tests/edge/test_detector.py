@@ -78,11 +78,13 @@ def test_detectors_agree_on_where_eyes_and_mouth_are(blazeface: Detector, yunet:
 
 
 def test_anchors_that_saw_one_face_are_merged_and_others_kept() -> None:
-    boxes = np.array([[0, 0, 10, 10], [1, 0, 11, 10], [50, 50, 60, 60]], np.float32)
-    scores = np.array([0.9, 0.9, 0.7], np.float32)
-    faces = _suppress(boxes, scores, np.zeros((3, 6, 2), np.float32))
-    assert [face[1] for face in faces] == pytest.approx([0.9, 0.7])
-    assert faces[0][0] == pytest.approx([0.5, 0, 10.5, 10])
+    boxes = np.array([[0, 0, 10, 10], [50, 50, 60, 60], [1, 0, 11, 10]], np.float32)
+    scores = np.array([0.9, 0.7, 0.9], np.float32)
+    points = np.zeros((3, 8, 2), np.float32)
+    points[:, :2] = boxes.reshape(3, 2, 2)
+    faces, best = _suppress(points, scores)
+    assert best == pytest.approx([0.9, 0.7])
+    assert faces[:, :2].reshape(-1, 4) == pytest.approx(np.array([[0.5, 0, 10.5, 10], [50, 50, 60, 60]]))
 
 
 def test_missing_detector_file_says_how_to_get_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -102,7 +102,7 @@ def test_letterbox_maps_corners_back_onto_the_frame(width: int, height: int) -> 
 
 def test_iou_of_known_boxes() -> None:
     boxes = np.array([[0, 0, 2, 2], [1, 0, 3, 2], [5, 5, 6, 6], [0, 0, 0, 0]], np.float32)
-    assert np.allclose(box_iou(boxes[0], boxes), [1, 1 / 3, 0, 0])
+    assert np.allclose([box_iou(boxes[0], box) for box in boxes], [1, 1 / 3, 0, 0])
 
 
 @pytest.mark.parametrize("roll", [0, 25, -40])

@@ -120,7 +120,10 @@ def run(pipeline: Pipeline) -> list[AffectScore]:
     return scores
 
 
-@pytest.mark.parametrize("fps", [10, 12, 15, 30, 60])
+RATES = pytest.mark.parametrize("fps", [10, 12, 15, 20, 25, 30, 60])
+
+
+@RATES
 def test_each_face_is_scored_once_a_grid_step_whatever_the_rate(build: Build, fps: int) -> None:
     scores = run(build([face(80), face(240)], frames=10 * fps, fps=fps))
     for track_id in (1, 2):
@@ -128,6 +131,65 @@ def test_each_face_is_scored_once_a_grid_step_whatever_the_rate(build: Build, fp
         assert slots == sorted(set(slots))
         # A tenth of a second, at least two frames, passes before a face has a track.
         assert len(slots) >= 100 - 3
+
+
+@RATES
+def test_searches_on_the_grid_give_the_scores_of_a_search_in_every_frame(build: Build, fps: int) -> None:
+    pipeline, reference = (build([face(80), face(240)], frames=4 * fps, fps=fps) for _ in range(2))
+    reference.schedule = Schedule(step_s=0.1, reset_s=1.0, detect_every=1)
+    assert run(pipeline) == run(reference)
+    assert pipeline.sink.windows == reference.sink.windows  # type: ignore[attr-defined]
+    assert reference.detector.calls == 4 * fps  # type: ignore[attr-defined]
+    # One a step, and once more where a face may become a track before the next one.
+    assert pipeline.detector.calls <= 42  # type: ignore[attr-defined]
+
+
+@RATES
+def test_face_that_one_search_missed_is_scored_in_that_step_all_the_same(build: Build, fps: int) -> None:
+    pipeline = build([face(80), face(240)], frames=2 * fps, fps=fps)
+    every, searches = pipeline.detector, []
+
+    class Blinking(ScriptedDetector):
+        def detect(self, pixels: np.ndarray) -> list[Detection]:
+            searches.append(pipeline.clock.monotonic_ns())
+            return every.detect(pixels)[: 1 if len(searches) % 5 == 0 else 2]
+
+    pipeline.detector = Blinking([])
+    scores = run(pipeline)
+    slots = [(score.captured_ns + NS // 20) // (NS // 10) for score in scores if score.track_id == 2]
+    frames = [(round(index * NS / fps) + NS // 20) // (NS // 10) for index in range(2 * fps)]
+    alone = {slot for slot in frames if frames.count(slot) == 1}  # a slow camera has no second try
+    assert set(frames[4:]) - set(slots) <= alone
+    assert len(slots) == len(set(slots))
+
+
+def test_camera_is_told_which_frames_are_worth_decoding(build: Build) -> None:
+    pipeline = build([face(80)], frames=1)
+    detector: Any = pipeline.detector
+
+    def step(number: int) -> bool:
+        """Works on a frame of 60 a second; says whether the next one is wanted."""
+        pipeline.step(Frame(pixels=PICTURE, captured_ns=number * NS // 60, index=number))
+        return pipeline.wants((number + 1) * NS // 60)
+
+    assert step(0)  # a face in the making
+    assert not step(6)  # it is a track now and had its score
+    assert pipeline.wants(9 * NS // 60)  # the next step of the grid
+    detector.faces = []
+    assert step(12)  # who was just lost may be found again
+    detector.faces = [face(80)]
+    assert not step(13)
+    assert pipeline.health.spared == 2
+    assert pipeline.snapshot().frames["seen"] == 4 + 2
+
+
+def test_every_frame_is_wanted_where_faces_are_searched_for_by_the_frame(build: Build) -> None:
+    pipeline = build([face(80)], frames=60)
+    pipeline.schedule = Schedule(step_s=0.1, reset_s=1.0, detect_every=1)
+    wanted = []
+    pipeline.on_scores = lambda frame, _: wanted.append(pipeline.wants(frame.captured_ns + 1))
+    pipeline.run()
+    assert all(wanted)
 
 
 def test_windows_leave_in_order_and_the_last_is_partial(build: Build) -> None:
@@ -178,7 +240,7 @@ def test_frame_that_cannot_be_worked_on_is_counted_and_skipped(build: Build) -> 
     pipeline = build([face(80)], frames=60)
     detector: Any = pipeline.detector
     good, bad = detector.faces, FrameError("odd")
-    pipeline.on_scores = lambda frame, _: setattr(detector, "faces", bad if frame.index % 20 == 10 else good)
+    pipeline.on_scores = lambda frame, _: frame.index % 20 == 10 and setattr(detector, "faces", bad)
 
     class Recovering(ScriptedDetector):
         def detect(self, pixels: np.ndarray) -> list[Detection]:

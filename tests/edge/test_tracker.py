@@ -143,3 +143,16 @@ def test_face_in_the_making_gets_no_id_from_frames_without_a_search() -> None:
     assert tracker.coast(5 * FPS30_NS) == []
     (track,) = tracker.update([face(100)], 6 * FPS30_NS)
     assert track.id == 1
+
+
+def test_face_that_was_just_lost_or_may_become_a_track_is_worth_a_search_and_nobody_else() -> None:
+    tracker = Tracker()
+    assert not tracker.unsettled(0)
+    tracker.update([face(100)], 0)
+    assert not tracker.unsettled(2 * FPS30_NS)  # too early to become a track
+    assert tracker.unsettled(3 * FPS30_NS)
+    tracker.update([face(100)], 3 * FPS30_NS)
+    assert not tracker.unsettled(6 * FPS30_NS)
+    tracker.update([], 6 * FPS30_NS)
+    assert tracker.unsettled(7 * FPS30_NS)
+    assert not tracker.unsettled(9 * FPS30_NS + 10)  # two steps of the grid after it was seen

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from edge.commands import VERBS
 from edge.config import load_config, require_deployment
 from edge.errors import ConfigError, DeploymentError
 from firmware_config.debian.command import source_date
@@ -148,7 +149,7 @@ def test_the_manual_page_is_clean_and_names_every_command(opened: Path) -> None:
         command, input=page, capture_output=True, text=True, check=False, env={**os.environ, "LC_ALL": "C.UTF-8"}
     )
     assert (done.returncode, done.stderr) == (0, "")
-    for verb in ("run", "init", "doctor", "watch", "replay", "info", "fetch"):
+    for verb in (*VERBS, "bundle install", "bundle rollback"):
         assert re.search(rf'^\.SS "{verb}', page, re.MULTILINE)
 
 

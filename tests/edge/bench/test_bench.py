@@ -19,10 +19,11 @@ from edge.bench import cold, sustained
 from edge.bench.busy import LoadAverage, measure_since, note_load
 from edge.bench.crowd import Crowd, draw_crowd
 from edge.bench.energy import EnergyMeter
-from edge.bench.measure import STAGES, crowd_of, measure_load
+from edge.bench.measure import STAGES, ask_most, crowd_of, measure_load
 from edge.bench.quantiles import percentile, summarize
 from edge.bench.result import Result, describe_bundle, describe_host, read_result, write_result
 from edge.bench.sustained import measure_sustained
+from edge.bench.yardstick import Yardstick
 from edge.clock import FileClock
 from edge.config import Config, EngineConfig, FaceConfig, ModelConfig
 from edge.errors import ConfigError, EdgeError
@@ -86,15 +87,38 @@ def test_load_counts_faces_scores_and_every_stage(model: AffectModel, detector_a
     assert load.fps == pytest.approx(30, abs=0.1)
     assert load.scores_per_face_s == pytest.approx(10, abs=0.4)
     assert tuple(load.stage_ms) == STAGES
-    assert load.frame_ms.n == load.stage_ms["detect"].n == 330
+    assert load.frame_ms.n == load.stage_ms["detect"].n == pytest.approx(110, abs=2)  # the others are left alone
+    assert load.stage_ms["capture"].n == 330
     assert load.stage_ms["invoke"].n == pytest.approx(2 * 110, abs=4)
     assert load.message_ms.n == 1  # 330 frames at 30 a second close one window of 10 s
+    assert not load.every_frame
+    assert load.work is not None
+    assert load.work.low <= load.work.value <= load.work.high
     parts = sum(load.stage_ms[stage].mean or 0 for stage in ("detect", "track", "crop", "window", "publish"))
     assert load.frame_ms.mean is not None
     assert parts < load.frame_ms.mean
     assert 0 < load.outside < 1
     assert load.cpu_core_p50 is not None  # of 10 whole seconds
     assert 0 < load.cpu_core_p50.low <= load.cpu_core_p50.value <= load.cpu_core_p50.high
+
+
+def test_most_that_can_be_asked_is_a_search_and_a_score_of_each_face_in_every_frame(
+    model: AffectModel, detector_asset: Path
+) -> None:
+    asked, asked_model = ask_most(Config(), model, 30)
+    load = measure_load(asked, asked_model, crowd_of(2, fps=30, frames=60), every_frame=True)
+    assert load.every_frame
+    assert load.frame_ms.n == load.stage_ms["detect"].n == 60
+    assert load.scores_per_face_s == pytest.approx(30, abs=0.6)
+    assert model.stream.slot(40_000_000) == 0  # the model that was given is as it was
+    assert asked_model.stream.slot(40_000_000) == 1
+
+
+def test_yardstick_is_about_the_same_every_time_and_keeps_account_of_itself() -> None:
+    yardstick = Yardstick()
+    times = [yardstick.measure() for _ in range(5)]
+    assert min(times) > 0
+    assert sum(times) < yardstick.spent_s < 10 * sum(times)
 
 
 def test_work_of_others_is_noted_and_the_measurement_s_own_is_not() -> None:
@@ -107,7 +131,7 @@ def test_work_of_others_is_noted_and_the_measurement_s_own_is_not() -> None:
 
 def test_result_of_an_earlier_version_is_read_without_load_and_notes(model: AffectModel, tmp_path: Path) -> None:
     older = json.loads(msgspec.json.encode(result(model)))
-    del older["load"], older["notes"]
+    del older["load"], older["notes"], older["detect_every"]
     (tmp_path / "older.json").write_text(json.dumps(older))
     assert read_result(tmp_path / "older.json") == result(model)
 
@@ -124,7 +148,7 @@ def test_sustained_work_is_told_by_the_minute_with_what_the_board_says(model: Af
     assert told == minutes
     assert [minute.minute for minute in minutes] == [1, 2]
     assert [minute.temperature_c for minute in minutes] == [61.5, 61.5]
-    assert minutes[0].frame_ms.n == 10
+    assert 5 <= minutes[0].frame_ms.n <= 7  # of ten frames at 20 a second, those in which something was due
     assert minutes[0].joules_per_frame is None
 
 
@@ -192,7 +216,18 @@ def test_cold_start_that_fails_says_why(tmp_path: Path, monkeypatch: pytest.Monk
 
 
 def test_command_prints_and_writes_one_result(tmp_path: Path, detector_asset: Path) -> None:
-    command = ["bench", "--faces", "1", "--frames", "60", "--no-cold", "--json", "--out", str(tmp_path)]
+    command = [
+        "bench",
+        "--faces",
+        "1",
+        "--frames",
+        "60",
+        "--no-cold",
+        "--every-frame",
+        "--json",
+        "--out",
+        str(tmp_path),
+    ]
     done = subprocess.run(
         [sys.executable, "-m", "edge", *command, "--device-name", "t"],
         capture_output=True, text=True, timeout=120, check=False, env={**os.environ, "NO_COLOR": "1"},
@@ -201,7 +236,8 @@ def test_command_prints_and_writes_one_result(tmp_path: Path, detector_asset: Pa
     printed = msgspec.json.decode(done.stdout, type=Result)
     (written,) = tmp_path.glob("*-t.json")
     assert read_result(written) == printed
-    assert [round(load.fps) for load in printed.loads] == [30, 15]
+    assert [(round(load.fps), load.every_frame) for load in printed.loads] == [(30, False), (15, False), (30, True)]
+    assert printed.detect_every == "step"
 
 
 @pytest.mark.parametrize("faces", ["0", "26", "a", ""])

@@ -162,3 +162,19 @@ def test_time_moves_on_where_stamps_do_not():
 )  # fmt: skip
 def test_only_plausible_stamps_are_believed(stamp_ns, expected):
     assert capture_time(stamp_ns, 100_000_000_000) == expected
+
+
+def test_frame_that_was_not_decoded_is_passed_over_and_leaves_a_gap():
+    class Sparing(FakeSource):
+        def read(self) -> Picture | None:
+            picture = super().read()
+            return picture._replace(pixels=None) if picture and picture.captured_ns in (20, 30) else picture
+
+    source = Sparing(10)
+    with LiveCamera(source) as camera:
+        frames = camera.frames()
+        next(frames)
+        for stamp in (20, 30, 40):
+            source.items.put(stamp)
+        frame = next(frames)
+        assert (frame.index, frame.captured_ns, camera.dropped, camera.failed) == (3, 40, 0, 0)

@@ -9,6 +9,7 @@ import pytest
 
 from edge.camera import open_camera
 from edge.camera.live import LiveCamera
+from edge.camera.reopening import CameraWatch
 from edge.camera.replay import Replay
 from edge.camera.scene import Scene
 from edge.camera.transform import TransformedCamera
@@ -44,10 +45,18 @@ def test_a_missing_device_is_an_error_at_once(tmp_path):
 
 
 def test_live_backends_are_read_by_a_thread(monkeypatch):
-    monkeypatch.setattr("edge.camera.v4l2.V4l2Source.__init__", lambda self, config, clock: None)
+    asked = []
+    monkeypatch.setattr(
+        "edge.camera.v4l2.V4l2Source.__init__",
+        lambda self, config, clock, wanted: setattr(self, "name", config.device) or asked.append(wanted),
+    )
     monkeypatch.setattr("edge.camera.v4l2.V4l2Source.close", lambda self: None)
     with open_camera(Config(camera=CameraConfig(backend="v4l2")), FileClock()) as camera:
         assert isinstance(camera, LiveCamera)
+    watch = CameraWatch(wanted=lambda captured_ns: captured_ns > 5)
+    open_camera(Config(camera=CameraConfig(backend="v4l2")), FileClock(), watch).close()
+    assert asked[0] is None  # every frame
+    assert [asked[1](captured_ns) for captured_ns in (5, 6)] == [False, True]
 
 
 def test_a_backend_is_imported_only_when_it_is_asked_for():

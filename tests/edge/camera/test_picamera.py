@@ -123,6 +123,15 @@ def test_size_and_rate_are_asked_for(board):
     assert asked["controls"] == {"FrameDurationLimits": (40_000, 40_000)}
 
 
+def test_a_frame_that_nobody_wants_is_not_copied_and_its_buffer_is_given_back(board):
+    board.results = [FakeRequest("BGR888", NOW_NS - 1)]
+    request = board.results[0]
+    request.fail = True
+    camera = PicameraSource(CameraConfig(backend="picamera2"), FileClock(now_ns=NOW_NS), lambda captured_ns: False)
+    assert camera.read() == (None, NOW_NS - 1)
+    assert request.released
+
+
 @pytest.mark.parametrize("given", ["BGR888", "RGB888", "XBGR8888", "XRGB8888"])
 def test_pixels_are_rgb_whatever_the_format_is_called(board, given):
     board.gives = given

@@ -173,3 +173,17 @@ def test_the_reader_is_called_while_it_waits_and_may_close_the_camera():
     camera = LiveCamera(device, stall_s=None, waiting=wait)
     assert list(camera.frames()) == []
     assert calls == [1]
+
+
+def test_frame_that_was_not_decoded_passes_and_proves_nothing():
+    bench = Bench()
+    bench.devices[0].read = lambda: Picture(None, 7)  # type: ignore[method-assign]
+    assert bench.source.read() == (None, 7)
+    assert bench.watch.troubles == {}
+
+
+def test_watch_wants_every_frame_until_somebody_knows_better():
+    watch = CameraWatch()
+    assert watch.wants(5)
+    watch.wanted = lambda captured_ns: captured_ns > 10
+    assert (watch.wants(5), watch.wants(15)) == (False, True)

@@ -162,6 +162,15 @@ def test_a_stamp_of_another_clock_is_not_believed(opened):
     assert picture.captured_ns == 10_000_000_000
 
 
+def test_a_frame_that_nobody_wants_is_not_decoded(opened):
+    source = opened(FakeCapture(script=".dd", gives={cv2.CAP_PROP_POS_MSEC: 9_950.0}))
+    asked = []
+    source._wanted = lambda captured_ns: asked.append(captured_ns) or len(asked) == 3
+    assert [source.read() for _ in range(2)] == 2 * [(None, 9_950_000_000)]  # which could not have been decoded
+    assert source.read().pixels is not None
+    assert asked == 3 * [9_950_000_000]
+
+
 def test_a_frame_that_cannot_be_decoded_is_counted_and_skipped(opened):
     source = opened(FakeCapture(script=".d"))
     with pytest.raises(FrameError):

@@ -12,7 +12,9 @@ import pytest
 from edge.clock import NS, FileClock
 from edge.config import OutboxConfig
 from edge.publish.bucket import TokenBucket
-from edge.publish.example import BUSY, QUIET
+from edge.publish.example import BUSY, ORIGIN, QUIET
+from edge.publish.mqtt import MqttPublisher
+from edge.publish.stagger import LONGEST_S, stagger_s
 from edge.types import HealthReport
 
 HEALTH = HealthReport(uptime_s=60.0, frames={"seen": 1800}, rejections={}, faces=1, stage_ms={"detect": 3.0})
@@ -150,6 +152,61 @@ def test_a_window_is_historical_when_sent_more_than_a_window_after_its_end(
     publisher.start()
     until(listener.ids)
     assert listener.payloads("window")[0]["historical"] is historical
+
+
+def test_a_window_waits_for_its_device_s_turn_and_then_goes_as_it_is(mosquitto, listen, make_publisher, until):
+    mosquitto.start()
+    listener = listen(mosquitto.port)
+    turn_ns = BUSY.end_ns + int(stagger_s(ORIGIN.site, ORIGIN.device, 60) * NS)
+    clock = FileClock(now_ns=turn_ns - 1)
+    publisher, _ = make_publisher(clock=clock)
+    publisher.start()
+    publisher.publish(BUSY)
+    until(lambda: listener.states() == ["online"])
+    time.sleep(0.3)
+    assert listener.ids() == []
+    clock.now_ns = turn_ns
+    until(listener.ids)
+    (window,) = listener.payloads("window")
+    assert (window["end"], window["historical"]) == ("2026-11-02T11:01:00Z", False)
+
+
+def test_nothing_waits_for_its_turn_when_the_device_stops(mosquitto, listen, make_publisher, until):
+    mosquitto.start()
+    listener = listen(mosquitto.port)
+    publisher, outbox = make_publisher(clock=FileClock(now_ns=BUSY.end_ns))
+    publisher.start()
+    publisher.publish(BUSY)
+    publisher.close()
+    assert outbox.counts().waiting == 0
+    until(listener.ids)
+
+
+def test_a_clock_that_was_set_back_holds_no_window(mosquitto, listen, make_publisher, until):
+    mosquitto.start()
+    listener = listen(mosquitto.port)
+    publisher, _ = make_publisher(clock=FileClock(now_ns=BUSY.end_ns - 3600 * NS))
+    publisher.start()
+    publisher.publish(BUSY)
+    until(listener.ids)
+
+
+@pytest.mark.parametrize(("stable_s", "shortest_s", "longest_s"), [(0.0, 1.29, 1.55), (30.0, 0.5, 1.0)])
+def test_the_first_try_after_a_session_that_lasted_has_its_turn(
+    mosquitto, make_publisher, until, monkeypatch, stable_s, shortest_s, longest_s
+):
+    """The back-off's own half of 0.5 s at least, and 1.04 s for this device; not after a session that was short."""
+    pauses = []
+    monkeypatch.setattr("edge.publish.mqtt.STABLE_S", stable_s)
+    monkeypatch.setattr(MqttPublisher, "_pause", lambda _, delay_s: pauses.append(delay_s) or time.sleep(0.05))
+    mosquitto.start()
+    publisher, outbox = make_publisher()
+    publisher.start()
+    publisher.publish(BUSY)
+    until(lambda: outbox.counts().waiting == 0)
+    mosquitto.kill()
+    until(lambda: pauses)
+    assert shortest_s <= pauses[0] <= longest_s
 
 
 def test_a_broker_that_is_killed_and_comes_back_gets_everything(mosquitto, listen, make_publisher, until, journal):
@@ -382,7 +439,8 @@ def test_a_backlog_comes_newest_first_at_its_rate_while_live_windows_go_on(
     until(lambda: len(listener.ids()) == 20)
     time.sleep(0.5)
     assert [window["seq"] for window in listener.payloads("window")] == list(range(480, 460, -1))
-    publisher.publish(replace(BUSY, start_ns=clock.now_ns - 60 * NS, end_ns=clock.now_ns))
+    end_ns = clock.now_ns - int(LONGEST_S * NS)  # so that its turn has come
+    publisher.publish(replace(BUSY, start_ns=end_ns - 60 * NS, end_ns=end_ns))
     until(lambda: len(listener.ids()) == 21)
     assert (listener.payloads("window")[-1]["seq"], listener.payloads("window")[-1]["historical"]) == (481, False)
     while outbox.counts().waiting:
@@ -402,7 +460,8 @@ def test_live_messages_keep_to_their_bytes_a_minute_and_status_never_waits(
     monkeypatch.setattr("edge.publish.mqtt.TokenBucket", partial(TokenBucket, now_s=lambda: now_s[0]))
     mosquitto.start()
     listener = listen(mosquitto.port)
-    publisher, outbox = make_publisher(clock=FileClock(now_ns=BUSY.end_ns), bytes_per_minute=2048)
+    clock = FileClock(now_ns=BUSY.end_ns + int(LONGEST_S * NS))
+    publisher, outbox = make_publisher(clock=clock, bytes_per_minute=2048)
     for _ in range(4):
         publisher.publish(BUSY)
     publisher.start()

@@ -25,6 +25,7 @@ import pytest
 
 from edge.affect.model import AffectModel, load_model
 from edge.affect.window import Windower
+from edge.backoff import Backoff
 from edge.camera.hours import OpeningHours
 from edge.clock import NS, FileClock
 from edge.config import EngineConfig, HoursConfig, ModelConfig, WindowConfig
@@ -34,7 +35,6 @@ from edge.health import Health
 from edge.pipeline import Pipeline
 from edge.publish import mqtt
 from edge.publish import session as session_module
-from edge.publish.backoff import Backoff
 from edge.publish.example import ORIGIN
 from edge.schedule import Schedule
 from edge.types import Detection, Frame

@@ -4,7 +4,7 @@ from statistics import pstdev
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge.publish.backoff import Backoff
+from edge.backoff import Backoff
 
 
 def _longest(_low: float, high: float) -> float:

@@ -1,0 +1,1 @@
+"""What it costs in truth to search for faces less often than in every frame."""
