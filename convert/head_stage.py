@@ -19,10 +19,10 @@ from convert.run import Run, load_weights, save_weights
 from convert.stages import open_backbone
 from convert.studio.acts import Act
 from convert.studio.stage import Studio
-from convert.studio.stills import loose_square
+from convert.studio.stills import Still, decode, loose_square
 from convert.training.examples import Example
 from convert.training.nuisance import Nuisance, render
-from convert.training.sequences import Scene, Sequences, hold_face, make_sequences, take_in_store
+from convert.training.sequences import Scene, Sequences, change_faces, hold_face, make_sequences, take_in_store
 from edge.affect.backbone import Backbone
 from edge.types import Float32Array
 
@@ -37,12 +37,13 @@ def train_head_stage(
     graph = run.read("backbone.tflite", "quantize")
     backbone = open_backbone(graph)
     size, steps = recipe.backbone.size, recipe.head.steps
-    scenes = [
+    scenes: list[Callable[[], Scene]] = [
         partial(hold_face, example.pixels, example.square, as_seen(example, backbone, size), steps)
         for example in pick_faces(material.examples, recipe, np.random.default_rng([recipe.seed, 2]))
     ]
     held = {}
     if studio is not None and recipe.studio.sequences:
+        scenes += changing_scenes(studio.stills()[0], recipe, backbone)
         scenes += [partial(act_scene, act, va) for act, va in studio.acts(recipe.head)] * recipe.studio.takes
         held_scenes = [partial(act_scene, act, va) for act, va in studio.acts(recipe.head, held=True)]
         held["studio"] = _embed(run, recipe, backbone, graph, held_scenes, "held", seed=recipe.seed + 1)
@@ -71,6 +72,26 @@ def train_head_stage(
 def act_scene(act: Act, va: Float32Array) -> Scene:
     """An act of the studio with its truth, float32 (T, 2), as a scene."""
     return Scene(act.picture, loose_square(), va.astype(np.float32))
+
+
+def changing_scenes(stills: Sequence[Still], recipe: Recipe, backbone: Backbone) -> list[Callable[[], Scene]]:
+    """Portraits that change between the studio's stills of them, as many as the recipe says; labelled as `as_seen`."""
+    portraits: dict[str, list[Still]] = {}
+    for still in stills:
+        portraits.setdefault(still.name, []).append(still)
+    order = np.random.default_rng([recipe.seed, 4]).permutation(len(portraits))[: recipe.head.changing]
+    chosen, size = [list(portraits.values())[int(n)] for n in order], recipe.backbone.size
+    seen = [
+        np.stack([embed_crop(backbone, render(decode(s.jpeg), loose_square(), Nuisance(), size)).va for s in portrait])
+        for portrait in chosen
+    ]
+
+    def open_scene(number: int) -> Scene:
+        pictures = [decode(still.jpeg) for still in chosen[number]]
+        rng = np.random.default_rng([recipe.seed, 5, number])
+        return change_faces(pictures, loose_square(), seen[number], recipe.head.steps, rng)
+
+    return [partial(open_scene, number) for number in range(len(chosen))]
 
 
 def pick_faces(examples: Sequence[Example], recipe: Recipe, rng: np.random.Generator) -> list[Example]:
@@ -108,7 +129,16 @@ def _embed(
 ) -> Sequences:
     """Made once for a graph and what the recipe says of scenes, then read back: the head need not wait for them."""
     head = recipe.head
-    shown = (seed, recipe.studio, head.stills, head.steps, head.step_s, recipe.backbone.size, len(scenes))
+    shown = (
+        seed,
+        recipe.studio,
+        head.stills,
+        head.changing,
+        head.steps,
+        head.step_s,
+        recipe.backbone.size,
+        len(scenes),
+    )
     key = hashlib.sha256(graph + msgspec.json.encode(shown)).hexdigest()[:16]
     path = run.path(f"sequences-{kind}-{key}.npz")
     if path.is_file():

@@ -14,7 +14,7 @@ from convert.errors import DataError
 from convert.recipe import Recipe
 from convert.teacher.regressor import TeacherLabels
 from convert.training.examples import make_examples
-from convert.training.nuisance import Nuisance, draw_nuisance, render
+from convert.training.nuisance import Nuisance, cover_mouth, draw_nuisance, render
 from convert.training.validation import Validation
 from edge.geometry import CropRule, Square, face_square
 from edge.types import Float32Array, UInt8Array
@@ -43,6 +43,20 @@ class Pictures:
         self._titles = {record.kind: record.source.name for record in read_records(imported)} if imported else {}
         self.images = cut_faces(self.held, recipe.backbone.size)
         self.rated: Float32Array = np.array([face.rated for face in self.held], np.float32).reshape(-1, 2)
+
+    def covered(self, recipe: Recipe) -> UInt8Array:
+        """The held-out crops with their mouths covered as in training: uint8 (N, S, S, 3), RGB."""
+        size = recipe.backbone.size
+        crops = [
+            render(
+                face.pixels,
+                face_square(face.landmarks_px, CropRule()),
+                cover_mouth(Nuisance(seed=number), np.random.default_rng([recipe.seed, 3, number])),
+                size,
+            )
+            for number, face in enumerate(self.held)
+        ]
+        return np.stack(crops) if crops else self.images
 
     def to_calibrate_on(self, recipe: Recipe) -> UInt8Array:
         """Device crops of faces outside of the held-out part, half of them under a nuisance: uint8 (N, S, S, 3), RGB.

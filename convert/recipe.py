@@ -19,6 +19,19 @@ NETWORK_TITLES = {  # any other name is a function of the user's own, and its ow
 }
 
 
+class CoveredRecipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A second, shorter training of the backbone, in which a part of each batch has its mouth covered.
+
+    Attributes:
+        share: of a batch; these faces have a loss of their own, or the few that can be told nothing of would only
+            teach the answer to stay in the middle.
+    """
+
+    epochs: Count = 30
+    learning_rate: float = 1e-3
+    share: Share = 0.25
+
+
 class BackboneRecipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The backbone and its training.
 
@@ -34,6 +47,7 @@ class BackboneRecipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
         made_share: made faces that an epoch takes, relative to the data's own; another part of them each epoch.
         made_weight: of a made face in the loss; a face that a rater labelled weighs 1.
         unrated_weight: of a face of the data that only the teacher labelled.
+        covered: what follows after `epochs`; None for nothing.
     """
 
     network: str = "shallow"
@@ -50,6 +64,7 @@ class BackboneRecipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     made_share: float = 1.5
     made_weight: Share = 0.5
     unrated_weight: Share = 0.7
+    covered: CoveredRecipe | None = None
 
 
 class StudioRecipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -65,9 +80,9 @@ class StudioRecipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
     stills: Annotated[int, msgspec.Meta(ge=0)] = 6000
     held: Annotated[int, msgspec.Meta(ge=0)] = 400
-    sequences: Annotated[int, msgspec.Meta(ge=0)] = 80
+    sequences: Annotated[int, msgspec.Meta(ge=0)] = 240
     held_sequences: Annotated[int, msgspec.Meta(ge=0)] = 80
-    takes: Count = 4
+    takes: Count = 2
 
 
 class HeadRecipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -77,6 +92,9 @@ class HeadRecipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
         cell_clip: the cell stays within ± this, in the graph as in training.
         step_s, reset_s, warmup_steps: the time grid, as in the manifest.
         stills: sequences of faces that keep their expression, besides the studio's; `steps` each, of the grid.
+        changing: sequences of portraits that change between the studio's stills of them.
+        correction: share that is kept of what the memory has learned to add to the averages of frame answers; what is
+            learned from some hundred acts holds for other faces only in part.
         truncate: steps that gradients flow back.
         reset_share: of sequences that start from a zero state; the others carry on.
     """
@@ -87,11 +105,13 @@ class HeadRecipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     reset_s: float = 1.0
     warmup_steps: Count = 5
     stills: Count = 240
+    changing: Annotated[int, msgspec.Meta(ge=0)] = 800
+    correction: Share = 0.5
     steps: Count = 80
     truncate: Count = 20
     batch: Count = 32
-    epochs: Count = 5
-    learning_rate: float = 2e-4
+    epochs: Count = 6
+    learning_rate: float = 1e-3
     reset_share: Share = 0.5
 
 
@@ -110,10 +130,10 @@ _NO_STUDIO = StudioRecipe(stills=0, held=0, sequences=0, held_sequences=0)
 RECIPES = {
     recipe.name: recipe
     for recipe in (
-        Recipe(name="default"),
+        Recipe(name="default", backbone=BackboneRecipe(covered=CoveredRecipe())),
         # The same for smaller boards and for larger ones.
-        Recipe(name="nano", backbone=BackboneRecipe(size=96)),
-        Recipe(name="plus", backbone=BackboneRecipe(width=0.5)),
+        Recipe(name="nano", backbone=BackboneRecipe(size=96, covered=CoveredRecipe())),
+        Recipe(name="plus", backbone=BackboneRecipe(width=0.5, covered=CoveredRecipe())),
         # With --start: from weights that know faces already to data of one's own.
         Recipe(name="finetune", studio=_NO_STUDIO, backbone=BackboneRecipe(epochs=25, learning_rate=3e-4)),
         # Proves the whole way in seconds; its answers mean nothing.

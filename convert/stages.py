@@ -89,29 +89,48 @@ def train_backbone_stage(
     """Trains the backbone, from the weights in `start` if given, or goes on; writes its weights and curves."""
     from convert.training.backbone import fit_embedding, train_backbone
 
-    validations = [Validation("", material.images, material.rated), material.teacher_labelled(recipe)]
+    validations = [
+        Validation("", material.images, material.rated),
+        Validation("covered", material.covered(recipe), material.rated),
+        material.teacher_labelled(recipe),
+    ]
     made: list[Example] = []
     if studio is not None:
         made = make_studio_examples(*studio.stills(), weight=recipe.backbone.made_weight)
         validations.append(studio_validation(studio, recipe.backbone.size))
-    with Progress("backbone", recipe.backbone.epochs) as progress:
-        weights, history = train_backbone(
-            material.examples,
-            made,
-            [validation for validation in validations if len(validation.va)],
-            recipe.backbone,
-            folder=run.path("backbone"),
-            seed=recipe.seed,
-            progress=progress,
-            start=load_weights(start) if start is not None else None,
-            stop_after=stop_after,
-        )
-    if len(history) < recipe.backbone.epochs:
-        return
-    weights = fit_embedding(weights, material.to_calibrate_on(recipe), recipe.backbone)
+    weights = load_weights(start) if start is not None else None
+    history: list[dict[str, float]] = []
+    for number, (part, folder, share) in enumerate(_trainings(run, recipe.backbone)):
+        with Progress("backbone, covered mouths" if share else "backbone", part.epochs) as progress:
+            averaged, records = train_backbone(
+                material.examples,
+                made,
+                [validation for validation in validations if len(validation.va)],
+                part,
+                folder=folder,
+                seed=recipe.seed + number,
+                progress=progress,
+                start=weights,
+                covered=share,
+                stop_after=stop_after,
+            )
+        history += [record | {"epoch": len(history) + record["epoch"]} for record in records]
+        if len(records) < part.epochs:
+            return
+        weights = fit_embedding(averaged, material.to_calibrate_on(recipe), recipe.backbone)
+    assert weights is not None  # there is at least one training
     save_weights(run.path("backbone.npz"), weights)
     plot_history(history, run.path("backbone.png"), "backbone")
     run.write_json("backbone.json", {"seconds": sum(r["seconds"] for r in history), "history": history})
+
+
+def _trainings(run: Run, recipe: BackboneRecipe) -> list[tuple[BackboneRecipe, Path, float]]:
+    """What is trained one after the other: the recipe, the folder of its checkpoints, the share of covered mouths."""
+    trainings = [(recipe, run.path("backbone"), 0.0)]
+    if (covered := recipe.covered) is not None:
+        second = msgspec.structs.replace(recipe, epochs=covered.epochs, learning_rate=covered.learning_rate)
+        trainings.append((second, run.path("backbone-covered"), covered.share))
+    return trainings
 
 
 def quantize_stage(

@@ -35,7 +35,7 @@ Readout = tuple[Float32Array, Float32Array]
 
 
 def move_readout(head: Sequence[Any], before: Readout, after: Readout, recipe: Recipe) -> list[Any]:
-    """The head with its picture's readout moved as far as the backbone's own.
+    """The head with the readout that it averages moved as far as the backbone's own.
 
     Args:
         head: weights, in Keras's order.
@@ -44,10 +44,7 @@ def move_readout(head: Sequence[Any], before: Readout, after: Readout, recipe: R
     """
     model = LstmHead(recipe.backbone.embedding, recipe.head)
     model.set_weights(list(head))
-    center, spread = model.center.numpy(), model.spread.numpy()
-    kernel, bias = model.picture.get_weights()
-    step, shift = after[0] - before[0], after[1] - before[1]
-    model.picture.set_weights([kernel + step * spread[:, None], bias + shift + center @ step])
+    model.move_readout(after[0] - before[0], after[1] - before[1])
     return [np.asarray(weight) for weight in model.get_weights()]
 
 
@@ -88,7 +85,11 @@ def refit_head(
             advance=progress.advance,
         )
     wanted = msgspec.structs.replace(
-        recipe.head, epochs=tuning.head_epochs, batch=min(recipe.head.batch, len(scenes)), stills=len(scenes)
+        recipe.head,
+        epochs=tuning.head_epochs,
+        batch=min(recipe.head.batch, len(scenes)),
+        stills=len(scenes),
+        correction=1.0,  # the start has been cut already
     )
     with Progress("head", wanted.epochs) as progress:
         weights, _ = train_head(

@@ -1,16 +1,30 @@
 """The streaming head: one LSTM step for all faces due, its state an argument and a result.
 
-The answer is a linear readout of the embedding plus one of the LSTM's output, cut to −1..1: what a single picture
-says holds from the first step, and what the state knows corrects it. Cells are clipped, in training as in the graph:
-unclipped, they drift over hours of streaming to where nothing learned holds.
+The answer is a linear readout of the embedding plus one of the LSTM's output, cut to −1..1. Cells are clipped, in
+training as in the graph: unclipped, they drift over hours of streaming to where nothing learned holds.
+
+A head begins as what it has to beat: exponential averages of the backbone's own answers, each written into cells of
+the LSTM. One more cell counts the age of the track, so that a young average weighs all pictures alike and the first
+answer is the first picture's. Training then moves the averages' gates, away from a covered face, towards a changing
+one; they stay averages, as input and forget gate keep adding up to one (Greff et al. 2017, coupled gates). The other
+cells learn what to add to them.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from convert.keras_runtime import keras, tf
 from convert.recipe import HeadRecipe
+
+_RATES = (0.3, 0.5, 0.15, 0.08)  # of the newest picture in an average; as many as there are units for
+_SHARES = (1.0, 0.0, 0.0, 0.0)  # of each in the answer before training
+_OPEN = 4.0  # a gate's input that opens it
+_SCALE = 0.3  # of an answer within a cell, where tanh is still nearly straight
 
 
 class ClippedLSTMCell(keras.layers.LSTMCell):  # type: ignore[misc]
@@ -47,7 +61,7 @@ class LstmHead(keras.Model):  # type: ignore[misc]
         self.center = self.add_weight("center", (embedding,), trainable=False)
         self.spread = self.add_weight("spread", (embedding,), initializer="ones", trainable=False)
         self.cell = ClippedLSTMCell(recipe.units, recipe.cell_clip, name="cell")
-        self.picture = keras.layers.Dense(2, name="picture")
+        self.picture = keras.layers.Dense(2, kernel_initializer="zeros", name="picture")
         self.memory = keras.layers.Dense(2, use_bias=False, kernel_initializer="zeros", name="memory")
         zero = tf.zeros((1, recipe.units))
         self.step(tf.zeros((1, embedding)), zero, zero)
@@ -71,14 +85,96 @@ class LstmHead(keras.Model):  # type: ignore[misc]
             answers.append(va)
         return tf.stack(answers, axis=1), h, c
 
-    def start_from(self, embeddings: Any, kernel: Any, bias: Any) -> None:
-        """Sets the standardization from embeddings (N, D), and the picture's readout to the backbone's own.
+    @property
+    def averages(self) -> int:
+        """How many units, the first ones, hold averages and the age."""
+        return 1 + 2 * len(_RATES[: (self.units - 1) // 2])
+
+    def keep_averages(self, gradients: Sequence[Any]) -> list[Any]:
+        """The gradients of `trainable_variables`, changed so that averages of frame answers stay what they are.
+
+        Of the averages' units the gates alone move, the input gate against the forget gate; the age and the readouts of
+        picture and averages do not move at all.
+        """
+        kernel, recurrent, bias, picture, constant, memory = gradients
+        average = np.zeros(self.units, np.float32)
+        average[1 : self.averages] = 1
+        other = np.ones(self.units, np.float32)
+        other[: self.averages] = 0
+
+        def tied(gradient: Any) -> Any:
+            into, forget, value, out = tf.split(gradient, 4, axis=-1)
+            move = (into - forget) * average
+            return tf.concat([into * other + move, forget * other - move, value * other, out * other], axis=-1)
+
+        readouts = [tf.zeros_like(picture), tf.zeros_like(constant), memory * other[:, None]]
+        return [tied(kernel), tied(recurrent), tied(bias), *readouts]
+
+    def keep_of_corrections(self, share: float) -> None:
+        """Scales what the other units add to the averages."""
+        (memory,) = self.memory.get_weights()
+        memory[self.averages :] *= share
+        self.memory.set_weights([memory])
+
+    def move_readout(self, step: Any, shift: Any) -> None:
+        """Averages other frame answers from now on.
 
         Args:
-            embeddings: float32 (N, D), of training pictures.
+            step, shift: float32 (D, 2) and (2,), by what kernel and bias of the backbone's `va` layer changed.
+        """
+        kernel, recurrent, bias = self.cell.get_weights()
+        value = slice(2 * self.units, 3 * self.units)
+        for target in range(2):
+            units = range(1 + target, self.averages, 2)
+            for unit in units:
+                kernel[:, value][:, unit] += _SCALE * step[:, target] * self.spread.numpy()
+                bias[value][unit] += _SCALE * (shift[target] + self.center.numpy() @ step[:, target])
+        self.cell.set_weights([kernel, recurrent, bias])
+
+    def start_from(self, embeddings: Any, kernel: Any, bias: Any) -> None:
+        """Makes an average of the backbone's answers of a head with random weights.
+
+        Args:
+            embeddings: float32 (N, D), of training pictures; the standardization is taken from them.
             kernel, bias: float32 (D, 2) and (2,), the backbone's `va` layer on the raw embedding.
         """
         center, spread = embeddings.mean(axis=0), embeddings.std(axis=0) + 1e-3
         self.center.assign(center)
         self.spread.assign(spread)
-        self.picture.set_weights([kernel * spread[:, None], bias + center @ kernel])
+        kernel, bias = kernel * spread[:, None], bias + center @ kernel
+        gates, recurrent, biases, memory = _average_cells(self.cell.get_weights(), kernel, bias)
+        self.cell.set_weights([gates, recurrent, biases])
+        self.memory.set_weights([memory])
+
+
+def _average_cells(weights: Sequence[NDArray[Any]], kernel: NDArray[Any], bias: NDArray[Any]) -> list[NDArray[Any]]:
+    """A cell's kernel, recurrent kernel and bias with the first units changed into averages, and their readout.
+
+    Unit 0 counts the age; its output goes from 0 towards tanh(1). Then come the averages, one rate after another, of
+    valence and arousal. Where a forget gate is one minus the input gate, a cell is an average.
+
+    Args:
+        weights: of the cell, for D inputs and U units.
+        kernel, bias: float32 (D, 2) and (2,), the readout of a standardized embedding.
+    """
+    gates, recurrent, biases = (weight.copy() for weight in weights)
+    units = len(recurrent)
+    into, forget, value, out = (slice(gate * units, (gate + 1) * units) for gate in range(4))
+    rates = _RATES[: (units - 1) // 2]
+    taken = 1 + 2 * len(rates)
+    for part in (into, forget, value, out):
+        gates[:, part][:, :taken] = 0
+        recurrent[:, part][:, :taken] = 0
+        biases[part][:taken] = 0
+    biases[value][0] = biases[out][0] = _OPEN
+    biases[out][1:taken] = _OPEN
+    memory = np.zeros((units, 2), np.float32)
+    for number, rate in enumerate(rates):
+        slope = (np.log(rate / (1 - rate)) - _OPEN) / np.tanh(1.0)  # from all of the first picture to `rate`
+        for target in range(2):
+            unit = 1 + 2 * number + target
+            biases[into][unit], biases[forget][unit] = _OPEN, -_OPEN
+            recurrent[:, into][0, unit], recurrent[:, forget][0, unit] = slope, -slope
+            gates[:, value][:, unit], biases[value][unit] = kernel[:, target] * _SCALE, bias[target] * _SCALE
+            memory[unit, target] = _SHARES[number] / sum(_SHARES[: len(rates)]) / _SCALE
+    return [gates, recurrent, biases, memory]

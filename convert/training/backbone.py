@@ -20,7 +20,7 @@ from convert.progress import Progress
 from convert.recipe import BackboneRecipe
 from convert.training.checkpoint import TrainingState, restore_or_start
 from convert.training.examples import AUXILIARY, Example, batches, epoch_examples
-from convert.training.losses import ccc_loss, squared_loss
+from convert.training.losses import affect_loss
 from convert.training.validation import Validation, measure
 from edge.affect.backbone import PIXEL_SCALE, PIXEL_ZERO
 from edge.types import Float32Array, UInt8Array
@@ -38,6 +38,7 @@ def train_backbone(
     seed: int,
     progress: Progress,
     start: list[Float32Array] | None = None,
+    covered: float = 0.0,
     stop_after: int | None = None,
 ) -> tuple[list[Any], list[dict[str, float]]]:
     """Trains, or goes on where `folder` has a checkpoint.
@@ -51,6 +52,7 @@ def train_backbone(
         seed: of weights, order and nuisances.
         progress: told of each epoch.
         start: weights to begin with instead of random ones.
+        covered: share of each batch whose mouth is covered.
         stop_after: leave after this epoch, as an interruption would.
 
     Returns:
@@ -73,7 +75,7 @@ def train_backbone(
         taken = epoch_examples(examples, made, recipe.made_share, epoch)
         losses = [
             step(*map(tf.constant, batch))
-            for batch in batches(taken, size=recipe.size, batch=recipe.batch, seed=seed, epoch=epoch)
+            for batch in batches(taken, size=recipe.size, batch=recipe.batch, seed=seed, epoch=epoch, covered=covered)
         ]
         loss = float(np.mean([float(value) for value in losses]))
         if not np.isfinite(loss):
@@ -114,7 +116,7 @@ def _make_step(
     embed, read_va, read_shapes = (model.get_layer(name) for name in ("embedding", "va", "blendshapes"))
 
     @tf.function  # type: ignore[untyped-decorator]
-    def step(images: Any, va: Any, shapes: Any, weight: Any) -> Any:
+    def step(images: Any, va: Any, shapes: Any, weight: Any, covered: Any) -> Any:
         # Not Keras's dropout: the state of its generator cannot be saved, so a resumed run would draw other masks.
         mask_seed = tf.stack([tf.constant(seed, tf.int64), tf.cast(optimizer.iterations, tf.int64)])
         with tf.GradientTape() as tape:
@@ -122,7 +124,7 @@ def _make_step(
             features = tf.nn.experimental.stateless_dropout(features, recipe.dropout, mask_seed, rng_alg="philox")
             embedding = embed(features)
             answer = read_va(embedding)
-            loss = ccc_loss(va, answer, weight) + squared_loss(va, answer, weight) * 2
+            loss = affect_loss(va, answer, weight, covered)
             loss += recipe.blendshape_weight * tf.reduce_mean(tf.abs(read_shapes(embedding) - shapes)) * 4
         gradients = tape.gradient(loss, model.trainable_variables)
         optimizer.apply_gradients(zip(gradients, model.trainable_variables, strict=True))

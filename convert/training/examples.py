@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from convert.datasets.faces import LabelledFace
 from convert.errors import TrainingError
@@ -15,7 +16,7 @@ from convert.recipe import BackboneRecipe
 from convert.studio.stills import Still, decode, loose_square
 from convert.teacher.landmarker import BLENDSHAPES
 from convert.teacher.regressor import TeacherLabels
-from convert.training.nuisance import draw_nuisance, render
+from convert.training.nuisance import cover_mouth, draw_nuisance, render
 from edge.geometry import CropRule, Square, face_square
 from edge.types import Float32Array, UInt8Array
 
@@ -49,12 +50,16 @@ class Example:
 
 
 class Batch(NamedTuple):
-    """`images` uint8 (B, S, S, 3) RGB, `va` float32 (B, 2), `blendshapes` float32 (B, K), `weight` float32 (B,)."""
+    """`images` uint8 (B, S, S, 3) RGB, `va` float32 (B, 2), `blendshapes` float32 (B, K), `weight` float32 (B,).
+
+    `covered` bool (B,): whose mouth was covered on purpose.
+    """
 
     images: UInt8Array
     va: Float32Array
     blendshapes: Float32Array
     weight: Float32Array
+    covered: NDArray[np.bool_]
 
 
 def make_examples(
@@ -105,8 +110,16 @@ def epoch_examples(own: Sequence[Example], made: Sequence[Example], share: float
     return [*own, *(made[(start + n) % len(made)] for n in range(count))]
 
 
-def batches(examples: Sequence[Example], *, size: int, batch: int, seed: int, epoch: int) -> Iterator[Batch]:
+def batches(
+    examples: Sequence[Example], *, size: int, batch: int, seed: int, epoch: int, covered: float = 0.0
+) -> Iterator[Batch]:
     """One epoch in whole batches, each face under a nuisance of its own; `seed` and `epoch` decide everything.
+
+    Args:
+        examples: to learn from.
+        size, batch: side of a crop in pixels, and crops in a batch.
+        seed, epoch: decide.
+        covered: share of each batch whose mouth is covered.
 
     Raises:
         TrainingError: there are fewer examples than one batch.
@@ -117,7 +130,10 @@ def batches(examples: Sequence[Example], *, size: int, batch: int, seed: int, ep
     picks = [order[at : at + batch] for at in range(0, len(order) - batch + 1, batch)]
 
     def load(pick: np.ndarray) -> Batch:
-        made = [_load(examples[n], size, np.random.default_rng([seed, epoch, int(n)])) for n in pick]
+        made = [
+            _load(examples[n], size, np.random.default_rng([seed, epoch, int(n)]), covered=row < round(covered * batch))
+            for row, n in enumerate(pick)
+        ]
         return Batch(*(np.stack(part) for part in zip(*made, strict=True)))
 
     with ThreadPoolExecutor(1) as pool:  # one batch ahead of the network
@@ -129,8 +145,10 @@ def batches(examples: Sequence[Example], *, size: int, batch: int, seed: int, ep
             yield ready
 
 
-def _load(example: Example, size: int, rng: np.random.Generator) -> tuple[Any, ...]:
+def _load(example: Example, size: int, rng: np.random.Generator, *, covered: bool) -> tuple[Any, ...]:
     nuisance = draw_nuisance(rng)
+    if covered:
+        nuisance = cover_mouth(nuisance, rng)
     shapes = example.blendshapes[_MIRRORED] if nuisance.flip else example.blendshapes
     image = render(example.pixels, example.square, nuisance, size)
-    return image, example.va, shapes, np.float32(example.weight)
+    return image, example.va, shapes, np.float32(example.weight), covered

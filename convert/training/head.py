@@ -25,7 +25,7 @@ from convert.training.sequences import Sequences
 from edge.types import Float32Array
 
 _AVERAGE = 0.99
-_INPUT_NOISE = 1.0  # in standard deviations of the embedding: with less, the memory learns the training faces by heart
+_INPUT_NOISE = 0.5  # in standard deviations of the embedding: with less, the memory learns the training faces by heart
 
 
 def train_head(
@@ -44,7 +44,7 @@ def train_head(
 
     Args:
         sequences: to learn from.
-        readout: kernel (D, 2) and bias (2,) of the backbone's own `va`, where the head's readout starts.
+        readout: kernel (D, 2) and bias (2,) of the backbone's own `va`, which the head averages.
         recipe: of the head.
         held: held-out sequences by a short name (none for the first); measured where warm, decide nothing.
         folder: for checkpoints.
@@ -81,6 +81,7 @@ def train_head(
             raise TrainingError(f"the head's loss became {loss} in epoch {epoch + 1}; lower the learning rate")
         record = {"epoch": epoch + 1.0, "seconds": round(time.monotonic() - began, 2), "loss": loss}
         averaged.set_weights([value.numpy() for value in state.average])
+        averaged.keep_of_corrections(recipe.correction)
         for name, part in held.items():
             answers = averaged(tf.constant(part.embeddings)).numpy()
             warm = slice(recipe.warmup_steps, None)
@@ -91,7 +92,9 @@ def train_head(
         progress.advance(record)
         if stop_after is not None and epoch + 1 >= stop_after:
             break
-    return [value.numpy() for value in state.average], state.history
+    averaged.set_weights([value.numpy() for value in state.average])
+    averaged.keep_of_corrections(recipe.correction)
+    return averaged.get_weights(), state.history
 
 
 def _run_epoch(sequences: Sequences, recipe: HeadRecipe, step: Callable[..., Any], rng: np.random.Generator) -> float:
@@ -129,7 +132,7 @@ def _make_step(head: LstmHead, optimizer: Any, state: TrainingState) -> Callable
             answer, next_h, next_c = head.unroll(embeddings + noise, h, c)
             flat = tf.reshape(va, (-1, 2)), tf.reshape(answer, (-1, 2)), tf.reshape(weight, (-1,))
             loss = ccc_loss(*flat) + 2 * squared_loss(*flat)
-        gradients = tape.gradient(loss, head.trainable_variables)
+        gradients = head.keep_averages(tape.gradient(loss, head.trainable_variables))
         optimizer.apply_gradients(zip(gradients, head.trainable_variables, strict=True))
         state.follow(head.weights, optimizer.iterations, _AVERAGE)
         return loss, next_h, next_c

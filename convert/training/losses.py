@@ -25,6 +25,26 @@ def ccc_loss(target: Any, answer: Any, weight: Any = None) -> Any:
     return tf.reduce_mean(1 - 2 * joint / (spread + 1e-6))
 
 
+def affect_loss(target: Any, answer: Any, weight: Any, covered: Any) -> Any:
+    """1 − CCC and twice the squared error, apart for rows with a covered mouth and for the others.
+
+    Together, an answer that stays in the middle wherever little can be seen costs the CCC of the others nothing; apart,
+    what can be seen has to be used.
+
+    Args:
+        target, answer: float32 (B, 2).
+        weight: float32 (B,) of the rows.
+        covered: bool (B,).
+    """
+    apart = tf.cast(covered, weight.dtype)
+    share = tf.reduce_mean(apart)
+
+    def of(rows: Any) -> Any:
+        return ccc_loss(target, answer, weight * rows) + 2 * squared_loss(target, answer, weight * rows)
+
+    return (1 - share) * of(1 - apart) + share * of(apart)
+
+
 def squared_loss(target: Any, answer: Any, weight: Any = None) -> Any:
     """Mean squared error over rows and columns, rows weighted as in `ccc_loss`."""
     squares = tf.reduce_mean((target - answer) ** 2, axis=-1)

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from convert.training.occluders import Occluder, draw_occluder, occlude
+from convert.training.occluders import Occluder, draw_mouth_cover, draw_occluder, occlude
 from edge.face.crop import cut_square
 from edge.geometry import Square
 from edge.types import UInt8Array
@@ -68,6 +68,7 @@ class Nuisance:
 
 
 _GOOD_SHARE = 0.33
+_MOUTH, _PLAIN_SHARE = (0.5, 0.66), 0.25  # where the mouth is in the crop; patches among what covers it
 _BORDERS = {"replicate": cv2.BORDER_REPLICATE, "reflect": cv2.BORDER_REFLECT}
 
 
@@ -87,6 +88,16 @@ def draw_nuisance(rng: np.random.Generator) -> Nuisance:
         defocus_px=0.0,
         noise=min(drawn.noise, 3.0),
     )
+
+
+def cover_mouth(nuisance: Nuisance, rng: np.random.Generator) -> Nuisance:
+    """The same with something before the mouth: a worn or held thing, or a plain patch."""
+    if rng.random() < _PLAIN_SHARE:
+        x, y = rng.normal(_MOUTH, 0.03).tolist()
+        width, height = rng.uniform((0.3, 0.2), (0.8, 0.45)).tolist()
+        patch = (x - width / 2, y - height / 2, x + width / 2, y + height / 2)
+        return replace(nuisance, occluder=None, occlusion=patch)
+    return replace(nuisance, occluder=draw_mouth_cover(rng), occlusion=None)
 
 
 def _draw_nuisance(rng: np.random.Generator) -> Nuisance:

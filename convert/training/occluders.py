@@ -54,6 +54,21 @@ class _Kind(NamedTuple):
     rgb: tuple[float, float, float] = (170.0, 170.0, 170.0)
 
 
+class _Place(NamedTuple):
+    """Where a hand may lie from the mouth, in units of the crop's side, and how often it does."""
+
+    shift: tuple[float, float]
+    share: float
+
+
+_HAND_PLACES = (  # mouth, chin, cheek, eye
+    _Place((0.0, 0.0), 0.45),
+    _Place((0.0, 0.14), 0.15),
+    _Place((0.2, -0.05), 0.25),
+    _Place((0.2, -0.27), 0.15),
+)
+_MOUTH_COVERS = ("mask", "hand", "scarf", "phone", "box")
+_MOUTH_COVER_SHARES = (0.4, 0.28, 0.14, 0.09, 0.09)
 _EYES, _NOSE = (0.5, 0.317), (0.5, 0.56)
 _HANDS = ("flat", "spread", "point", "fist")
 _MASKS = ("surgical", "cloth", "ffp2", "pattern")
@@ -105,8 +120,17 @@ class Occluder:
 def draw_occluder(rng: np.random.Generator) -> Occluder:
     """Draws one: kind, style, shape, place, turn, size and colour."""
     kind = str(rng.choice(KINDS, p=[known.share for known in _KINDS.values()]))
+    return _draw_one(kind, _HAND_PLACES, rng)
+
+
+def draw_mouth_cover(rng: np.random.Generator) -> Occluder:
+    """Draws one of those that cover the mouth; a hand lies on it."""
+    return _draw_one(str(rng.choice(_MOUTH_COVERS, p=_MOUTH_COVER_SHARES)), _HAND_PLACES[:1], rng)
+
+
+def _draw_one(kind: str, places: tuple[_Place, ...], rng: np.random.Generator) -> Occluder:
     if kind == "hand":
-        shift, angle = _draw_reach(rng)
+        shift, angle = _draw_reach(places, rng)
     elif kind in ("phone", "box"):
         shift, angle = (float(rng.uniform(-0.3, 0.3)), float(rng.uniform(-0.12, 0.25))), float(rng.uniform(-0.7, 0.7))
     else:
@@ -123,10 +147,11 @@ def draw_occluder(rng: np.random.Generator) -> Occluder:
     )
 
 
-def _draw_reach(rng: np.random.Generator) -> tuple[tuple[float, float], float]:
-    """Where a hand lies, and where its fingers point: at mouth, chin, cheek or eye, from below or from a side."""
+def _draw_reach(places: tuple[_Place, ...], rng: np.random.Generator) -> tuple[tuple[float, float], float]:
+    """Where a hand lies, and where its fingers point: from below or from a side."""
     side = float(rng.choice([-1.0, 1.0]))
-    x, y = ((0.0, 0.0), (0.0, 0.14), (0.2, -0.05), (0.2, -0.27))[int(rng.choice(4, p=[0.45, 0.15, 0.25, 0.15]))]
+    shares = np.array([place.share for place in places])
+    x, y = places[int(rng.choice(len(places), p=shares / shares.sum()))].shift
     # A hand from the picture's right points to the left, and the other way round.
     turn = rng.uniform(0.1, 0.7) if rng.random() < 0.5 else rng.uniform(0.8, 1.9)
     return (side * x + float(rng.normal(0, 0.04)), y + float(rng.normal(0, 0.03))), -side * float(turn)

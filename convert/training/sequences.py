@@ -21,6 +21,7 @@ from edge.types import Embedding, Float32Array, UInt8Array
 
 _DROPS, _DROPPED = 0.025, (1, 7)  # chance a step that pictures stop coming, and for how many steps
 Held = TypeVar("Held")
+_SHOWN = (6, 45)  # steps that a still picture stays
 _STEADY = 0.3  # of takes: a good camera in good light
 
 
@@ -122,6 +123,25 @@ def photograph_step(scene: Scene, step: int, nuisance: Nuisance | None, size: in
     """The crop of one step under a nuisance, or None where there is no face or, with None, no picture."""
     pixels = None if nuisance is None else scene.picture(step)
     return None if pixels is None or nuisance is None else render(pixels, scene.square, nuisance, size)
+
+
+def change_faces(
+    pictures: Sequence[UInt8Array], square: Square, va: Float32Array, steps: int, rng: np.random.Generator
+) -> Scene:
+    """A face that changes from one still picture to another of the same portrait: as quick as nothing else changes.
+
+    Args:
+        pictures: K, uint8 (H, W, 3) RGB, of one portrait.
+        square: of the face in each.
+        va: float32 (K, 2), what each expresses.
+        steps: T.
+        rng: decides which is shown when.
+    """
+    shown: list[int] = []
+    while len(shown) < steps:
+        others = [n for n in range(len(pictures)) if not shown or n != shown[-1]] or [0]
+        shown += [int(rng.choice(others))] * int(rng.integers(*_SHOWN))
+    return Scene(lambda step: pictures[shown[step]], square, va[shown[:steps]].astype(np.float32))
 
 
 def hold_face(pixels: UInt8Array, square: Square, va: Float32Array, steps: int) -> Scene:

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from convert.recipe import RECIPES
+from convert.recipe import RECIPES, HeadRecipe
 from convert.run import load_weights
 from edge.engines.litert import LiteRtEngine
 
@@ -68,3 +68,52 @@ def test_the_cell_is_clipped_and_the_answer_cut(engine: LiteRtEngine) -> None:
     assert np.abs(out["next_c"]).max() <= clip
     assert out["next_c"].max() == pytest.approx(clip)
     assert np.abs(out["va"]).max() <= 1
+
+
+@pytest.mark.parametrize("units", [8, 32])
+@pytest.mark.slow
+def test_an_untrained_head_is_an_average_that_begins_with_the_first_picture(units: int) -> None:
+    from convert.models.lstm_head import LstmHead
+
+    rng = np.random.default_rng(3)
+    embeddings = (0.5 * rng.normal(size=(4, 60, 6)) + 1).astype(np.float32)
+    kernel, bias = rng.normal(0, 0.2, (6, 2)).astype(np.float32), np.array([0.1, -0.2], np.float32)
+    frames = embeddings @ kernel + bias
+    head = LstmHead(6, HeadRecipe(units=units))
+    head.start_from(embeddings.reshape(-1, 6), kernel, bias)
+
+    still = head(np.repeat(embeddings[:, :1], 60, axis=1)).numpy()
+    np.testing.assert_allclose(still, np.repeat(frames[:, :1], 60, axis=1), atol=0.06)
+    answers, rate = head(embeddings).numpy(), 0.3
+    average = frames.copy()
+    for step in range(1, 60):
+        average[:, step] = rate * frames[:, step] + (1 - rate) * average[:, step - 1]
+    np.testing.assert_allclose(answers[:, 15:], average[:, 15:], atol=0.06)
+    assert np.abs(answers - frames)[:, 15:].mean() > 3 * np.abs(answers - average)[:, 15:].mean()
+
+
+@pytest.mark.slow
+def test_training_leaves_the_averages_averages() -> None:
+    """A face that keeps still gets its frame answer, whatever the gates have learned."""
+    from convert.keras_runtime import keras, tf
+    from convert.models.lstm_head import LstmHead
+
+    rng = np.random.default_rng(4)
+    embeddings = rng.normal(size=(4, 30, 6)).astype(np.float32)
+    kernel, bias = rng.normal(0, 0.1, (6, 2)).astype(np.float32), np.array([0.1, -0.2], np.float32)
+    head = LstmHead(6, HeadRecipe(units=16))
+    head.start_from(embeddings.reshape(-1, 6), kernel, bias)
+    before = [weight.copy() for weight in head.get_weights()]
+    optimizer = keras.optimizers.Adam(0.05)
+    for _ in range(5):
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_mean((head(tf.constant(embeddings)) - rng.uniform(-1, 1, (4, 30, 2))) ** 2)
+        optimizer.apply_gradients(
+            zip(
+                head.keep_averages(tape.gradient(loss, head.trainable_variables)), head.trainable_variables, strict=True
+            )
+        )
+    assert any(np.abs(a - b).max() > 0.05 for a, b in zip(head.get_weights(), before, strict=True))
+    head.keep_of_corrections(0)
+    still = np.repeat(embeddings[:, :1], 120, axis=1)
+    np.testing.assert_allclose(head(still).numpy()[:, -1], (embeddings @ kernel + bias)[:, 0], atol=0.02)

@@ -13,7 +13,7 @@ import pytest
 from convert.errors import TrainingError
 from convert.progress import Progress
 from convert.recipe import BackboneRecipe, HeadRecipe
-from convert.training.examples import AUXILIARY, Example, batches, epoch_examples
+from convert.training.examples import AUXILIARY, Batch, Example, batches, epoch_examples
 from convert.training.sequences import Scene, Sequences, hold_face, make_sequences, take_in_store
 from edge.geometry import Square
 from edge.types import Embedding
@@ -66,6 +66,20 @@ def test_an_epochs_batches_depend_on_seed_and_epoch_alone() -> None:
 def test_fewer_faces_than_a_batch_are_refused() -> None:
     with pytest.raises(TrainingError, match="3 faces to learn from are fewer than one batch of 4"):
         next(batches(_examples(3), size=32, batch=4, seed=1, epoch=0))
+
+
+def test_so_many_faces_of_a_batch_have_their_mouth_covered() -> None:
+    def batch(covered: float) -> Batch:
+        return next(batches(_examples(), size=64, batch=8, seed=1, epoch=0, covered=covered))
+
+    covered, open_ = batch(0.5), batch(0.0)
+    assert covered.covered.tolist() == [True] * 4 + [False] * 4
+    assert not open_.covered.any()
+    changed = np.abs(covered.images.astype(int) - open_.images).mean(axis=3) > 20
+    assert not changed[4:].any()
+    mouth = changed[:4, 38:48, 24:40].mean(axis=(1, 2))  # where the crop's rule puts the mouth
+    assert (mouth > 0.05).all()
+    assert (mouth > 0.5).sum() >= 3  # a thing may be as dark as the face
 
 
 def _scenes() -> list[Callable[[], Scene]]:
@@ -167,3 +181,24 @@ def test_the_ccc_loss_is_one_minus_the_metric() -> None:
     answer = (0.5 * target + rng.normal(0, 0.2, (64, 2))).astype(np.float32)
     wanted = 1 - np.mean([ccc(target[:, t], answer[:, t]) for t in range(2)])
     assert float(ccc_loss(target, answer)) == pytest.approx(wanted, abs=1e-4)
+
+
+@pytest.mark.slow
+def test_covered_faces_have_a_loss_of_their_own() -> None:
+    from convert.keras_runtime import tf
+    from convert.training.losses import affect_loss, ccc_loss, squared_loss
+
+    rng = np.random.default_rng(2)
+    target, answer = (rng.uniform(-1, 1, (8, 2)).astype(np.float32) for _ in range(2))
+    weight = rng.uniform(0.5, 1, 8).astype(np.float32)
+    covered = np.arange(8) < 2
+
+    def loss(rows: np.ndarray) -> float:
+        parts = target[rows], answer[rows], weight[rows]
+        return float(ccc_loss(*parts) + 2 * squared_loss(*parts))
+
+    def whole(covered: np.ndarray) -> float:
+        return float(affect_loss(*map(tf.constant, (target, answer, weight, covered))))
+
+    assert whole(covered) == pytest.approx(0.25 * loss(covered) + 0.75 * loss(~covered), abs=1e-4)
+    assert whole(np.zeros(8, bool)) == pytest.approx(loss(np.ones(8, bool)), abs=1e-4)
