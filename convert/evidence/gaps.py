@@ -96,7 +96,7 @@ def tell_gaps(results: Sequence[GroupResult]) -> str:
     ]
     for each in compared:
         first, *rest = each.gaps
-        line = f"- {each.measure} of {each.target}: {_words(first)}"
+        line = f"- {each.measure} of {each.target}: {_words(first)}, {'clear' if first.clear else 'not clear'}"
         more = [gap for gap in rest if gap.clear]
         lines.append(line + (f"; clear too: {'; '.join(map(_words, more))}" if more else ""))
     return "\n".join([lines[0], "", *lines[1:]])
@@ -121,5 +121,4 @@ def tell_finding(title: str, results: Sequence[GroupResult]) -> str:
 
 
 def _words(gap: Gap) -> str:
-    verdict = "clear" if gap.clear else "not clear"
-    return f"{gap.size:.3f} [{gap.low:+.3f}, {gap.high:+.3f}] between {gap.more} and {gap.less}, {verdict}"
+    return f"{gap.size:.3f} [{gap.low:+.3f}, {gap.high:+.3f}] between {gap.more} and {gap.less}"
