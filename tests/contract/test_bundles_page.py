@@ -19,7 +19,7 @@ REPO = Path(__file__).resolve().parents[2]
 PAGE = (REPO / "docs" / "bundles.md").read_text(encoding="utf-8")
 SOURCES = "\n".join(
     (REPO / "edge" / name).read_text(encoding="utf-8")
-    for name in ("bundle.py", "signature.py", "engines/installed.py", "affect/golden.py")
+    for name in ("bundle.py", "bundle_files.py", "signature.py", "engines/installed.py", "affect/golden.py")
 )
 
 
