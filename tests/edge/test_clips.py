@@ -58,15 +58,18 @@ def test_smiling_man_is_one_person_and_pleasant(clips: Path, replay: Replay) -> 
     assert median(score.valence for score in scores if score.warm) >= 0.3
 
 
-def test_valence_rises_with_a_smile_and_falls_with_its_end(clips: Path, replay: Replay) -> None:
-    scores, _ = replay(clips / "single_face.mp4")
-    # He begins to smile at 0.55 s and stops in the last two frames, at 2.33 s.
+def test_valence_rises_with_a_smile_and_falls_with_its_end(clips: Path, replay: Replay, tmp_path: Path) -> None:
+    if not (clips / "single_face.mp4").is_file():
+        pytest.skip("single_face.mp4 is not on this machine")
+    # He begins to smile at 0.55 s and stops in the last two frames, at 2.33 s; the last is held for half a second.
+    scores, _ = replay(rewritten(clips / "single_face.mp4", tmp_path / "held.avi", hold=15))
     valence = {score.captured_ns / 1e9: score.valence for score in scores if score.warm}
     before = [value for at_s, value in valence.items() if at_s < 0.55]
     during = [value for at_s, value in valence.items() if 0.8 < at_s < 2.3]
     after = [value for at_s, value in valence.items() if at_s > 2.33]
     assert min(during) - max(before) >= 0.3
-    assert min(during) - max(after) >= 0.15
+    assert median(during) - after[0] >= 0.15  # in the first step, though a stream averages
+    assert min(during) - after[-1] >= 0.25
 
 
 def test_three_people_are_three_or_four_tracks(clips: Path, replay: Replay) -> None:
@@ -88,8 +91,8 @@ def test_face_that_vanishes_is_no_longer_scored(clips: Path, replay: Replay) -> 
     assert sum(count for second, count in counts.items() if second >= 5) <= 2
 
 
-def at_rate(clip: Path, target: Path, keep: int) -> Path:
-    """The same clip with every `keep`-th frame, losslessly."""
+def rewritten(clip: Path, target: Path, *, keep: int = 1, hold: int = 0) -> Path:
+    """The same clip with every `keep`-th frame, and the last one `hold` times more, losslessly."""
     capture = cv2.VideoCapture(str(clip))
     fps = capture.get(cv2.CAP_PROP_FPS)
     size = (int(capture.get(3)), int(capture.get(4)))
@@ -100,8 +103,11 @@ def at_rate(clip: Path, target: Path, keep: int) -> Path:
         if not there:
             break
         if index % keep == 0:
-            writer.write(picture)
+            last = picture
+            writer.write(last)
         index += 1
+    for _ in range(hold):
+        writer.write(last)
     writer.release()
     return target
 
@@ -112,7 +118,7 @@ def test_camera_rate_does_not_move_the_mean(clips: Path, replay: Replay, tmp_pat
         pytest.skip(f"{name} is not on this machine")
     means = []
     for keep in (1, 2, 3):  # 30, 15 and 10 frames a second
-        scores, _ = replay(at_rate(clips / name, tmp_path / f"{keep}.avi", keep))
+        scores, _ = replay(rewritten(clips / name, tmp_path / f"{keep}.avi", keep=keep))
         warm = [(score.valence, score.arousal) for score in scores if score.warm]
         means.append(np.mean(warm, axis=0))
     assert np.ptp(means, axis=0).max() <= 0.05, means
