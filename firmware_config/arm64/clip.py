@@ -20,7 +20,7 @@ from firmware_config.errors import PackageError
 
 # Three people walk by, 480 × 270, 41 frames: an Intel sample video, CC BY 4.0, which is not part of the repository.
 PEOPLE = ROOT.parent / "shared/clips/face-demographics-walking-and-pause.mp4"
-SCENE_S = 20.0
+SCENE_S = 12.0
 _FPS, _WIDTH, _HEIGHT = 10, 320, 240
 
 

@@ -28,7 +28,7 @@ from firmware_config.arm64.roots import SUITES, keep_root, open_root, target_of
 from firmware_config.debian.command import build
 
 _CACHE = Path("~/.cache/affect-edge/arm64")
-_INSTALL_S = 900.0
+_INSTALL_S = 3600.0  # a guard against what hangs; a busy machine may take long
 
 
 def arm64_check(
@@ -89,6 +89,7 @@ def examine_all(
         clips = find_clips(scratch, clip)
         packages = {name: find_package(name, debs) for name in suites} if debs else {}
         pool = stack.enter_context(ThreadPoolExecutor(len(suites)))
+        stack.callback(emulation.stop)  # before the pool waits for its threads
         roots = {name: pool.submit(keep_root, name, cache, emulation, mirror) for name in suites}
         packages = packages or {name: build(target_of(name), Path("dist")) for name in suites}
         with Progress("Debian roots", len(suites), every=1) as progress:

@@ -11,7 +11,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from firmware_config.errors import PackageError
@@ -42,6 +42,7 @@ chroot "$root" "$@"
 """
 _TOOLS = {
     "unshare": "util-linux",
+    "setpriv": "util-linux",
     "mount": "mount",
     "chroot": "coreutils",
     "tar": "tar",
@@ -61,17 +62,17 @@ class Emulation:
         version: as it says itself.
         cpuinfo: the file that stands for /proc/cpuinfo.
         told: the kernel knows of QEMU already, in a way that holds in another root.
+        running: what has not ended yet.
     """
 
     emulator: str
     version: str
     cpuinfo: Path
     told: bool
+    running: set[subprocess.Popen[str]] = field(default_factory=set)
 
-    def run(
-        self, root: Path, command: Sequence[str], *, timeout_s: float, expected: Sequence[int] = (0,)
-    ) -> subprocess.CompletedProcess[str]:
-        """Runs one program in a root and waits for it; when the time is over everything that it started ends.
+    def run(self, root: Path, command: Sequence[str], *, timeout_s: float, expected: Sequence[int] = (0,)) -> str:
+        """Runs one program in a root, returns its standard output; at the end nothing that it started goes on.
 
         Args:
             root: a Debian for arm64.
@@ -83,24 +84,28 @@ class Emulation:
             PackageError: it failed or took too long; says its last line.
         """
         line = session(root, command, emulator=self.emulator, cpuinfo=self.cpuinfo, told=self.told)
-        try:
-            done = subprocess.run(
-                line,
-                capture_output=True,
-                text=True,
-                check=False,
-                timeout=timeout_s,
-                env=surroundings(),
-                stdin=subprocess.DEVNULL,
-            )
-        except subprocess.TimeoutExpired:
-            raise PackageError(f"{command[0]}: given up after {timeout_s:.0f} s in the emulated {root.name}") from None
-        if done.returncode not in expected:
-            said = [text for text in (done.stdout + done.stderr).splitlines() if text.strip()] or ["nothing was said"]
-            raise PackageError(
-                f"{command[0]}: exit code {done.returncode} in the emulated {root.name}: {said[-1][:300]}"
-            )
-        return done
+        pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+        with subprocess.Popen(line, text=True, env=surroundings(), **pipes) as process:
+            self.running.add(process)
+            try:
+                out, err = process.communicate(timeout=timeout_s)
+            except subprocess.TimeoutExpired:
+                raise PackageError(
+                    f"{command[0]}: given up after {timeout_s:g} s in the emulated {root.name}"
+                ) from None
+            finally:
+                process.kill()  # does nothing to one that has ended
+                self.running.discard(process)
+        if process.returncode not in expected:
+            said = [text for text in (out + err).splitlines() if text.strip()] or ["nothing was said"]
+            what = f"exit code {process.returncode} in the emulated {root.name}"
+            raise PackageError(f"{command[0]}: {what}: {said[-1][:300]}")
+        return out
+
+    def stop(self) -> None:
+        """Ends what is running, in whichever thread."""
+        for process in list(self.running):
+            process.kill()
 
 
 def prepare_emulation(folder: Path, *, which: Mapping[str, str | None] | None = None) -> Emulation:
@@ -135,7 +140,8 @@ def session(root: Path, command: Sequence[str], *, emulator: str, cpuinfo: Path,
     """The command line that runs a program in a root, in namespaces of its own."""
     entry = "" if told else ENTRY
     text = "" if told else f":{ENTRY}:M::{_MAGIC}:{_MASK}:{emulator}:F"
-    walls = ["unshare", "--mount", "--pid", "--net", "--fork", "--kill-child"]
+    # Whatever ends this process, the session ends with it.
+    walls = ["setpriv", "--pdeathsig", "KILL", "unshare", "--mount", "--pid", "--net", "--fork", "--kill-child"]
     return [*walls, "sh", "-c", _SESSION, ENTRY, str(root), entry, text, str(cpuinfo), *command]
 
 

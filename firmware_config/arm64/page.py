@@ -24,8 +24,8 @@ gets and what its camera does is not known from this. On the board `affect-edge 
 The package is installed with dpkg in a fresh Debian for arm64 (Raspberry Pi OS 12 is made of bookworm, 13 of trixie)
 and run by QEMU {emulator} as a {cpu}, without a network. The same videos are replayed there and on this machine.
 Windows, visits, faces and scored steps have to be equal in number; valence and arousal, of every window and of every
-X
-
+single step, within {tolerance} on their scale of −1 to 1. Scores describe expressions, not feelings; here only their
+sameness counts.
 """
 _MACHINES = """
 Golden vectors: the largest difference between what the bundle says should come out and what did. This machine:

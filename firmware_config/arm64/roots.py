@@ -15,7 +15,7 @@ from firmware_config.errors import PackageError
 
 SUITES = {"bookworm": "3.11", "trixie": "3.13"}  # the systems of a Raspberry Pi, and their Python
 _SCRIPTS = Path("/usr/share/debootstrap/scripts")
-_SECOND_STAGE_S = 1800.0
+_SECOND_STAGE_S = 7200.0  # a guard against what hangs
 
 
 def target_of(suite: str) -> Target:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -20,7 +22,7 @@ from firmware_config.arm64.emulation import (
 from firmware_config.arm64.roots import bootstrap_line, require_suite
 from firmware_config.errors import PackageError
 
-TOOLS = ("unshare", "mount", "chroot", "tar", "debootstrap", "dpkg-deb", "qemu-aarch64-static")
+TOOLS = ("unshare", "setpriv", "mount", "chroot", "tar", "debootstrap", "dpkg-deb", "qemu-aarch64-static")
 
 
 def test_the_processor_is_one_of_a_board() -> None:
@@ -108,9 +110,24 @@ def test_a_step_that_fails_or_hangs_is_one_line(tmp_path: Path, monkeypatch: pyt
     )
     with pytest.raises(PackageError, match=r"^dpkg: exit code 7 in the emulated trixie: last$"):
         emulation.run(tmp_path / "trixie", ["dpkg"], timeout_s=5)
-    assert emulation.run(tmp_path, ["dpkg"], timeout_s=5, expected=(7,)).stdout == "first\n"
+    assert emulation.run(tmp_path, ["dpkg"], timeout_s=5, expected=(7,)) == "first\n"
     monkeypatch.setattr(
         "firmware_config.arm64.emulation.session", lambda root, command, **_: ["sh", "-c", "exec sleep 30"]
     )
     with pytest.raises(PackageError, match="given up after"):
         emulation.run(tmp_path, ["dpkg"], timeout_s=0.2)
+
+
+def test_what_runs_in_another_thread_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    emulation = Emulation(emulator="/q", version="7", cpuinfo=tmp_path, told=True)
+    monkeypatch.setattr(
+        "firmware_config.arm64.emulation.session", lambda root, command, **_: ["sh", "-c", "exec sleep 600"]
+    )
+    with ThreadPoolExecutor(1) as pool:
+        step = pool.submit(emulation.run, tmp_path / "trixie", ["dpkg"], timeout_s=600)
+        while not emulation.running:
+            time.sleep(0.01)
+        emulation.stop()
+        with pytest.raises(PackageError, match="exit code -9"):
+            step.result()
+    assert not emulation.running
