@@ -79,7 +79,7 @@ def arm64_check(
 def examine_all(
     suites: Sequence[str], emulation: Emulation, *, cache: Path, debs: Path | None, clip: Path | None, mirror: str
 ) -> Report:
-    """Runs everything; the roots are made beside each other while the packages are built.
+    """Runs everything; the suites beside each other, and their roots are made while the packages are built.
 
     Raises:
         PackageError: a package, a root or a run failed.
@@ -99,10 +99,11 @@ def examine_all(
         each = 1 + len(clips)  # what `record` counts
         with Progress("replays", each + len(suites) * (1 + each), every=1) as progress:
             here = record(this_machine(scratch), clips, progress.advance)
-            results = [
-                examine(name, packages[name], roots[name].result(), emulation, clips, here, progress.advance)
-                for name in suites
+            running = [
+                pool.submit(examine, name, packages[name], root.result(), emulation, clips, here, progress.advance)
+                for name, root in roots.items()
             ]
+            results = [suite.result() for suite in running]
     return Report(
         date=today(),
         emulator=emulation.version,
