@@ -13,6 +13,7 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from uuid import uuid4
 
 from firmware_config.errors import PackageError
 
@@ -33,10 +34,8 @@ mount -o remount,bind,ro "$root/proc/cpuinfo"
 if [ -n "$entry" ]; then
     binfmt=/proc/sys/fs/binfmt_misc
     [ -e $binfmt/register ] || mount -t binfmt_misc binfmt_misc $binfmt
-    if [ ! -e "$binfmt/$entry" ]; then
-        trap 'echo -1 > "$binfmt/$entry"' EXIT
-        printf %s "$text" > $binfmt/register
-    fi
+    trap 'echo -1 > "$binfmt/$entry"' EXIT
+    printf %s "$text" > $binfmt/register
 fi
 chroot "$root" "$@"
 """
@@ -138,8 +137,9 @@ def prepare_emulation(folder: Path, *, which: Mapping[str, str | None] | None = 
 
 def session(root: Path, command: Sequence[str], *, emulator: str, cpuinfo: Path, told: bool) -> list[str]:
     """The command line that runs a program in a root, in namespaces of its own."""
-    entry = "" if told else ENTRY
-    text = "" if told else f":{ENTRY}:M::{_MAGIC}:{_MASK}:{emulator}:F"
+    # A name of its own: the kernel's list is one for all sessions, and who ends first may not take another's away.
+    entry = "" if told else f"{ENTRY}-{uuid4().hex[:8]}"
+    text = f":{entry}:M::{_MAGIC}:{_MASK}:{emulator}:F" if entry else ""
     # Whatever ends this process, the session ends with it.
     walls = ["setpriv", "--pdeathsig", "KILL", "unshare", "--mount", "--pid", "--net", "--fork", "--kill-child"]
     return [*walls, "sh", "-c", _SESSION, ENTRY, str(root), entry, text, str(cpuinfo), *command]

@@ -82,7 +82,8 @@ def _warm_earlier(windows: Rows, scores: Rows) -> None:
 
 
 def _score_off(windows: Rows, scores: Rows) -> None:
-    scores[7]["arousal"] += TOLERANCE + 0.001
+    for row in scores:
+        row["arousal"] += TOLERANCE + 0.001
 
 
 def _mean_off(windows: Rows, scores: Rows) -> None:
@@ -103,7 +104,7 @@ def _spread_off(windows: Rows, scores: Rows) -> None:
         (_step_more, "steps: 1 of 21 only on arm64"),
         (_other_face, "faces: 2 here, 3 on arm64"),
         (_warm_earlier, "steps: 1 warm on one machine only"),
-        (_score_off, "step: arousal differs by 0.0210"),
+        (_score_off, "mean of the steps: arousal differs by 0.0210"),
         (_mean_off, "window: valence differs by 0.0300"),
         (_spread_off, "window: arousal differs by 0.0300"),
     ],
@@ -127,7 +128,7 @@ def test_what_is_told_is_the_size_of_the_change(change: float, axis: str) -> Non
     other[3][axis] += change
     found = held([window(0)], scores, other_scores=other)
     assert found.step_max[axis] == pytest.approx(abs(change), abs=6e-5)
-    assert bool(found.different) == (abs(scores[3][axis] - other[3][axis]) > TOLERANCE)
+    assert found.different == []  # one step may swing
 
 
 def test_rounding_alone_is_within_the_tolerance_of_a_window() -> None:

@@ -40,9 +40,16 @@ def test_nothing_of_this_machines_environment_goes_along(monkeypatch: pytest.Mon
 def test_a_session_has_mounts_processes_and_network_of_its_own_and_no_sys() -> None:
     line = session(Path("/r"), ["true"], emulator="/usr/bin/q", cpuinfo=Path("/c"), told=False)
     assert {"--mount", "--pid", "--net", "--kill-child"} <= set(line[: line.index("sh")])
-    assert line[-6:] == [ENTRY, "/r", ENTRY, line[-3], "/c", "true"]
+    assert line[-6:] == [ENTRY, "/r", line[-4], line[-3], "/c", "true"]
+    assert line[-3].startswith(f":{line[-4]}:M::")
     assert line[-3].endswith(":/usr/bin/q:F")
     assert "sysfs" not in " ".join(line)
+
+
+def test_a_session_that_ends_takes_no_other_sessions_entry_away() -> None:
+    lines = [session(Path("/r"), ["true"], emulator="/q", cpuinfo=Path("/c"), told=False) for _ in range(2)]
+    assert lines[0][-4] != lines[1][-4]
+    assert all(line[-4].startswith(ENTRY) for line in lines)
 
 
 def test_a_kernel_that_knows_qemu_is_told_nothing() -> None:
