@@ -3,7 +3,7 @@
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test lint wheel deb docs-schema licences constraints clean
+.PHONY: help demo test lint wheel deb arm64-check docs-schema docs-screens licences constraints clean
 
 CANDIDATES := python3.11 python3.12 python3.13 python3
 PYTHON ?=
@@ -19,7 +19,9 @@ help:
 	@echo "make lint         the first three of these alone"
 	@echo "make wheel        builds the wheel into dist/"
 	@echo "make deb          ARCH=arm64|amd64 PY=3.11|3.12|3.13 builds the Debian package into dist/"
+	@echo "make arm64-check  as root: installs and runs the arm64 packages in an emulated Debian; some 20 minutes the first time"
 	@echo "make docs-schema  writes docs/mqtt from the payload structs"
+	@echo "make docs-screens writes what init and watch show into docs/installing.md"
 	@echo "make licences     writes THIRD_PARTY_LICENSES.md from what is installed"
 	@echo "make constraints  PYTHONS='python3.10 ... python3.13' resolves constraints.txt anew; UPGRADE=1 for newer versions"
 	@echo "make clean        removes .venv, build and cache folders"
@@ -50,8 +52,14 @@ wheel: $(DEV)/.ready
 deb: $(DEV)/.ready
 	@$(DEV)/bin/python -m firmware_config deb --arch $(ARCH) --python $(PY)
 
+arm64-check: $(DEV)/.ready
+	@$(DEV)/bin/python -m firmware_config arm64-check
+
 docs-schema: $(DEV)/.ready
 	@$(DEV)/bin/python -m edge.publish.schema docs/mqtt
+
+docs-screens: $(DEV)/.ready
+	@$(DEV)/bin/python scripts/screens.py
 
 licences: $(DEV)/.ready
 	@$(DEV)/bin/python scripts/third_party_licences.py

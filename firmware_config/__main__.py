@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from convert.command_line import run_verbs
+from firmware_config.arm64.command import arm64_check
 from firmware_config.check.command import check
 from firmware_config.debian.command import deb
 from firmware_config.fleet.command import enrol
@@ -12,10 +13,12 @@ from firmware_config.gateway.command import gateway
 
 app = typer.Typer(
     help="From a checkout to a board, and to many of them: deb builds the package, check looks at this folder's files, "
+    "arm64-check runs the package under emulation, "
     "enrol prepares a fleet, gateway a store's own broker.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",  # joins the lines of a paragraph
 )
 
 
@@ -24,7 +27,7 @@ def root() -> None:
     """From a checkout to a board, and to many of them."""
 
 
-for verb in (deb, check, enrol, gateway):
+for verb in (deb, check, arm64_check, enrol, gateway):
     app.command()(verb)
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Iterable
+from collections.abc import Sequence
+from itertools import groupby
+from operator import itemgetter
 
 from rich.console import Group, RenderableType
 from rich.panel import Panel
@@ -13,14 +15,14 @@ from rich.text import Text
 from edge.aim.sight import FaceSight, Sight
 from edge.config import FaceConfig
 
-_COLUMNS, _ROWS = 48, 14
-_LISTED = 6
+_COLUMNS, _ROWS = 44, 12  # with the table under it, what a terminal of 80 by 24 holds
+_LISTED = 5
 _RECENT = 150  # frames that the counts look back on
 _ADVICE = {
     "small": "too small: nearer, or a longer lens",
     "turned": "turned away: hang it where people look",
     "dark": "too dark: light from in front of the faces",
-    "blurred": "blurred: clean and focus the lens, or more light",
+    "blurred": "blurred: clean and focus the lens; more light",
 }
 
 
@@ -45,7 +47,12 @@ class Screen:
         """The last sight as a grid of dots and a table, with counts of the recent ones."""
         sight = self._recent[-1] if self._recent else Sight(light=0.0, faces=())
         grid = Panel(_grid(sight.faces), title=self._title, expand=False, padding=0)
-        return Group(grid, self._table(sight), Text(self._counts()), Text(_LEGEND, style="dim"))
+        return Group(
+            grid,
+            self._table(sight),
+            Text(self._counts(), no_wrap=True, overflow="ellipsis"),
+            Text(_LEGEND, style="dim"),
+        )
 
     def line(self) -> str:
         """The same in one line, for a pipe or a log."""
@@ -62,7 +69,7 @@ class Screen:
         for heading, limit in (
             ("size, px", limits.min_face_px), ("light", limits.min_light), ("sharpness", limits.min_sharpness),
         ):  # fmt: skip
-            table.add_column(f"{heading} (≥ {limit:g})", justify="right")
+            table.add_column(f"{heading}\n≥ {limit:g}", justify="right")
         table.add_column("would be scored")
         for number, face in enumerate(sight.faces[:_LISTED], 1):
             verdict = Text("yes", "green") if face.rejection is None else Text(_ADVICE[face.rejection.value], "yellow")
@@ -81,22 +88,27 @@ class Screen:
         return f"last {len(self._recent)} frames: at most {most} at once, {share}" + (f"; not: {told}" if told else "")
 
 
-_LEGEND = "● would be scored   ○ would not   |   Ctrl-C ends it. Nothing of the picture is shown, kept or sent."
+_LEGEND = "●1 would be scored, ○2 not. No picture is shown, kept or sent. Ctrl-C ends it."
 
 
-def _grid(faces: Iterable[FaceSight]) -> Text:
-    cells = [[" " if (row + column) % 4 else "·" for column in range(_COLUMNS)] for row in range(_ROWS)]
-    styles: dict[tuple[int, int], str] = {}
-    for face in faces:
+def _grid(faces: Sequence[FaceSight]) -> Text:
+    """Dots, and at each face's middle its mark and its number in the table; a good one is laid over a bad one."""
+    cells = [
+        [("·" if column % 4 == 0 and row % 2 == 0 else " ", "dim") for column in range(_COLUMNS)]
+        for row in range(_ROWS)
+    ]
+    numbered = list(enumerate(faces, 1))
+    for number, face in sorted(numbered, key=lambda one: (one[1].rejection is None, -one[0])):
         row, column = min(int(face.y * _ROWS), _ROWS - 1), min(int(face.x * _COLUMNS), _COLUMNS - 1)
         good = face.rejection is None
-        if styles.get((row, column)) != "bold green":
-            cells[row][column] = "●" if good else "○"
-            styles[row, column] = "bold green" if good else "yellow"
-    text = Text()
-    for row, line in enumerate(cells):
-        for column, cell in enumerate(line):
-            text.append(cell, styles.get((row, column), "dim"))
-        if row < _ROWS - 1:
-            text.append("\n")
-    return text
+        mark = ("●" if good else "○") + (str(number) if number <= _LISTED else "")
+        column = min(column, _COLUMNS - len(mark))
+        for offset, letter in enumerate(mark):
+            cells[row][column + offset] = (letter, "bold green" if good else "yellow")
+    return Text("\n").join(_line(row) for row in cells)
+
+
+def _line(cells: Sequence[tuple[str, str]]) -> Text:
+    """One row; neighbours of one style are sent together, since this goes over a network eight times a second."""
+    runs = groupby(cells, key=itemgetter(1))
+    return Text.assemble(*(("".join(letter for letter, _ in run), style) for style, run in runs))

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import re
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, get_args
 
 import msgspec
 import typer
 
+from edge.assets import BLAZEFACE, find_asset
 from edge.commands import app
-from edge.config import LOOPBACK, Config, Purpose
+from edge.config import LOOPBACK, Config, Purpose, Slug
 from edge.errors import ConfigError
 from edge.profiles import profile_names, profile_title
 from edge.setup.addresses import broker_addresses, resolver_addresses
@@ -24,6 +26,11 @@ _PASSWORD = Path("/etc/affect-edge/mqtt-password")
 _CREDENTIAL = "/run/credentials/{unit}/mqtt-password"
 _PURPOSES = get_args(Purpose)
 _PLAIN_PORT, _TLS_PORT = 1883, 8883
+_OPENING = """\
+A configuration for this camera, and which addresses its service may reach.
+Enter takes what stands in brackets. Nothing is written before the last answer; Ctrl-C leaves everything as it is."""
+_WHY = """
+Why the camera is here. It does not start without these; staff, pupils and single persons are no purpose."""
 
 
 @app.command(epilog="Example: affect-edge init --root /tmp/try --profile rpi5 --site museum --device hall-2")
@@ -55,6 +62,8 @@ def init(
     """
     questions = Questions(sys.stdin.isatty())
     ask = questions.ask
+    questions.say(_OPENING)
+    questions.say("\nThe board")
     board = ask("profile", profile, "Board", default=find_profile(), choices=profile_names(), told=_board)
     unit = unit_name(instance)
     config_path = root / f"etc/affect-edge/{instance or 'config'}.toml"
@@ -62,18 +71,22 @@ def init(
     for path in (config_path, drop_in_path):
         if path.exists() and not _says_nothing(path):
             raise ConfigError(f"{path}: exists and is not overwritten; move it away first")
+    questions.say("\nThe place")
     given: dict[str, Any] = {
         "profile": board,
-        "site": ask("site", site, "Site (a-z, 0-9, -)"),
-        "device": ask("device", device, "This device's name there"),
+        "site": ask("site", site, "Site, a-z 0-9 and -", check=partial(_check_slug, "site")),
+        "device": ask("device", device, "This device's name there", check=partial(_check_slug, "name")),
         "tz": tz or time_zone(),
         "camera": camera
         if camera is not None
         else ask("camera", None, "Camera", default="", choices=_cameras(), told=_camera),
     }
-    host, port = _split(ask("broker", broker, "MQTT broker (HOST or HOST:PORT)", default="localhost"))
-    name = ask("username", username, "User name at the broker (empty for none)", default="")
+    questions.say("\nThe broker, to which windows are sent over MQTT")
+    check_broker = _split if address else _resolve
+    host, port = _split(ask("broker", broker, "Broker, HOST or HOST:PORT", default="localhost", check=check_broker))
+    name = ask("username", username, "User name there; Enter for none", default="")
     tls = host not in LOOPBACK and not plaintext
+    questions.say(_WHY)
     given |= {
         "host": host,
         "port": port or (_TLS_PORT if tls else _PLAIN_PORT),
@@ -85,7 +98,7 @@ def init(
         "purpose": ask("purpose", purpose, "Purpose", choices=_PURPOSES),
         "notice": ask("notice", notice, "Where does the notice hang that tells visitors"),
         "controller": ask("controller", controller, "Who answers for the data, and how to reach them"),
-        "jurisdiction": ask("jurisdiction", jurisdiction, "Whose law applies (e.g. DE)"),
+        "jurisdiction": ask("jurisdiction", jurisdiction, "Whose law applies, e.g. DE"),
     }
     questions.complain()
     text, config = write_config(msgspec.convert(given, Answers))
@@ -98,7 +111,9 @@ def init(
     )
     _write(config_path, text)
     _write(drop_in_path, drop_in)
-    _tell(config_path, drop_in_path, config, unit)
+    questions.say("")
+    typer.echo(f"written  {config_path}\nwritten  {drop_in_path}")
+    _tell(Path("/") / config_path.relative_to(root), config, instance)
 
 
 def _board(name: str) -> str:
@@ -110,7 +125,24 @@ def _cameras() -> list[str]:
 
 
 def _camera(node: str) -> str:
-    return f"{node:<18} {dict(list_cameras())[node]}" if node else "as the profile says"
+    if node:
+        return f"{node:<18} {dict(list_cameras())[node]}"
+    return "as the profile says" + ("" if list_cameras() else "; a USB camera would be listed here")
+
+
+def _check_slug(key: str, value: str) -> None:
+    try:
+        msgspec.convert(value, Slug)
+    except msgspec.ValidationError as error:
+        option = "device" if key == "name" else key
+        raise ConfigError(
+            f"--{option}: {value!r} has to be of a-z, 0-9 and -, 1 to 32 of them (device.{key})"
+        ) from error
+
+
+def _resolve(broker: str) -> None:
+    host, port = _split(broker)
+    broker_addresses(host, port)
 
 
 def _split(broker: str) -> tuple[str, int]:
@@ -144,18 +176,22 @@ def _write(path: Path, text: str) -> None:
         raise ConfigError(f"{path}: cannot be written ({error.strerror}); run it as root, or with --root") from error
 
 
-def _tell(config_path: Path, drop_in_path: Path, config: Config, unit: str) -> None:
-    typer.echo(f"written  {config_path}\nwritten  {drop_in_path}\n\nNext:")
+def _tell(config_path: Path, config: Config, instance: str) -> None:
+    """What is left to do on the device, in order."""
     steps = [f"hang the notice: {config.deployment.notice}"]
     if config.mqtt.username:
-        steps.append(
-            f"put {config.mqtt.username}'s password into {_PASSWORD}: sudo install -m 600 /dev/stdin {_PASSWORD}"
-        )
+        put = f"sudo install -m 600 /dev/stdin {_PASSWORD}"
+        steps.append(f"type {config.mqtt.username}'s password, Enter, Ctrl-D into {put}")
+    if find_asset(BLAZEFACE) is None and config.face.detector == "blazeface":
+        steps.append("sudo affect-edge fetch          # the face detector's file, once")
+    named = f"--config {config_path}"
     steps += [
-        "affect-edge fetch          # the face detector's file, once",
-        f"affect-edge doctor --config {config_path}",
-        f"systemctl daemon-reload && systemctl enable --now {unit.removesuffix('.service')}",
+        "sudo systemctl daemon-reload",
+        f"sudo affect-edge doctor {named} --sandbox" + (f" --instance {instance}" if instance else ""),
+        f"sudo affect-edge watch {named}      # aim: where faces are, no picture",
+        f"sudo systemctl enable --now {unit_name(instance).removesuffix('.service')}",
     ]
+    typer.echo("\nNext, on the device:")
     for number, step in enumerate(steps, 1):
         typer.echo(f"  {number}. {step}")
     typer.echo(

@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import msgspec
 
-from edge.config import Config, Purpose, load_config
+from edge.config import Config, Purpose, ZoneConfig, load_config
 from edge.errors import ConfigError
 from edge.profiles import profile_title, read_profile
+
+_NO_ZONES = """\
+# [[zones]]
+# name = "till"
+# exclude = [[0.0, 0.4], [0.3, 0.4], [0.3, 1.0], [0.0, 1.0]]
+"""
 
 
 class Answers(msgspec.Struct, frozen=True, kw_only=True):
@@ -19,7 +26,8 @@ class Answers(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         profile: the board, by the name of its profile.
-        site, device, tz: as in `[device]`.
+        site, device, tz, tags: as in `[device]`.
+        zones: places that are never looked at, as in `[[zones]]`.
         camera: a `/dev/video*` for a V4L2 camera; empty: as the profile says.
         host, port, tls, ca_file, username: the broker, as in `[mqtt]`.
         plaintext: scores may cross the network unencrypted.
@@ -31,6 +39,8 @@ class Answers(msgspec.Struct, frozen=True, kw_only=True):
     site: str
     device: str
     tz: str = "UTC"
+    tags: dict[str, str] = {}
+    zones: list[ZoneConfig] = []
     camera: str = ""
     host: str = "localhost"
     port: int = 8883
@@ -63,14 +73,11 @@ def _opening(answers: Answers) -> str:
 site = {_toml(answers.site)}
 name = {_toml(answers.device)}
 tz = {_toml(answers.tz)}
-tags = {{}}                     # up to four, e.g. {{ zone = "entrance" }}: the join to sales and tests
+tags = {_table(answers.tags):<22} # up to four, e.g. {{ zone = "entrance" }}: the join to sales and tests
 
 # Places that are never looked at, such as the till: the people who work there are not to be watched.
 # Corners are fractions of the picture, (0, 0) top left. `affect-edge watch` shows where in it faces are.
-# [[zones]]
-# name = "till"
-# exclude = [[0.0, 0.4], [0.3, 0.4], [0.3, 1.0], [0.0, 1.0]]
-
+{_zones(answers.zones)}
 [hours]
 open = []                     # e.g. ["mon-sat 09:00-20:00"]; empty: always. Outside, nothing is looked at
 """
@@ -113,6 +120,22 @@ jurisdiction = {_toml(answers.jurisdiction)}
 """
 
 
+def _zones(zones: Sequence[ZoneConfig]) -> str:
+    """The blocks, or an example in comments where there are none."""
+    if not zones:
+        return _NO_ZONES
+    return "".join(
+        f"[[zones]]\nname = {_toml(zone.name)}\nexclude = {[list(corner) for corner in zone.exclude]}\n"
+        for zone in zones
+    )
+
+
+def _table(values: Mapping[str, str]) -> str:
+    """A TOML table in one line."""
+    inside = ", ".join(f"{key} = {_toml(value)}" for key, value in values.items())
+    return f"{{ {inside} }}" if inside else "{}"
+
+
 def _toml(value: str | bool) -> str:
     """A TOML value; JSON's strings are TOML's, but for DEL (toml.io/en/v1.0.0#string)."""
     return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
@@ -130,6 +153,8 @@ def _prove(text: str, answers: Answers) -> Config:
     said |= {"device.site": answers.site, "device.name": answers.device, "mqtt.host": answers.host}
     if answers.camera:
         said["camera.device"] = answers.camera
+    if config.device.tags != answers.tags or config.zones != answers.zones:
+        raise ConfigError("device.tags, zones: cannot be written")
     for key, value in said.items():
         if _value(config, key) != value:
             raise ConfigError(f"{key}: {value!r} cannot be written")

@@ -17,6 +17,7 @@ from edge.profiles import profile_names
 from edge.setup.addresses import broker_addresses, is_address
 from edge.setup.answers import Answers, write_config
 from firmware_config.fleet.names import check_slug, username_of
+from firmware_config.fleet.places import TAGS, ZONES, read_tags, read_zones
 
 COLUMNS = {
     "site": "where it hangs: a-z, 0-9 and -, up to 32",
@@ -32,8 +33,10 @@ COLUMNS = {
     "notice": "where visitors read that this camera is here",
     "controller": "who answers for the data, with a way to reach them",
     "jurisdiction": "whose law applies, e.g. DE",
+    "tags": TAGS,
+    "zones": ZONES,
 }
-_OPTIONAL = {"camera", "addresses", "resolvers", "ca_file", "tz"}
+_OPTIONAL = {"camera", "addresses", "resolvers", "ca_file", "tz", "tags", "zones"}
 _DEFAULTS = {"tz": "UTC"}
 _TLS_PORT = 8883
 CREDENTIAL = "/run/credentials/affect-edge.service/mqtt-password"
@@ -257,7 +260,8 @@ def _answers(row: Mapping[str, str], host: str, port: int) -> Answers:
         "username": username_of(row["site"], row["device"]),
         "password_file": CREDENTIAL,
     }
-    return msgspec.convert(given | broker, Answers)
+    places = {"tags": read_tags(row["tags"]), "zones": read_zones(row["zones"])}
+    return msgspec.convert(given | broker | places, Answers)
 
 
 def _told(message: str) -> str:

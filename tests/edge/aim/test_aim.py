@@ -78,8 +78,8 @@ def test_dots_lie_where_faces_are_and_say_whether_they_count() -> None:
     screen.add(Sight(light=90, faces=(face(0.0, 0.0), face(1.0, 1.0, Rejection.BLURRED))))
     text = drawn(screen)
     rows = [line for line in text.splitlines() if line.startswith("│")]
-    assert rows[0][1] == "●"
-    assert rows[-1][rows[-1].rindex("│") - 1] == "○"
+    assert rows[0].startswith("│●1")
+    assert rows[-1].rstrip().endswith("○2│")
     assert "clean and focus the lens" in text
     assert "50 % good enough; not: 1 blurred" in text
 
@@ -88,6 +88,18 @@ def test_good_face_is_not_hidden_by_a_bad_one_behind_it() -> None:
     screen = Screen(LIMITS, "scene")
     screen.add(Sight(light=90, faces=(face(0.5, 0.5), face(0.5, 0.5, Rejection.TURNED))))
     assert "●" in drawn(screen).split("face")[0]
+
+
+def test_screen_fits_a_terminal_of_80_by_24_whatever_is_in_view() -> None:
+    screen = Screen(LIMITS, "scene")
+    reasons = [None, *Rejection, None, None, None]
+    faces = tuple(face(number / 9, 0.99, reason) for number, reason in enumerate(reasons))
+    screen.add(Sight(light=90, faces=faces))
+    console = Console(file=io.StringIO(), width=80, highlight=False)
+    console.print(screen.draw())
+    lines = console.file.getvalue().splitlines()
+    assert len(lines) < 24
+    assert all(f"{mark}{number}" in console.file.getvalue() for number, mark in enumerate("●○○○○", 1))
 
 
 def test_empty_view_and_line_without_a_terminal() -> None:

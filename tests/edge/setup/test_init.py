@@ -212,6 +212,34 @@ def test_questions_are_asked_once_with_numbers_for_choices(monkeypatch: pytest.M
     asked.complain()
 
 
+def test_a_wrong_answer_is_told_and_asked_again_and_a_single_choice_is_not_asked(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def check(answer: str) -> None:
+        if answer != "museum":
+            raise ConfigError(f"--site: {answer!r} is impossible")
+
+    answers = iter(["Main Hall", " museum "])
+    monkeypatch.setattr(questions.typer, "prompt", lambda *_, **__: next(answers))
+    asked = Questions(True)
+    assert asked.ask("site", None, "Site", check=check) == "museum"
+    assert asked.ask("camera", None, "Camera", default="", choices=[""], told=lambda _: "the profile's") == ""
+    said = capsys.readouterr().out
+    assert "--site: 'Main Hall' is impossible" in said
+    assert "Camera: the profile's" in said
+    with pytest.raises(ConfigError, match="'Main Hall' is impossible"):
+        asked.ask("site", "Main Hall", "Site", check=check)
+
+
+def test_what_is_next_is_said_for_the_device_and_its_instance(tmp_path: Path) -> None:
+    said = init(tmp_path, {**ANSWERS, "instance": "door"}).stdout
+    assert str(tmp_path) in said.split("Next")[0]
+    assert str(tmp_path) not in said.split("Next")[1]
+    order = ["hang the notice", "daemon-reload", "doctor --config /etc/affect-edge/door.toml --sandbox --instance door"]
+    order += ["watch --config", "enable --now affect-edge@door"]
+    assert [said.index(words) for words in order] == sorted(said.index(words) for words in order)
+
+
 def test_a_file_of_comments_is_filled_and_any_other_is_kept(tmp_path: Path) -> None:
     config_path, _ = written(tmp_path)
     config_path.parent.mkdir(parents=True)

@@ -1,0 +1,120 @@
+"""Puts what an installer sees into docs/installing.md: `init` run in a pseudo-terminal, and what `watch` draws.
+
+The page's own words stay; what stands between `<!-- NAME -->` and `<!-- end -->` is exchanged.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import pty
+import re
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+
+from edge.aim.screen import Screen
+from edge.aim.sight import Aimer
+from edge.bundle import default_bundle, load_bundle
+from edge.camera.scene import Scene
+from edge.clock import FileClock
+from edge.config import CameraConfig, Config
+from edge.face.detector import load_detector
+from edge.face.quality import quality_gate
+
+PAGE = Path(__file__).resolve().parent.parent / "docs/installing.md"
+ROOT = "/mnt"  # stands for the scratch folder that `init` writes into
+# Typed one after the other, each when a question waits: board, site (wrong at first), device, broker (one that is not
+# there at first), user, purpose, notice, controller, jurisdiction.
+ANSWERS = (
+    ("Board", "rpi5"),
+    ("Site", "Main Hall"),
+    ("Site", "museum"),
+    ("This device", "hall-2"),
+    ("Broker", "broker.invalid"),
+    ("Broker", "192.0.2.10"),
+    ("User name", "hall-2"),
+    ("Purpose", "exhibition-feedback"),
+    ("Where does the notice", "on the door, at eye level"),
+    ("Who answers", "Museum, privacy@museum.example"),
+    ("Whose law", "DE"),
+)
+_WATCHED_S = 6
+
+
+def main() -> int:
+    """Runs from the command line."""
+    text = PAGE.read_text(encoding="utf-8")
+    PAGE.write_text(put(put(text, "init", run_init()), "watch", draw_watch()), encoding="utf-8")
+    print(PAGE)
+    return 0
+
+
+def put(text: str, name: str, screen: str) -> str:
+    """The page with a screen between its markers.
+
+    Raises:
+        ValueError: the page has no such markers.
+    """
+    block = f"<!-- {name} -->\n```text\n{screen.rstrip()}\n```\n<!-- end -->"
+    made, count = re.subn(rf"<!-- {name} -->\n.*?<!-- end -->", lambda _: block, text, flags=re.DOTALL)
+    if count != 1:
+        raise ValueError(f"{PAGE.name}: needs one <!-- {name} --> with an <!-- end -->")
+    return made
+
+
+def run_init(answers: Sequence[tuple[str, str]] = ANSWERS) -> str:
+    """What `affect-edge init` shows to someone who answers."""
+    with tempfile.TemporaryDirectory(prefix="affect-edge-") as folder:
+        command = [sys.executable, "-m", "edge", "init", "--root", folder]
+        keyboard, terminal = pty.openpty()
+        try:
+            process = subprocess.Popen(
+                command, stdin=terminal, stdout=terminal, stderr=terminal, env={**os.environ, "NO_COLOR": "1"}
+            )
+            os.close(terminal)
+            shown = _converse(keyboard, answers)
+        finally:
+            os.close(keyboard)
+            process.kill()
+            process.wait()
+    return shown.replace("\r\n", "\n").replace(folder, ROOT)
+
+
+def _converse(keyboard: int, answers: Sequence[tuple[str, str]]) -> str:
+    """Types each answer when its question stands at the end; returns everything that was shown."""
+    shown, left = b"", list(answers)
+    while True:
+        try:
+            read = os.read(keyboard, 4096)
+        except OSError:  # how Linux says that the other side closed a terminal
+            return shown.decode()
+        if not read:
+            return shown.decode()
+        shown += read
+        line = shown.decode(errors="replace").rpartition("\n")[2]
+        if left and line.startswith(left[0][0]) and line.endswith(": "):
+            os.write(keyboard, left.pop(0)[1].encode() + b"\n")
+
+
+def draw_watch(seconds: float = _WATCHED_S) -> str:
+    """What `affect-edge watch` shows after some seconds of the drawn scene; the same every time."""
+    config = Config(camera=CameraConfig(backend="scene", fps=10, pace="fast"))
+    shape = load_bundle(default_bundle()).manifest.crop
+    aimer = Aimer(load_detector(config.face, config.engine), quality_gate(config.face), shape)
+    screen = Screen(config.face, config.camera.backend)
+    for frame in Scene(config.camera, FileClock()).frames():
+        screen.add(aimer.look(frame))
+        if frame.index >= seconds * config.camera.fps:
+            break
+    drawn = io.StringIO()
+    Console(file=drawn, width=80, highlight=False, color_system=None).print(screen.draw())
+    return "\n".join(line.rstrip() for line in drawn.getvalue().splitlines())
+
+
+if __name__ == "__main__":
+    sys.exit(main())
