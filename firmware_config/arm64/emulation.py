@@ -83,8 +83,14 @@ class Emulation:
             PackageError: it failed or took too long; says its last line.
         """
         line = session(root, command, emulator=self.emulator, cpuinfo=self.cpuinfo, told=self.told)
-        pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-        with subprocess.Popen(line, text=True, env=surroundings(), **pipes) as process:
+        with subprocess.Popen(
+            line,
+            text=True,
+            env=surroundings(),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        ) as process:
             self.running.add(process)
             try:
                 out, err = process.communicate(timeout=timeout_s)
@@ -127,11 +133,11 @@ def prepare_emulation(folder: Path, *, which: Mapping[str, str | None] | None = 
     if os.geteuid() != 0:
         raise PackageError("arm64-check: needs root, for chroot and mount; run it with sudo, or in a container as root")
     said = subprocess.run([emulator, "--version"], capture_output=True, text=True, check=False).stdout
-    found = re.search(r"version (\d[\w.]*)", said)
+    version = re.search(r"version (\d[\w.]*)", said)
     cpuinfo = folder / "cpuinfo"
     cpuinfo.write_text(write_cpuinfo(), encoding="ascii")
     return Emulation(
-        emulator=emulator, version=found[1] if found else "unknown", cpuinfo=cpuinfo, told=holds_elsewhere(_BINFMT)
+        emulator=emulator, version=version[1] if version else "unknown", cpuinfo=cpuinfo, told=holds_elsewhere(_BINFMT)
     )
 
 

@@ -22,7 +22,7 @@ def read_tags(cell: str) -> dict[str, str]:
         ConfigError: it is no such text, or says a key twice.
     """
     words = cell.split()
-    pairs = [found.groups() for word in words if (found := _TAG.fullmatch(word)) is not None]
+    pairs = [(found[1], found[2]) for word in words if (found := _TAG.fullmatch(word)) is not None]
     if len(pairs) != len(words):
         raise ConfigError(f"tags: {cell!r} is not {TAGS}")
     if len(dict(pairs)) != len(pairs):
