@@ -60,7 +60,7 @@ def compare(
     window_max = {
         axis: _most(abs(a[axis][key] - b[axis][key]) for a, b in scored for key in ("mean", "std")) for axis in AXES
     }
-    here, there = (_by_step(rows) for rows in steps)
+    here, there = _by_step(steps[0]), _by_step(_renumber(*steps))
     shared = sorted(here.keys() & there.keys())
     gaps = {axis: [abs(here[key][axis] - there[key][axis]) for key in shared] for axis in AXES}
     return Comparison(
@@ -116,6 +116,35 @@ def _beyond(what: str, gaps: Mapping[str, float]) -> list[str]:
 
 def _by_step(rows: Iterable[Row]) -> dict[tuple[int, int], Row]:
     return {(row["frame"], row["track"]): row for row in rows}
+
+
+def _renumber(reference: Sequence[Row], other: Sequence[Row]) -> list[Row]:
+    """The other's steps with the reference's track numbers.
+
+    Faces that are first seen in one frame are numbered by how sure the detector is of them, and two of them may be that
+    to a rounding. So tracks belong together that share most frames, and of those whose scores are closest.
+    """
+    ours, theirs = _by_track(reference), _by_track(other)
+    close = sorted((_apart(one, two), mine, its) for mine, one in ours.items() for its, two in theirs.items())
+    numbers: dict[int, int] = {}
+    for _, mine, its in close:
+        if its not in numbers and mine not in numbers.values():
+            numbers[its] = mine
+    # Whoever has no partner gets a number that nobody has, and so is found to be one too many.
+    return [{**row, "track": numbers.get(row["track"], -row["track"] - 1)} for row in other]
+
+
+def _by_track(rows: Iterable[Row]) -> dict[int, dict[int, Row]]:
+    tracks: dict[int, dict[int, Row]] = {}
+    for row in rows:
+        tracks.setdefault(row["track"], {})[row["frame"]] = row
+    return tracks
+
+
+def _apart(one: Mapping[int, Row], two: Mapping[int, Row]) -> tuple[int, float]:
+    """How many frames only one of two tracks has, and how far apart their scores are in the others."""
+    shared = one.keys() & two.keys()
+    return len(one.keys() ^ two.keys()), sum(abs(one[at][axis] - two[at][axis]) for at in shared for axis in AXES)
 
 
 def _faces(rows: Iterable[Row]) -> int:

@@ -65,6 +65,8 @@ def open_root(archive: Path) -> Iterator[Path]:
         root.mkdir()
         command = ["tar", "--numeric-owner", "-xpf", str(archive), "-C", str(root)]
         _host(command, f"{archive} cannot be unpacked; delete it, and it is made anew")
+        # An installer writes it on a real system; debootstrap does not.
+        (root / "etc" / "hosts").write_text("127.0.0.1 localhost\n", encoding="ascii")
         yield root
 
 

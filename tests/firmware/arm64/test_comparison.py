@@ -116,6 +116,17 @@ def test_each_difference_is_noticed(change: Callable[[Rows, Rows], None], said: 
     assert said in held(windows, scores, other_windows, other_scores).different
 
 
+def test_faces_that_are_numbered_the_other_way_round_are_the_same_faces() -> None:
+    def score(row: dict[str, Any], sign: float) -> dict[str, Any]:
+        return row | {"valence": sign * 0.3 * (1 - 2 * row["track"])}
+
+    scores = [score(row, 1.0) for row in steps()]
+    turned = [row | {"track": 1 - row["track"]} for row in scores]
+    assert held([window(0)], scores, other_scores=turned).different == ["steps: 2 warm on one machine only"]
+    wrong = [row | {"valence": 0.3} for row in turned]
+    assert "mean of the steps: valence differs by 0.3000" in held([window(0)], scores, other_scores=wrong).different
+
+
 def test_two_machines_that_made_nothing_are_not_the_same() -> None:
     assert held([], []).different == ["windows: none at all", "steps: none at all"]
 
