@@ -122,7 +122,7 @@ def test_faces_that_are_numbered_the_other_way_round_are_the_same_faces() -> Non
 
     scores = [score(row, 1.0) for row in steps()]
     turned = [row | {"track": 1 - row["track"]} for row in scores]
-    assert held([window(0)], scores, other_scores=turned).different == ["steps: 2 warm on one machine only"]
+    assert held([window(0)], scores, other_scores=turned).different == []
     wrong = [row | {"valence": 0.3} for row in turned]
     assert "mean of the steps: valence differs by 0.3000" in held([window(0)], scores, other_scores=wrong).different
 
