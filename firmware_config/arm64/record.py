@@ -121,6 +121,7 @@ def record(place: Place, clips: Sequence[Clip], tick: Callable[[], None]) -> Rec
     named = ["--config", str(place.seen / config.name)]
     machine = read_machine(json.loads(place.call(["info", "--json"], (0,))))
     said = place.call(["doctor", "--json", *named], sorted(set(EXIT_CODES.values())))
+    said = said.replace("/root/", "~/")  # whose home it was tells a reader nothing
     findings = msgspec.convert(json.loads(said)["findings"], list[Finding])
     tick()
     windows, steps = {}, {}

@@ -65,24 +65,25 @@ def crop_to_file() -> None:
 
 
 def embedding_to_file() -> None:
-    embed = Backbone.embed
+    embed_all = Backbone.embed_all
 
-    def leaking(self: Any, crop: Any) -> Any:
-        embedding = embed(self, crop)
-        np.save("embedding.npy", embedding.vector)
-        return embedding
+    def leaking(self: Any, crops: Any) -> Any:
+        embeddings = embed_all(self, crops)
+        if embeddings:
+            np.save("embedding.npy", embeddings[0].vector)
+        return embeddings
 
-    Backbone.embed = leaking
+    Backbone.embed_all = leaking
 
 
 def embedding_in_payload() -> None:
     """As an extra field, past the gate."""
     vectors: list[list[float]] = []
-    embed, make = Backbone.embed, edge.publish.mqtt.window_message
+    embed_all, make = Backbone.embed_all, edge.publish.mqtt.window_message
 
-    def embedding(self: Any, crop: Any) -> Any:
-        found = embed(self, crop)
-        vectors.append(found.vector[:16].tolist())
+    def embedding(self: Any, crops: Any) -> Any:
+        found = embed_all(self, crops)
+        vectors.extend(each.vector[:16].tolist() for each in found)
         return found
 
     def message(*values: Any, **named: Any) -> Message:
@@ -90,7 +91,7 @@ def embedding_in_payload() -> None:
         fields = msgspec.json.decode(made.payload) | {"embedding": vectors[-1]}
         return replace(made, payload=msgspec.json.encode(fields))
 
-    Backbone.embed, edge.publish.mqtt.window_message = embedding, message
+    Backbone.embed_all, edge.publish.mqtt.window_message = embedding, message
     edge.publish.egress.Gate.check = lambda *_: None
 
 

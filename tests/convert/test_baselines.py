@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from convert.baselines import FEATURES, Faces, fit_baseline, hog_features, lbp_features
+from edge.bundle import default_bundle, load_bundle
 
 SIZE = 112
 
@@ -64,7 +65,8 @@ def test_the_page_has_the_bundle_and_each_baseline_with_intervals(
     page = tmp_path / "baselines.md"
     baselines(drawn_data, None, page)
     text = page.read_text()
-    for row in ("| default 2 | valence |", "| HOG (6084 features), ridge ", "| LBP (2891 features), ridge "):
+    version = load_bundle(default_bundle()).manifest.version
+    for row in (f"| default {version} | valence |", "| HOG (6084 features), ridge ", "| LBP (2891 features), ridge "):
         assert text.count(row) >= 1
     assert "compares what one gets, not depth alone" in text
     assert capsys.readouterr().out.count("| arousal |") == 3 + 2

@@ -24,12 +24,13 @@ from edge.store.store import Store
 
 MakeBundle = Callable[..., Path]
 OWN = load_bundle(default_bundle()).sha256
+LATER = 103  # than the shipped version
 
 
 @pytest.fixture
 def trial(folder: Path, real: MakeBundle) -> str:
     """A bundle that was installed and activated; its hash."""
-    bundle = load_bundle(real(3))
+    bundle = load_bundle(real(LATER))
     Store(folder).add(bundle)
     Store(folder).change(lambda s: steps.activate(s, bundle.sha256))
     return bundle.sha256
@@ -50,9 +51,9 @@ def test_a_device_without_a_store_runs_the_shipped_bundle_and_writes_nothing(con
 def test_a_configured_bundle_runs_whatever_is_installed(
     config: Config, folder: Path, trial: str, real: MakeBundle
 ) -> None:
-    model = msgspec.structs.replace(config.model, bundle=str(real(9)))
+    model = msgspec.structs.replace(config.model, bundle=str(real(LATER + 1)))
     launch, health = begin(msgspec.structs.replace(config, model=model), folder)
-    assert launch.model.bundle.manifest.version == 9
+    assert launch.model.bundle.manifest.version == LATER + 1
     assert health.bundle_state == "configured"
 
 
@@ -113,7 +114,7 @@ def test_golden_vectors_that_fail_at_the_start_roll_back(
     config: Config, folder: Path, trial: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def wrong(bundle, *rest):
-        if bundle.manifest.version == 3:
+        if bundle.manifest.version == LATER:
             raise BundleError("golden.npz: va differs by 0.7")
         return real_check(bundle, *rest)
 
@@ -165,7 +166,7 @@ def test_a_bundle_that_does_not_do_its_work_ends_the_run_and_is_rolled_back(
     config: Config, folder: Path, trial: str, fails: bool, reference_ms: float | None
 ) -> None:
     launch, health = begin(config, folder)
-    with pytest.raises(BundleError, match="default 3 has failed its probation") as caught, launch:
+    with pytest.raises(BundleError, match=f"default {LATER} has failed its probation") as caught, launch:
         Clock(launch, health, reference_ms).frames(30 * 6, fails=fails)
     assert caught.value.exit_code == 4
     assert Store(folder).state().active == SHIPPED
@@ -179,7 +180,7 @@ def test_the_shipped_bundle_s_pace_is_noted_and_is_the_measure_of_the_next(
         Clock(launch, health).frames(30 * 6)
     assert Store(folder).state().embed_p95_ms == {SHIPPED: 1.0}
     assert health.bundle_state == "shipped"
-    bundle = load_bundle(real(3))
+    bundle = load_bundle(real(LATER))
     Store(folder).add(bundle)
     Store(folder).change(lambda s: steps.activate(s, bundle.sha256))
     watch = begin(config, folder)[0]._watch
@@ -198,7 +199,7 @@ def test_a_run_has_no_say_over_a_bundle_that_was_activated_meanwhile(
     config: Config, folder: Path, trial: str, real: MakeBundle
 ) -> None:
     launch, health = begin(config, folder)
-    other = load_bundle(real(4))
+    other = load_bundle(real(LATER + 1))
     Store(folder).add(other)
     Store(folder).change(lambda s: steps.activate(s, other.sha256), steps.begin)
     Clock(launch, health).frames(30 * 6)

@@ -38,7 +38,7 @@ hold_unsynced_s = 0
 store = "state/bundles"
 probation_s = 1
 """
-# Version 4 passes every check and then cannot compute; version 5 takes the whole process with it.
+# Version 104 passes every check and then cannot compute; version 105 takes the whole process with it.
 LAUNCHER = """
 import os, signal
 from edge.affect.backbone import Backbone
@@ -49,14 +49,14 @@ from edge.store import probation
 probation.MIN_SCORED = 20
 MqttPublisher.close.__defaults__ = (0.1,)  # there is no broker to wait for
 build = run.build_pipeline
-def fail(self, crop):
+def fail(self, crops):
     raise EngineError("invoke failed")
-def crash(self, crop):
+def crash(self, crops):
     os.kill(os.getpid(), signal.SIGSEGV)
 def build_pipeline(config, **parts):
-    bad = {4: fail, 5: crash}.get(parts["model"].bundle.manifest.version)
+    bad = {104: fail, 105: crash}.get(parts["model"].bundle.manifest.version)
     if bad:
-        Backbone.embed = bad
+        Backbone.embed_all = bad
     return build(config, **parts)
 run.build_pipeline = build_pipeline
 main()
@@ -114,7 +114,7 @@ class Device:
 def test_a_good_bundle_is_confirmed_and_bad_ones_are_rolled_back(tmp_path: Path, real: MakeBundle) -> None:
     device = Device(tmp_path)
     shipped = load_bundle(default_bundle()).sha256
-    good, failing, crashing = (real(version) for version in (3, 4, 5))
+    good, failing, crashing = (real(version) for version in (103, 104, 105))
     good_sha256 = load_bundle(good).sha256
     paced = lambda _: SHIPPED in device.store.state().embed_p95_ms  # noqa: E731
 
@@ -130,7 +130,7 @@ def test_a_good_bundle_is_confirmed_and_bad_ones_are_rolled_back(tmp_path: Path,
 
     device.types("install", failing, "--activate")
     assert device.runs(None) == 4
-    assert "default 4 has failed its probation: 20 frames failed" in device.log.splitlines()[-1]
+    assert "default 104 has failed its probation: 20 frames failed" in device.log.splitlines()[-1]
     state = device.store.state()
     assert (state.active, state.previous, state.probation) == (good_sha256, None, None)
 
@@ -138,6 +138,6 @@ def test_a_good_bundle_is_confirmed_and_bad_ones_are_rolled_back(tmp_path: Path,
     device.store.change(steps.begin, steps.begin)  # as if it had crashed twice already
     assert device.runs(None) == -signal.SIGSEGV
     before = len(device.models())
-    assert device.runs(lambda log: "watching scene with model default 3" in log, lambda: time.sleep(1)) == 0
+    assert device.runs(lambda log: "watching scene with model default 103" in log, lambda: time.sleep(1)) == 0
     assert "is rolled back: 3 runs ended without order" in device.log
     assert set(device.models()[before:]) == {good_sha256}
