@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 import sys
@@ -88,7 +89,7 @@ def test_signed_by_somebody_else_is_refused(signed: Path, tmp_path: Path) -> Non
 
 def test_manifest_changed_after_signing_is_refused_though_it_is_whole(signed: Path, key: tuple[object, Path]) -> None:
     text = (signed / MANIFEST).read_text()
-    (signed / MANIFEST).write_text(text.replace('"version": 2', '"version": 9'))
+    (signed / MANIFEST).write_text(re.sub(r'"version": \d+', '"version": 999', text, count=1))
     load_bundle(signed)  # only the signature tells
     assert "manifest was changed since" in refusal(signed, key[1])
 
