@@ -24,7 +24,8 @@ from convert.training.examples import Example
 from convert.training.nuisance import Nuisance, render
 from convert.training.sequences import Scene, Sequences, change_faces, hold_face, make_sequences, take_in_store
 from edge.affect.backbone import Backbone
-from edge.types import Float32Array
+from edge.geometry import Square
+from edge.types import Float32Array, UInt8Array
 
 
 def train_head_stage(
@@ -37,10 +38,8 @@ def train_head_stage(
     graph = run.read("backbone.tflite", "quantize")
     backbone = open_backbone(graph)
     size, steps = recipe.backbone.size, recipe.head.steps
-    scenes: list[Callable[[], Scene]] = [
-        partial(hold_face, example.pixels, example.square, as_seen(example, backbone, size), steps)
-        for example in pick_faces(material.examples, recipe, np.random.default_rng([recipe.seed, 2]))
-    ]
+    picked = pick_faces(material.examples, recipe, np.random.default_rng([recipe.seed, 2]))
+    scenes = [held_scene(example, backbone, size, steps) for example in picked]
     held = {}
     if studio is not None and recipe.studio.sequences:
         scenes += changing_scenes(studio.stills()[0], recipe, backbone)
@@ -82,7 +81,7 @@ def changing_scenes(stills: Sequence[Still], recipe: Recipe, backbone: Backbone)
     order = np.random.default_rng([recipe.seed, 4]).permutation(len(portraits))[: recipe.head.changing]
     chosen, size = [list(portraits.values())[int(n)] for n in order], recipe.backbone.size
     seen = [
-        np.stack([embed_crop(backbone, render(decode(s.jpeg), loose_square(), Nuisance(), size)).va for s in portrait])
+        np.stack([as_seen(decode(still.jpeg), loose_square(), backbone, size) for still in portrait])
         for portrait in chosen
     ]
 
@@ -101,13 +100,19 @@ def pick_faces(examples: Sequence[Example], recipe: Recipe, rng: np.random.Gener
     return [examples[int(pick)] for pick in picks]
 
 
-def as_seen(example: Example, backbone: Backbone, size: int) -> Float32Array:
-    """The backbone's answer to a face's undisturbed crop, as the label of a face that is held.
+def held_scene(example: Example, backbone: Backbone, size: int, steps: int) -> Callable[[], Scene]:
+    """A face that keeps its expression, labelled as `as_seen`."""
+    seen = as_seen(example.pixels, example.square, backbone, size)
+    return partial(hold_face, example.pixels, example.square, seen, steps)
+
+
+def as_seen(pixels: UInt8Array, square: Square, backbone: Backbone, size: int) -> Float32Array:
+    """The backbone's answer to a face's undisturbed crop, as the label of a face that keeps its expression.
 
     The head is to add time, not a second opinion: asked for the raters' labels, it learns the training faces by heart
     and loses on others. So it learns to say, under every disturbance, what an undisturbed picture would have said.
     """
-    return embed_crop(backbone, render(example.pixels, example.square, Nuisance(), size)).va
+    return embed_crop(backbone, render(pixels, square, Nuisance(), size)).va
 
 
 def _still(material: Material, backbone: Backbone, steps: int) -> Sequences:

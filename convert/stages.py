@@ -98,6 +98,8 @@ def train_backbone_stage(
     if studio is not None:
         made = make_studio_examples(*studio.stills(), weight=recipe.backbone.made_weight)
         validations.append(studio_validation(studio, recipe.backbone.size))
+    validations = [validation for validation in validations if len(validation.va)]
+    calibration = material.to_calibrate_on(recipe)
     weights = load_weights(start) if start is not None else None
     history: list[dict[str, float]] = []
     for number, (part, folder, share) in enumerate(_trainings(run, recipe.backbone)):
@@ -105,7 +107,7 @@ def train_backbone_stage(
             averaged, records = train_backbone(
                 material.examples,
                 made,
-                [validation for validation in validations if len(validation.va)],
+                validations,
                 part,
                 folder=folder,
                 seed=recipe.seed + number,
@@ -117,7 +119,7 @@ def train_backbone_stage(
         history += [record | {"epoch": len(history) + record["epoch"]} for record in records]
         if len(records) < part.epochs:
             return
-        weights = fit_embedding(averaged, material.to_calibrate_on(recipe), recipe.backbone)
+        weights = fit_embedding(averaged, calibration, recipe.backbone)
     assert weights is not None  # there is at least one training
     save_weights(run.path("backbone.npz"), weights)
     plot_history(history, run.path("backbone.png"), "backbone")

@@ -5,6 +5,7 @@ Only for load: the device itself speaks through paho, and its packets are judged
 
 from __future__ import annotations
 
+from benchmarks.packet_stream import cut_packets
 from edge.types import Message
 
 CONNACK, PUBACK = 2, 4
@@ -28,11 +29,7 @@ def publish(message: Message, packet_id: int) -> bytes:
 
 def take_packets(data: bytearray) -> list[tuple[int, bytes]]:
     """Type and body of each whole packet at the beginning; takes them out."""
-    packets = []
-    while (found := _length(data)) is not None and len(data) >= found[1]:
-        packets.append((data[0] >> 4, bytes(data[found[0] : found[1]])))
-        del data[: found[1]]
-    return packets
+    return [(first >> 4, body) for first, body in cut_packets(data)]
 
 
 def reason(kind: int, body: bytes) -> int:
@@ -54,13 +51,3 @@ def _packet(first: int, body: bytes) -> bytes:
 def _text(text: str) -> bytes:
     data = text.encode()
     return len(data).to_bytes(2, "big") + data
-
-
-def _length(data: bytearray) -> tuple[int, int] | None:
-    """Where the first packet's body begins and ends; None while its length is not there."""
-    value = 0
-    for place, byte in enumerate(data[1:5]):
-        value |= (byte & 0x7F) << (7 * place)
-        if byte < 0x80:
-            return 2 + place, 2 + place + value
-    return None

@@ -11,6 +11,8 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 
+from benchmarks.packet_stream import cut_packets
+
 HOST = "127.0.0.1"
 _PUBLISH, _PUBACK = 3, 4
 _Each = Callable[[int, bytes], None]
@@ -114,7 +116,7 @@ class Proxy:
 
 
 class _Packets:
-    """Cuts a stream of bytes into MQTT packets and hands on those of one kind.
+    """Hands on the packets of one kind in a stream of bytes.
 
     Args:
         kind: packet type.
@@ -127,13 +129,9 @@ class _Packets:
 
     def feed(self, data: bytes) -> None:
         self._bytes += data
-        while (found := _length(self._bytes)) is not None:
-            begin, end = found
-            if len(self._bytes) < end:
-                return
-            if self._bytes[0] >> 4 == self._kind:
-                self._each(self._bytes[0], bytes(self._bytes[begin:end]))
-            del self._bytes[:end]
+        for first, body in cut_packets(self._bytes):
+            if first >> 4 == self._kind:
+                self._each(first, body)
 
 
 class _Ears:
@@ -155,13 +153,3 @@ class _Ears:
         name = self._windows.pop(body[:2], None)
         if name is not None and (len(body) < 3 or body[2] < 0x80):
             self._acknowledged[name] = time.monotonic()
-
-
-def _length(data: bytearray) -> tuple[int, int] | None:
-    """Where the body of the first packet begins and ends; None while its length is not there."""
-    value = 0
-    for place, byte in enumerate(data[1:5]):
-        value |= (byte & 0x7F) << (7 * place)
-        if byte < 0x80:
-            return 2 + place, 2 + place + value
-    return None

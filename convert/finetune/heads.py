@@ -17,14 +17,14 @@ import numpy as np
 
 from convert.evaluation import embed_crop
 from convert.finetune.recipe import FinetuneRecipe
-from convert.head_stage import as_seen
+from convert.head_stage import held_scene
 from convert.metrics import TARGETS, ccc
 from convert.models.lstm_head import LstmHead
 from convert.progress import Progress
 from convert.recipe import Recipe
 from convert.training.examples import Example
 from convert.training.head import train_head
-from convert.training.sequences import hold_face, make_sequences, take_in_store
+from convert.training.sequences import make_sequences, take_in_store
 from edge.affect.backbone import Backbone
 from edge.types import Float32Array
 
@@ -71,10 +71,7 @@ def refit_head(
     rng = np.random.default_rng([tuning.seed, 2])
     picks = rng.choice(len(examples), tuning.head_stills, replace=tuning.head_stills > len(examples))
     size, steps = recipe.backbone.size, recipe.head.steps
-    scenes = [
-        partial(hold_face, each.pixels, each.square, as_seen(each, backbone, size), steps)
-        for each in (examples[int(pick)] for pick in picks)
-    ]
+    scenes = [held_scene(examples[int(pick)], backbone, size, steps) for pick in picks]
     with Progress("sequences", len(scenes), every=48) as progress:
         sequences = make_sequences(
             scenes,

@@ -25,7 +25,7 @@ from convert.run import load_weights, save_weights
 from convert.training.backbone import normalize, run_backbone
 from convert.training.checkpoint import restore_or_start
 from convert.training.examples import AUXILIARY, Example, batches, epoch_examples
-from convert.training.losses import ccc_loss, squared_loss
+from convert.training.losses import affect_loss
 from convert.training.validation import Validation
 from edge.types import Float32Array
 
@@ -152,7 +152,7 @@ def _make_step(
             features = body(normalize(images), training=False)  # normalization as on the device
             features = tf.nn.experimental.stateless_dropout(features, recipe.dropout, mask_seed, rng_alg="philox")
             answer = read_va(embed(features))
-            loss = ccc_loss(va, answer, weight) + 2 * squared_loss(va, answer, weight)
+            loss = affect_loss(va, answer, weight)
             away = [tf.reduce_sum((variable - anchor) ** 2) for variable, anchor in zip(moving, anchors, strict=True)]
             loss += recipe.pull * tf.add_n(away)
         optimizer.apply_gradients(zip(tape.gradient(loss, moving), moving, strict=True))

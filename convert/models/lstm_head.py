@@ -21,8 +21,8 @@ from numpy.typing import NDArray
 from convert.keras_runtime import keras, tf
 from convert.recipe import HeadRecipe
 
-_RATES = (0.3, 0.5, 0.15, 0.08)  # of the newest picture in an average; as many as there are units for
-_SHARES = (1.0, 0.0, 0.0, 0.0)  # of each in the answer before training
+# Of the newest picture in an average; as many as there are units for. The first is the answer, all are for the gates.
+_RATES = (0.3, 0.5, 0.15, 0.08)
 _OPEN = 4.0  # a gate's input that opens it
 _SCALE = 0.3  # of an answer within a cell, where tanh is still nearly straight
 
@@ -124,11 +124,11 @@ class LstmHead(keras.Model):  # type: ignore[misc]
         """
         kernel, recurrent, bias = self.cell.get_weights()
         value = slice(2 * self.units, 3 * self.units)
+        spread, center = self.spread.numpy(), self.center.numpy()
         for target in range(2):
-            units = range(1 + target, self.averages, 2)
-            for unit in units:
-                kernel[:, value][:, unit] += _SCALE * step[:, target] * self.spread.numpy()
-                bias[value][unit] += _SCALE * (shift[target] + self.center.numpy() @ step[:, target])
+            units = slice(1 + target, self.averages, 2)
+            kernel[:, value][:, units] += (step[:, target] * spread * _SCALE)[:, None]
+            bias[value][units] += (shift[target] + center @ step[:, target]) * _SCALE
         self.cell.set_weights([kernel, recurrent, bias])
 
     def start_from(self, embeddings: Any, kernel: Any, bias: Any) -> None:
@@ -138,43 +138,38 @@ class LstmHead(keras.Model):  # type: ignore[misc]
             embeddings: float32 (N, D), of training pictures; the standardization is taken from them.
             kernel, bias: float32 (D, 2) and (2,), the backbone's `va` layer on the raw embedding.
         """
-        center, spread = embeddings.mean(axis=0), embeddings.std(axis=0) + 1e-3
-        self.center.assign(center)
-        self.spread.assign(spread)
-        kernel, bias = kernel * spread[:, None], bias + center @ kernel
-        gates, recurrent, biases, memory = _average_cells(self.cell.get_weights(), kernel, bias)
-        self.cell.set_weights([gates, recurrent, biases])
+        self.center.assign(embeddings.mean(axis=0))
+        self.spread.assign(embeddings.std(axis=0) + 1e-3)
+        weights = [weight.copy() for weight in self.cell.get_weights()]
+        _write_averages(*weights, rates=_RATES[: (self.averages - 1) // 2])
+        self.cell.set_weights(weights)
+        self.move_readout(kernel, bias)
+        memory = np.zeros((self.units, 2), np.float32)
+        memory[1 : min(3, self.averages)] = np.eye(2)[: self.averages - 1] / _SCALE
         self.memory.set_weights([memory])
 
 
-def _average_cells(weights: Sequence[NDArray[Any]], kernel: NDArray[Any], bias: NDArray[Any]) -> list[NDArray[Any]]:
-    """A cell's kernel, recurrent kernel and bias with the first units changed into averages, and their readout.
+def _write_averages(
+    kernel: NDArray[Any], recurrent: NDArray[Any], bias: NDArray[Any], *, rates: Sequence[float]
+) -> None:
+    """Changes the first units of a cell into averages, of nothing yet.
 
     Unit 0 counts the age; its output goes from 0 towards tanh(1). Then come the averages, one rate after another, of
     valence and arousal. Where a forget gate is one minus the input gate, a cell is an average.
 
     Args:
-        weights: of the cell, for D inputs and U units.
-        kernel, bias: float32 (D, 2) and (2,), the readout of a standardized embedding.
+        kernel, recurrent, bias: of the cell, for D inputs and U units; written to.
+        rates: of the averages.
     """
-    gates, recurrent, biases = (weight.copy() for weight in weights)
-    units = len(recurrent)
+    units, taken = len(recurrent), 1 + 2 * len(rates)
     into, forget, value, out = (slice(gate * units, (gate + 1) * units) for gate in range(4))
-    rates = _RATES[: (units - 1) // 2]
-    taken = 1 + 2 * len(rates)
-    for part in (into, forget, value, out):
-        gates[:, part][:, :taken] = 0
-        recurrent[:, part][:, :taken] = 0
-        biases[part][:taken] = 0
-    biases[value][0] = biases[out][0] = _OPEN
-    biases[out][1:taken] = _OPEN
-    memory = np.zeros((units, 2), np.float32)
+    for weight in (kernel, recurrent, bias):
+        for part in (into, forget, value, out):
+            weight[..., part][..., :taken] = 0
+    bias[value][0] = _OPEN
+    bias[out][:taken] = _OPEN
     for number, rate in enumerate(rates):
+        pair = slice(1 + 2 * number, 3 + 2 * number)
         slope = (np.log(rate / (1 - rate)) - _OPEN) / np.tanh(1.0)  # from all of the first picture to `rate`
-        for target in range(2):
-            unit = 1 + 2 * number + target
-            biases[into][unit], biases[forget][unit] = _OPEN, -_OPEN
-            recurrent[:, into][0, unit], recurrent[:, forget][0, unit] = slope, -slope
-            gates[:, value][:, unit], biases[value][unit] = kernel[:, target] * _SCALE, bias[target] * _SCALE
-            memory[unit, target] = _SHARES[number] / sum(_SHARES[: len(rates)]) / _SCALE
-    return [gates, recurrent, biases, memory]
+        bias[into][pair], bias[forget][pair] = _OPEN, -_OPEN
+        recurrent[:, into][0, pair], recurrent[:, forget][0, pair] = slope, -slope

@@ -20,7 +20,7 @@ from convert.progress import Progress
 from convert.recipe import BackboneRecipe
 from convert.training.checkpoint import TrainingState, restore_or_start
 from convert.training.examples import AUXILIARY, Example, batches, epoch_examples
-from convert.training.losses import affect_loss
+from convert.training.losses import covered_loss
 from convert.training.validation import Validation, measure
 from edge.affect.backbone import PIXEL_SCALE, PIXEL_ZERO
 from edge.types import Float32Array, UInt8Array
@@ -124,7 +124,7 @@ def _make_step(
             features = tf.nn.experimental.stateless_dropout(features, recipe.dropout, mask_seed, rng_alg="philox")
             embedding = embed(features)
             answer = read_va(embedding)
-            loss = affect_loss(va, answer, weight, covered)
+            loss = covered_loss(va, answer, weight, covered)
             loss += recipe.blendshape_weight * tf.reduce_mean(tf.abs(read_shapes(embedding) - shapes)) * 4
         gradients = tape.gradient(loss, model.trainable_variables)
         optimizer.apply_gradients(zip(gradients, model.trainable_variables, strict=True))

@@ -22,7 +22,7 @@ from convert.recipe import Recipe
 from convert.training.backbone import normalize, run_backbone, scale_embedding
 from convert.training.checkpoint import TrainingState, restore_or_start
 from convert.training.examples import AUXILIARY
-from convert.training.losses import ccc_loss, squared_loss
+from convert.training.losses import affect_loss
 from convert.training.sequences import Scene, hold_missing, take_in_store
 from convert.training.validation import Validation, measure
 from edge.types import Float32Array, UInt8Array
@@ -125,7 +125,7 @@ def _make_step(
             loss = 0.0
             for name in ("va", "frame"):
                 answer = tf.reshape(answers[name], (-1, 2))
-                loss += ccc_loss(target, answer) + 2 * squared_loss(target, answer)
+                loss += affect_loss(target, answer)
         gradients = tape.gradient(loss, learning)
         optimizer.apply_gradients(zip(gradients, learning, strict=True))
         state.follow(model.weights, optimizer.iterations, recipe.backbone.average)

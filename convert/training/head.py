@@ -20,7 +20,7 @@ from convert.models.lstm_head import LstmHead
 from convert.progress import Progress
 from convert.recipe import HeadRecipe
 from convert.training.checkpoint import TrainingState, restore_or_start
-from convert.training.losses import ccc_loss, squared_loss
+from convert.training.losses import affect_loss
 from convert.training.sequences import Sequences
 from edge.types import Float32Array
 
@@ -80,8 +80,7 @@ def train_head(
         if not np.isfinite(loss):
             raise TrainingError(f"the head's loss became {loss} in epoch {epoch + 1}; lower the learning rate")
         record = {"epoch": epoch + 1.0, "seconds": round(time.monotonic() - began, 2), "loss": loss}
-        averaged.set_weights([value.numpy() for value in state.average])
-        averaged.keep_of_corrections(recipe.correction)
+        _settle(averaged, state, recipe)
         for name, part in held.items():
             answers = averaged(tf.constant(part.embeddings)).numpy()
             warm = slice(recipe.warmup_steps, None)
@@ -92,9 +91,14 @@ def train_head(
         progress.advance(record)
         if stop_after is not None and epoch + 1 >= stop_after:
             break
-    averaged.set_weights([value.numpy() for value in state.average])
-    averaged.keep_of_corrections(recipe.correction)
+    _settle(averaged, state, recipe)
     return averaged.get_weights(), state.history
+
+
+def _settle(head: LstmHead, state: TrainingState, recipe: HeadRecipe) -> None:
+    """Makes of a head what a training that ended now would give."""
+    head.set_weights([value.numpy() for value in state.average])
+    head.keep_of_corrections(recipe.correction)
 
 
 def _run_epoch(sequences: Sequences, recipe: HeadRecipe, step: Callable[..., Any], rng: np.random.Generator) -> float:
@@ -131,7 +135,7 @@ def _make_step(head: LstmHead, optimizer: Any, state: TrainingState) -> Callable
         with tf.GradientTape() as tape:
             answer, next_h, next_c = head.unroll(embeddings + noise, h, c)
             flat = tf.reshape(va, (-1, 2)), tf.reshape(answer, (-1, 2)), tf.reshape(weight, (-1,))
-            loss = ccc_loss(*flat) + 2 * squared_loss(*flat)
+            loss = affect_loss(*flat)
         gradients = head.keep_averages(tape.gradient(loss, head.trainable_variables))
         optimizer.apply_gradients(zip(gradients, head.trainable_variables, strict=True))
         state.follow(head.weights, optimizer.iterations, _AVERAGE)

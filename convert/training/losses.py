@@ -25,8 +25,13 @@ def ccc_loss(target: Any, answer: Any, weight: Any = None) -> Any:
     return tf.reduce_mean(1 - 2 * joint / (spread + 1e-6))
 
 
-def affect_loss(target: Any, answer: Any, weight: Any, covered: Any) -> Any:
-    """1 − CCC and twice the squared error, apart for rows with a covered mouth and for the others.
+def affect_loss(target: Any, answer: Any, weight: Any = None) -> Any:
+    """What everything here is trained by: 1 − CCC and twice the squared error; arguments as of `ccc_loss`."""
+    return ccc_loss(target, answer, weight) + 2 * squared_loss(target, answer, weight)
+
+
+def covered_loss(target: Any, answer: Any, weight: Any, covered: Any) -> Any:
+    """The same, apart for rows with a covered mouth and for the others.
 
     Together, an answer that stays in the middle wherever little can be seen costs the CCC of the others nothing; apart,
     what can be seen has to be used.
@@ -38,11 +43,8 @@ def affect_loss(target: Any, answer: Any, weight: Any, covered: Any) -> Any:
     """
     apart = tf.cast(covered, weight.dtype)
     share = tf.reduce_mean(apart)
-
-    def of(rows: Any) -> Any:
-        return ccc_loss(target, answer, weight * rows) + 2 * squared_loss(target, answer, weight * rows)
-
-    return (1 - share) * of(1 - apart) + share * of(apart)
+    others = affect_loss(target, answer, weight * (1 - apart))
+    return (1 - share) * others + share * affect_loss(target, answer, weight * apart)
 
 
 def squared_loss(target: Any, answer: Any, weight: Any = None) -> Any:

@@ -186,7 +186,7 @@ def test_the_ccc_loss_is_one_minus_the_metric() -> None:
 @pytest.mark.slow
 def test_covered_faces_have_a_loss_of_their_own() -> None:
     from convert.keras_runtime import tf
-    from convert.training.losses import affect_loss, ccc_loss, squared_loss
+    from convert.training.losses import ccc_loss, covered_loss, squared_loss
 
     rng = np.random.default_rng(2)
     target, answer = (rng.uniform(-1, 1, (8, 2)).astype(np.float32) for _ in range(2))
@@ -198,7 +198,7 @@ def test_covered_faces_have_a_loss_of_their_own() -> None:
         return float(ccc_loss(*parts) + 2 * squared_loss(*parts))
 
     def whole(covered: np.ndarray) -> float:
-        return float(affect_loss(*map(tf.constant, (target, answer, weight, covered))))
+        return float(covered_loss(*map(tf.constant, (target, answer, weight, covered))))
 
     assert whole(covered) == pytest.approx(0.25 * loss(covered) + 0.75 * loss(~covered), abs=1e-4)
     assert whole(np.zeros(8, bool)) == pytest.approx(loss(np.ones(8, bool)), abs=1e-4)
