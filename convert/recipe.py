@@ -19,17 +19,16 @@ NETWORK_TITLES = {  # any other name is a function of the user's own, and its ow
 }
 
 
-class CoveredRecipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A second, shorter training of the backbone, in which a part of each batch has its mouth covered.
+class FurtherTraining(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Another training of the backbone, from the weights that the one before left.
 
-    Attributes:
-        share: of a batch; these faces have a loss of their own, or the few that can be told nothing of would only
-            teach the answer to stay in the middle.
+    Attributes: as of `BackboneRecipe`.
     """
 
     epochs: Count = 30
     learning_rate: float = 1e-3
-    share: Share = 0.25
+    covered: Share = 0.25
+    own_share: Share = 0.0
 
 
 class BackboneRecipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -47,7 +46,13 @@ class BackboneRecipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
         made_share: made faces that an epoch takes, relative to the data's own; another part of them each epoch.
         made_weight: of a made face in the loss; a face that a rater labelled weighs 1.
         unrated_weight: of a face of the data that only the teacher labelled.
-        covered: what follows after `epochs`; None for nothing.
+        covered: share of each batch whose mouth is covered. These faces have a loss of their own, or the few that can
+            be told nothing of would only teach the answer to stay in the middle.
+        own_share: of a label that no rater gave, what the weights to start from answer to the undisturbed face; the
+            rest is the teacher's. Nothing where training starts from random weights.
+        further: trainings that follow, each a cosine of its own.
+        grown: begins with the shipped bundle's weights (`convert/weights`) instead of random ones, each channel doubled
+            where this network is twice as wide.
     """
 
     network: str = "shallow"
@@ -64,7 +69,10 @@ class BackboneRecipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     made_share: float = 1.5
     made_weight: Share = 0.5
     unrated_weight: Share = 0.7
-    covered: CoveredRecipe | None = None
+    covered: Share = 0.0
+    own_share: Share = 0.0
+    further: tuple[FurtherTraining, ...] = ()
+    grown: bool = False
 
 
 class StudioRecipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -80,7 +88,7 @@ class StudioRecipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
     stills: Annotated[int, msgspec.Meta(ge=0)] = 6000
     held: Annotated[int, msgspec.Meta(ge=0)] = 400
-    sequences: Annotated[int, msgspec.Meta(ge=0)] = 240
+    sequences: Annotated[int, msgspec.Meta(ge=0)] = 360
     held_sequences: Annotated[int, msgspec.Meta(ge=0)] = 80
     takes: Count = 2
 
@@ -126,14 +134,16 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     head: HeadRecipe = HeadRecipe()
 
 
+_DEFAULT = BackboneRecipe(epochs=90, covered=0.25, further=(FurtherTraining(own_share=0.5),))
+_GROWN = BackboneRecipe(epochs=30, learning_rate=1e-3, covered=0.25, own_share=0.5, grown=True)
 _NO_STUDIO = StudioRecipe(stills=0, held=0, sequences=0, held_sequences=0)
 RECIPES = {
     recipe.name: recipe
     for recipe in (
-        Recipe(name="default", backbone=BackboneRecipe(covered=CoveredRecipe())),
+        Recipe(name="default", backbone=_DEFAULT),
         # The same for smaller boards and for larger ones.
-        Recipe(name="nano", backbone=BackboneRecipe(size=96, covered=CoveredRecipe())),
-        Recipe(name="plus", backbone=BackboneRecipe(width=0.5, covered=CoveredRecipe())),
+        Recipe(name="nano", backbone=msgspec.structs.replace(_GROWN, size=96)),
+        Recipe(name="plus", backbone=msgspec.structs.replace(_GROWN, width=0.5)),
         # With --start: from weights that know faces already to data of one's own.
         Recipe(name="finetune", studio=_NO_STUDIO, backbone=BackboneRecipe(epochs=25, learning_rate=3e-4)),
         # Proves the whole way in seconds; its answers mean nothing.

@@ -99,21 +99,21 @@ def train_backbone_stage(
         made = make_studio_examples(*studio.stills(), weight=recipe.backbone.made_weight)
         validations.append(studio_validation(studio, recipe.backbone.size))
     validations = [validation for validation in validations if len(validation.va)]
-    calibration = material.to_calibrate_on(recipe)
     weights = load_weights(start) if start is not None else None
+    calibration = material.to_calibrate_on(recipe)
     history: list[dict[str, float]] = []
-    for number, (part, folder, share) in enumerate(_trainings(run, recipe.backbone)):
-        with Progress("backbone, covered mouths" if share else "backbone", part.epochs) as progress:
+    for number, part in enumerate(_trainings(recipe.backbone)):
+        name = f"backbone-{number + 1}" if number else "backbone"
+        with Progress(name, part.epochs) as progress:
             averaged, records = train_backbone(
                 material.examples,
                 made,
                 validations,
                 part,
-                folder=folder,
+                folder=run.path(name),
                 seed=recipe.seed + number,
                 progress=progress,
                 start=weights,
-                covered=share,
                 stop_after=stop_after,
             )
         history += [record | {"epoch": len(history) + record["epoch"]} for record in records]
@@ -126,13 +126,9 @@ def train_backbone_stage(
     run.write_json("backbone.json", {"seconds": sum(r["seconds"] for r in history), "history": history})
 
 
-def _trainings(run: Run, recipe: BackboneRecipe) -> list[tuple[BackboneRecipe, Path, float]]:
-    """What is trained one after the other: the recipe, the folder of its checkpoints, the share of covered mouths."""
-    trainings = [(recipe, run.path("backbone"), 0.0)]
-    if (covered := recipe.covered) is not None:
-        second = msgspec.structs.replace(recipe, epochs=covered.epochs, learning_rate=covered.learning_rate)
-        trainings.append((second, run.path("backbone-covered"), covered.share))
-    return trainings
+def _trainings(recipe: BackboneRecipe) -> list[BackboneRecipe]:
+    """One after the other, each a recipe with its own epochs and labels."""
+    return [recipe, *(msgspec.structs.replace(recipe, **msgspec.structs.asdict(each)) for each in recipe.further)]
 
 
 def quantize_stage(
@@ -197,11 +193,18 @@ def evaluate_stage(run: Run, recipe: Recipe, material: Material) -> Evaluation |
     return compare_rows(range(len(material.rated)))
 
 
-def record_data(run: Run, root: Path, seed: int) -> None:
-    """Writes hashes of the data, what was imported, the seed and the machine."""
+def record_data(run: Run, root: Path, seed: int, start: Path | None = None) -> None:
+    """Writes hashes of the data, and of the weights to start from, what was imported, the seed and the machine.
+
+    Raises:
+        TrainingError: there are no such weights.
+    """
     sets = [folder for folder in sorted(root.iterdir()) if folder.name in ("diffusionfer", "sfhq", "ict_facekit")]
     hashes = {folder.name: hash_folder(folder) for folder in sets}
     imported = msgspec.to_builtins(read_records(run.path(IMPORTED)))
+    if start is not None:
+        load_weights(start)  # says what is wrong before hours of work
+        hashes["start"] = hashlib.sha256(start.read_bytes()).hexdigest()
     record = {"seed": seed, "sha256": hashes, "imported": imported, "machine": describe_machine()}
     run.write_json("data.json", record)
 

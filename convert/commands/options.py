@@ -9,6 +9,7 @@ import msgspec
 import typer
 
 from convert.datasets.collection import OWN, data_root
+from convert.errors import DataError
 from convert.material import Material
 from convert.recipe import Recipe, find_recipe
 from convert.run import Run
@@ -20,7 +21,9 @@ from convert.teacher.regressor import TeacherLabels
 DataOption = Annotated[Path, typer.Option("--data", help="Folder of the data sets (or the one above it).")]
 RunOption = Annotated[Path, typer.Option("--out", help="The run's folder; an interrupted run goes on there.")]
 RecipeOption = Annotated[str, typer.Option("--recipe", help="Name of the recipe.")]
-EpochsOption = Annotated[int | None, typer.Option("--epochs", min=1, help="Backbone epochs instead of the recipe's.")]
+EpochsOption = Annotated[
+    int | None, typer.Option("--epochs", min=1, help="Epochs of each of the backbone's trainings, not the recipe's.")
+]
 HeadEpochsOption = Annotated[int | None, typer.Option("--head-epochs", min=1, help="Head epochs, likewise.")]
 NetworkOption = Annotated[
     str | None,
@@ -49,12 +52,20 @@ LandmarkerOption = Annotated[
 def changed_recipe(
     name: str, epochs: int | None, head_epochs: int | None, seed: int | None, network: str | None = None
 ) -> Recipe:
-    """A recipe by name, with what the user said instead."""
+    """A recipe by name, with what the user said instead.
+
+    Raises:
+        DataError: there is no such recipe, or it begins with the weights of another network than the one asked for.
+    """
     recipe = find_recipe(name)
     if network is not None:
+        if recipe.backbone.grown and network != recipe.backbone.network:
+            raise DataError(f"recipe {name} begins with weights that network {network} cannot take; use recipe default")
         recipe = msgspec.structs.replace(recipe, backbone=msgspec.structs.replace(recipe.backbone, network=network))
     if epochs is not None:
-        recipe = msgspec.structs.replace(recipe, backbone=msgspec.structs.replace(recipe.backbone, epochs=epochs))
+        further = tuple(msgspec.structs.replace(each, epochs=epochs) for each in recipe.backbone.further)
+        backbone = msgspec.structs.replace(recipe.backbone, epochs=epochs, further=further)
+        recipe = msgspec.structs.replace(recipe, backbone=backbone)
     if head_epochs is not None:
         recipe = msgspec.structs.replace(recipe, head=msgspec.structs.replace(recipe.head, epochs=head_epochs))
     return recipe if seed is None else msgspec.structs.replace(recipe, seed=seed)

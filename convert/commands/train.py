@@ -34,6 +34,7 @@ from convert.material import Material
 from convert.recipe import LSTM_NETWORK
 from convert.run import Run
 from convert.stages import check_network, evaluate_stage, quantize_stage, record_data, train_backbone_stage
+from convert.trained import WEIGHTS
 
 
 class Stage(str, Enum):
@@ -82,13 +83,15 @@ def train(
         raise DataError("network lstm: backbone and head are trained together; leave out --stage and --start")
     root = data_root(data)
     check_network(chosen.backbone)
+    if chosen.backbone.grown and start is None:
+        start = WEIGHTS / "backbone.npz"
     run = Run(out)
     run.start(chosen)
     imported = run.path(IMPORTED)
     for each in dataset or []:
         import_dataset(DatasetPath.parse(each), imported, FaceFinder())
     labels = obtain_teacher(data, run.path("teacher"), teacher, landmarker, chosen.seed, imported=imported)
-    record_data(run, root, chosen.seed)
+    record_data(run, root, chosen.seed, start)
     material = Material(root, labels, chosen, imported=imported)
     studio = open_studio(run, chosen, material, data, landmarker)
     if together:

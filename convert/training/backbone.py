@@ -16,11 +16,13 @@ import numpy as np
 from convert.errors import TrainingError
 from convert.keras_runtime import keras, seed_everything, tf
 from convert.models.backbone import build_backbone
+from convert.models.widen import widen
 from convert.progress import Progress
 from convert.recipe import BackboneRecipe
 from convert.training.checkpoint import TrainingState, restore_or_start
 from convert.training.examples import AUXILIARY, Example, batches, epoch_examples
 from convert.training.losses import covered_loss
+from convert.training.own_labels import share_labels
 from convert.training.validation import Validation, measure
 from edge.affect.backbone import PIXEL_SCALE, PIXEL_ZERO
 from edge.types import Float32Array, UInt8Array
@@ -38,7 +40,6 @@ def train_backbone(
     seed: int,
     progress: Progress,
     start: list[Float32Array] | None = None,
-    covered: float = 0.0,
     stop_after: int | None = None,
 ) -> tuple[list[Any], list[dict[str, float]]]:
     """Trains, or goes on where `folder` has a checkpoint.
@@ -51,8 +52,7 @@ def train_backbone(
         folder: for checkpoints.
         seed: of weights, order and nuisances.
         progress: told of each epoch.
-        start: weights to begin with instead of random ones.
-        covered: share of each batch whose mouth is covered.
+        start: weights to begin with instead of random ones, of this network or of a narrower one (`widen`).
         stop_after: leave after this epoch, as an interruption would.
 
     Returns:
@@ -64,7 +64,12 @@ def train_backbone(
     seed_everything(seed)
     model = build_backbone(recipe, blendshapes=len(AUXILIARY))
     if start is not None:
-        _begin_with(model, start)
+        model.set_weights(widen(start, model, seed))
+        if recipe.own_share:
+            examples, made = (
+                share_labels(faces, lambda images: run_backbone(model, images)["va"], recipe.own_share, recipe.size)
+                for faces in (examples, made)
+            )
     steps = len(epoch_examples(examples, made, recipe.made_share, 0)) // recipe.batch
     optimizer = keras.optimizers.Adam(_schedule(recipe, steps), clipnorm=1.0)
     state = restore_or_start(folder, model, optimizer)
@@ -75,7 +80,9 @@ def train_backbone(
         taken = epoch_examples(examples, made, recipe.made_share, epoch)
         losses = [
             step(*map(tf.constant, batch))
-            for batch in batches(taken, size=recipe.size, batch=recipe.batch, seed=seed, epoch=epoch, covered=covered)
+            for batch in batches(
+                taken, size=recipe.size, batch=recipe.batch, seed=seed, epoch=epoch, covered=recipe.covered
+            )
         ]
         loss = float(np.mean([float(value) for value in losses]))
         if not np.isfinite(loss):
@@ -100,13 +107,6 @@ def run_backbone(model: Any, images: UInt8Array) -> dict[str, Float32Array]:
 def normalize(images: Any) -> Any:
     """uint8 pixels to what the network sees; the device's int8 input holds the same values without loss."""
     return (tf.cast(images, tf.float32) - float(PIXEL_ZERO)) * PIXEL_SCALE
-
-
-def _begin_with(model: Any, weights: list[Float32Array]) -> None:
-    have, need = [weight.shape for weight in weights], [tuple(weight.shape) for weight in model.weights]
-    if have != need:
-        raise TrainingError(f"the weights to start from are of another network ({len(have)} arrays, not {len(need)})")
-    model.set_weights(weights)
 
 
 def _make_step(

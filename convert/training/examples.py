@@ -39,6 +39,7 @@ class Example:
         va: float32 (2,), the label, −1..1.
         blendshapes: float32 (K,) of the names `AUXILIARY` picks, 0..1.
         weight: in the loss; of a rated face, as sure as its raters were.
+        rated: whether a rater had a part in the label; otherwise it is the teacher's.
     """
 
     name: str
@@ -47,6 +48,7 @@ class Example:
     va: Float32Array
     blendshapes: Float32Array
     weight: float = 1.0
+    rated: bool = True
 
 
 class Batch(NamedTuple):
@@ -83,6 +85,7 @@ def make_examples(
                 va=va.astype(np.float32),
                 blendshapes=teacher.blendshapes[row][list(AUXILIARY)],
                 weight=face.weight if face.rated is not None else recipe.unrated_weight,
+                rated=face.rated is not None,
             )
         )
     return examples
@@ -98,6 +101,7 @@ def make_studio_examples(stills: Sequence[Still], va: Float32Array, *, weight: f
             va=label,
             blendshapes=still.seen.blendshapes[list(AUXILIARY)],
             weight=weight,
+            rated=False,
         )
         for number, (still, label) in enumerate(zip(stills, va, strict=True))
     ]

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from convert.commands.options import changed_recipe
 from convert.commands.pack import pack
 from convert.commands.train import Stage, train
 from convert.datasets.faces import FaceFinder
@@ -48,3 +49,9 @@ def test_a_network_that_is_not_there_leaves_no_run(drawn_data: Path, tmp_path: P
     with pytest.raises(DataError, match="there is no module nowhere"):
         _train(drawn_data, tmp_path / "run", "nowhere:build")
     assert not (tmp_path / "run").exists()
+
+
+def test_a_recipe_that_begins_with_the_shipped_weights_takes_no_other_network() -> None:
+    with pytest.raises(DataError, match="recipe nano begins with weights that network deep cannot take"):
+        changed_recipe("nano", None, None, None, "deep")
+    assert changed_recipe("nano", None, None, None, "shallow").backbone.grown

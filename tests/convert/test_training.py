@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,6 +15,8 @@ from convert.errors import TrainingError
 from convert.progress import Progress
 from convert.recipe import BackboneRecipe, HeadRecipe
 from convert.training.examples import AUXILIARY, Batch, Example, batches, epoch_examples
+from convert.training.nuisance import Nuisance, render
+from convert.training.own_labels import share_labels
 from convert.training.sequences import Scene, Sequences, hold_face, make_sequences, take_in_store
 from edge.geometry import Square
 from edge.types import Embedding
@@ -169,6 +172,44 @@ def test_weights_of_another_network_are_refused(tmp_path: Path) -> None:
             progress=_progress(),
             start=[np.zeros((2, 2), np.float32)],
         )
+
+
+def test_labels_that_no_rater_gave_are_shared_with_the_networks_own_answers() -> None:
+    examples = [replace(example, rated=number < 2) for number, example in enumerate(_examples(4))]
+    examples[3] = replace(examples[3], va=np.array([0.0, 0.5], np.float32))
+
+    def answer(crops: np.ndarray) -> np.ndarray:
+        left = crops[:, :, : crops.shape[2] // 2].mean(axis=(1, 2, 3)) / 255  # another answer to the mirror image
+        return np.stack([left, np.full(len(crops), -3)], axis=1).astype(np.float32)
+
+    shared = share_labels(examples, answer, 0.25, 32)
+    assert [mine is theirs for mine, theirs in zip(shared, examples, strict=True)] == [True, True, False, False]
+    crop = render(examples[3].pixels, examples[3].square, Nuisance(), 32)
+    np.testing.assert_allclose(shared[3].va, [0.25 * crop.mean() / 255, 0.75 * 0.5 - 0.25], atol=1e-3)
+    assert share_labels([], answer, 0.25, 32) == []
+
+
+@pytest.mark.slow
+def test_a_wider_network_begins_by_answering_as_the_narrower_one_does() -> None:
+    from convert.models.backbone import build_backbone
+    from convert.models.widen import widen
+    from convert.training.backbone import run_backbone
+
+    def build(width: float) -> Any:
+        return build_backbone(BackboneRecipe(size=48, width=width, embedding=8), blendshapes=3)
+
+    rng = np.random.default_rng(4)
+    narrow, wide = build(0.25), build(0.5)
+    narrow.set_weights([rng.uniform(0.5, 1, w.shape) if w.ndim == 1 else w for w in narrow.get_weights()])
+    wide.set_weights(widen(narrow.get_weights(), wide, seed=1))
+    images = rng.integers(0, 256, (2, 48, 48, 3), dtype=np.uint8)
+    for name, answer in run_backbone(narrow, images).items():
+        np.testing.assert_allclose(run_backbone(wide, images)[name], answer, rtol=1e-3, atol=1e-4)
+    second = wide.get_weights()[5]  # of the second convolution: what reads two copies of one channel
+    assert second.ndim == 4
+    assert (second[:, :, 0] != second[:, :, 1]).any()
+    with pytest.raises(TrainingError, match="does not widen"):
+        widen(narrow.get_weights(), build(0.375), seed=1)
 
 
 @pytest.mark.slow
