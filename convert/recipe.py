@@ -74,6 +74,11 @@ class BackboneRecipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     further: tuple[FurtherTraining, ...] = ()
     grown: bool = False
 
+    @property
+    def own_labels(self) -> bool:
+        """Whether the network has a say in labels in any of its trainings."""
+        return any(training.own_share for training in (self, *self.further))
+
 
 class StudioRecipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What the expression studio makes; 0 of a kind leaves it out.

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+import msgspec
+
 from convert.datasets.imported import Imported
 from convert.errors import TrainingError
 from edge.bundle import Source
 
 LICENCE = "Apache-2.0"
 RESEARCH_ONLY = "research only, under the terms of the data sets listed as sources"
+_BY_TEACHER = "labelled by the teacher"
+_BY_BOTH = "labelled by the teacher, in further trainings by the network's own answers too"
 _USED = {
     "diffusionfer": Source(
         name="DiffusionFER-S",
@@ -21,7 +25,7 @@ _USED = {
         name="SFHQ samples",
         licence="MIT",
         origin="synthetic faces made with StyleGAN2 and Stable Diffusion",
-        use="training, also re-enacted, and calibration, labelled by the teacher; validation (a held-out part)",
+        use=f"training, also re-enacted, and calibration, {_BY_TEACHER}; validation (a held-out part)",
     ),
     "ict_facekit": Source(
         name="ICT-FaceKit",
@@ -33,7 +37,7 @@ _USED = {
         name="expression studio",
         licence="Apache-2.0",
         origin="our own re-enactments of the generated faces above, with the head model",
-        use="training, labelled by the teacher",
+        use=f"training, {_BY_TEACHER}",
     ),
     "face_landmarker": Source(
         name="MediaPipe Face Landmarker",
@@ -63,12 +67,15 @@ def is_ours(source: Source) -> bool:
     return source.name in {known.name for known in (*_USED.values(), *_BEHIND)}
 
 
-def list_sources(counts: Mapping[str, int], imported: Sequence[Imported] = ()) -> list[Source]:
+def list_sources(
+    counts: Mapping[str, int], imported: Sequence[Imported] = (), *, own_labels: bool = False
+) -> list[Source]:
     """The sources of a run, with how many pictures of each, and the generators behind them.
 
     Args:
         counts: pictures by short name of the data set.
         imported: the records of data sets that are not the kit's own.
+        own_labels: whether the network had a say in the labels that only the teacher gave.
 
     Raises:
         TrainingError: nobody said what one of the sets is, or one bears the name of the kit's own.
@@ -82,7 +89,8 @@ def list_sources(counts: Mapping[str, int], imported: Sequence[Imported] = ()) -
         known = known_sets.get(name)
         if known is None:
             raise TrainingError(f"{name}: the run learned from it, but has no record of its source and licence")
-        listed.append(Source(**{**{f: getattr(known, f) for f in known.__struct_fields__}, "count": count}))
+        use = known.use.replace(_BY_TEACHER, _BY_BOTH) if own_labels else known.use
+        listed.append(msgspec.structs.replace(known, use=use, count=count))
     behind = _BEHIND if counts.keys() & {"diffusionfer", "sfhq"} else ()
     teacher = (_USED["face_landmarker"],) if behind else ()
     return [*listed, *teacher, *behind]

@@ -47,12 +47,13 @@ def pack(
     evaluation = folder.read_json("evaluation.json", "train")
     imported = read_records(folder.path(IMPORTED))
     licence = choose_licence(imported, research_only=research_only)
+    recipe = folder.recipe()
     bundle = assemble(
         folder.read("backbone.tflite", "quantize"),
         folder.read("head.tflite", "train"),
-        folder.recipe(),
+        recipe,
         Label(name=name, version=version, created=created or time.strftime("%Y-%m-%d", time.gmtime())),
-        sources=list_sources(evaluation["counts"], imported),
+        sources=list_sources(evaluation["counts"], imported, own_labels=recipe.backbone.own_labels),
         metrics=msgspec.convert(evaluation["metrics"], list[Metric]),
         evidence=part.read_text() if (part := folder.path(CARD_PART)).is_file() else "",
         licence=licence,

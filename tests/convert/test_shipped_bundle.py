@@ -64,7 +64,10 @@ def test_packing_its_graphs_again_writes_the_same_manifest_and_card() -> None:
         bundle.files["head.tflite"],
         find_recipe("default"),
         Label(name=manifest.name, version=manifest.version, created=manifest.created),
-        sources=list_sources({counts[each.name]: each.count for each in manifest.sources if each.name in counts}),
+        sources=list_sources(
+            {counts[each.name]: each.count for each in manifest.sources if each.name in counts},
+            own_labels=find_recipe("default").backbone.own_labels,
+        ),
         metrics=manifest.metrics,
         evidence=evidence,
     )
