@@ -96,8 +96,7 @@ def train_backbone_stage(
     ]
     made: list[Example] = []
     if studio is not None:
-        tones = {example.name: example.tone for example in material.examples}
-        made = make_studio_examples(*studio.stills(), weight=recipe.backbone.made_weight, tones=tones)
+        made = make_studio_examples(*studio.stills(), weight=recipe.backbone.made_weight)
         validations.append(studio_validation(studio, recipe.backbone.size))
     validations = [validation for validation in validations if len(validation.va)]
     weights = load_weights(start) if start is not None else None

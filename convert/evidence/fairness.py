@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convert.datasets.faces import LabelledFace
-from convert.datasets.skin_tone import BINS, DARKEST, skin_tone, tone_bin
 from convert.datasets.text_files import read_table
 from convert.errors import DataError
+from convert.evidence.skin_tone import BINS, DARKEST, skin_tone, tone_bin
 from convert.metrics import TARGETS, Agreement, agreement
 from edge.types import Float32Array
 

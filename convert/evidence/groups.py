@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from convert.datasets.faces import LabelledFace, cut_faces
-from convert.datasets.skin_tone import UNKNOWN
 from convert.evaluation import Device, answer_frames
 from convert.evidence.fairness import AGES, TONES, GroupResult, read_ages, slice_groups, to_markdown, tones_of
 from convert.evidence.gaps import tell_finding, tell_gaps
+from convert.evidence.skin_tone import UNKNOWN
 from convert.material import Material
 from edge.types import Float32Array
 

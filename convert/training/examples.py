@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convert.datasets.faces import LabelledFace
-from convert.datasets.skin_tone import UNKNOWN, skin_tone, tone_bin
 from convert.errors import TrainingError
 from convert.recipe import BackboneRecipe
 from convert.studio.stills import Still, decode, loose_square
@@ -41,7 +40,6 @@ class Example:
         blendshapes: float32 (K,) of the names `AUXILIARY` picks, 0..1.
         weight: in the loss; of a rated face, as sure as its raters were.
         rated: whether a rater had a part in the label; otherwise it is the teacher's.
-        tone: bin of its skin tone.
     """
 
     name: str
@@ -51,7 +49,6 @@ class Example:
     blendshapes: Float32Array
     weight: float = 1.0
     rated: bool = True
-    tone: str = UNKNOWN
 
 
 class Batch(NamedTuple):
@@ -89,23 +86,13 @@ def make_examples(
                 blendshapes=teacher.blendshapes[row][list(AUXILIARY)],
                 weight=face.weight if face.rated is not None else recipe.unrated_weight,
                 rated=face.rated is not None,
-                tone=tone_bin(skin_tone(face.pixels, face.landmarks_px)),
             )
         )
     return examples
 
 
-def make_studio_examples(
-    stills: Sequence[Still], va: Float32Array, *, weight: float, tones: Mapping[str, str]
-) -> list[Example]:
-    """Made faces to learn from.
-
-    Args:
-        stills: N of them.
-        va: float32 (N, 2), the teacher's labels of what they express.
-        weight: in the loss.
-        tones: bin of skin tone by the name of a portrait.
-    """
+def make_studio_examples(stills: Sequence[Still], va: Float32Array, *, weight: float) -> list[Example]:
+    """Made faces with the teacher's labels of what they express, float32 (N, 2)."""
     return [
         Example(
             name=f"{still.name}#{number}",
@@ -115,7 +102,6 @@ def make_studio_examples(
             blendshapes=still.seen.blendshapes[list(AUXILIARY)],
             weight=weight,
             rated=False,
-            tone=tones.get(still.name, UNKNOWN),
         )
         for number, (still, label) in enumerate(zip(stills, va, strict=True))
     ]

@@ -4,9 +4,6 @@ The teacher knows blendshapes and head pose, the network all pixels; both err, a
 raters better than either alone does, so a training goes on from the mean of both. Self-distillation after Furlanello et
 al. 2018, "Born-Again Neural Networks" (ICML, arXiv 1805.04770), and Xie et al. 2020, "Self-training with Noisy Student"
 (CVPR, arXiv 1911.04252): the answer is to a clean face, the learning under every nuisance.
-
-A network that sees pixels may come to say something of a skin. What its answers add to the labels of a tone as a whole
-is taken out again: they have a say on each face, none on a group.
 """
 
 from __future__ import annotations
@@ -26,9 +23,7 @@ _AT_ONCE = 64
 def share_labels(
     examples: Sequence[Example], answer: Callable[[UInt8Array], Float32Array], share: float, size: int
 ) -> list[Example]:
-    """The same faces; of those that no rater saw, `share` of the label is the network's answer.
-
-    The mean label of each skin tone stays.
+    """The same faces; of those that no rater saw, `share` of the label is the network's answer, cut to −1..1.
 
     Args:
         examples: to learn from.
@@ -38,25 +33,11 @@ def share_labels(
     """
     shared = list(examples)
     unrated = [row for row, example in enumerate(examples) if not example.rated]
-    if not unrated:
-        return shared
-    teacher = np.stack([examples[row].va for row in unrated])
-    own = np.concatenate(
-        [
-            _answer_clean([examples[row] for row in unrated[at : at + _AT_ONCE]], answer, size)
-            for at in range(0, len(unrated), _AT_ONCE)
-        ]
-    )
-    added = own - teacher
-    tones = np.array([examples[row].tone for row in unrated])
-    for tone in np.unique(tones):
-        added[tones == tone] -= added[tones == tone].mean(axis=0)
-    for row, va in zip(unrated, np.clip(teacher + share * added, -1, 1), strict=True):
-        shared[row] = replace(examples[row], va=va.astype(np.float32))
+    for at in range(0, len(unrated), _AT_ONCE):
+        rows = unrated[at : at + _AT_ONCE]
+        crops = np.stack([render(shared[row].pixels, shared[row].square, Nuisance(), size) for row in rows])
+        own = (answer(crops) + answer(np.ascontiguousarray(crops[:, :, ::-1]))) / 2
+        for row, va in zip(rows, np.clip(own, -1, 1), strict=True):
+            label = (1 - share) * shared[row].va + share * va
+            shared[row] = replace(shared[row], va=label.astype(np.float32))
     return shared
-
-
-def _answer_clean(examples: Sequence[Example], answer: Callable[[UInt8Array], Float32Array], size: int) -> Float32Array:
-    crops = np.stack([render(example.pixels, example.square, Nuisance(), size) for example in examples])
-    own = (answer(crops) + answer(np.ascontiguousarray(crops[:, :, ::-1]))) / 2
-    return np.clip(own, -1, 1)

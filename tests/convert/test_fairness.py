@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from convert.datasets.skin_tone import UNKNOWN, skin_tone, tone_bin
 from convert.errors import DataError
 from convert.evidence.fairness import (
     AGES,
@@ -20,6 +19,7 @@ from convert.evidence.fairness import (
     to_markdown,
 )
 from convert.evidence.gaps import compare_groups, tell_finding, tell_gaps
+from convert.evidence.skin_tone import UNKNOWN, skin_tone, tone_bin
 
 SFHQ = Path(__file__).resolve().parents[2].parent / "shared" / "data" / "sfhq" / "images"
 LANDMARKS = np.array([(80, 90), (140, 90), (110, 120), (110, 150), (50, 100), (170, 100)], np.float32)
