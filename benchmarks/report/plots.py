@@ -95,7 +95,7 @@ def draw_front(found: Peers) -> bytes:
     with _canvas([*map(_placed, shown)]) as canvas:
         axes = canvas.axes
         lifts = _stagger([ms.value for _, ms, _ in rated])
-        for (peer, ms, agreement), lift in zip(rated, lifts, strict=True):
+        for (peer, ms, agreement), lift, following in zip(rated, lifts, [*lifts[1:], 0], strict=True):
             colour = _KIT if peer.kit else _OTHER
             for target, marker, shift in (("valence", "o", 0.985), ("arousal", "s", 1.015)):
                 ccc = agreement[target]
@@ -106,7 +106,7 @@ def draw_front(found: Peers) -> bytes:
                 )  # fmt: skip
             axes.annotate(
                 peer.name, (ms.value, max(ccc.high for ccc in agreement.values())), xytext=(0, 5 + 11 * lift),
-                textcoords="offset points", ha="center", fontsize=8, color=colour,
+                textcoords="offset points", ha="right" if following > lift else "center", fontsize=8, color=colour,
                 arrowprops={"arrowstyle": "-", "linewidth": 0.6, "color": colour} if lift else None,
             )  # fmt: skip
         floor = min([0.5, *(ccc.low - 0.05 for _, _, agreement in rated for ccc in agreement.values())])
