@@ -77,7 +77,7 @@ class BackboneRecipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     @property
     def own_labels(self) -> bool:
         """Whether the network has a say in labels in any of its trainings."""
-        return any(training.own_share for training in (self, *self.further))
+        return self.own_share > 0 or any(training.own_share > 0 for training in self.further)
 
 
 class StudioRecipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
