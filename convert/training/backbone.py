@@ -65,16 +65,17 @@ def train_backbone(
     model = build_backbone(recipe, blendshapes=len(AUXILIARY))
     if start is not None:
         model.set_weights(widen(start, model, seed))
-        if recipe.own_share:
-            examples, made = (
-                share_labels(faces, lambda images: run_backbone(model, images)["va"], recipe.own_share, recipe.size)
-                for faces in (examples, made)
-            )
+    averaged = build_backbone(recipe, blendshapes=len(AUXILIARY))
+    averaged.set_weights(model.get_weights())
     steps = len(epoch_examples(examples, made, recipe.made_share, 0)) // recipe.batch
     optimizer = keras.optimizers.Adam(_schedule(recipe, steps), clipnorm=1.0)
     state = restore_or_start(folder, model, optimizer)
     step = _make_step(model, optimizer, state, recipe, seed)
-    averaged = build_backbone(recipe, blendshapes=len(AUXILIARY))
+    if start is not None and recipe.own_share and state.epoch < recipe.epochs:
+        examples, made = (
+            share_labels(faces, lambda images: run_backbone(averaged, images)["va"], recipe.own_share, recipe.size)
+            for faces in (examples, made)
+        )
     for epoch in range(state.epoch, recipe.epochs):
         began = time.monotonic()
         taken = epoch_examples(examples, made, recipe.made_share, epoch)
