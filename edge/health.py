@@ -55,11 +55,13 @@ class Recent:
 
     def quantiles_ms(self) -> tuple[float, float] | None:
         """Median and 95th percentile, milliseconds; None when there were none."""
+        p50, p95 = self.percentile_ms(50), self.percentile_ms(95)
+        return None if p50 is None or p95 is None else (p50, p95)
+
+    def percentile_ms(self, percent: float) -> float | None:
+        """Milliseconds that `percent` (0..100) of the times do not exceed; None when there were none."""
         kept = self._ns[: min(self._count, _KEPT)]
-        if not kept.size:
-            return None
-        p50, p95 = np.percentile(kept, (50, 95)) / 1e6
-        return float(p50), float(p95)
+        return float(np.percentile(kept, percent)) / 1e6 if kept.size else None
 
 
 @dataclass(slots=True, eq=False)

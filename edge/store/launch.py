@@ -68,7 +68,7 @@ class Launch:
             return
         self._watch = None
         if not verdict.failure:
-            if self._change(lambda state: steps.confirm(state, verdict.embed_p95_ms)) and self._on_probation:
+            if self._change(lambda state: steps.confirm(state, verdict.embed_p10_ms)) and self._on_probation:
                 self._on_probation = False
                 self._health.bundle_state = "confirmed"
                 log.info("the model bundle has passed its probation")
@@ -133,8 +133,8 @@ class Launch:
             return None
         if self._on_probation:
             log.info("the bundle %s is on probation", choice[:12])
-            reference_ms = state.embed_p95_ms.get(state.fallback)
-        elif choice in state.embed_p95_ms:
+            reference_ms = state.embed_p10_ms.get(state.fallback)
+        elif choice in state.embed_p10_ms:
             return None
         else:  # trusted already: only its pace is noted, for the next one's trial
             reference_ms = None

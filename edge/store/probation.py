@@ -25,11 +25,11 @@ class Verdict:
 
     Attributes:
         failure: what was wrong, in words; empty when the bundle is healthy.
-        embed_p95_ms: 95th percentile of the time a face took in the backbone; None when none was timed.
+        embed_p10_ms: 10th percentile of the time a face took in the backbone; None when none was timed.
     """
 
     failure: str
-    embed_p95_ms: float | None
+    embed_p10_ms: float | None
 
 
 class Probation:
@@ -38,7 +38,7 @@ class Probation:
     Args:
         health: of the pipeline, read after each frame.
         seconds: of frames looked at; hours in which nothing is looked at do not count.
-        reference_ms: the previous bundle's 95th percentile; None where it was never noted, then pace is not judged.
+        reference_ms: the previous bundle's 10th percentile; None where it was never noted, then pace is not judged.
         now_ns: a monotonic clock.
     """
 
@@ -75,14 +75,14 @@ class Probation:
         return self._verdict(self._too_slow())
 
     def _too_slow(self) -> str:
-        p95_ms = self._embed_p95_ms()
-        if self._reference_ms is None or p95_ms is None or p95_ms <= MAX_SLOWDOWN * self._reference_ms:
+        p10_ms = self._embed_p10_ms()
+        if self._reference_ms is None or p10_ms is None or p10_ms <= MAX_SLOWDOWN * self._reference_ms:
             return ""
-        return f"a face takes {p95_ms:.2f} ms in the backbone (95th percentile), {self._reference_ms:.2f} before"
+        return f"a face takes {p10_ms:.2f} ms in the backbone (10th percentile), {self._reference_ms:.2f} before"
 
-    def _embed_p95_ms(self) -> float | None:
-        quantiles = self._times.quantiles_ms()
-        return quantiles[1] if quantiles and quantiles[1] > 0 else None
+    def _embed_p10_ms(self) -> float | None:
+        # The quick ones: how slow a slow one is says what else the board does, and a model shows in all of them.
+        return self._times.percentile_ms(10) or None
 
     def _verdict(self, failure: str) -> Verdict:
-        return Verdict(failure=failure, embed_p95_ms=self._embed_p95_ms())
+        return Verdict(failure=failure, embed_p10_ms=self._embed_p10_ms())

@@ -52,7 +52,7 @@ class State(_Value, frozen=True, kw_only=True):
         previous: the last one that was confirmed before it; None when nothing but the shipped one was.
         probation: of the active one; None once it is confirmed.
         failure: the last trial, if it ended in a rollback and nothing was activated since.
-        embed_p95_ms: 95th percentile of the time that a face takes in the backbone on this device, by confirmed bundle.
+        embed_p10_ms: 10th percentile of the time that a face takes in the backbone on this device, by confirmed bundle.
     """
 
     format: int = FORMAT
@@ -60,7 +60,7 @@ class State(_Value, frozen=True, kw_only=True):
     previous: Choice | None = None
     probation: Probation | None = None
     failure: Failure | None = None
-    embed_p95_ms: dict[Choice, Annotated[float, msgspec.Meta(gt=0)]] = {}
+    embed_p10_ms: dict[Choice, Annotated[float, msgspec.Meta(gt=0)]] = {}
 
     @property
     def fallback(self) -> str:
@@ -119,12 +119,12 @@ def forgive(state: State) -> State:
     return _with(state, probation=Probation(starts=max(state.probation.starts - 1, 0)))
 
 
-def confirm(state: State, embed_p95_ms: float | None) -> State:
+def confirm(state: State, embed_p10_ms: float | None) -> State:
     """The active bundle has worked for long enough; how long a face takes is noted for the next one's trial."""
-    times = dict(state.embed_p95_ms)
-    if embed_p95_ms:
-        times[state.active] = embed_p95_ms
-    return _with(state, probation=None, embed_p95_ms=times)
+    times = dict(state.embed_p10_ms)
+    if embed_p10_ms:
+        times[state.active] = embed_p10_ms
+    return _with(state, probation=None, embed_p10_ms=times)
 
 
 def fail(state: State, reason: str) -> State:
@@ -141,5 +141,5 @@ def roll_back(state: State) -> State:
 def _with(state: State, **changed: object) -> State:
     new = msgspec.structs.replace(state, **changed)
     known = {new.active, new.previous, SHIPPED}
-    times = {choice: ms for choice, ms in new.embed_p95_ms.items() if choice in known}
-    return msgspec.structs.replace(new, embed_p95_ms=times)
+    times = {choice: ms for choice, ms in new.embed_p10_ms.items() if choice in known}
+    return msgspec.structs.replace(new, embed_p10_ms=times)

@@ -33,6 +33,7 @@ def test_nothing_is_said_of_what_never_happened() -> None:
     report = health.report(dropped=0, failed=0)
     assert report.stage_p50_ms == {"detect": 3.0}
     assert Recent().quantiles_ms() is None
+    assert Recent().percentile_ms(10) is None
     assert report.latency_ms is None
 
 

@@ -155,7 +155,7 @@ def test_probation_ends_in_confidence_and_the_pace_is_noted(config: Config, fold
         Clock(launch, health).frames(30 * 6)
         assert health.bundle_state == "confirmed"
     state = Store(folder).state()
-    assert (state.active, state.probation, state.embed_p95_ms) == (trial, None, {trial: 1.0})
+    assert (state.active, state.probation, state.embed_p10_ms) == (trial, None, {trial: 1.0})
     launch, health = begin(config, folder)
     assert health.bundle_state == "confirmed"
     assert launch._watch is None
@@ -178,7 +178,7 @@ def test_the_shipped_bundle_s_pace_is_noted_and_is_the_measure_of_the_next(
     launch, health = begin(config, folder)
     with launch:
         Clock(launch, health).frames(30 * 6)
-    assert Store(folder).state().embed_p95_ms == {SHIPPED: 1.0}
+    assert Store(folder).state().embed_p10_ms == {SHIPPED: 1.0}
     assert health.bundle_state == "shipped"
     bundle = load_bundle(real(LATER))
     Store(folder).add(bundle)

@@ -32,7 +32,7 @@ class Run:
 def test_a_bundle_that_works_for_long_enough_is_healthy_and_its_pace_is_noted() -> None:
     run = Run()
     assert run.frames(30 * 59) is None
-    assert run.frames(60) == Verdict(failure="", embed_p95_ms=1.0)
+    assert run.frames(60) == Verdict(failure="", embed_p10_ms=1.0)
 
 
 def test_an_empty_room_proves_nothing() -> None:
@@ -80,13 +80,23 @@ def test_one_frame_in_ten_that_fails_is_a_failure_even_where_faces_are_rare() ->
 def test_more_than_three_times_slower_than_the_one_before_is_a_failure() -> None:
     verdict = Run(reference_ms=0.3).frames(30 * 61)
     assert verdict
-    assert verdict.failure == "a face takes 1.00 ms in the backbone (95th percentile), 0.30 before"
-    assert Run(reference_ms=0.35).frames(30 * 61) == Verdict(failure="", embed_p95_ms=1.0)
+    assert verdict.failure == "a face takes 1.00 ms in the backbone (10th percentile), 0.30 before"
+    assert Run(reference_ms=0.35).frames(30 * 61) == Verdict(failure="", embed_p10_ms=1.0)
+
+
+def test_a_busy_board_is_no_slowness() -> None:
+    """Most faces are held up by something else; a few run alone and tell what the model takes."""
+    run = Run(reference_ms=1.0)
+    for _ in range(30 * 61):
+        verdict = run.frames(4, face_ms=20.0) or run.frames(1, face_ms=1.5)
+        if verdict:
+            break
+    assert verdict == Verdict(failure="", embed_p10_ms=1.5)
 
 
 def test_a_crowd_is_no_slowness() -> None:
-    assert Run(reference_ms=0.5).frames(30 * 61, faces=12) == Verdict(failure="", embed_p95_ms=1.0)
+    assert Run(reference_ms=0.5).frames(30 * 61, faces=12) == Verdict(failure="", embed_p10_ms=1.0)
 
 
 def test_pace_is_not_judged_where_the_one_before_was_never_timed() -> None:
-    assert Run().frames(30 * 61, face_ms=50) == Verdict(failure="", embed_p95_ms=50.0)
+    assert Run().frames(30 * 61, face_ms=50) == Verdict(failure="", embed_p10_ms=50.0)
