@@ -39,9 +39,9 @@ over time. The same measure for your own data: `python -m convert evaluate --csv
   photographs by us; expect **low arousal agreement** on real faces until you have measured it on yours.
 - Two raters, posed and often exaggerated generated expressions; subtle ones, speech and chewing mislead it.
 - Where the mouth is covered the answer is a guess from brows, eyes and cheeks, for arousal more than for valence.
-- Fear, sadness and disgust are rare in the rated data; the studio acts them out, with the teacher's labels. Children
-  and old faces come with the teacher's labels only. Strong profiles (beyond about 30 degrees), head coverings and
-  faces under 32 pixels are poorly covered; the detector misses most faces under 32 pixels.
+- Fear, sadness and disgust are rare in the rated data; the studio acts them out. No rater judged them there, nor the
+  children and old faces. Strong profiles (beyond about 30 degrees), head coverings and faces under 32 pixels are poorly
+  covered; the detector misses most faces under 32 pixels.
 - Generated faces inherit the biases of their generators, in skin colour, age, sex and style.
 - The teacher's errors are in the labels, the more so for what the studio made; so are the network's own, where the list
   below says that it had a say in them.

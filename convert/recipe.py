@@ -139,7 +139,7 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     head: HeadRecipe = HeadRecipe()
 
 
-_DEFAULT = BackboneRecipe(epochs=90, covered=0.25, further=(FurtherTraining(own_share=0.5),))
+_DEFAULT = BackboneRecipe(epochs=90, covered=0.25, further=2 * (FurtherTraining(own_share=0.5),))
 _GROWN = BackboneRecipe(epochs=30, learning_rate=1e-3, covered=0.25, own_share=0.5, grown=True)
 _NO_STUDIO = StudioRecipe(stills=0, held=0, sequences=0, held_sequences=0)
 RECIPES = {

@@ -196,6 +196,8 @@ def evaluate_stage(run: Run, recipe: Recipe, material: Material) -> Evaluation |
 def record_data(run: Run, root: Path, seed: int, start: Path | None = None) -> None:
     """Writes hashes of the data, and of the weights to start from, what was imported, the seed and the machine.
 
+    A later stage that names no weights keeps the record of those that the run began with.
+
     Raises:
         TrainingError: there are no such weights.
     """
@@ -205,6 +207,8 @@ def record_data(run: Run, root: Path, seed: int, start: Path | None = None) -> N
     if start is not None:
         load_weights(start)  # says what is wrong before hours of work
         hashes["start"] = hashlib.sha256(start.read_bytes()).hexdigest()
+    elif run.path("data.json").is_file() and (began := run.read_json("data.json", "train")["sha256"].get("start")):
+        hashes["start"] = began
     record = {"seed": seed, "sha256": hashes, "imported": imported, "machine": describe_machine()}
     run.write_json("data.json", record)
 

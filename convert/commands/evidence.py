@@ -25,6 +25,7 @@ from convert.evidence.degradations import Turner
 from convert.evidence.document import table_of_gains, write_card_part, write_page
 from convert.evidence.gather import gather_gains, gather_sets
 from convert.evidence.groups import gather_groups, to_card, to_page
+from convert.evidence.other_skin import measure_other_skin, tell_finding, to_section
 from convert.evidence.robustness import Robustness, measure_robustness
 from convert.evidence.robustness_page import plot_robustness, to_markdown
 from convert.evidence.sizes import measure_sizes, parse_bundles
@@ -91,6 +92,7 @@ def evidence(
     stills, va = studio.stills(held=True)
     write_sheet(pictures / "studio.jpg", stills[:_SHOWN], va[:_SHOWN])
     groups = gather_groups(material, device)
+    skin = measure_other_skin(device, material.images, material.rated)
     sizes = measure_sizes({recipe.name: bundle_of(folder, recipe), **beside}, material.held, material.rated)
     ccc = folder.read_json("quantization.json", "quantize")["ccc"]
     target.write_text(
@@ -101,10 +103,10 @@ def evidence(
             quantization=ccc,
             sizes=sizes_to_markdown(sizes),
             robustness=to_markdown(robustness),
-            fairness=to_page(groups),
+            fairness=f"{to_page(groups)}\n\n{to_section(skin)}",
         )
     )
-    folder.path(CARD_PART).write_text(write_card_part(found, robustness, to_card(groups)))
+    folder.path(CARD_PART).write_text(write_card_part(found, robustness, f"{to_card(groups)}\n\n{tell_finding(skin)}"))
     folder.write_json("robustness.json", robustness.record())
     print(table_of_gains(gains))
     Console().print(f"{target}\n{folder.path(CARD_PART)}")

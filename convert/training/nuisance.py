@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convert.training.occluders import Occluder, draw_mouth_cover, draw_occluder, occlude
+from convert.training.skin import retone
 from edge.face.crop import cut_square
 from edge.geometry import Square
 from edge.types import UInt8Array
@@ -32,6 +33,7 @@ class Nuisance:
         border: what lies outside of the picture: `grey` as on the device, `replicate` or `reflect`.
         gamma, gain, contrast: of the light; `tint` (3,) by channel; `grey` mixes colour out, 0–1.
         shade: brightness added across the face, from − to + this, in direction `shade_angle` radians.
+        skin: depth of the skin's tone, 0 (lightest) to 1; None keeps the face's own.
         occluder: a thing before the face; None for none.
         occlusion: (x1, y1, x2, y2) in units of the crop's side, and its RGB; None for none.
         low_px: resolution of the face before it was scaled up to the crop; 0 keeps the crop's.
@@ -55,6 +57,7 @@ class Nuisance:
     grey: float = 0.0
     shade: float = 0.0
     shade_angle: float = 0.0
+    skin: float | None = None
     occluder: Occluder | None = None
     occlusion: tuple[float, float, float, float] | None = None
     occlusion_rgb: tuple[float, float, float] = (127.0, 127.0, 127.0)
@@ -68,6 +71,7 @@ class Nuisance:
 
 
 _GOOD_SHARE = 0.33
+_OTHER_SKIN, _DEEPEST_SKIN = 0.5, 0.85
 _MOUTH, _PLAIN_SHARE = (0.5, 0.66), 0.25  # where the mouth is in the crop; patches among what covers it
 _BORDERS = {"replicate": cv2.BORDER_REPLICATE, "reflect": cv2.BORDER_REFLECT}
 
@@ -101,7 +105,7 @@ def cover_mouth(nuisance: Nuisance, rng: np.random.Generator) -> Nuisance:
 
 
 def _draw_nuisance(rng: np.random.Generator) -> Nuisance:
-    size = rng.uniform(0.15, 0.45, 2)
+    size = rng.uniform((0.15, 0.12), (0.8, 0.45))
     corner = rng.uniform(-0.1, 1.1 - size)
     covered = rng.random()
     return Nuisance(
@@ -111,13 +115,25 @@ def _draw_nuisance(rng: np.random.Generator) -> Nuisance:
         flip=bool(rng.random() < 0.5),
         squeeze=float(rng.uniform(0.88, 1.08)),
         border=str(rng.choice(["grey", "replicate", "reflect"], p=[0.5, 0.25, 0.25])),
+        skin=float(rng.uniform(0, _DEEPEST_SKIN)) if rng.random() < _OTHER_SKIN else None,
         occluder=draw_occluder(rng) if covered < 0.22 else None,
         occlusion=(*corner.tolist(), *(corner + size).tolist()) if covered > 0.86 else None,
-        occlusion_rgb=tuple(rng.uniform(0, 255, 3).tolist()),
+        occlusion_rgb=_draw_patch_colour(rng),
         seed=int(rng.integers(2**31)),
         **_draw_light(rng),
         **_draw_camera(rng),
     )
+
+
+def _draw_patch_colour(rng: np.random.Generator) -> tuple[float, float, float]:
+    """Half of what covers a face is black, white or grey."""
+    chance = rng.random()
+    if chance < 0.5:
+        red, green, blue = rng.uniform(0, 255, 3).tolist()
+        return red, green, blue
+    low, high = (0, 30) if chance < 0.7 else (225, 255) if chance < 0.8 else (0, 255)
+    level = float(rng.uniform(low, high))
+    return level, level, level
 
 
 def _draw_light(rng: np.random.Generator) -> dict[str, Any]:
@@ -198,9 +214,11 @@ def render(pixels: UInt8Array, square: Square, nuisance: Nuisance, size: int) ->
 
 
 def photograph(crop: UInt8Array, nuisance: Nuisance) -> UInt8Array:
-    """The part of `render` after the geometry: occlusion, light and camera; same shape in and out."""
+    """The part of `render` after the geometry: skin, occlusion, light and camera; same shape in and out."""
     rng = np.random.default_rng(nuisance.seed)
     values: NDArray[Any] = crop.astype(np.float32)
+    if nuisance.skin is not None:
+        values = retone(values, nuisance.skin)
     if nuisance.occluder is not None:
         values = occlude(values, nuisance.occluder)
     if nuisance.occlusion is not None:

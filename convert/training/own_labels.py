@@ -18,6 +18,8 @@ from convert.training.nuisance import Nuisance, render
 from edge.types import Float32Array, UInt8Array
 
 _AT_ONCE = 64
+# What is asked: small errors of the crop average out.
+LOOKS = (Nuisance(roll=-0.05, shift=(-0.02, 0.02)), Nuisance(roll=0.05, shift=(0.02, -0.02)))
 
 
 def share_labels(
@@ -27,7 +29,8 @@ def share_labels(
 
     Args:
         examples: to learn from.
-        answer: crops uint8 (N, S, S, 3), RGB, to estimates float32 (N, 2); asked for each face and its mirror image.
+        answer: crops uint8 (N, S, S, 3), RGB, to estimates float32 (N, 2); asked for each face and its mirror image,
+            turned and moved a little to either side.
         share: 0..1.
         size: S.
     """
@@ -35,9 +38,16 @@ def share_labels(
     unrated = [row for row, example in enumerate(examples) if not example.rated]
     for at in range(0, len(unrated), _AT_ONCE):
         rows = unrated[at : at + _AT_ONCE]
-        crops = np.stack([render(shared[row].pixels, shared[row].square, Nuisance(), size) for row in rows])
-        own = (answer(crops) + answer(np.ascontiguousarray(crops[:, :, ::-1]))) / 2
+        own = np.mean([_answer(answer, [shared[row] for row in rows], look, size) for look in LOOKS], axis=0)
         for row, va in zip(rows, np.clip(own, -1, 1), strict=True):
             label = (1 - share) * shared[row].va + share * va
             shared[row] = replace(shared[row], va=label.astype(np.float32))
     return shared
+
+
+def _answer(
+    answer: Callable[[UInt8Array], Float32Array], faces: Sequence[Example], look: Nuisance, size: int
+) -> Float32Array:
+    crops = np.stack([render(face.pixels, face.square, look, size) for face in faces])
+    mirrored = np.ascontiguousarray(crops[:, :, ::-1])
+    return np.asarray((answer(crops) + answer(mirrored)) / 2, np.float32)

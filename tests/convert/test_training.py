@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
@@ -14,9 +15,11 @@ import pytest
 from convert.errors import TrainingError
 from convert.progress import Progress
 from convert.recipe import BackboneRecipe, HeadRecipe
+from convert.run import Run, save_weights
+from convert.stages import record_data
 from convert.training.examples import AUXILIARY, Batch, Example, batches, epoch_examples
-from convert.training.nuisance import Nuisance, render
-from convert.training.own_labels import share_labels
+from convert.training.nuisance import render
+from convert.training.own_labels import LOOKS, share_labels
 from convert.training.sequences import Scene, Sequences, hold_face, make_sequences, take_in_store
 from edge.geometry import Square
 from edge.types import Embedding
@@ -184,8 +187,9 @@ def test_labels_that_no_rater_gave_are_shared_with_the_networks_own_answers() ->
 
     shared = share_labels(examples, answer, 0.25, 32)
     assert [mine is theirs for mine, theirs in zip(shared, examples, strict=True)] == [True, True, False, False]
-    crop = render(examples[3].pixels, examples[3].square, Nuisance(), 32)
-    np.testing.assert_allclose(shared[3].va, [0.25 * crop.mean() / 255, 0.75 * 0.5 - 0.25], atol=1e-3)
+    crops = [render(examples[3].pixels, examples[3].square, look, 32) for look in LOOKS]
+    assert not np.array_equal(*crops)
+    np.testing.assert_allclose(shared[3].va, [0.25 * np.mean(crops) / 255, 0.75 * 0.5 - 0.25], atol=1e-3)
     assert share_labels([], answer, 0.25, 32) == []
 
 
@@ -243,3 +247,20 @@ def test_covered_faces_have_a_loss_of_their_own() -> None:
 
     assert whole(covered) == pytest.approx(0.25 * loss(covered) + 0.75 * loss(~covered), abs=1e-4)
     assert whole(np.zeros(8, bool)) == pytest.approx(loss(np.ones(8, bool)), abs=1e-4)
+
+
+def test_a_later_stage_keeps_the_record_of_the_weights_that_a_run_began_with(tmp_path: Path) -> None:
+    (tmp_path / "data" / "sfhq").mkdir(parents=True)
+    run = Run(tmp_path / "run")
+    run.folder.mkdir()
+    start = tmp_path / "start.npz"
+    save_weights(start, [np.zeros((2, 2), np.float32)])
+
+    def recorded(weights: Path | None) -> dict[str, str]:
+        record_data(run, tmp_path / "data", 3, weights)
+        return dict(run.read_json("data.json", "train")["sha256"])
+
+    assert "start" not in recorded(None)
+    began = recorded(start)
+    assert began["start"] == hashlib.sha256(start.read_bytes()).hexdigest()
+    assert recorded(None) == began
