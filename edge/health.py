@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import NDArray
 
 from edge.clock import NS
 from edge.types import BoardState, HealthReport, LoadState
@@ -55,13 +56,19 @@ class Recent:
 
     def quantiles_ms(self) -> tuple[float, float] | None:
         """Median and 95th percentile, milliseconds; None when there were none."""
-        p50, p95 = self.percentile_ms(50), self.percentile_ms(95)
-        return None if p50 is None or p95 is None else (p50, p95)
+        kept = self._kept()
+        if not kept.size:
+            return None
+        p50, p95 = np.percentile(kept, (50, 95)) / 1e6
+        return float(p50), float(p95)
 
     def percentile_ms(self, percent: float) -> float | None:
         """Milliseconds that `percent` (0..100) of the times do not exceed; None when there were none."""
-        kept = self._ns[: min(self._count, _KEPT)]
+        kept = self._kept()
         return float(np.percentile(kept, percent)) / 1e6 if kept.size else None
+
+    def _kept(self) -> NDArray[np.int64]:
+        return self._ns[: min(self._count, _KEPT)]
 
 
 @dataclass(slots=True, eq=False)

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from convert.evaluation import Device, answer_frames
 from convert.evidence.fairness import Estimate
-from convert.metrics import TARGETS, Agreement, agreement
+from convert.metrics import TARGETS, Agreement, agreement, resample
 from edge.types import Float32Array, UInt8Array
 
 # L*, a* and b* of cheeks, about the middle of each bin of `convert.evidence.skin_tone`.
@@ -93,16 +93,13 @@ def measure_other_skin(device: Device, images: UInt8Array, rated: Float32Array) 
     for number, (tone, lab) in enumerate(TONES.items()):
         answers = answer_frames(device.backbone, np.stack([paint_skin(image, lab) for image in images]))
         shifts = (answers - plain).astype(np.float64)
-        rows = np.random.default_rng([number]).integers(0, len(shifts), (_DRAWS, len(shifts)))
-        drawn = np.percentile(shifts[rows].mean(axis=1), [2.5, 97.5], axis=0)
+        picks = resample(len(shifts), None, np.random.default_rng([number]), _DRAWS)
+        low, high = np.percentile([shifts[pick].mean(axis=0) for pick in picks], [2.5, 97.5], axis=0)
         results.append(
             ToneResult(
                 tone,
                 {t: agreement(rated[:, c], answers[:, c]) for c, t in enumerate(TARGETS)},
-                {
-                    t: Estimate(float(shifts[:, c].mean()), float(drawn[0, c]), float(drawn[1, c]))
-                    for c, t in enumerate(TARGETS)
-                },
+                {t: Estimate(float(shifts[:, c].mean()), float(low[c]), float(high[c])) for c, t in enumerate(TARGETS)},
                 {t: float(np.sqrt((shifts[:, c] ** 2).mean())) for c, t in enumerate(TARGETS)},
             )
         )

@@ -126,7 +126,7 @@ def _draw_nuisance(rng: np.random.Generator) -> Nuisance:
 
 
 def _draw_patch_colour(rng: np.random.Generator) -> tuple[float, float, float]:
-    """Half of what covers a face is black, white or grey."""
+    """Half of the patches are black, white or grey."""
     chance = rng.random()
     if chance < 0.5:
         red, green, blue = rng.uniform(0, 255, 3).tolist()

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 LIGHTEST, DARKEST = (244.0, 213.0, 190.0), (62.0, 42.0, 33.0)  # RGB of skin in even light, the ends of the line
 _LINE = np.log(np.array(LIGHTEST) / np.array(DARKEST))
 _FARTHEST = (-0.45, 0.65)  # of the line in one move: lighter, noise is blown up; darker, nothing is left to see
-_LOOKS = ((0.3, 0.42, 0.45, 0.58), (0.55, 0.42, 0.7, 0.58))  # cheeks (x1, y1, x2, y2), in units of the crop's side
+_CHEEKS = ((0.3, 0.42, 0.45, 0.58), (0.55, 0.42, 0.7, 0.58))  # cheeks (x1, y1, x2, y2), in units of the crop's side
 _NEAR = 0.22  # standard deviation of the colour's likeness, in log ratios
 _DIM = (0.12, 0.35)  # of the cheeks' green: below is hair or a pupil, above is skin in shadow
 
@@ -36,7 +36,7 @@ def retone(crop: NDArray[np.float32], depth: float) -> NDArray[np.float32]:
     cheeks = np.concatenate(
         [
             logs[round(y1 * size) : round(y2 * size), round(x1 * size) : round(x2 * size)].reshape(-1, 3)
-            for x1, y1, x2, y2 in _LOOKS
+            for x1, y1, x2, y2 in _CHEEKS
         ]
     )
     skin = np.median(cheeks, axis=0)
