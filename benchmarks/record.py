@@ -10,10 +10,10 @@ import msgspec
 import numpy as np
 
 from convert.errors import DataError
-from edge.bench.busy import LoadAverage, measure_since, note_load
-from edge.bench.document import read_document, write_document
-from edge.bench.quantiles import percentile
-from edge.bench.result import Host, describe_host, this_commit, today
+from edge.cli.bench.busy import LoadAverage, measure_since, note_load
+from edge.cli.bench.document import read_document, write_document
+from edge.cli.bench.quantiles import percentile
+from edge.cli.bench.result import Host, describe_host, this_commit, today
 from edge.config import EngineConfig
 from edge.release import VERSION
 

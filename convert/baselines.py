@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import cv2
 import numpy as np
 
-from edge.types import Float32Array, UInt8Array
+from edge.values import Float32Array, UInt8Array
 
 _CELL_PX = 16  # side of a histogram's cell; the device's crop has 7 × 7
 _ALPHAS = np.logspace(0, 6, 13)

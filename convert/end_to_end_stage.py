@@ -18,7 +18,7 @@ from convert.studio.acts import Act
 from convert.studio.stage import Studio
 from convert.training.sequences import Scene, hold_face
 from convert.training.validation import Validation
-from edge.types import Float32Array
+from edge.values import Float32Array
 
 
 def train_end_to_end_stage(

@@ -16,9 +16,9 @@ from convert.datasets.labels_csv import LabelRow
 from convert.metrics import TARGETS, Agreement, agreement
 from edge.affect.backbone import Backbone
 from edge.affect.stream import Stream, StreamState
-from edge.bundle import Bundle
-from edge.engines.choice import open_engine
-from edge.types import Embedding, FaceCrop, Float32Array, UInt8Array
+from edge.model.bundle import Bundle
+from edge.model.engines.choice import open_engine
+from edge.values import Embedding, FaceCrop, Float32Array, UInt8Array
 
 ANSWERS = ("frame", "stream")
 NS = 1_000_000_000

@@ -11,8 +11,8 @@ from convert.evaluation import embed_crop
 from edge.affect.backbone import Backbone
 from edge.affect.golden import step_through
 from edge.affect.stream import Stream
-from edge.bundle import HeadGraph, Manifest
-from edge.types import UInt8Array
+from edge.model.bundle import HeadGraph, Manifest
+from edge.values import UInt8Array
 
 GOLDEN_FILE = "golden.npz"
 IMAGES = 6

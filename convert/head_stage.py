@@ -25,7 +25,7 @@ from convert.training.nuisance import Nuisance, render
 from convert.training.sequences import Scene, Sequences, change_faces, hold_face, make_sequences, take_in_store
 from edge.affect.backbone import Backbone
 from edge.geometry import Square
-from edge.types import Float32Array, UInt8Array
+from edge.values import Float32Array, UInt8Array
 
 
 def train_head_stage(

@@ -17,7 +17,7 @@ from convert.training.examples import make_examples
 from convert.training.nuisance import Nuisance, cover_mouth, draw_nuisance, render
 from convert.training.validation import Validation
 from edge.geometry import CropRule, Square, face_square
-from edge.types import Float32Array, UInt8Array
+from edge.values import Float32Array, UInt8Array
 
 VALIDATION_DATA = "DiffusionFER-S, held-out part"
 Shown = tuple[UInt8Array, Square]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from convert.sources import is_ours
-from edge.bundle import Manifest, Metric
+from edge.model.bundle import Manifest, Metric
 
 _CARD = """\
 # {name}, version {version}

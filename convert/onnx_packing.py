@@ -12,8 +12,8 @@ from convert.packing import seal
 from convert.quantization.onnx_export import OnnxGraphs
 from convert.quantization.tensors import describe_backbone, describe_head
 from edge.affect.golden import check_golden
-from edge.bundle import Alternative, Bundle
-from edge.engines.choice import see_as
+from edge.model.bundle import Alternative, Bundle
+from edge.model.engines.choice import see_as
 
 NEEDS = ">=1.12"  # the first that reads opset 17
 HEAD_FILE = "head.onnx"

@@ -23,11 +23,11 @@ from convert.signing import Signer
 from convert.sources import LICENCE
 from edge.affect.golden import check_golden
 from edge.affect.verification import CARD_FILE, LICENCE_FILE
-from edge.bundle import FORMAT, MANIFEST, Bundle, Crop, Golden, Manifest, Metric, Source, load_bundle
-from edge.engines.choice import see_as
 from edge.errors import EdgeError
 from edge.geometry import CropRule
-from edge.signature import SIGNATURE
+from edge.model.bundle import FORMAT, MANIFEST, Bundle, Crop, Golden, Manifest, Metric, Source, load_bundle
+from edge.model.engines.choice import see_as
+from edge.model.signature import SIGNATURE
 
 NETWORK = "{name} {width:g} at {size} px, {backbone}; LSTM step of {units} units, {head}"
 RUNTIMES = {"litert": ">=2.3.0", "tflite": ">=2.14.0"}

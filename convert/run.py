@@ -28,7 +28,7 @@ import numpy as np
 
 from convert.errors import DataError, TrainingError
 from convert.recipe import Recipe
-from edge.types import Float32Array
+from edge.values import Float32Array
 
 _RECORDED = ("tensorflow", "tf-keras", "ai-edge-litert", "numpy", "opencv-python-headless", "scikit-learn")
 

@@ -20,7 +20,7 @@ from convert.datasets.records import LabelledFrame
 from convert.errors import DataError
 from convert.evaluation import NS, Device, Evaluation, compare, embed_crop
 from edge.affect.stream import StreamState
-from edge.types import Float32Array
+from edge.values import Float32Array
 
 
 class SetEvaluation(msgspec.Struct, frozen=True, kw_only=True):

@@ -8,7 +8,7 @@ import msgspec
 
 from convert.datasets.imported import Imported
 from convert.errors import TrainingError
-from edge.bundle import Source
+from edge.model.bundle import Source
 
 LICENCE = "Apache-2.0"
 RESEARCH_ONLY = "research only, under the terms of the data sets listed as sources"

@@ -35,8 +35,8 @@ from convert.training.examples import AUXILIARY, Example, make_studio_examples
 from convert.training.nuisance import Nuisance, render
 from convert.training.validation import Validation
 from edge.affect.backbone import Backbone
-from edge.bundle import Bundle, Metric
-from edge.engines.litert import LiteRtEngine
+from edge.model.bundle import Bundle, Metric
+from edge.model.engines.litert import LiteRtEngine
 
 TEACHER_LABELS = "labels.npz"
 

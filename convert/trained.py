@@ -9,7 +9,7 @@ from convert.errors import DataError
 from convert.recipe import Recipe, find_recipe
 from convert.run import Run, load_weights
 from convert.stages import bundle_of
-from edge.bundle import Bundle, default_bundle, load_bundle
+from edge.model.bundle import Bundle, default_bundle, load_bundle
 
 WEIGHTS = Path(__file__).parent / "weights"
 

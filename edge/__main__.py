@@ -1,6 +1,6 @@
 """`python -m edge`, the same as `affect-edge`."""
 
-from edge.commands import main
+from edge.cli import main
 
 if __name__ == "__main__":
     main()

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from edge.types import BoardState
+from edge.values import BoardState
 
 _PLAUSIBLE_C = (-40.0, 130.0)  # a zone that is switched off or broken reads 0 K, or a number nobody survives
 _FIXED = "PMIC-Die"  # Jetson Nano's reads 100 °C whatever happens (L4T R32, a constant of its driver)

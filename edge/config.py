@@ -129,7 +129,7 @@ class FaceConfig(_Section, frozen=True, kw_only=True):
 class EngineConfig(_Section, frozen=True, kw_only=True):
     """Which runtime computes the model, and an optional delegate library for the backbone.
 
-    `auto` takes the best that the bundle has graphs for and that is installed; see `edge.engines.choice`.
+    `auto` takes the best that the bundle has graphs for and that is installed; see `edge.model.engines.choice`.
     `delegate_fallback`: when the delegate cannot be had, go on with the CPU and say so, instead of not starting.
     """
 

@@ -1,14 +1,27 @@
-"""The one error root and its leaves; each leaf carries the process exit code it ends with.
+"""The one error root and its leaves; each leaf has the exit code that the process ends with.
 
-A message names the thing (file, key or device) and the fix, in one line. Commands print it and leave with
-`exit_code`; anything that is not an `EdgeError` is a defect of ours and keeps its traceback.
+The message names the thing (file, key or device) and what is wrong, `fix` what to do about it. Commands print both in
+one line and leave with `exit_code`. Anything that is not an `EdgeError` is a defect of ours and keeps its traceback.
 """
 
 
 class EdgeError(Exception):
-    """Root of every error that a user can cause or cure."""
+    """Root of every error that a user can cause or cure.
+
+    Args:
+        message: the thing and what is wrong with it, one line.
+        fix: what to do about it; empty where there is nothing to do.
+    """
 
     exit_code = 1
+
+    def __init__(self, message: str = "", fix: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.fix = fix
+
+    def __str__(self) -> str:
+        return f"{self.message}; {self.fix}" if self.fix else self.message
 
 
 class ConfigError(EdgeError, ValueError):

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.types import Float32Array
+from edge.values import Float32Array
 
 # Arithmetic on a handful of points is done on Python's own numbers: a NumPy call costs more than all of it.
 

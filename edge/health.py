@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.clock import NS
-from edge.types import BoardState, HealthReport, LoadState
+from edge.values import BoardState, HealthReport, LoadState
 
 STAGES = ("detect", "track", "crop", "embed", "head", "window", "publish")
 

@@ -17,14 +17,14 @@ from pathlib import Path
 
 from rich.console import Console
 
-from edge.aim.screen import Screen
-from edge.aim.sight import Aimer
-from edge.bundle import default_bundle, load_bundle
-from edge.camera.scene import Scene
+from edge.cli.watch.screen import Screen
+from edge.cli.watch.sight import Aimer
 from edge.clock import FileClock
 from edge.config import CameraConfig, Config
+from edge.demo.scene import Scene
 from edge.face.detector import load_detector
 from edge.face.quality import quality_gate
+from edge.model.bundle import default_bundle, load_bundle
 
 PAGE = Path(__file__).resolve().parent.parent / "docs/installing.md"
 ROOT = "/mnt"  # stands for the scratch folder that `init` writes into

@@ -1,7 +1,7 @@
 """Writes THIRD_PARTY_LICENSES.md: what affect-edge brings onto a device, and under which licence.
 
 Reads the metadata of what is installed where it runs (base and extras, with everything they need), and the files
-that `edge.assets` names. Packages that only some boards have are listed by hand below.
+that `edge.model.assets` names. Packages that only some boards have are listed by hand below.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from packaging.requirements import Requirement
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from edge.assets import ASSETS  # noqa: E402  (the checkout this script lies in, not another installation)
+from edge.model.assets import ASSETS  # noqa: E402  (the checkout this script lies in, not another installation)
 
 TARGET = ROOT / "THIRD_PARTY_LICENSES.md"
 EXTRAS = ("demo", "onnx", "signing", "metrics")

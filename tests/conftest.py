@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from edge.assets import BLAZEFACE, find_asset
+from edge.model.assets import BLAZEFACE, find_asset
 
 REPO = Path(__file__).resolve().parent.parent
 

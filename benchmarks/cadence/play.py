@@ -11,13 +11,13 @@ import msgspec
 import numpy as np
 
 from edge.affect.model import AffectModel
-from edge.bench.nobody import NoSink
 from edge.camera import open_camera
+from edge.cli.bench.nobody import NoSink
 from edge.clock import FileClock
 from edge.config import CameraConfig, Config
+from edge.device import build_pipeline
 from edge.face.detector import Detector
-from edge.pipeline import build_pipeline
-from edge.types import AffectScore, Detection, Frame, UInt8Array
+from edge.values import AffectScore, Detection, Frame, UInt8Array
 
 
 class Sighting(NamedTuple):

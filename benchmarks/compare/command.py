@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from edge.bench.quantiles import Percentile
+    from edge.cli.bench.quantiles import Percentile
 
 
 def compare(
@@ -37,7 +37,7 @@ def compare(
     from benchmarks.reference.kept import find_reference
     from benchmarks.screen import open_screen
     from convert.errors import DataError
-    from edge.bench.result import read_result
+    from edge.cli.bench.result import read_result
 
     now = read_result(result)
     path = find_reference(reference, now.host.device, other_than=result)

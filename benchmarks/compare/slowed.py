@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from edge.engines.litert import LiteRtEngine
+from edge.model.engines.litert import LiteRtEngine
 
 
 def slow_down(percent: float) -> Callable[[], None]:
@@ -40,6 +40,6 @@ def slow_down(percent: float) -> Callable[[], None]:
 
 if __name__ == "__main__":
     slow_down(float(sys.argv.pop(1)))
-    from edge.commands import main
+    from edge.cli import main
 
     main()

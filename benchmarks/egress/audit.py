@@ -17,8 +17,8 @@ from benchmarks.egress.places import Places
 from benchmarks.egress.process import Process
 from benchmarks.egress.tls import TlsError, read_keys, read_stream
 from benchmarks.egress.vocabulary import Vocabulary
-from edge.assets import BLAZEFACE, find_asset
-from edge.bundle import default_bundle, load_bundle
+from edge.model.assets import BLAZEFACE, find_asset
+from edge.model.bundle import default_bundle, load_bundle
 from edge.publish.payload import decode_window
 
 _WRITES = {"write", "writev", "pwrite64", "pwritev", "pwritev2"}

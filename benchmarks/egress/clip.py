@@ -7,9 +7,9 @@ from pathlib import Path
 import cv2
 
 from convert.errors import DataError
-from edge.camera.scene import Scene
 from edge.clock import FileClock
 from edge.config import CameraConfig
+from edge.demo.scene import Scene
 
 _FPS, _WIDTH, _HEIGHT = 10, 320, 240
 

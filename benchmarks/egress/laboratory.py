@@ -28,9 +28,9 @@ import edge
 from benchmarks.egress.calls import Call, read_calls
 from benchmarks.egress.tracing import trace_command
 from convert.errors import DataError
-from edge.assets import BLAZEFACE, find_asset
 from edge.config import Config, load_config
 from edge.errors import AssetError, EdgeError
+from edge.model.assets import BLAZEFACE, find_asset
 
 HOST = "localhost"
 PASSWORD = "egress-laboratory"  # noqa: S105 - of a broker that lives for seconds, on loopback

@@ -17,8 +17,8 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.reasoncodes import ReasonCode
 
 import edge
-from edge.bundle import Manifest
 from edge.config import Config
+from edge.model.bundle import Manifest
 from edge.release import VERSION, commit
 
 _LEVELS = {

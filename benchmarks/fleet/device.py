@@ -18,7 +18,7 @@ from edge.publish.message import number_window, offline_message, online_message,
 from edge.publish.mqtt import FIRST_DELAY_S
 from edge.publish.payload import encode
 from edge.publish.stagger import stagger_s
-from edge.types import Message
+from edge.values import Message
 
 KEEPALIVE_S = 60
 LONGEST_BACKOFF_S = 60.0  # the default of mqtt.backoff_max_s

@@ -6,7 +6,7 @@ Only for load: the device itself speaks through paho, and its packets are judged
 from __future__ import annotations
 
 from benchmarks.packet_stream import cut_packets
-from edge.types import Message
+from edge.values import Message
 
 CONNACK, PUBACK = 2, 4
 PING = b"\xc0\x00"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from edge.engines.litert import LiteRtEngine
+from edge.model.engines.litert import LiteRtEngine
 
 
 class BareEngine(LiteRtEngine):

@@ -28,7 +28,7 @@ def floor(
     from benchmarks.floor.measure import measure_floor
     from benchmarks.record import write_record
     from benchmarks.screen import open_screen
-    from edge.bundle import default_bundle, load_bundle
+    from edge.model.bundle import default_bundle, load_bundle
 
     with Progress("floor", rounds, every=10) as progress:
         found = measure_floor(

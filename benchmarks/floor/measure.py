@@ -17,14 +17,14 @@ from convert.errors import TrainingError
 from convert.models.cost import count_macs
 from convert.quantization.graph import float_operators
 from edge.affect.model import prepare_model
-from edge.assets import BLAZEFACE, read_asset
-from edge.bench.busy import read_load
-from edge.bench.crowd import draw_crowd
-from edge.bench.result import describe_bundle
-from edge.bundle import Bundle
+from edge.cli.bench.busy import read_load
+from edge.cli.bench.crowd import draw_crowd
+from edge.cli.bench.result import describe_bundle
 from edge.config import EngineConfig, FaceConfig
 from edge.face.detector import load_detector
-from edge.types import FaceCrop
+from edge.model.assets import BLAZEFACE, read_asset
+from edge.model.bundle import Bundle
+from edge.values import FaceCrop
 
 _FACES = 4  # drawn, in the detector's picture
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from benchmarks.record import Figure, Record
-from edge.bench.result import Measured
+from edge.cli.bench.result import Measured
 
 
 class Part(msgspec.Struct, frozen=True, kw_only=True):

@@ -55,11 +55,11 @@ def peers(
     from convert.progress import Progress
     from convert.trained import read_trained
     from edge.affect.model import prepare_model
-    from edge.assets import asset_folders
-    from edge.bench.busy import read_load
-    from edge.bench.result import describe_bundle
-    from edge.bundle import load_bundle
+    from edge.cli.bench.busy import read_load
+    from edge.cli.bench.result import describe_bundle
     from edge.config import EngineConfig
+    from edge.model.assets import asset_folders
+    from edge.model.bundle import load_bundle
 
     load_before = read_load()
     files = models or data_root(data).parent / "models"

@@ -10,9 +10,9 @@ from convert.datasets.faces import LabelledFace
 from convert.errors import TrainingError
 from convert.models.cost import count_macs
 from edge.affect.backbone import pixel_converter
-from edge.engines import Engine
 from edge.face.crop import align_face
 from edge.geometry import CropRule
+from edge.model.engines import Engine
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

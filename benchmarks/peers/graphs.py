@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from convert.errors import TrainingError
-from edge.assets import asset_folders
+from edge.model.assets import asset_folders
 
 _TIMEOUT_S = 900
 _MADE_WITH = ("tensorflow", "tf-keras", "tf2onnx")

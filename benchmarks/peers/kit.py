@@ -19,11 +19,11 @@ from convert.quantization.tensors import describe_backbone
 from convert.trained import Trained
 from convert.training.examples import AUXILIARY
 from edge.affect.backbone import Backbone
-from edge.bundle import Bundle, default_bundle, load_bundle
-from edge.engines.litert import LiteRtEngine
-from edge.engines.onnx import OnnxEngine
 from edge.face.crop import align_face
-from edge.types import Float32Array
+from edge.model.bundle import Bundle, default_bundle, load_bundle
+from edge.model.engines.litert import LiteRtEngine
+from edge.model.engines.onnx import OnnxEngine
+from edge.values import Float32Array
 
 
 def shipped_bundles() -> list[Path]:

@@ -16,14 +16,14 @@ from convert.metrics import TARGETS, agreement
 from convert.models.cost import count_macs
 from convert.teacher.landmarker import FaceLandmarker
 from convert.teacher.regressor import TeacherLabels, fit_regressor
-from edge.assets import BLAZEFACE, read_asset
-from edge.bench.crowd import draw_crowd
+from edge.cli.bench.crowd import draw_crowd
 from edge.config import EngineConfig, FaceConfig
-from edge.engines.litert import LiteRtEngine
-from edge.engines.onnx import OnnxEngine
 from edge.face.detector import Detector, load_detector
 from edge.geometry import CropRule, face_square
-from edge.types import Float32Array
+from edge.model.assets import BLAZEFACE, read_asset
+from edge.model.engines.litert import LiteRtEngine
+from edge.model.engines.onnx import OnnxEngine
+from edge.values import Float32Array
 
 DRAWN = 4  # faces in the detectors' frames
 # Architectures of EmotiEffLib's models enet_b0_8_va_mtl and mbf_va_mtl, sides of their pictures. Its MobileFaceNet ends

@@ -39,7 +39,7 @@ def reference(
     Example: python -m benchmarks reference --device-name x86-64 --sustained 30
     """
     from benchmarks.reference.kept import FOLDER, Kind, find_kept, retire_older
-    from edge.bench.result import describe_host
+    from edge.cli.bench.result import describe_host
     from edge.config import EngineConfig
 
     folder = (out or FOLDER / describe_host(EngineConfig(), "litert", device_name).device).resolve()

@@ -9,8 +9,8 @@ from benchmarks.floor.result import Floor
 from benchmarks.peers.result import Peers
 from benchmarks.record import read_record
 from benchmarks.reference.kept import find_kept, list_devices
-from edge.bench.measure import Load
-from edge.bench.result import Result, read_result
+from edge.cli.bench.measure import Load
+from edge.cli.bench.result import Result, read_result
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,7 +11,7 @@ from benchmarks.report import plots, tables
 from benchmarks.report.blocks import Block, Heading, Picture, Words
 from benchmarks.report.gather import Device, ramp
 from benchmarks.report.growth import Growth, measure_growth
-from edge.bench.result import Result
+from edge.cli.bench.result import Result
 from edge.profiles import profile_names, profile_title
 
 

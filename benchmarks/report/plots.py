@@ -12,8 +12,8 @@ from typing import Any
 
 from benchmarks.peers.result import Peer, Peers
 from benchmarks.report.growth import Growth, processor_ms
-from edge.bench.measure import STAGES, Load
-from edge.bench.result import Minute
+from edge.cli.bench.measure import STAGES, Load
+from edge.cli.bench.result import Minute
 
 _INK, _GREY, _KIT, _OTHER = "#1c2430", "#8a94a3", "#1f6fb2", "#c2571a"
 _STAGE_COLOURS = ("#c9d2dc", "#1f6fb2", "#7fb2dd", "#f0b489", "#f7d9c4", "#c2571a", "#7a9a4f", "#b9c9a2", "#5d6673")

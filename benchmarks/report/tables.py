@@ -9,9 +9,9 @@ from benchmarks.peers.result import Peer, Peers
 from benchmarks.record import Figure
 from benchmarks.report.blocks import Grid
 from benchmarks.report.gather import Device, ramp
-from edge.bench.measure import STAGES, Load
-from edge.bench.quantiles import Percentile
-from edge.bench.result import Result
+from edge.cli.bench.measure import STAGES, Load
+from edge.cli.bench.quantiles import Percentile
+from edge.cli.bench.result import Result
 
 _A_FACE = ("quantize", "invoke")  # stages that are timed a face, not a frame
 

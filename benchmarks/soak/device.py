@@ -18,13 +18,13 @@ from edge.camera import Camera
 from edge.camera.around import CameraAround
 from edge.camera.live import LiveCamera
 from edge.camera.reopening import CameraWatch, ReopeningSource
-from edge.camera.scene import Scene
+from edge.cli import main
+from edge.cli import run as verb
 from edge.clock import Clock
-from edge.commands import main
-from edge.commands import run as verb
 from edge.config import Config
+from edge.demo.scene import Scene
 from edge.publish.database import outbox_path
-from edge.types import Frame
+from edge.values import Frame
 
 
 class ClockedCamera(CameraAround):

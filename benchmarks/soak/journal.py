@@ -19,7 +19,7 @@ from edge.config import OutboxConfig
 from edge.publish.durable import DurableOutbox
 from edge.publish.message import Origin
 from edge.publish.payload import WindowPayload
-from edge.types import WindowAggregate
+from edge.values import WindowAggregate
 
 _LATER = ("start", "end", "clock", "historical")  # set when a held window is stamped, or when it is sent
 

@@ -15,7 +15,7 @@ from benchmarks.soak.account import Account
 from benchmarks.soak.broker import mosquitto_version
 from benchmarks.soak.resources import Trend
 from convert.run import describe_machine
-from edge.bundle import Bundle
+from edge.model.bundle import Bundle
 from edge.release import VERSION
 
 MAX_RSS_GROWTH_MB_PER_H = 2.0

@@ -27,8 +27,8 @@ from benchmarks.soak.report import (
 )
 from benchmarks.soak.resources import find_trend, read_samples
 from benchmarks.soak.supervisor import Supervisor
-from edge.assets import BLAZEFACE, read_asset
-from edge.bundle import default_bundle, load_bundle
+from edge.model.assets import BLAZEFACE, read_asset
+from edge.model.bundle import default_bundle, load_bundle
 
 _READY_S = 90.0  # longer than a read that is stuck and the start after it
 _ROUNDS = 3

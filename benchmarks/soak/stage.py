@@ -11,10 +11,10 @@ from contextlib import suppress
 from pathlib import Path
 
 from edge.camera.live import Picture
-from edge.camera.scene import Scene
 from edge.clock import NS, Clock, SystemClock
+from edge.demo.scene import Scene
 from edge.errors import CameraError
-from edge.types import UInt8Array
+from edge.values import UInt8Array
 
 _NAP_S = 0.1
 

@@ -13,7 +13,7 @@ from convert.edgetpu.audit import EVERYTHING, Audit, Verdict
 from convert.edgetpu.audit import audit as audit_graph
 from convert.edgetpu.rules import NEWEST_RUNTIME, OLDEST_RUNTIME
 from convert.errors import DataError
-from edge.bundle import load_bundle
+from edge.model.bundle import load_bundle
 
 CpuOption = Annotated[
     list[str] | None,

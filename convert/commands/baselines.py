@@ -20,8 +20,8 @@ from convert.evaluation import Device, answer_frames
 from convert.evidence.compare import paired_bootstrap
 from convert.metrics import TARGETS, agreement
 from convert.progress import Progress
-from edge.bundle import Crop, default_bundle, load_bundle
-from edge.types import Float32Array
+from edge.model.bundle import Crop, default_bundle, load_bundle
+from edge.values import Float32Array
 
 _PAGE = """\
 # Against the field's baselines

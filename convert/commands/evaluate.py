@@ -21,7 +21,7 @@ from convert.evaluation import Device
 from convert.evaluation import evaluate as evaluate_rows
 from convert.progress import Progress
 from convert.sequence_evaluation import evaluate_frames
-from edge.bundle import default_bundle, load_bundle
+from edge.model.bundle import default_bundle, load_bundle
 
 
 class PartChoice(str, Enum):

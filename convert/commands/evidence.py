@@ -37,10 +37,10 @@ from convert.stages import bundle_of, open_device
 from convert.studio.show import write_sheet
 from convert.studio.stage import Studio
 from convert.teacher.landmarker import FaceLandmarker
-from edge.assets import BLAZEFACE, read_asset
-from edge.bundle import load_bundle
-from edge.engines.litert import LiteRtEngine
 from edge.face.detector import BlazeFace
+from edge.model.assets import BLAZEFACE, read_asset
+from edge.model.bundle import load_bundle
+from edge.model.engines.litert import LiteRtEngine
 
 CARD_PART = "evidence.md"
 _SHOWN = 20  # of the studio's frames on the sheet

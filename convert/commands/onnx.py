@@ -27,8 +27,8 @@ from convert.quantization.tensors import describe_backbone
 from convert.trained import read_trained
 from convert.training.examples import AUXILIARY
 from edge.affect.backbone import Backbone
-from edge.engines.onnx import OnnxEngine
-from edge.types import Float32Array, UInt8Array
+from edge.model.engines.onnx import OnnxEngine
+from edge.values import Float32Array, UInt8Array
 
 _MOST_RMS = 0.02  # of valence and arousal to the float network's
 

@@ -16,7 +16,7 @@ from convert.packing import Label, assemble, write_folder, write_zip
 from convert.run import Run
 from convert.signing import Signer
 from convert.sources import choose_licence, list_sources
-from edge.bundle import Metric
+from edge.model.bundle import Metric
 
 
 def pack(

@@ -13,7 +13,7 @@ from rich.markdown import Markdown
 from convert.errors import DataError, RefusedError
 from convert.finetune.verdict import Verdict
 from convert.signing import Signer
-from edge.bundle import Bundle
+from edge.model.bundle import Bundle
 
 OutOption = Annotated[Path, typer.Option("--out", help="Folder of this run; an interrupted one goes on there.")]
 OldDataOption = Annotated[

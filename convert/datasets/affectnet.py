@@ -26,7 +26,7 @@ from convert.datasets.records import LabelledFrame, Part, Reading
 from convert.datasets.text_files import parse_number, parse_rating, read_table
 from convert.datasets.videos import walk_folders
 from convert.errors import DataError
-from edge.types import Float32Array
+from edge.values import Float32Array
 
 SOURCE = "affectnet"
 INVALID = (-2.0,)

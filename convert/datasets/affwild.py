@@ -25,7 +25,7 @@ from convert.datasets.records import LabelledFrame, Part, Reading
 from convert.datasets.text_files import parse_number, parse_rating, read_lines
 from convert.datasets.videos import frame_rate, index_videos, walk_folders
 from convert.errors import DataError
-from edge.types import Float32Array
+from edge.values import Float32Array
 
 SOURCE = "affwild"
 INVALID = (-5.0, -1000.0)

@@ -10,12 +10,12 @@ import cv2
 import numpy as np
 
 from convert.errors import DataError
-from edge.assets import BLAZEFACE, read_asset
-from edge.engines.litert import LiteRtEngine
 from edge.face.crop import align_face
 from edge.face.detector import BlazeFace, Detector
 from edge.geometry import CropRule
-from edge.types import Detection, Float32Array, UInt8Array
+from edge.model.assets import BLAZEFACE, read_asset
+from edge.model.engines.litert import LiteRtEngine
+from edge.values import Detection, Float32Array, UInt8Array
 
 # A face that fills its picture is outside of what the detector was made for: it wants some picture around it. The
 # second try is for faces cut at brow and chin.

@@ -28,9 +28,9 @@ from convert.datasets.records import LabelledFrame, Reading
 from convert.datasets.split import is_held_out
 from convert.errors import DataError
 from convert.progress import Progress
-from edge.bundle import Source
 from edge.geometry import CropRule, face_square
-from edge.types import Float32Array, UInt8Array
+from edge.model.bundle import Source
+from edge.values import Float32Array, UInt8Array
 
 IMPORTED = "datasets"  # in the run's folder
 FRAME_GAP_S = 1.0  # frames of one clip are kept at least this far apart: neighbours say the same

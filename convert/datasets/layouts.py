@@ -19,7 +19,7 @@ from convert.datasets.plain import read_declaration, read_plain
 from convert.datasets.records import LabelledFrame, Part, Reader, Reading
 from convert.datasets.split import refuse_leaks
 from convert.errors import DataError
-from edge.bundle import Source
+from edge.model.bundle import Source
 
 _TRAINING = "training, calibration; validation (a held-out part)"
 

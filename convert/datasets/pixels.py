@@ -10,7 +10,7 @@ import numpy as np
 from convert.datasets.faces import FaceFinder, read_picture
 from convert.datasets.records import LabelledFrame
 from convert.datasets.videos import read_video
-from edge.types import Detection, UInt8Array
+from edge.values import Detection, UInt8Array
 
 _AROUND = 0.6  # of a given box's longer side, on each side: room for the detector
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from edge.types import Float32Array
+from edge.values import Float32Array
 
 Part = Literal["train", "validation", "test"]
 

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 
 from convert.errors import DataError
-from edge.types import UInt8Array
+from edge.values import UInt8Array
 
 _ENDINGS = frozenset({".mp4", ".avi", ".mov", ".mkv", ".webm", ".mpg"})
 _USUAL_RATE = 30.0

@@ -23,7 +23,7 @@ from convert.teacher.landmarker import FaceLandmarker
 from convert.teacher.regressor import Regressor
 from convert.training.nuisance import Nuisance, render
 from convert.training.sequences import Scene, Sequences, make_sequences, photograph_step
-from edge.types import UInt8Array
+from edge.values import UInt8Array
 
 _SHORTEST, _STEPS = 20, 60  # steps of the grid: the fewest and the most of a sequence that is cut from a face
 _ROUGH = 1.4  # the teacher's square relative to the device's

@@ -12,12 +12,12 @@ from convert.errors import DataError
 from convert.evaluation import NS
 from convert.studio.stills import cut_loose, loose_square
 from convert.training.sequences import Scene
-from edge.assets import BLAZEFACE, read_asset
-from edge.engines.litert import LiteRtEngine
 from edge.face.detector import BlazeFace
 from edge.face.tracker import Tracker, seen
 from edge.geometry import CropRule, face_square
-from edge.types import UInt8Array
+from edge.model.assets import BLAZEFACE, read_asset
+from edge.model.engines.litert import LiteRtEngine
+from edge.values import UInt8Array
 
 
 class ClipFace(NamedTuple):

@@ -15,7 +15,7 @@ from convert.evidence.degradations import Shot
 from convert.training.occluders import SHAPES, Occluder, draw_occluder, occlude
 from edge.face.crop import cut_square
 from edge.geometry import CropRule, face_square, square_to_crop
-from edge.types import UInt8Array
+from edge.values import UInt8Array
 
 Cover = Callable[[UInt8Array, np.random.Generator], UInt8Array]
 """From an aligned square of a face uint8 (S, S, 3), RGB, of any size, to the same with something before the face."""

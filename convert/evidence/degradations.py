@@ -21,7 +21,7 @@ from convert.studio.reenact import make_portrait, reenact
 from convert.teacher.landmarker import FaceLandmarker
 from edge.face.crop import align_face
 from edge.geometry import CropRule, face_square
-from edge.types import Float32Array, UInt8Array
+from edge.values import Float32Array, UInt8Array
 
 FRAME = (640, 480)  # width and height of what the camera delivers, pixels
 _CROP = 112  # for which blur is said

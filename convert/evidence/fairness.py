@@ -14,7 +14,7 @@ from convert.datasets.text_files import read_table
 from convert.errors import DataError
 from convert.evidence.skin_tone import BINS, DARKEST, skin_tone, tone_bin
 from convert.metrics import TARGETS, Agreement, agreement
-from edge.types import Float32Array
+from edge.values import Float32Array
 
 AGES = ("child", "teen", "young", "middle", "old")
 TONES = (*(name for _, name in BINS), DARKEST)

@@ -25,7 +25,7 @@ from convert.stages import studio_validation
 from convert.studio.stage import Studio
 from convert.teacher.landmarker import FaceLandmarker
 from convert.training.sequences import Sequences, make_sequences
-from edge.types import Float32Array
+from edge.values import Float32Array
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,7 +11,7 @@ from convert.evidence.fairness import AGES, TONES, GroupResult, read_ages, slice
 from convert.evidence.gaps import tell_finding, tell_gaps
 from convert.evidence.skin_tone import UNKNOWN
 from convert.material import Material
-from edge.types import Float32Array
+from edge.values import Float32Array
 
 _AFTER = """\
 A gap is clear where its interval, widened for the number of pairs, excludes zero. "Not clear" is no proof of equality:

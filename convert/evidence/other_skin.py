@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from convert.evaluation import Device, answer_frames
 from convert.evidence.fairness import Estimate
 from convert.metrics import TARGETS, Agreement, agreement, resample
-from edge.types import Float32Array, UInt8Array
+from edge.values import Float32Array, UInt8Array
 
 # L*, a* and b* of cheeks, about the middle of each bin of `convert.evidence.skin_tone`.
 TONES = {

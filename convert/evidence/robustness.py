@@ -22,7 +22,7 @@ from convert.evidence.covers import cover_in_frame
 from convert.evidence.robustness_grid import CLEAN, GRID, Level
 from convert.metrics import TARGETS, Agreement, agreement, ccc
 from edge.face.detector import Detector
-from edge.types import Detection, Float32Array, UInt8Array
+from edge.values import Detection, Float32Array, UInt8Array
 
 FEWEST = 10  # faces scored below which no agreement is given
 _NEAR = 0.5  # of the crop's side: how far off the detector may be and still mean this face

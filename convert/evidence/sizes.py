@@ -14,8 +14,8 @@ from convert.evaluation import ANSWERS, Device, compare
 from convert.evidence.compare import Difference, paired_bootstrap
 from convert.metrics import TARGETS, Agreement
 from convert.models.cost import count_macs
-from edge.bundle import Bundle
-from edge.types import Float32Array
+from edge.model.bundle import Bundle
+from edge.values import Float32Array
 
 _STREAM = ANSWERS.index("stream")
 

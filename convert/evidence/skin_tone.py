@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 
 from edge.geometry import LEFT_EYE, MOUTH, RIGHT_EYE
-from edge.types import Float32Array, UInt8Array
+from edge.values import Float32Array, UInt8Array
 
 BINS = ((55.0, "very light"), (41.0, "light"), (28.0, "intermediate"), (10.0, "tan"), (-30.0, "brown"))
 DARKEST = "dark"

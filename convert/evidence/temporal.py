@@ -16,7 +16,7 @@ from convert.evaluation import Device
 from convert.evidence.compare import Difference, paired_bootstrap
 from convert.metrics import TARGETS, Agreement, agreement, ccc
 from convert.training.sequences import Sequences
-from edge.types import Float32Array
+from edge.values import Float32Array
 
 _GRID = np.concatenate([np.arange(0.04, 0.2, 0.02), np.arange(0.2, 1.01, 0.05)])  # weights of the newest answer
 _DRIFT_STEPS = 10_000

@@ -15,7 +15,7 @@ import numpy as np
 from convert.training.nuisance import Nuisance
 from convert.training.occluders import draw_occluder
 from convert.training.sequences import Scene, photograph_step
-from edge.types import UInt8Array
+from edge.values import UInt8Array
 
 SEED = 7001
 TUNING_SHARE = 0.4  # of the acts, the first ones

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.types import UInt8Array
+from edge.values import UInt8Array
 
 _Field = NDArray[np.float32]
 _MOUTH, _EYES = (0.5, 0.65), (0.5, 0.317)

@@ -24,9 +24,9 @@ from convert.studio.stills import loose_square
 from convert.teacher.landmarker import FaceLandmarker
 from convert.teacher.regressor import Regressor, TeacherLabels, fit_regressor
 from convert.trained import Trained
-from edge.bundle import Bundle, Source
 from edge.geometry import CropRule, face_square
-from edge.types import Float32Array
+from edge.model.bundle import Bundle, Source
+from edge.values import Float32Array
 
 _ROUGH = 1.4  # the landmarker's square relative to the device's
 

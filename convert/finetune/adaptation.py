@@ -35,7 +35,7 @@ from convert.material import Shown
 from convert.progress import Progress
 from convert.studio.stills import loose_square
 from convert.trained import Trained
-from edge.types import Float32Array, UInt8Array
+from edge.values import Float32Array, UInt8Array
 
 PRIORS = (1024.0, 256.0, 64.0)  # gentlest first
 RANGES = "ranges"

@@ -16,7 +16,7 @@ from convert.recipe import Recipe
 from convert.trained import Trained, read_trained
 from convert.training.backbone import run_backbone
 from convert.training.examples import AUXILIARY
-from edge.types import Float32Array, UInt8Array
+from edge.values import Float32Array, UInt8Array
 
 _APART = 0.15  # RMS of answers; quantization moves them by about 0.02
 _ASKED = 40

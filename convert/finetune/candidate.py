@@ -19,8 +19,8 @@ from convert.run import save_weights
 from convert.signing import Signer
 from convert.trained import Trained
 from convert.training.examples import AUXILIARY
-from edge.bundle import Bundle, Metric, Source
-from edge.types import UInt8Array
+from edge.model.bundle import Bundle, Metric, Source
+from edge.values import UInt8Array
 
 CANDIDATE, WEIGHTS = "candidate", "weights"
 

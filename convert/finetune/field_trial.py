@@ -29,7 +29,7 @@ from convert.material import Pictures
 from convert.studio.stills import cut_loose
 from convert.trained import Trained
 from edge.geometry import CropRule, face_square
-from edge.types import Float32Array, UInt8Array
+from edge.values import Float32Array, UInt8Array
 
 PRIORS = (256.0, 64.0, 16.0)
 _DARKEST = 0.03  # of the light, on the shaded side

@@ -26,7 +26,7 @@ from convert.training.examples import Example
 from convert.training.head import train_head
 from convert.training.sequences import make_sequences, take_in_store
 from edge.affect.backbone import Backbone
-from edge.types import Float32Array
+from edge.values import Float32Array
 
 KEPT, MOVED, REFITTED = "kept", "moved", "refitted"
 WAYS = (KEPT, MOVED, REFITTED)  # the earlier wins a tie: the less was changed, the less can be lost

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from convert.evidence.compare import Difference
 from convert.metrics import TARGETS, ccc, resample
 from convert.training.nuisance import Nuisance
-from edge.types import Float32Array
+from edge.values import Float32Array
 
 SAME_FACE = (
     Nuisance(flip=True),

@@ -18,7 +18,7 @@ from convert.models.backbone import build_backbone
 from convert.recipe import BackboneRecipe
 from convert.training.backbone import normalize
 from convert.training.examples import AUXILIARY
-from edge.types import Float32Array, UInt8Array
+from edge.values import Float32Array, UInt8Array
 
 FEWEST = 32  # pictures: below, the statistics of an 8-channel map's mean wander more than a lamp moves them
 

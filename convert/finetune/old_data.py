@@ -15,7 +15,7 @@ from convert.recipe import Recipe
 from convert.training.backbone import run_backbone
 from convert.training.examples import AUXILIARY, Example
 from edge.geometry import CropRule, face_square
-from edge.types import Float32Array
+from edge.values import Float32Array
 
 
 def find_old_data(data: Path | None) -> Path | None:

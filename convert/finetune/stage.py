@@ -54,7 +54,7 @@ from convert.trained import Trained
 from convert.training.backbone import readout
 from convert.training.examples import Example
 from convert.training.validation import Validation
-from edge.bundle import Bundle
+from edge.model.bundle import Bundle
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,7 +15,7 @@ from convert.progress import Progress
 from convert.studio.stills import cut_loose, loose_square
 from convert.training.nuisance import Nuisance, render
 from edge.geometry import CropRule, face_square
-from edge.types import UInt8Array
+from edge.values import UInt8Array
 
 MOST = 512  # faces kept, drawn at random: more say the same, and all go through the network together
 _SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp"})

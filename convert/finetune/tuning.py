@@ -27,7 +27,7 @@ from convert.training.checkpoint import restore_or_start
 from convert.training.examples import AUXILIARY, Example, batches, epoch_examples
 from convert.training.losses import affect_loss
 from convert.training.validation import Validation
-from edge.types import Float32Array
+from edge.values import Float32Array
 
 _BEST = "best.npz"
 

@@ -18,7 +18,7 @@ from convert.evaluation import ANSWERS, Device, compare
 from convert.evidence.compare import HEADER, Difference, paired_bootstrap, to_markdown_rows
 from convert.metrics import Agreement
 from convert.progress import Progress
-from edge.types import Float32Array, UInt8Array
+from edge.values import Float32Array, UInt8Array
 
 TOLERANCE = 0.03
 JUDGED = "stream"

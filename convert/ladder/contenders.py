@@ -20,11 +20,11 @@ from convert.trained import Trained
 from convert.training.examples import AUXILIARY
 from edge.affect.backbone import Backbone
 from edge.affect.stream import Stream
-from edge.bundle import Manifest
-from edge.engines import Engine
-from edge.engines.litert import LiteRtEngine
-from edge.engines.onnx import OnnxEngine
-from edge.types import Float32Array, UInt8Array
+from edge.model.bundle import Manifest
+from edge.model.engines import Engine
+from edge.model.engines.litert import LiteRtEngine
+from edge.model.engines.onnx import OnnxEngine
+from edge.values import Float32Array, UInt8Array
 
 _HOLD = 4  # steps that a face is held in what an integer step is calibrated on
 _STEPS = 3  # that are made here and take a while

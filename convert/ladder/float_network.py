@@ -11,7 +11,7 @@ from convert.models.backbone import build_backbone
 from convert.models.lstm_head import LstmHead
 from convert.recipe import Recipe
 from edge.affect.backbone import PIXEL_SCALE, PIXEL_ZERO
-from edge.types import Float32Array, UInt8Array
+from edge.values import Float32Array, UInt8Array
 
 
 def use_one_thread() -> None:

@@ -23,8 +23,8 @@ from convert.trained import Trained
 from convert.training.sequences import Sequences
 from edge.affect.golden import step_through
 from edge.affect.stream import Stream
-from edge.bundle import Bundle
-from edge.types import Float32Array, UInt8Array
+from edge.model.bundle import Bundle
+from edge.values import Float32Array, UInt8Array
 
 _REPEATS, _FACES = 15, 4  # of every contender in turn, so that what else the machine does falls on all alike
 _SEQUENCE_STEPS = 10_000

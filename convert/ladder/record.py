@@ -27,8 +27,8 @@ from convert.errors import DataError
 from convert.evaluation import ANSWERS
 from convert.ladder.rungs import RUNGS, find_rung
 from convert.metrics import TARGETS, cc, ccc, rmse, sagr
-from edge.bundle import Manifest
-from edge.types import Float32Array
+from edge.model.bundle import Manifest
+from edge.values import Float32Array
 
 _DECIMALS = 5
 

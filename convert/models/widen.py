@@ -15,7 +15,7 @@ import numpy as np
 
 from convert.errors import TrainingError
 from convert.keras_runtime import keras
-from edge.types import Float32Array
+from edge.values import Float32Array
 
 _LEAST_PART = 0.25  # of an equal part, so that no copy starts without a gradient
 

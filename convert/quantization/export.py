@@ -19,8 +19,8 @@ from convert.quantization.graph import float_operators
 from convert.quantization.recipes import DEFAULT, QuantizationRecipe, find_quantization
 from convert.recipe import Recipe
 from edge.affect.backbone import PIXEL_SCALE
-from edge.engines.litert import LiteRtEngine
-from edge.types import Float32Array, UInt8Array
+from edge.model.engines.litert import LiteRtEngine
+from edge.values import Float32Array, UInt8Array
 
 _TIMEOUT_S = 900
 

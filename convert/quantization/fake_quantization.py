@@ -18,7 +18,7 @@ from convert.models.backbone import build_backbone
 from convert.quantization.recipes import FakeQuantization
 from convert.recipe import Recipe
 from edge.affect.backbone import PIXEL_SCALE, PIXEL_ZERO
-from edge.types import UInt8Array
+from edge.values import UInt8Array
 
 _CHUNK = 32  # faces at a time
 _RANGES = ("output", "pre_activation", "post_activation")

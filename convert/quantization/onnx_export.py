@@ -18,7 +18,7 @@ from convert.quantization.export import convert
 from convert.quantization.recipes import DEFAULT, find_quantization
 from convert.recipe import Recipe
 from edge.affect.backbone import PIXEL_SCALE, PIXEL_ZERO
-from edge.types import UInt8Array
+from edge.values import UInt8Array
 
 
 class OnnxGraphs(NamedTuple):

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import msgspec
 
-from edge.bundle import BackboneGraph, HeadGraph, Tensor
-from edge.engines import Engine, TensorSpec
-from edge.engines.litert import LiteRtEngine
-from edge.engines.onnx import OnnxEngine
+from edge.model.bundle import BackboneGraph, HeadGraph, Tensor
+from edge.model.engines import Engine, TensorSpec
+from edge.model.engines.litert import LiteRtEngine
+from edge.model.engines.onnx import OnnxEngine
 
 BACKBONE_FILE = "backbone.tflite"
 HEAD_FILE = "head.tflite"

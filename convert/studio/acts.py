@@ -19,7 +19,7 @@ from convert.studio.script import write_script
 from convert.studio.stills import StudioFiles, decode, describe, encode_loose, studio_models
 from convert.teacher.landmarker import FaceShape
 from edge.geometry import CropRule, face_square
-from edge.types import Float32Array, UInt8Array
+from edge.values import Float32Array, UInt8Array
 
 _NOTHING = np.zeros(0, np.uint8)
 

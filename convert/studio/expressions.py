@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from convert.teacher.landmarker import BLENDSHAPES
-from edge.types import Float32Array
+from edge.values import Float32Array
 
 # After the action units of Ekman & Friesen's FACS (1978) as they are usually listed for each prototype.
 PROTOTYPES: dict[str, dict[str, float]] = {

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from convert.studio.head import MARKS, MorphableHead
 from convert.teacher.landmarker import FaceShape
-from edge.types import Float32Array
+from edge.values import Float32Array
 
 # The 68 marks as points of MediaPipe's 478.
 # fmt: off

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convert.errors import DataError
-from edge.types import Float32Array
+from edge.values import Float32Array
 
 FACE = slice(0, 9409)
 NECK = slice(9409, 14062)  # and the back of the head

@@ -11,7 +11,7 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.types import Float32Array
+from edge.values import Float32Array
 
 
 class Seen(NamedTuple):

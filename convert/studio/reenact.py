@@ -19,7 +19,7 @@ from convert.studio.fit import FittedHead, Pose, fit_head
 from convert.studio.head import EYES, FACE, MARKS, MOUTH, MorphableHead
 from convert.studio.rasterize import Seen, interpolate, rasterize, vertex_normals
 from convert.teacher.landmarker import FaceShape
-from edge.types import Float32Array, UInt8Array
+from edge.values import Float32Array, UInt8Array
 
 _TEETH = 17039  # of MOUTH, teeth begin here; before them gums, tongue and the mouth's wall
 _UPPER_LIP, _LOWER_LIP = MARKS[[61, 62, 63]], MARKS[[67, 66, 65]]

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from convert.studio.expressions import blink, draw_expression, draw_sound
 from convert.studio.reenact import Light
 from convert.studio.stills import draw_light
-from edge.types import Float32Array
+from edge.values import Float32Array
 
 _ONSET_S, _APEX_S = (0.3, 1.2), (0.6, 3.5)
 _SPEAKS, _BLINKS_PER_S = 0.4, 0.3

@@ -12,7 +12,7 @@ import numpy as np
 from convert.errors import DataError
 from convert.studio.acts import Act
 from convert.studio.stills import LOOSE_PX, Still, decode
-from edge.types import Float32Array, UInt8Array
+from edge.values import Float32Array, UInt8Array
 
 _CELL, _COLUMNS = 150, 10
 

@@ -18,7 +18,7 @@ from convert.studio.head import load_head
 from convert.studio.reenact import Portrait, make_portrait
 from convert.studio.stills import Still, StudioFiles, make_stills
 from convert.teacher.regressor import TeacherLabels, fit_regressor
-from edge.types import Float32Array
+from edge.values import Float32Array
 
 _PART, _ACTS = 1000, 40  # faces and acts a file
 _Made = TypeVar("_Made", Still, Act)

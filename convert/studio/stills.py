@@ -22,7 +22,7 @@ from convert.studio.reenact import Light, Portrait, reenact
 from convert.teacher.landmarker import FaceLandmarker, FaceShape
 from edge.face.crop import cut_square
 from edge.geometry import CropRule, Square, face_square
-from edge.types import Float32Array, UInt8Array
+from edge.values import Float32Array, UInt8Array
 
 LOOSE_PX = 192  # side of a kept picture
 LOOSE = 1.7  # its side in units of the crop's

@@ -15,10 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convert.errors import DataError
-from edge.engines.litert import LiteRtEngine
 from edge.face.crop import cut_square
 from edge.geometry import CropRule, Square, face_square
-from edge.types import Float32Array, UInt8Array
+from edge.model.engines.litert import LiteRtEngine
+from edge.values import Float32Array, UInt8Array
 
 # fmt: off
 BLENDSHAPES = (

@@ -18,7 +18,7 @@ from convert.datasets.faces import LabelledFace
 from convert.errors import DataError
 from convert.metrics import Agreement, agreement
 from convert.teacher.landmarker import FaceShape
-from edge.types import Float32Array
+from edge.values import Float32Array
 
 _FOLDS = 10
 

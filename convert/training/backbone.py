@@ -25,7 +25,7 @@ from convert.training.losses import covered_loss
 from convert.training.own_labels import share_labels
 from convert.training.validation import Validation, measure
 from edge.affect.backbone import PIXEL_SCALE, PIXEL_ZERO
-from edge.types import Float32Array, UInt8Array
+from edge.values import Float32Array, UInt8Array
 
 _WARMUP_SHARE = 0.03
 

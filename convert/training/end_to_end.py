@@ -25,7 +25,7 @@ from convert.training.examples import AUXILIARY
 from convert.training.losses import affect_loss
 from convert.training.sequences import Scene, hold_missing, take_in_store
 from convert.training.validation import Validation, measure
-from edge.types import Float32Array, UInt8Array
+from edge.values import Float32Array, UInt8Array
 
 
 class Trained(NamedTuple):

@@ -18,7 +18,7 @@ from convert.teacher.landmarker import BLENDSHAPES
 from convert.teacher.regressor import TeacherLabels
 from convert.training.nuisance import cover_mouth, draw_nuisance, render
 from edge.geometry import CropRule, Square, face_square
-from edge.types import Float32Array, UInt8Array
+from edge.values import Float32Array, UInt8Array
 
 # The gaze says little about affect here, and `_neutral` nothing.
 AUXILIARY = tuple(n for n, name in enumerate(BLENDSHAPES) if name != "_neutral" and not name.startswith("eyeLook"))

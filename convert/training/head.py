@@ -22,7 +22,7 @@ from convert.recipe import HeadRecipe
 from convert.training.checkpoint import TrainingState, restore_or_start
 from convert.training.losses import affect_loss
 from convert.training.sequences import Sequences
-from edge.types import Float32Array
+from edge.values import Float32Array
 
 _AVERAGE = 0.99
 _INPUT_NOISE = 0.5  # in standard deviations of the embedding: with less, the memory learns the training faces by heart

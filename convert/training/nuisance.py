@@ -17,7 +17,7 @@ from convert.training.occluders import Occluder, draw_mouth_cover, draw_occluder
 from convert.training.skin import retone
 from edge.face.crop import cut_square
 from edge.geometry import Square
-from edge.types import UInt8Array
+from edge.values import UInt8Array
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,7 +15,7 @@ import numpy as np
 
 from convert.training.examples import Example
 from convert.training.nuisance import Nuisance, render
-from edge.types import Float32Array, UInt8Array
+from edge.values import Float32Array, UInt8Array
 
 _AT_ONCE = 64
 # What is asked: small errors of the crop average out.

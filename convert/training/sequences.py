@@ -17,7 +17,7 @@ import numpy as np
 
 from convert.training.nuisance import Nuisance, draw_nuisance, drift_nuisance, render
 from edge.geometry import Square
-from edge.types import Embedding, Float32Array, UInt8Array
+from edge.values import Embedding, Float32Array, UInt8Array
 
 _DROPS, _DROPPED = 0.025, (1, 7)  # chance a step that pictures stop coming, and for how many steps
 Held = TypeVar("Held")

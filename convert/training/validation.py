@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from convert.metrics import ccc
-from edge.types import Float32Array, UInt8Array
+from edge.values import Float32Array, UInt8Array
 
 
 class Validation(NamedTuple):

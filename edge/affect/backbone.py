@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.bundle import BackboneGraph, Tensor
-from edge.engines import Engine, TensorSpec, dequantize, quantize
 from edge.errors import BundleError
-from edge.types import Embedding, FaceCrop, UInt8Array
+from edge.model.bundle import BackboneGraph, Tensor
+from edge.model.engines import Engine, TensorSpec, dequantize, quantize
+from edge.values import Embedding, FaceCrop, UInt8Array
 
 PIXEL_SCALE = 1 / 127.5
 _TOP_BIT = np.uint8(0x80)

@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 
 from edge.affect.backbone import Backbone
 from edge.affect.stream import Stream
-from edge.bundle import Bundle
 from edge.errors import BundleError
-from edge.types import FaceCrop
+from edge.model.bundle import Bundle
+from edge.values import FaceCrop
 
 # image uint8 (K, S, S, 3) → embedding float32 (K, D), va float32 (K, 2);
 # head_embedding float32 (T, N, D), stepped from a zero state → head_va float32 (T, N, 2).

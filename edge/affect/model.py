@@ -9,13 +9,13 @@ from pathlib import Path
 from edge.affect.backbone import Backbone
 from edge.affect.golden import check_golden
 from edge.affect.stream import Stream
-from edge.bundle import Bundle, default_bundle, load_bundle
 from edge.config import EngineConfig, ModelConfig
-from edge.engines.choice import Offer, list_offers, open_engine
-from edge.engines.delegate import find_delegate
-from edge.engines.installed import require_version
-from edge.engines.onnx import OnnxEngine
 from edge.errors import BundleError, EngineError
+from edge.model.bundle import Bundle, default_bundle, load_bundle
+from edge.model.engines.choice import Offer, list_offers, open_engine
+from edge.model.engines.delegate import find_delegate
+from edge.model.engines.installed import require_version
+from edge.model.engines.onnx import OnnxEngine
 
 log = logging.getLogger(__name__)
 

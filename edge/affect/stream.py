@@ -13,10 +13,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from edge.affect.backbone import check_tensor
-from edge.bundle import Manifest
 from edge.clock import NS
-from edge.engines import Engine
-from edge.types import AffectScore, Embedding, Float32Array
+from edge.model.bundle import Manifest
+from edge.model.engines import Engine
+from edge.values import AffectScore, Embedding, Float32Array
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edge.affect.model import prove_offer
-from edge.bundle import Bundle, load_bundle
 from edge.config import EngineConfig
-from edge.engines.choice import Offer, see_as
-from edge.engines.installed import installed_version
 from edge.errors import BundleError
+from edge.model.bundle import Bundle, load_bundle
+from edge.model.engines.choice import Offer, see_as
+from edge.model.engines.installed import installed_version
 
 LICENCE_FILE = "LICENSE"
 CARD_FILE = "MODEL_CARD.md"

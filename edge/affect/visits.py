@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from edge.clock import NS
-from edge.types import Detection, Track
+from edge.values import Detection, Track
 
 _NEAR = 2.0  # how far from its end a visit may go on, in face sizes
 _ALIKE = 2.0  # and the largest ratio of face sizes

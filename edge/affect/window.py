@@ -16,7 +16,7 @@ from edge.affect.timeline import Timeline
 from edge.affect.visits import Visits
 from edge.clock import NS, Clock
 from edge.config import WindowConfig
-from edge.types import AffectScore, Quadrants, Spread, Track, WindowAggregate
+from edge.values import AffectScore, Quadrants, Spread, Track, WindowAggregate
 
 _MAX_GAP_S = 3600  # a longer silence is a stepped clock or a sleep: the intervals between are not made up
 

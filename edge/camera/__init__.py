@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from edge.clock import Clock
 from edge.config import Config
-from edge.types import Frame
+from edge.values import Frame
 
 if TYPE_CHECKING:
     from edge.camera.live import Source
@@ -90,7 +90,7 @@ def _open_backend(config: Config, clock: Clock, watch: CameraWatch | None) -> Ca
 
         return Replay(wanted, clock)
     if wanted.backend == "scene":
-        from edge.camera.scene import Scene
+        from edge.demo.scene import Scene
 
         return Scene(wanted, clock)
     from edge.camera.live import LiveCamera

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from types import TracebackType
 
 from edge.camera import Camera
-from edge.types import Frame
+from edge.values import Frame
 
 
 class CameraAround:

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from cv2.typing import MatLike
 
-from edge.types import UInt8Array
+from edge.values import UInt8Array
 
 # Read by FFmpeg's part of OpenCV when it is first used; −8 is AV_LOG_QUIET. Someone who debugs may set it first.
 os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")

@@ -13,7 +13,7 @@ from typing import NamedTuple, Protocol
 
 from edge.clock import NS
 from edge.errors import CameraError, CameraStuckError, FrameError
-from edge.types import Frame, UInt8Array
+from edge.values import Frame, UInt8Array
 
 STALL_S = 10.0
 STUCK_S = 30.0  # a read that takes longer than this is held to never return

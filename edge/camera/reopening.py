@@ -16,7 +16,7 @@ import numpy as np
 from edge.backoff import Backoff
 from edge.camera.live import Picture, Source
 from edge.errors import CameraError, FrameError
-from edge.types import UInt8Array
+from edge.values import UInt8Array
 
 log = logging.getLogger(__name__)
 

@@ -19,7 +19,7 @@ from edge.camera.pace import Pace
 from edge.clock import NS, Clock, FileClock
 from edge.config import CameraConfig
 from edge.errors import CameraError
-from edge.types import MAX_SIDE_PX, Frame
+from edge.values import MAX_SIDE_PX, Frame
 
 _SHORTEST_STEP_NS = 1000
 _LONGEST_GAP_NS = 10 * NS  # a longer step between two frames is a broken time stamp, not a pause

@@ -9,7 +9,7 @@ import numpy as np
 
 from edge.camera import Camera
 from edge.camera.around import CameraAround
-from edge.types import Frame, UInt8Array
+from edge.values import Frame, UInt8Array
 
 Polygon = Sequence[tuple[float, float]]
 

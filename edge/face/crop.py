@@ -9,7 +9,7 @@ import numpy as np
 
 from edge.errors import FrameError
 from edge.geometry import CropRule, Square, face_square, square_to_crop
-from edge.types import Float32Array, UInt8Array, check_picture
+from edge.values import Float32Array, UInt8Array, check_picture
 
 _FAR_PX = 1e6  # no face lies so far outside of a frame or is so large
 _GREY = (127, 127, 127, 127)  # zero after normalization: outside of the frame says nothing

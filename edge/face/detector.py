@@ -12,13 +12,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.assets import BLAZEFACE, read_asset
 from edge.config import EngineConfig, FaceConfig
-from edge.engines import Engine
-from edge.engines.litert import LiteRtEngine, installed_runtimes
 from edge.errors import AssetError, EngineError
 from edge.geometry import Letterbox, box_iou, letterbox
-from edge.types import Detection, Float32Array, UInt8Array, check_picture
+from edge.model.assets import BLAZEFACE, read_asset
+from edge.model.engines import Engine
+from edge.model.engines.litert import LiteRtEngine, installed_runtimes
+from edge.values import Detection, Float32Array, UInt8Array, check_picture
 
 _SIDE = 192  # input side of the graph, pixels
 _CELLS = 48  # one anchor at the centre of each cell of a 48 × 48 grid

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from edge.config import FaceConfig
 from edge.errors import FrameError
 from edge.geometry import yaw_degrees
-from edge.types import Detection, Float32Array, UInt8Array, check_picture
+from edge.values import Detection, Float32Array, UInt8Array, check_picture
 
 _SMALLEST_PX = 8  # a crop with less has no middle
 _REFERENCE_SIZE = 112  # crop side for which the blur scales below are given, pixels

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from edge.clock import NS
-from edge.types import Detection, Track
+from edge.values import Detection, Track
 
 _MAX_SHIFT = 0.9  # farthest jump from the predicted place, in face sizes
 _MAX_GROWTH = 0.6  # largest change of size between sightings, as |ln ratio|

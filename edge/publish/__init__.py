@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from edge.types import HealthReport, WindowAggregate
+from edge.values import HealthReport, WindowAggregate
 
 
 class Sink(Protocol):

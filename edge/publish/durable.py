@@ -22,7 +22,7 @@ from edge.publish.message import Origin, nanoseconds, number_window, stamped
 from edge.publish.outbox import OutboxCounts
 from edge.publish.payload import WindowPayload, decode_window, encode
 from edge.publish.reach import Reach, read_reach, write_reach
-from edge.types import WindowAggregate
+from edge.values import WindowAggregate
 
 log = logging.getLogger(__name__)
 

@@ -13,7 +13,7 @@ import msgspec
 from edge.publish.homeassistant import MAX_DISCOVERY_BYTES, decode_discovery, encode_discovery
 from edge.publish.message import Origin
 from edge.publish.payload import MAX_BYTES, decode_health, decode_status, decode_window, encode
-from edge.types import Message
+from edge.values import Message
 
 _CONNECT, _PUBLISH, _PINGREQ, _DISCONNECT = 1, 3, 12, 14
 _SMALL = {_PINGREQ: 0, _DISCONNECT: 64}  # bytes after the fixed header

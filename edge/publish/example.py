@@ -9,7 +9,7 @@ from edge.clock import NS
 from edge.publish.machine import BoardPayload, LatencyPayload, LoadPayload
 from edge.publish.message import Origin, nanoseconds, number_window
 from edge.publish.payload import HealthPayload, ModelPayload, StatusPayload, WindowPayload
-from edge.types import Quadrants, Spread, WindowAggregate
+from edge.values import Quadrants, Spread, WindowAggregate
 
 _NOON = datetime(2026, 11, 2, 11, 0, tzinfo=timezone.utc)  # in Berlin
 _MODEL = ModelPayload(name="affect-112", version=3, sha256="5e" * 32)

@@ -6,7 +6,7 @@ import time
 
 from edge.publish.outbox import Outbox
 from edge.publish.session import REFUSED, BrokerSession
-from edge.types import Message
+from edge.values import Message
 
 _RULES = (0x87, 0x97)  # not authorized, quota exceeded: about the device, so another answer may come
 

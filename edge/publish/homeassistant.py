@@ -14,7 +14,7 @@ import msgspec
 from edge.config import HomeAssistantConfig
 from edge.publish.message import Origin
 from edge.release import VERSION
-from edge.types import Message
+from edge.values import Message
 
 MAX_DISCOVERY_BYTES = 8192  # its own limit, since it describes a dozen entities; the longest names make it 6.5 KB
 _STALE = 3  # a value is out of date when so many of its messages did not come

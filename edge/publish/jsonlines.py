@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TextIO
 
 from edge.publish.message import Origin, number_window, window_message
-from edge.types import HealthReport, WindowAggregate
+from edge.values import HealthReport, WindowAggregate
 
 
 class JsonLines:

@@ -14,10 +14,10 @@ from typing import cast
 
 import msgspec
 
-from edge.bundle import Bundle
 from edge.clock import NS, Clock
 from edge.config import DeviceConfig
 from edge.errors import ConfigError
+from edge.model.bundle import Bundle
 from edge.publish.fields import Trust
 from edge.publish.machine import (
     MAX_DEMAND,
@@ -45,7 +45,7 @@ from edge.publish.payload import (
     encode,
 )
 from edge.release import VERSION, commit
-from edge.types import HealthReport, Message, Quadrants, Spread, WindowAggregate
+from edge.values import HealthReport, Message, Quadrants, Spread, WindowAggregate
 
 _MAX_TAG_BYTES = 1024  # of JSON, all tags together: keeps the largest legal window under 2 KiB
 _EPOCH_START = datetime(1970, 1, 1, tzinfo=timezone.utc)

@@ -14,10 +14,10 @@ import time
 from contextlib import suppress
 
 from edge.backoff import Backoff
-from edge.bundle import Bundle
 from edge.clock import NS, Clock
 from edge.config import Config, MqttConfig
 from edge.errors import ConfigError
+from edge.model.bundle import Bundle
 from edge.publish.bucket import TokenBucket
 from edge.publish.credentials import load_credentials
 from edge.publish.egress import EgressError, Gate
@@ -39,7 +39,7 @@ from edge.publish.outbox import Outbox
 from edge.publish.payload import HealthPayload
 from edge.publish.session import REFUSED, BrokerSession, End, Fate
 from edge.publish.stagger import stagger_s
-from edge.types import HealthReport, Message, WindowAggregate
+from edge.values import HealthReport, Message, WindowAggregate
 
 log = logging.getLogger(__name__)
 

@@ -11,7 +11,7 @@ from typing import Protocol
 
 from edge.publish.message import Origin
 from edge.publish.payload import WindowPayload
-from edge.types import WindowAggregate
+from edge.values import WindowAggregate
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

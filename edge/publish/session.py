@@ -23,7 +23,7 @@ from paho.mqtt.reasoncodes import ReasonCode
 from edge.config import MqttConfig
 from edge.publish.credentials import Credentials
 from edge.publish.egress import EgressError, Gate
-from edge.types import Message
+from edge.values import Message
 
 log = logging.getLogger(__name__)
 

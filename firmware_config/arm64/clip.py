@@ -11,9 +11,9 @@ from pathlib import Path
 
 import cv2
 
-from edge.camera.scene import Scene
 from edge.clock import FileClock
 from edge.config import CameraConfig
+from edge.demo.scene import Scene
 from edge.errors import ConfigError
 from firmware_config.debian.target import ROOT
 from firmware_config.errors import PackageError

@@ -14,9 +14,9 @@ from typing import Annotated
 import typer
 
 from convert.progress import Progress
-from edge.bench.result import describe_host, today
+from edge.cli.bench.result import describe_host, today
+from edge.cli.doctor.finding import EXIT_CODES, Level
 from edge.config import EngineConfig
-from edge.doctor.finding import EXIT_CODES, Level
 from edge.errors import ConfigError
 from firmware_config.arm64.clip import Clip, find_clips
 from firmware_config.arm64.comparison import compare

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from edge.doctor.finding import Finding
+from edge.cli.doctor.finding import Finding
 from edge.errors import ConfigError
 from firmware_config.arm64.comparison import AXES, TOLERANCE
 from firmware_config.arm64.report import NO_BROKER, Report

@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from edge.doctor.finding import EXIT_CODES, Finding
+from edge.cli.doctor.finding import EXIT_CODES, Finding
 from firmware_config.arm64.clip import Clip
 from firmware_config.arm64.comparison import Row
 from firmware_config.arm64.emulation import Emulation

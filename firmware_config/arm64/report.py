@@ -6,7 +6,7 @@ from pathlib import Path
 
 import msgspec
 
-from edge.doctor.finding import Finding, Level
+from edge.cli.doctor.finding import Finding, Level
 from edge.errors import ConfigError
 from firmware_config.arm64.comparison import Comparison
 from firmware_config.arm64.record import Machine

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from edge.doctor.finding import EXIT_CODES, Finding, Level, worst
+from edge.cli.doctor.finding import EXIT_CODES, Finding, Level, worst
 from firmware_config.check.files import check_profiles, check_rules, check_secrets, check_units
 from firmware_config.check.seed import check_seed, fill_sample
 from firmware_config.debian.target import ROOT

@@ -9,8 +9,8 @@ import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
+from edge.cli.doctor.finding import Finding, failed, failed_with, passed, skipped
 from edge.config import load_config
-from edge.doctor.finding import Finding, failed, failed_with, passed, skipped
 from edge.errors import EdgeError
 from edge.profiles import profile_names, read_profile
 from firmware_config.debian.tree import UNITS, packaged_unit

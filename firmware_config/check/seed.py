@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from edge.doctor.finding import Finding, failed, passed, skipped
+from edge.cli.doctor.finding import Finding, failed, passed, skipped
 
 FILES = ("user-data", "meta-data", "network-config")
 _BLANK = re.compile(r"REPLACE-[a-z-]+")

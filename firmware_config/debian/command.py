@@ -11,8 +11,8 @@ from typing import Annotated
 import typer
 
 from convert.progress import Progress
-from edge.assets import ASSETS, fetch_asset
 from edge.errors import ConfigError
+from edge.model.assets import ASSETS, fetch_asset
 from firmware_config.debian.archive import pack
 from firmware_config.debian.runtime import build_wheel, install_runtime
 from firmware_config.debian.target import ARCHITECTURES, PYTHONS, ROOT, Target

@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib.metadata import distributions
 from pathlib import Path
 
-from edge.assets import ASSETS
+from edge.model.assets import ASSETS
 from firmware_config.errors import PackageError
 from scripts.third_party_licences import licence_of, normalize
 

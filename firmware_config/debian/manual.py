@@ -9,7 +9,7 @@ from typing import Any
 
 import typer
 
-from edge.commands import EXIT_CODES, VERBS, app
+from edge.cli import EXIT_CODES, VERBS, app
 from edge.release import VERSION
 
 # In the order in which one meets them; what is not named here follows.
@@ -32,7 +32,7 @@ def write_manual(epoch: int) -> str:
         epoch: the date it carries, seconds since 1970.
     """
     for verb in VERBS:
-        importlib.import_module(f"edge.commands.{verb}")  # each registers itself
+        importlib.import_module(f"edge.cli.{verb}")  # each registers itself
     group: Any = typer.main.get_command(app)
     day = datetime.fromtimestamp(epoch, timezone.utc).date().isoformat()
     lines = [

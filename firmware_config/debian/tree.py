@@ -6,7 +6,7 @@ import gzip
 import shutil
 from pathlib import Path
 
-from edge.assets import ASSETS
+from edge.model.assets import ASSETS
 from firmware_config.debian.control import write_changelog
 from firmware_config.debian.copyright import write_copyright
 from firmware_config.debian.manual import write_manual
@@ -33,7 +33,7 @@ def lay_out(tree: Path, target: Target, *, assets: Path, epoch: int) -> None:
     Args:
         tree: the package's root.
         target: for which machine it is.
-        assets: a folder that holds the files of `edge.assets`.
+        assets: a folder that holds the files of `edge.model.assets`.
         epoch: the build's date, seconds since 1970.
 
     Raises:

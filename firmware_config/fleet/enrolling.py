@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from edge.setup.drop_in import NAME, write_drop_in
+from edge.cli.init.drop_in import NAME, write_drop_in
 from firmware_config.fleet.broker_files import SCOPE, write_broker_files
 from firmware_config.fleet.files import PLAIN, SECRET, write_file
 from firmware_config.fleet.folder import FleetFolder

@@ -11,11 +11,11 @@ from typing import get_args
 
 import msgspec
 
+from edge.cli.init.addresses import broker_addresses, is_address
+from edge.cli.init.answers import Answers, write_config
 from edge.config import LOOPBACK, Config, DeviceConfig, Purpose
 from edge.errors import ConfigError
 from edge.profiles import profile_names
-from edge.setup.addresses import broker_addresses, is_address
-from edge.setup.answers import Answers, write_config
 from firmware_config.fleet.names import check_slug, username_of
 from firmware_config.fleet.places import TAGS, ZONES, read_tags, read_zones
 

@@ -13,7 +13,7 @@ from benchmarks.__main__ import app
 from benchmarks.cadence.against import hold_against
 from benchmarks.cadence.play import KnownFaces, Played, Sighting
 from convert.errors import DataError
-from edge.types import AffectScore, Detection
+from edge.values import AffectScore, Detection
 
 STEPS = 150
 

@@ -16,11 +16,11 @@ from benchmarks.compare.changes import Change, find_judged, find_regressions, li
 from benchmarks.compare.slowed import slow_down
 from benchmarks.reference.kept import find_kept, find_reference, retire_older
 from convert.errors import DataError
-from edge.bench.busy import LoadAverage
-from edge.bench.measure import STAGES, Load
-from edge.bench.quantiles import Percentile, percentile, summarize
-from edge.bench.result import Host, Measured, Result, write_result
-from edge.engines.litert import LiteRtEngine
+from edge.cli.bench.busy import LoadAverage
+from edge.cli.bench.measure import STAGES, Load
+from edge.cli.bench.quantiles import Percentile, percentile, summarize
+from edge.cli.bench.result import Host, Measured, Result, write_result
+from edge.model.engines.litert import LiteRtEngine
 
 
 def make_load(faces: int, factor: float, seed: int, others: float = 1.0) -> Load:

@@ -26,9 +26,9 @@ from benchmarks.egress.tls import TlsError, read_keys, read_stream
 from benchmarks.egress.tracing import TraceError, require_trace
 from benchmarks.egress.vocabulary import Vocabulary
 from convert.errors import DataError
-from edge.bundle import default_bundle, load_bundle
 from edge.clock import SystemClock
 from edge.config import Config, DeviceConfig, OutboxConfig
+from edge.model.bundle import default_bundle, load_bundle
 from edge.publish.durable import DurableOutbox
 from edge.publish.example import BUSY, ORIGIN, QUIET, example_health, example_statuses, example_windows
 from edge.publish.payload import encode

@@ -15,7 +15,7 @@ from benchmarks.fleet.packets import CONNACK, PUBACK, publish, reason, take_pack
 from benchmarks.fleet.report import FleetLoad
 from benchmarks.fleet.run import _most_in_a_second, _nth, run_fleet
 from edge.errors import ConfigError
-from edge.types import Message
+from edge.values import Message
 
 
 @given(st.binary(max_size=40_000), st.lists(st.integers(1, 5000), max_size=20))

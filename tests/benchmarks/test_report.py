@@ -16,8 +16,8 @@ from benchmarks.report.gather import gather_devices
 from benchmarks.report.growth import measure_growth
 from benchmarks.report.plots import draw_growth, read_hash
 from convert.errors import DataError
-from edge.bench.measure import STAGES, Load
-from edge.bench.quantiles import Quantiles, summarize
+from edge.cli.bench.measure import STAGES, Load
+from edge.cli.bench.quantiles import Quantiles, summarize
 from edge.profiles import profile_names
 
 _INLINE = re.compile(r'src="data:image/png;base64,[^"]+"')

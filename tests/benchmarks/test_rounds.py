@@ -21,9 +21,9 @@ from benchmarks.record import median_figure, read_record, write_record
 from benchmarks.rounds import Rounds, compare_rounds, time_rounds
 from convert.errors import DataError, TrainingError
 from convert.models.cost import count_macs
-from edge.bundle import default_bundle, load_bundle
-from edge.engines.litert import LiteRtEngine
-from edge.engines.onnx import OnnxEngine
+from edge.model.bundle import default_bundle, load_bundle
+from edge.model.engines.litert import LiteRtEngine
+from edge.model.engines.onnx import OnnxEngine
 
 
 def test_everyone_takes_a_turn_in_every_round_and_no_one_is_always_first() -> None:

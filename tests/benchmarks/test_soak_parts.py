@@ -13,9 +13,9 @@ from benchmarks.soak.plan import ORGANS, make_plan
 from benchmarks.soak.proxy import HOST, Proxy
 from benchmarks.soak.resources import Sample, find_trend
 from benchmarks.soak.stage import Stage, StagedClock, StagedSource
-from edge.camera.scene import Scene
 from edge.clock import NS, SystemClock
 from edge.config import CameraConfig
+from edge.demo.scene import Scene
 from edge.errors import CameraError
 
 

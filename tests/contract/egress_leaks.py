@@ -22,7 +22,7 @@ import cv2
 import msgspec
 import numpy as np
 
-import edge.pipeline
+import edge.device
 import edge.publish.egress
 import edge.publish.message
 import edge.publish.mqtt
@@ -30,7 +30,7 @@ import edge.publish.session
 from edge.affect.backbone import Backbone
 from edge.publish.durable import DurableOutbox
 from edge.publish.session import BrokerSession
-from edge.types import Message
+from edge.values import Message
 
 SHARED = Path("/dev/shm/affect-edge-planted-leak")
 
@@ -38,7 +38,7 @@ SHARED = Path("/dev/shm/affect-edge-planted-leak")
 def at_first_frame(leak: Callable[[Any], None]) -> None:
     """Calls a leak with the pixels of the first frame, uint8 (H, W, 3)."""
     done: list[bool] = []
-    step = edge.pipeline.Pipeline.step
+    step = edge.device.Pipeline.step
 
     def leaking(pipeline: Any, frame: Any) -> Any:
         if not done:
@@ -46,7 +46,7 @@ def at_first_frame(leak: Callable[[Any], None]) -> None:
             leak(frame.pixels)
         return step(pipeline, frame)
 
-    edge.pipeline.Pipeline.step = leaking
+    edge.device.Pipeline.step = leaking
 
 
 def jpeg(pixels: Any) -> bytes:
@@ -54,14 +54,14 @@ def jpeg(pixels: Any) -> bytes:
 
 
 def crop_to_file() -> None:
-    align = edge.pipeline.align_face
+    align = edge.device.align_face
 
     def leaking(*values: Any) -> Any:
         crop = align(*values)
         Path("crop.raw").write_bytes(crop.tobytes())
         return crop
 
-    edge.pipeline.align_face = leaking
+    edge.device.align_face = leaking
 
 
 def embedding_to_file() -> None:

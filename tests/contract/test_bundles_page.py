@@ -12,14 +12,20 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from edge.bundle import Manifest, default_bundle, load_bundle
 from edge.config import load_config
+from edge.model.bundle import Manifest, default_bundle, load_bundle
 
 REPO = Path(__file__).resolve().parents[2]
 PAGE = (REPO / "docs" / "bundles.md").read_text(encoding="utf-8")
 SOURCES = "\n".join(
     (REPO / "edge" / name).read_text(encoding="utf-8")
-    for name in ("bundle.py", "bundle_files.py", "signature.py", "engines/installed.py", "affect/golden.py")
+    for name in (
+        "model/bundle.py",
+        "model/bundle_files.py",
+        "model/signature.py",
+        "model/engines/installed.py",
+        "affect/golden.py",
+    )
 )
 
 

@@ -9,9 +9,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from edge.bundle import default_bundle, load_bundle
-from edge.commands import VERBS
+from edge.cli import VERBS
 from edge.config import Config, ZoneConfig, load_config, require_deployment
+from edge.model.bundle import default_bundle, load_bundle
 from edge.publish.payload import decode_window, encode
 
 REPO = Path(__file__).resolve().parents[2]

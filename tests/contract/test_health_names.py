@@ -9,13 +9,13 @@ from typing import get_args
 
 import pytest
 
-from edge import schedule
 from edge.camera import reopening
+from edge.face import search as schedule
 from edge.face.quality import Rejection
 from edge.health import STAGES
+from edge.model.store import choice
 from edge.publish.machine import BundleState, CameraTroubles, Level, Rejections, Stages, WindowCounts
 from edge.publish.payload import Suppressed
-from edge.store import choice
 
 
 def named(kinds: type) -> set[str]:

@@ -49,9 +49,9 @@ def test_contracts_hold(copied: Path, lint_imports: Callable[..., subprocess.Com
 @pytest.mark.parametrize(
     ("module", "statement", "contract"),
     [
-        ("edge/types.py", "import edge.geometry", "Layers of the device"),
+        ("edge/values.py", "import edge.geometry", "Layers of the device"),
         ("edge/face/crop.py", "import edge.affect.backbone", "Layers of the device"),
-        ("edge/camera/live.py", "import edge.publish.message", "Layers of the device"),
+        ("edge/camera/live.py", "import edge.publish.mqtt", "Layers of the device"),
         ("edge/surprise.py", "", "Layers of the device"),
         ("edge/geometry.py", "import convert", "The device knows nothing of the workstation"),
         ("edge/affect/stream.py", "import tensorflow", "No training framework reaches the device"),

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from edge.commands import VERBS
+from edge.cli import VERBS
 
 Succeed = Callable[..., str]
 
@@ -34,7 +34,7 @@ def asked(*arguments: str) -> str:
     """Code that runs `affect-edge` with arguments that make it say something and leave."""
     return (
         f"import contextlib, sys; sys.argv = {['affect-edge', *arguments]}\n"
-        "from edge.commands import main\n"
+        "from edge.cli import main\n"
         "with contextlib.suppress(SystemExit):\n"
         "    main()"
     )
@@ -61,23 +61,27 @@ def test_the_proof_sees_a_planted_import(loaded: Callable[[str], set[str]]) -> N
 def test_version_is_told_without_any_of_the_work(loaded: Callable[[str], set[str]]) -> None:
     modules = loaded(asked("--version"))
     assert modules & (RUNTIME - {"typer"} | TRAINING) == set()
-    assert {name for name in modules if name.startswith("edge.")} == {"edge.commands", "edge.errors", "edge.release"}
+    assert {name for name in modules if name.startswith("edge.")} == {"edge.cli", "edge.errors", "edge.release"}
 
 
 def test_a_verb_loads_itself_alone(loaded: Callable[[str], set[str]]) -> None:
     modules = loaded(asked("fetch", "--help"))
-    assert {name for name in modules if name.startswith("edge.commands.")} == {"edge.commands.fetch"}
+    assert {name for name in modules if name.startswith("edge.cli.")} == {"edge.cli.fetch"}
     assert modules & {"ai_edge_litert", "cv2", "numpy", "paho"} == set()
 
 
 def test_help_needs_every_verb_and_the_proof_sees_them(loaded: Callable[[str], set[str]]) -> None:
     modules = loaded(asked("--help"))
-    assert {f"edge.commands.{verb}" for verb in VERBS} <= modules
+    assert {f"edge.cli.{verb}" for verb in VERBS} <= modules
     assert "cv2" in modules
 
 
 def test_every_file_of_the_commands_is_a_verb(repo: Path) -> None:
-    files = {path.stem for path in (repo / "edge" / "commands").glob("*.py")}
+    files = {
+        path.stem
+        for path in (repo / "edge" / "cli").iterdir()
+        if path.suffix == ".py" or (path / "__init__.py").is_file()
+    }
     assert files - {"__init__"} == set(VERBS)
 
 

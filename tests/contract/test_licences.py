@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from edge.assets import ASSETS
+from edge.model.assets import ASSETS
 
 tomllib = pytest.importorskip("tomllib", reason="reads pyproject.toml with Python 3.11's library")
 

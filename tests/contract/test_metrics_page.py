@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from edge.metrics import _Collector
 from edge.publish.example import example_health
+from edge.publish.prometheus import _Collector
 
 PAGE = (Path(__file__).parents[2] / "docs" / "mqtt.md").read_text("utf-8")
 

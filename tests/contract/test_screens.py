@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from edge.aim.screen import Screen
+from edge.cli.watch.screen import Screen
 from edge.config import FaceConfig
 from scripts.screens import ANSWERS, PAGE, put
 
-INIT = (Path(__file__).resolve().parents[2] / "edge/commands/init.py").read_text(encoding="utf-8")
+INIT = (Path(__file__).resolve().parents[2] / "edge/cli/init/__init__.py").read_text(encoding="utf-8")
 TEXT = PAGE.read_text(encoding="utf-8")
 
 

@@ -10,11 +10,11 @@ from typing import get_args
 import pytest
 import typer.main
 
-from edge.commands import bundle
+from edge.cli import bundle
 from edge.config import Config
+from edge.model.store import probation, store
+from edge.model.store.state import MAX_STARTS
 from edge.publish.machine import BundleState
-from edge.store import probation, store
-from edge.store.state import MAX_STARTS
 
 PAGE = (Path(__file__).parents[2] / "docs" / "updates.md").read_text(encoding="utf-8")
 FLAT = " ".join(PAGE.split())

@@ -22,8 +22,8 @@ from convert.recipe import BackboneRecipe
 from convert.run import Run, load_weights
 from convert.studio.stills import LOOSE_PX
 from convert.training.examples import AUXILIARY
-from edge.bundle import load_bundle
-from edge.types import Embedding, FaceCrop, Float32Array, UInt8Array
+from edge.model.bundle import load_bundle
+from edge.values import Embedding, FaceCrop, Float32Array, UInt8Array
 
 NETWORK = BackboneRecipe(size=32, width=0.0625, embedding=8)
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from convert.baselines import FEATURES, Faces, fit_baseline, hog_features, lbp_features
-from edge.bundle import default_bundle, load_bundle
+from edge.model.bundle import default_bundle, load_bundle
 
 SIZE = 112
 

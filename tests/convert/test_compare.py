@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from convert.evidence.compare import HEADER, Difference, paired_bootstrap, to_markdown_rows
-from edge.types import Float32Array
+from edge.values import Float32Array
 
 
 def _data(noise: float, seed: int, count: int = 120) -> Float32Array:

@@ -29,10 +29,10 @@ from convert.stages import quantize_stage
 from convert.trained import Trained, read_trained
 from edge.affect.backbone import Backbone
 from edge.affect.model import load_model
-from edge.bundle import load_bundle
 from edge.config import EngineConfig, ModelConfig
-from edge.engines.onnx import OnnxEngine
 from edge.errors import BundleError
+from edge.model.bundle import load_bundle
+from edge.model.engines.onnx import OnnxEngine
 
 pytestmark = pytest.mark.slow
 

@@ -10,7 +10,7 @@ import pytest
 
 from convert.errors import TrainingError
 from convert.models.cost import count_macs, count_parameters
-from edge.bundle import default_bundle, load_bundle
+from edge.model.bundle import default_bundle, load_bundle
 
 
 def _convert(function: Callable[[Any], Any], *shape: int) -> bytes:

@@ -32,9 +32,9 @@ from convert.sequence_evaluation import evaluate_frames
 from convert.sources import RESEARCH_ONLY, choose_licence, list_sources
 from convert.teacher.regressor import TeacherLabels
 from convert.training.examples import make_examples
-from edge.bundle import Source, default_bundle, load_bundle
 from edge.errors import EdgeError
 from edge.geometry import CropRule
+from edge.model.bundle import Source, default_bundle, load_bundle
 
 RATE = 20.0
 LENGTH = 50  # frames of a clip

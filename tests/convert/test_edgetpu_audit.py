@@ -21,7 +21,7 @@ from convert.edgetpu.audit import CACHED_BYTES, Audit, audit
 from convert.edgetpu.layers import read_network
 from convert.edgetpu.rules import RULES
 from convert.errors import DataError
-from edge.bundle import default_bundle
+from edge.model.bundle import default_bundle
 
 REPO = Path(__file__).resolve().parents[2]
 TYPES = {name.lower(): value for name, value in vars(schema.TensorType).items() if isinstance(value, int)}

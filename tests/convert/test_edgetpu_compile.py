@@ -10,7 +10,7 @@ import pytest
 
 from convert.edgetpu.audit import audit
 from convert.edgetpu.compiler import disagreements, read_report
-from edge.bundle import default_bundle
+from edge.model.bundle import default_bundle
 
 Verb = Callable[..., Any]
 HEADER = "Edge TPU Compiler version 16.0.384591198\nStarted a compilation timeout timer of 180 seconds.\n"

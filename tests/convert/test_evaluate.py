@@ -17,7 +17,7 @@ from typer.main import get_command
 from convert.__main__ import app
 from convert.datasets.faces import FaceFinder
 from convert.evaluation import Device
-from edge.bundle import default_bundle, load_bundle
+from edge.model.bundle import default_bundle, load_bundle
 
 ROOT = Path(__file__).resolve().parents[2]
 BLOCKED = ("tensorflow", "tf_keras", "keras", "sklearn", "matplotlib")
@@ -159,7 +159,7 @@ def test_stream_is_the_head_after_twice_the_warmup() -> None:
     answer = device.answer(crop)
     assert answer.shape == (2, 2)
     units = device.manifest.head.h.shape[-1]
-    from edge.types import FaceCrop
+    from edge.values import FaceCrop
 
     vector = device.backbone.embed(FaceCrop(track_id=1, pixels=crop, captured_ns=0)).vector[None]
     h = c = np.zeros((1, units), np.float32)

@@ -28,9 +28,9 @@ from convert.recipe import RECIPES, BackboneRecipe
 from convert.run import Run
 from convert.training.examples import AUXILIARY, Example
 from convert.training.validation import Validation
-from edge.bundle import load_bundle
 from edge.geometry import Square
-from edge.types import Float32Array, UInt8Array
+from edge.model.bundle import load_bundle
+from edge.values import Float32Array, UInt8Array
 
 NETWORK = BackboneRecipe(size=32, width=0.0625, embedding=8)
 TUNING = FinetuneRecipe(epochs=2, patience=2, batch=4, learning_rate=3e-3)

@@ -29,7 +29,7 @@ from convert.ladder.record import (
 )
 from convert.ladder.rungs import FIRST, RUNGS
 from convert.ladder.table import render_page, render_table
-from edge.bundle import default_bundle, load_bundle
+from edge.model.bundle import default_bundle, load_bundle
 
 ROOT = Path(__file__).resolve().parents[2]
 NAMES = [f"diffusionfer/{n}.jpg" for n in range(20)]

@@ -9,7 +9,7 @@ import pytest
 
 from convert.recipe import RECIPES, HeadRecipe
 from convert.run import load_weights
-from edge.engines.litert import LiteRtEngine
+from edge.model.engines.litert import LiteRtEngine
 
 RECIPE = RECIPES["tiny"]
 UNITS, LENGTH = RECIPE.head.units, RECIPE.backbone.embedding

@@ -13,7 +13,7 @@ from convert.commands.train import Stage, train
 from convert.datasets.faces import FaceFinder
 from convert.errors import DataError
 from convert.run import Run
-from edge.bundle import load_bundle
+from edge.model.bundle import load_bundle
 
 
 @pytest.fixture

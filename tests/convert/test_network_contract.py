@@ -23,9 +23,9 @@ from convert.run import load_weights, save_weights
 from convert.training.examples import AUXILIARY, Example
 from convert.training.sequences import hold_face
 from edge.affect.backbone import PIXEL_SCALE, PIXEL_ZERO
-from edge.bundle import load_bundle
-from edge.engines.litert import LiteRtEngine
 from edge.geometry import Square
+from edge.model.bundle import load_bundle
+from edge.model.engines.litert import LiteRtEngine
 
 MOBILENET = "examples.mobilenet_v2:build"
 WIDTHS = {"shallow": 0.0625, "deep": 0.0625, LSTM_NETWORK: 0.0625, MOBILENET: 0.1}

@@ -11,7 +11,7 @@ import pytest
 from numpy.typing import NDArray
 
 from convert.training.occluders import KINDS, Occluder, draw_occluder, occlude
-from edge.types import UInt8Array
+from edge.values import UInt8Array
 
 SIZE = 112
 EYES, MOUTH, CHEEK = (0.5, 0.317), (0.5, 0.65), (0.68, 0.5)

@@ -23,12 +23,12 @@ from convert.evidence.robustness_page import plot_robustness, to_card, to_markdo
 from convert.evidence.unseen_covers import UNSEEN
 from convert.training import occluders
 from convert.training.occluders import KINDS
-from edge.assets import BLAZEFACE, read_asset
-from edge.bundle import default_bundle, load_bundle
-from edge.engines.litert import LiteRtEngine
 from edge.face.detector import BlazeFace
 from edge.geometry import LEFT_EYE, RIGHT_EYE, CropRule, face_square
-from edge.types import Detection, Embedding, FaceCrop, Float32Array, UInt8Array
+from edge.model.assets import BLAZEFACE, read_asset
+from edge.model.bundle import default_bundle, load_bundle
+from edge.model.engines.litert import LiteRtEngine
+from edge.values import Detection, Embedding, FaceCrop, Float32Array, UInt8Array
 
 SIDE = 200
 LANDMARKS = np.array([(70, 70), (130, 70), (100, 105), (100, 130), (40, 80), (160, 80)], np.float32)

@@ -12,7 +12,7 @@ from convert.packing import Label, assemble, prove
 from convert.quantization.graph import float_operators
 from convert.recipe import find_recipe
 from convert.sources import list_sources
-from edge.bundle import default_bundle, load_bundle
+from edge.model.bundle import default_bundle, load_bundle
 
 ROOT = Path(__file__).resolve().parents[2]
 SHARED = ROOT.parent / "shared"
@@ -111,7 +111,7 @@ def test_its_head_stepped_equals_the_whole_sequence_over_1000_steps() -> None:
     from convert.models.lstm_head import LstmHead
     from convert.recipe import find_recipe
     from convert.run import load_weights
-    from edge.engines.litert import LiteRtEngine
+    from edge.model.engines.litert import LiteRtEngine
 
     bundle = load_bundle(default_bundle())
     graph = bundle.manifest.head

@@ -9,7 +9,7 @@ import pytest
 from convert.models.cost import count_macs
 from convert.packing import prove
 from convert.recipe import find_recipe
-from edge.bundle import Bundle, default_bundle, load_bundle
+from edge.model.bundle import Bundle, default_bundle, load_bundle
 
 FOLDER = Path(__file__).resolve().parents[2] / "bundles"
 ARCHIVES = sorted(FOLDER.glob("*.zip"))

@@ -10,7 +10,7 @@ import pytest
 from convert.datasets.faces import LabelledFace
 from convert.errors import DataError
 from convert.evidence.sizes import measure_sizes, parse_bundles, to_markdown
-from edge.bundle import default_bundle, load_bundle
+from edge.model.bundle import default_bundle, load_bundle
 
 LANDMARKS = np.array([(70, 70), (130, 70), (100, 105), (100, 130), (40, 80), (160, 80)], np.float32)
 

@@ -15,7 +15,7 @@ from convert.evidence.other_skin import TONES, measure_other_skin, paint_skin, t
 from convert.evidence.skin_tone import tone_bin
 from convert.training.nuisance import Nuisance, draw_nuisance, photograph
 from convert.training.skin import DARKEST, LIGHTEST, retone
-from edge.types import Float32Array, UInt8Array
+from edge.values import Float32Array, UInt8Array
 
 SIZE = 112
 EYE, CHEEK, WALL = (slice(32, 39), slice(33, 40)), (slice(52, 60), slice(36, 44)), (slice(0, 10), slice(0, 10))

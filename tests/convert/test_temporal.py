@@ -15,7 +15,7 @@ from convert.evidence.trial import FAMILIES, UNSEEN, families, take_in_trial
 from convert.training.nuisance import draw_nuisance
 from convert.training.sequences import Scene, Sequences, take_in_store
 from edge.geometry import Square
-from edge.types import Embedding, FaceCrop, Float32Array, UInt8Array
+from edge.values import Embedding, FaceCrop, Float32Array, UInt8Array
 
 
 def _scene(steps: int = 60) -> Scene:

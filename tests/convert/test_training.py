@@ -22,7 +22,7 @@ from convert.training.nuisance import render
 from convert.training.own_labels import LOOKS, share_labels
 from convert.training.sequences import Scene, Sequences, hold_face, make_sequences, take_in_store
 from edge.geometry import Square
-from edge.types import Embedding
+from edge.values import Embedding
 
 BACKBONE = BackboneRecipe(size=32, width=0.0625, embedding=8, epochs=2, batch=4)
 HEAD = HeadRecipe(units=8, stills=6, steps=12, truncate=6, batch=2, epochs=2, warmup_steps=4)

@@ -18,9 +18,9 @@ from convert.packing import encode, licence_text, write_folder, write_zip
 from convert.recipe import find_recipe
 from convert.run import Run
 from convert.signing import Signer
-from edge.bundle import MANIFEST, default_bundle, load_bundle
 from edge.errors import BundleError
-from edge.signature import SIGNATURE
+from edge.model.bundle import MANIFEST, default_bundle, load_bundle
+from edge.model.signature import SIGNATURE
 
 REPO = Path(__file__).resolve().parents[2]
 pytestmark = pytest.mark.skipif(shutil.which("openssl") is None, reason="needs openssl, which makes the keys")

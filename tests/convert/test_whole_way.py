@@ -15,8 +15,8 @@ from convert.packing import prove, write_folder
 from convert.quantization.graph import float_operators, list_operators
 from convert.recipe import RECIPES
 from convert.run import Run
-from edge.bundle import load_bundle
 from edge.errors import BundleError
+from edge.model.bundle import load_bundle
 
 EDGE_TPU = {"CONV_2D", "MAX_POOL_2D", "CONCATENATION", "ADD", "MEAN", "FULLY_CONNECTED"}
 

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import pytest
 
-from edge.doctor.finding import Finding
-from edge.types import HealthReport, WindowAggregate
+from edge.cli.doctor.finding import Finding
+from edge.values import HealthReport, WindowAggregate
 
 
 class Collected:

@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 
 from edge.affect.model import load_model
-from edge.bench.crowd import draw_crowd
-from edge.bench.measure import ask_most
-from edge.bench.nobody import NoCamera
+from edge.cli.bench.crowd import draw_crowd
+from edge.cli.bench.measure import ask_most
+from edge.cli.bench.nobody import NoCamera
 from edge.clock import NS, FileClock
 from edge.config import Config
-from edge.pipeline import Pipeline, build_pipeline
-from edge.types import Frame
+from edge.device import Pipeline, build_pipeline
+from edge.values import Frame
 
 FACES, FPS, WARM_UP, FRAMES = 4, 30, 24, 48
 # docs/performance.md states both. Most of the second is the answer of the detector's graph, 157 KB, and one crop of

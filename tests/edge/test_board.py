@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from edge.board import Board
-from edge.types import BoardState
+from edge.values import BoardState
 
 
 def plant(root: Path, **files: str) -> None:

@@ -16,8 +16,8 @@ from edge.affect.model import AffectModel, load_model
 from edge.camera import open_camera
 from edge.clock import FileClock
 from edge.config import CameraConfig, Config
-from edge.pipeline import build_pipeline
-from edge.types import AffectScore, WindowAggregate
+from edge.device import build_pipeline
+from edge.values import AffectScore, WindowAggregate
 
 pytestmark = pytest.mark.usefixtures("detector_asset")
 

@@ -35,5 +35,5 @@ def test_an_unsealed_process_is_dumpable(tmp_path):
 
 
 def test_the_device_seals_itself_before_it_reads_its_configuration(tmp_path):
-    code = "import edge.commands.run as run\nrun.seal_memory = lambda: print('sealed')\nrun.run(run.Path('none.toml'))"
+    code = "import edge.cli.run as run\nrun.seal_memory = lambda: print('sealed')\nrun.run(run.Path('none.toml'))"
     assert _run(code, tmp_path).stdout == "sealed\n"

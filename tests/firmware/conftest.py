@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from edge.assets import ASSETS
+from edge.model.assets import ASSETS
 from firmware_config.debian.archive import pack
 from firmware_config.debian.target import Target
 from firmware_config.debian.tree import lay_out, site_packages

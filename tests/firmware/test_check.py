@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from edge.doctor.finding import Finding, Level
+from edge.cli.doctor.finding import Finding, Level
 from firmware_config.check.files import check_profiles, check_rules, check_secrets, check_units
 from firmware_config.check.seed import check_seed, fill_sample
 

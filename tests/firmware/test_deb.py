@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from edge.commands import VERBS
+from edge.cli import VERBS
 from edge.config import load_config, require_deployment
 from edge.errors import ConfigError, DeploymentError
 from firmware_config.debian.command import source_date

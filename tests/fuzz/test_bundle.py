@@ -26,9 +26,9 @@ from hypothesis import strategies as st
 
 from edge.affect.golden import check_golden
 from edge.affect.model import AffectModel, load_model
-from edge.bundle import MANIFEST, Bundle, default_bundle, load_bundle
 from edge.config import EngineConfig, ModelConfig
 from edge.errors import BundleError, EngineError
+from edge.model.bundle import MANIFEST, Bundle, default_bundle, load_bundle
 
 fuzz = settings.get_profile("fuzz")
 SHIPPED = {path.name: path.read_bytes() for path in default_bundle().iterdir() if path.is_file()}
@@ -155,7 +155,7 @@ def test_a_method_with_a_memory_of_its_own_is_refused(place: Path, method: int) 
 MEMORY_MB = 900
 BOMB = """
 from pathlib import Path
-from edge.bundle import load_bundle
+from edge.model.bundle import load_bundle
 from edge.errors import BundleError
 import edge.affect.model
 resource.setrlimit(resource.RLIMIT_AS, (int(sys.argv[1]), int(sys.argv[1])))

@@ -21,16 +21,16 @@ from edge.affect.window import Windower
 from edge.camera.hours import OpeningHours
 from edge.clock import NS, FileClock
 from edge.config import EngineConfig, FaceConfig, HoursConfig, ModelConfig, WindowConfig
+from edge.device import Pipeline
 from edge.errors import FrameError
 from edge.face.crop import align_face
 from edge.face.detector import Detector, load_detector
 from edge.face.quality import QualityGate
+from edge.face.search import Schedule
 from edge.face.tracker import Tracker
 from edge.geometry import CropRule
 from edge.health import Health
-from edge.pipeline import Pipeline
-from edge.schedule import Schedule
-from edge.types import Detection, FaceCrop, Frame
+from edge.values import Detection, FaceCrop, Frame
 
 fuzz = settings.get_profile("fuzz")
 GATE = QualityGate(min_face_px=1, max_yaw_deg=90, min_light=0, min_sharpness=0)

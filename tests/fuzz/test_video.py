@@ -15,14 +15,14 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from edge import assets
-from edge.assets import BLAZEFACE, read_asset
 from edge.camera.replay import Replay
 from edge.clock import FileClock
 from edge.config import CameraConfig, EngineConfig, FaceConfig
-from edge.engines.litert import LiteRtEngine
 from edge.errors import AssetError, CameraError, EngineError
 from edge.face.detector import load_detector
+from edge.model import assets
+from edge.model.assets import BLAZEFACE, read_asset
+from edge.model.engines.litert import LiteRtEngine
 
 fuzz = settings.get_profile("fuzz")
 FORMATS = {".avi": "MJPG", ".mp4": "mp4v"}

@@ -1,5 +1,5 @@
 """What /usr/bin/affect-edge starts, under the name that its help shows."""
 
-from edge.commands import main
+from edge.cli import main
 
 main()

@@ -11,10 +11,10 @@ from edge.camera import open_camera
 from edge.camera.live import LiveCamera
 from edge.camera.reopening import CameraWatch
 from edge.camera.replay import Replay
-from edge.camera.scene import Scene
 from edge.camera.transform import TransformedCamera
 from edge.clock import FileClock
 from edge.config import CameraConfig, Config, ZoneConfig
+from edge.demo.scene import Scene
 from edge.errors import CameraError
 
 

@@ -19,7 +19,7 @@ from edge.camera.replay import Replay, Timeline
 from edge.clock import FileClock, SystemClock
 from edge.config import CameraConfig
 from edge.errors import CameraError
-from edge.types import Frame
+from edge.values import Frame
 
 CLIPS = Path(__file__).resolve().parents[4] / "shared" / "clips"
 

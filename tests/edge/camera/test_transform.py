@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge.camera.transform import Transform, TransformedCamera
-from edge.types import Frame
+from edge.values import Frame
 
 sizes = st.tuples(st.integers(2, 40), st.integers(2, 40))
 fractions = st.floats(0, 1, width=32)

@@ -5,9 +5,9 @@ import time
 
 import pytest
 
+from edge.demo.broker import EmbeddedBroker
 from edge.errors import EdgeError
 from edge.publish import session
-from edge.publish.broker import EmbeddedBroker
 from edge.publish.example import BUSY
 
 pytest.importorskip("amqtt", reason="needs the demo extra: pip install amqtt")

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from edge.bundle import default_bundle, load_bundle
+from edge.cli.doctor import broker
+from edge.cli.doctor.broker import check_broker, check_drop_in
+from edge.cli.doctor.finding import Level
 from edge.config import Config, DeviceConfig, MqttConfig
-from edge.doctor import broker
-from edge.doctor.broker import check_broker, check_drop_in
-from edge.doctor.finding import Level
+from edge.model.bundle import default_bundle, load_bundle
 from edge.publish.message import origin_of
 
 DEVICE = DeviceConfig(site="museum", name="hall-2")

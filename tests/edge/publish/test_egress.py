@@ -115,7 +115,7 @@ def test_a_leak_past_everything_else_stops_publishing_and_says_so(
 
 
 def paho_message():
-    from edge.types import Message
+    from edge.values import Message
 
     return Message(topic=TOPIC, payload=JPEG, qos=1)
 

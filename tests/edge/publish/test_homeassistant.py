@@ -20,7 +20,7 @@ from edge.publish.example import BUSY, ORIGIN, example_health, example_statuses,
 from edge.publish.homeassistant import MAX_DISCOVERY_BYTES, decode_discovery, discovery_message, encode_discovery
 from edge.publish.message import Origin
 from edge.publish.payload import ModelPayload, encode
-from edge.types import Message
+from edge.values import Message
 
 SCHEMA = json.loads((Path(__file__).with_name("homeassistant-device-discovery.schema.json")).read_text())
 TOPIC = "homeassistant/device/affect_berlin_door/config"

@@ -7,7 +7,7 @@ from edge.publish.example import BUSY, ORIGIN, QUIET
 from edge.publish.jsonlines import JsonLines
 from edge.publish.message import number_window, window_message
 from edge.publish.payload import decode_window
-from edge.types import HealthReport
+from edge.values import HealthReport
 
 
 def _lines(*aggregates) -> list[str]:

@@ -15,7 +15,7 @@ from edge.publish.bucket import TokenBucket
 from edge.publish.example import BUSY, ORIGIN, QUIET
 from edge.publish.mqtt import MqttPublisher
 from edge.publish.stagger import LONGEST_S, stagger_s
-from edge.types import HealthReport
+from edge.values import HealthReport
 
 HEALTH = HealthReport(uptime_s=60.0, frames={"seen": 1800}, rejections={}, faces=1, stage_ms={"detect": 3.0})
 

@@ -24,7 +24,7 @@ from edge.publish.message import (
 )
 from edge.publish.payload import MAX_BYTES, ModelPayload, decode_health, decode_status, decode_window, encode
 from edge.publish.schema import KINDS, json_schema
-from edge.types import BoardState, HealthReport, LoadState, Quadrants, Spread, WindowAggregate
+from edge.values import BoardState, HealthReport, LoadState, Quadrants, Spread, WindowAggregate
 
 slugs = st.from_regex("[a-z0-9-]{1,32}", fullmatch=True)
 counts = st.integers(0, 10**12)

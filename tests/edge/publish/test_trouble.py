@@ -29,15 +29,15 @@ from edge.backoff import Backoff
 from edge.camera.hours import OpeningHours
 from edge.clock import NS, FileClock
 from edge.config import EngineConfig, HoursConfig, ModelConfig, WindowConfig
+from edge.device import Pipeline
 from edge.face.quality import QualityGate
+from edge.face.search import Schedule
 from edge.face.tracker import Tracker
 from edge.health import Health
-from edge.pipeline import Pipeline
 from edge.publish import mqtt
 from edge.publish import session as session_module
 from edge.publish.example import ORIGIN
-from edge.schedule import Schedule
-from edge.types import Detection, Frame
+from edge.values import Detection, Frame
 
 pytestmark = pytest.mark.slow
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from edge.doctor.finding import failed, passed
+from edge.cli.doctor.finding import failed, passed
 from edge.errors import ConfigError
 from firmware_config.arm64.comparison import Comparison
 from firmware_config.arm64.page import render, write_page

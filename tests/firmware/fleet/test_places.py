@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from edge.cli.init.answers import Answers, write_config
 from edge.config import load_config
 from edge.errors import ConfigError
-from edge.setup.answers import Answers, write_config
 from firmware_config.fleet.places import read_tags, read_zones
 
 FRACTION = st.decimals(0, 1, places=3).map(float)

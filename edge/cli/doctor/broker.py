@@ -1,0 +1,97 @@
+"""The broker: its name resolves, it answers, lets this device in, and acknowledges a message."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from edge.cli.doctor.finding import Finding, failed_with, passed, skipped, warned
+from edge.cli.init.addresses import RESOLV_CONF, broker_addresses, is_address, needs_rule, resolver_addresses
+from edge.cli.init.drop_in import allowed_addresses
+from edge.config import Config
+from edge.errors import ConfigError, PublishError
+from edge.publish.credentials import load_credentials
+from edge.publish.message import Origin
+from edge.publish.probe import try_connection, try_publish
+
+_UNIT_FOLDERS = ("etc/systemd/system", "run/systemd/system", "usr/lib/systemd/system", "lib/systemd/system")
+
+
+def check_broker(config: Config, origin: Origin) -> list[Finding]:
+    """From the name to an acknowledged message; stops at the first step that fails."""
+    mqtt = config.mqtt
+    findings: list[Finding] = []
+    try:
+        addresses = broker_addresses(mqtt.host, mqtt.port)
+        findings.append(passed("broker name", f"{mqtt.host} is {', '.join(addresses)}"))
+        credentials = load_credentials(mqtt)
+        findings.append(
+            passed("credentials", f"user {mqtt.username}" if mqtt.username else "none: an anonymous session")
+        )
+    except (ConfigError, PublishError) as error:
+        return [*findings, failed_with("credentials" if findings else "broker name", error)]
+    try:
+        session = try_connection(mqtt, credentials, origin)
+        how = "TLS" if mqtt.tls else "without TLS"
+        findings.append(passed("broker session", f"let in at {mqtt.host}:{mqtt.port}, {how}, MQTT {mqtt.protocol}"))
+    except PublishError as error:
+        return [*findings, _with_fix("broker session", error)]
+    try:
+        seconds = try_publish(session, origin)
+    except PublishError as error:
+        fix = f"give {mqtt.username or 'it'} the right to write {origin.topic('#')} in the broker's access list"
+        return [*findings, failed_with("publishing", PublishError(f"{error}; {fix}"))]
+    said = f"a message to {origin.topic('trial')} was acknowledged after {seconds * 1000:.0f} ms"
+    return [*findings, passed("publishing", said)]
+
+
+def _with_fix(check: str, error: PublishError) -> Finding:
+    text = str(error)
+    fixes = {
+        "certificate": "set mqtt.ca_file to the authority that signed the broker's, and mqtt.host to the name in it",
+        "rejected": "check mqtt.username, the password file and the broker's own log",
+        "refused": "is the broker running, and mqtt.port right?",
+        "": "are mqtt.host and mqtt.port right, and does the unit's drop-in allow the address?",
+    }
+    fix = next(fix for word, fix in fixes.items() if word in text.lower())
+    return failed_with(check, PublishError(f"{text.replace('; ', ', ')}; {fix}"))
+
+
+def check_drop_in(config: Config, unit: str, *, root: Path = Path("/")) -> list[Finding]:
+    """Whether the service's filter still names the addresses that broker and resolver have now."""
+    texts = [
+        path.read_text(encoding="utf-8")
+        for folder in reversed(_UNIT_FOLDERS)
+        for path in [root / folder / unit, *sorted((root / folder / f"{unit}.d").glob("*.conf"))]
+        if path.is_file()
+    ]
+    if not texts:
+        return [skipped("service filter", f"{unit} is not installed here")]
+    allowed = allowed_addresses("\n".join(texts))
+    if "any" in allowed:
+        return [warned("service filter", f"{unit} may reach any address", "name the broker's in a drop-in instead")]
+    try:
+        needed = broker_addresses(config.mqtt.host, config.mqtt.port)
+    except ConfigError as error:
+        return [failed_with("service filter", error)]
+    missing = [address for address in needed if needs_rule(address) and address not in allowed]
+    if missing and len(missing) == len([address for address in needed if needs_rule(address)]):
+        return [_drifted(unit, f"does not allow the broker, {config.mqtt.host} at {', '.join(missing)}")]
+    if not (config.mqtt.loopback or is_address(config.mqtt.host)):
+        resolvers = [one for one in resolver_addresses(root / RESOLV_CONF.relative_to("/")) if needs_rule(one)]
+        if resolvers and not set(resolvers) & set(allowed):
+            return [_drifted(unit, f"does not allow the resolver, {', '.join(resolvers)}")]
+    if missing:
+        return [
+            warned(
+                "service filter", f"{unit} allows one of the broker's addresses, not {', '.join(missing)}", _again(unit)
+            )
+        ]
+    return [passed("service filter", f"{unit} allows {', '.join(needed)}")]
+
+
+def _drifted(unit: str, said: str) -> Finding:
+    return failed_with("service filter", ConfigError(f"{unit} {said}; {_again(unit)}"))
+
+
+def _again(unit: str) -> str:
+    return f"write IPAddressAllow= lines for them into /etc/systemd/system/{unit}.d/, then `systemctl daemon-reload`"

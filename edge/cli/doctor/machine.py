@@ -1,0 +1,97 @@
+"""The machine: its accelerator, heat and power, clock and disk."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+from edge.board import Board
+from edge.cli.doctor.finding import Finding, failed, failed_with, passed, skipped, warned
+from edge.cli.init.inventory import coral_speed
+from edge.clock import Clock
+from edge.config import Config, EngineConfig
+from edge.errors import EngineError
+from edge.model.engines.delegate import probe_delegate
+from edge.model.engines.litert import installed_runtimes
+
+_USB3_MBIT = 5000.0
+_HOT_C = 75.0  # a Raspberry Pi begins to slow down at 80
+_LOW_DISK_MB = 100.0
+
+
+def check_accelerator(engine: EngineConfig, *, root: Path = Path("/")) -> list[Finding]:
+    """The configured delegate: loads in a process of its own; where a Coral sits, and at which speed."""
+    if not engine.delegate:
+        return [skipped("accelerator", "none is configured; the CPU computes")]
+    findings = []
+    speed = coral_speed(root)
+    if engine.delegate_options.get("device", "usb") == "usb" and "edgetpu" in engine.delegate:
+        if speed is None:
+            fix = "plug it in; if it is, `lsusb` shows 1a6e:089a or 18d1:9302; try another cable and port"
+            findings.append(failed("accelerator", "no Coral USB Accelerator is on any USB bus", fix))
+        elif speed < _USB3_MBIT:
+            fix = "use a USB 3 port (blue) and a USB 3 cable; at this speed a face takes 100 to 200 ms"
+            findings.append(warned("accelerator bus", f"Coral at {speed:g} Mbit/s", fix))
+        else:
+            findings.append(passed("accelerator bus", f"Coral at {speed:g} Mbit/s"))
+    try:
+        runtime = installed_runtimes()[0] if engine.runtime == "auto" else engine.runtime
+        probe_delegate(engine, runtime)
+        findings.append(passed("accelerator", f"{engine.delegate} loads"))
+    except EngineError as error:
+        finding = failed_with("accelerator", error)
+        if engine.delegate_fallback:
+            finding = warned(finding.check, f"{finding.said}; the CPU computes instead", finding.fix)
+        findings.append(finding)
+    return findings
+
+
+def check_heat_and_power(board: Board) -> list[Finding]:
+    """Temperature, throttling and supply, as far as the board tells."""
+    state = board.read()
+    findings = []
+    if state.temperature_c is None:
+        findings.append(skipped("temperature", "this machine does not tell"))
+    elif state.temperature_c >= _HOT_C:
+        fix = "give it air or a heat sink; a hot board slows itself down"
+        findings.append(warned("temperature", f"{state.temperature_c:.0f} °C", fix))
+    else:
+        findings.append(passed("temperature", f"{state.temperature_c:.0f} °C"))
+    if state.under_voltage:
+        fix = "use the supply made for this board and a short cable; a weak one makes cameras vanish"
+        findings.append(failed("power", "the supply is too weak now", fix))
+    elif state.throttled or state.throttled_since_boot:
+        when = "now" if state.throttled else "since it was started"
+        fix = "cool it, or use a stronger supply; if the governor is set so on purpose, lower camera.fps"
+        findings.append(warned("power", f"held below its full speed {when}", fix))
+    elif state.under_voltage is None and state.throttled is None:
+        findings.append(skipped("power", "this machine does not tell"))
+    else:
+        findings.append(passed("power", "enough, and not held back"))
+    return findings
+
+
+def check_clock(clock: Clock) -> list[Finding]:
+    """Whether the system's clock is synchronized; windows wait for it."""
+    clock.refresh()
+    if clock.synced():
+        return [passed("clock", "synchronized")]
+    fix = "`timedatectl set-ntp true`, and let NTP (UDP 123) out; until then windows wait, and are stamped later"
+    return [warned("clock", "not synchronized", fix)]
+
+
+def check_storage(path: Path, config: Config) -> list[Finding]:
+    """Whether the outbox's folder can be written and has room. `path` is the database's."""
+    folder = next((parent for parent in path.parents if parent.exists()), Path("/"))
+    if not os.access(folder, os.W_OK):
+        fix = "set outbox.path to a folder that this user may write, or give it this one"
+        return [failed("outbox", f"{path} cannot be written", fix)]
+    free_mb = shutil.disk_usage(folder).free / 1e6
+    findings = [passed("outbox", f"{path} can be written")]
+    if free_mb < _LOW_DISK_MB + config.outbox.max_mb:
+        fix = f"free some, or lower outbox.max_mb from {config.outbox.max_mb:g}"
+        findings.append(warned("disk", f"{free_mb:.0f} MB free", fix))
+    else:
+        findings.append(passed("disk", f"{free_mb:.0f} MB free"))
+    return findings

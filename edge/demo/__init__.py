@@ -1,0 +1,1 @@
+"""The drawn scene and the broker of the demonstration."""

@@ -1,0 +1,185 @@
+"""A camera that looks at drawn people in a drawn shop, whose expressions follow known scripts.
+
+For demonstrations and tests where there is no camera and nobody to be filmed: no photograph, no asset, the same
+picture for the same seed and time. What every face shows is known, see `Scene.truth`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from types import TracebackType
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from edge.camera.pace import Pace
+from edge.clock import NS, Clock, FileClock
+from edge.config import CameraConfig
+from edge.demo.backdrop import paint_backdrop, paint_counter
+from edge.demo.cast import CAST, DESIGN_HEIGHT, DESIGN_WIDTH, Part, Place
+from edge.demo.expression import Portrait
+from edge.demo.portrait import HEIGHT, MIDDLE, WIDTH, Layer
+from edge.values import Frame, UInt8Array
+
+_FACE_Y, _FACE_HALF_WIDTH, _FACE_HALF_HEIGHT = 166.0, 63.0, 87.0  # of a portrait, in its own units
+_COUNTER_BELOW = 186.0  # the counter's edge below the middle of the lowest face, pixels of the design picture
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SceneFace:
+    """What is known about one drawn face.
+
+    Attributes:
+        actor: its number in the cast, from 0; says nothing about track ids.
+        valence, arousal: what its script says, −1..1.
+        box_px: (x1, y1, x2, y2) from hairline to chin, pixels of the picture.
+        visible: whether the whole box lies in the picture.
+    """
+
+    actor: int
+    valence: float
+    arousal: float
+    box_px: tuple[float, float, float, float]
+    visible: bool
+
+
+class Scene:
+    """Draws one frame after the other, without end.
+
+    Args:
+        config: `width`, `height`, `fps` and `pace`: `file` keeps real time and, where drawing is too slow for it,
+            leaves out frames and counts them; `fast` draws every frame as quickly as it is asked for.
+        clock: gives the first frame its time; a `FileClock` is moved along, and then no frame is left out.
+        seed: another one gives other chances: where scripts begin, how people sway and blink.
+    """
+
+    failed = 0
+    length: int | None = None
+
+    def __init__(self, config: CameraConfig, clock: Clock, *, seed: int = 0) -> None:
+        self._width, self._height = config.width, config.height
+        self._period_ns = NS / config.fps
+        self._clock = clock
+        self._file_clock = clock if isinstance(clock, FileClock) else None
+        self._pace = Pace() if config.pace == "file" else None
+        self._zoom = min(config.width / DESIGN_WIDTH, config.height / DESIGN_HEIGHT)
+        self._parts = [Part(actor, np.random.default_rng((seed, number))) for number, actor in enumerate(CAST)]
+        self._portraits = [Portrait(actor.look) for actor in CAST]
+        self._back_to_front = sorted(range(len(CAST)), key=lambda number: CAST[number].scale)
+        self._backdrop = paint_backdrop(config.width, config.height, seed)
+        lowest = self._to_picture(0, max(actor.y for actor in CAST))[1]
+        self._counter_y = min(round(lowest + _COUNTER_BELOW * self._zoom), config.height)
+        self._counter = paint_counter(config.width, config.height, self._counter_y)
+        self._origin_ns: int | None = None
+        self._index = 0
+        self.dropped = 0
+        self.ended = False
+
+    def frames(self) -> Iterator[Frame]:
+        """See `Camera.frames`."""
+        while not self.ended:
+            if self._origin_ns is None:
+                self._origin_ns = self._clock.monotonic_ns()
+            self._keep_pace()
+            elapsed_ns = round(self._index * self._period_ns)
+            frame = Frame(
+                pixels=self.draw(elapsed_ns / NS), captured_ns=self._origin_ns + elapsed_ns, index=self._index
+            )
+            self._index += 1
+            if self._file_clock is not None:
+                self._file_clock.now_ns = frame.captured_ns
+            yield frame
+
+    def truth(self, t_s: float) -> tuple[SceneFace, ...]:
+        """What everyone shows at a time, those out of the picture included; `t_s` in seconds from the first frame."""
+        return tuple(self._face(number, t_s) for number in range(len(self._parts)))
+
+    def draw(self, t_s: float) -> UInt8Array:
+        """Draws the picture at a time, seconds from the first frame: uint8 (H, W, 3), RGB."""
+        picture = self._backdrop.copy()
+        for number in self._back_to_front:
+            part = self._parts[number]
+            matrix = self._matrix(part.place(t_s))
+            spot = self._reach(matrix)
+            if spot is not None:
+                _lay(picture, self._portraits[number].draw(part.pose(t_s)), matrix, spot)
+        picture[self._counter_y :] = self._counter
+        return np.asarray(cv2.convertScaleAbs(picture, alpha=1 + 0.07 * math.sin(2 * math.pi * t_s / 23)), np.uint8)
+
+    def close(self) -> None:
+        """See `Camera.close`."""
+        self.ended = True
+
+    def __enter__(self) -> Scene:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _keep_pace(self) -> None:
+        if self._pace is None:
+            return
+        late_ns = self._pace.wait(round(self._index * self._period_ns))
+        if self._file_clock is None:
+            late = int(late_ns / self._period_ns)
+            self.dropped += late
+            self._index += late
+
+    def _to_picture(self, x: float, y: float) -> tuple[float, float]:
+        return (
+            self._width / 2 + (x - DESIGN_WIDTH / 2) * self._zoom,
+            self._height / 2 + (y - DESIGN_HEIGHT / 2) * self._zoom,
+        )
+
+    def _matrix(self, place: Place) -> NDArray[np.float64]:
+        """From a portrait's units to pixels of the picture, float64 (2, 3)."""
+        x, y = self._to_picture(place.x, place.y)
+        cos, sin = (place.scale * self._zoom * turn for turn in (math.cos(place.roll), math.sin(place.roll)))
+        return np.array(
+            [[cos, -sin, x - cos * MIDDLE + sin * _FACE_Y], [sin, cos, y - sin * MIDDLE - cos * _FACE_Y]], np.float64
+        )
+
+    def _reach(self, matrix: NDArray[np.float64]) -> tuple[int, int, int, int] | None:
+        """The part of the picture that a portrait may cover, (left, top, right, bottom); None when it is outside."""
+        corners = np.array([[0, 0, 1], [WIDTH, 0, 1], [0, HEIGHT, 1], [WIDTH, HEIGHT, 1]]) @ matrix.T
+        left, top = np.maximum(np.floor(corners.min(axis=0)).astype(int), 0)
+        right, bottom = np.minimum(np.ceil(corners.max(axis=0)).astype(int), (self._width, self._counter_y))
+        return (int(left), int(top), int(right), int(bottom)) if left < right and top < bottom else None
+
+    def _face(self, number: int, t_s: float) -> SceneFace:
+        part = self._parts[number]
+        place = part.place(t_s)
+        valence, arousal = part.expression(t_s)
+        (x, y), scale = self._to_picture(place.x, place.y), place.scale * self._zoom
+        cos, sin = math.cos(place.roll), math.sin(place.roll)
+        half_x = scale * math.hypot(_FACE_HALF_WIDTH * cos, _FACE_HALF_HEIGHT * sin)
+        half_y = scale * math.hypot(_FACE_HALF_WIDTH * sin, _FACE_HALF_HEIGHT * cos)
+        box = (x - half_x, y - half_y, x + half_x, y + half_y)
+        inside = box[0] >= 0 and box[1] >= 0 and box[2] <= self._width and box[3] <= self._height
+        return SceneFace(actor=number, valence=valence, arousal=arousal, box_px=box, visible=inside)
+
+
+def _lay(
+    picture: UInt8Array,
+    layer: Layer,
+    matrix: NDArray[np.float64],
+    spot: tuple[int, int, int, int],
+) -> None:
+    """Lays a portrait into a picture, in place."""
+    left, top, right, bottom = spot
+    shifted = matrix - np.array([[0, 0, left], [0, 0, top]])
+    size = (right - left, bottom - top)
+    pixels = cv2.warpAffine(layer.pixels, shifted, size, flags=cv2.INTER_LINEAR)
+    uncovered = cv2.bitwise_not(cv2.warpAffine(layer.cover, shifted, size, flags=cv2.INTER_LINEAR))
+    under = picture[top:bottom, left:right]
+    # under × uncovered / 255, rounded, in integers: three times as fast as `cv2.multiply` with a scale.
+    product: NDArray[np.uint16] = np.multiply(under, cv2.merge([uncovered] * 3), dtype=np.uint16)
+    product += product >> 8
+    product += 128
+    product >>= 8
+    under[:] = cv2.add(product.astype(np.uint8), pixels)

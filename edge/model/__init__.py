@@ -1,0 +1,1 @@
+"""Everything about a model file: reading, proving, keeping and running it."""

@@ -1,0 +1,158 @@
+"""Following faces by place and size."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edge.face.tracker import Tracker, seen
+from edge.values import Detection
+
+FPS30_NS = 33_333_333
+
+
+def face(x: float, y: float = 100.0, size: float = 60.0) -> Detection:
+    half = size / 2
+    return Detection(
+        box_px=(x - half, y - half, x + half, y + half), score=0.9, landmarks_px=np.zeros((6, 2), np.float32)
+    )
+
+
+def follow(tracker: Tracker, frames: list[list[Detection]], step_ns: int = FPS30_NS) -> list[list[int]]:
+    """Ids seen in each frame."""
+    return [[t.id for t in seen(tracker.update(faces, i * step_ns))] for i, faces in enumerate(frames)]
+
+
+@pytest.mark.parametrize(("fps", "frames"), [(60, 6), (30, 3), (15, 2), (10, 1), (5, 1), (1, 1)])
+def test_face_gets_an_id_after_a_tenth_of_a_second_and_two_sightings(fps: int, frames: int) -> None:
+    seen_ids = follow(Tracker(), [[face(100)]] * (frames + 2), step_ns=1_000_000_000 // fps)
+    assert seen_ids == [[]] * frames + [[1], [1]]
+
+
+def test_flicker_of_the_detector_gets_no_id() -> None:
+    frames = [[face(100)], [], [], [face(300)], [face(300)], [], [], []]
+    assert follow(Tracker(), frames) == [[]] * len(frames)
+
+
+def test_track_survives_two_missed_frames() -> None:
+    frames = [[face(100)]] * 5 + [[], []] + [[face(104)]]
+    assert follow(Tracker(), frames)[-1] == [1]
+
+
+def test_missed_track_is_still_reported_with_its_count() -> None:
+    tracker = Tracker()
+    follow(tracker, [[face(100)]] * 5)
+    (track,) = tracker.update([], 5 * FPS30_NS)
+    assert (track.id, track.missed) == (1, 1)
+
+
+def test_id_is_not_reused_after_the_track_ended() -> None:
+    tracker = Tracker(max_missed_s=0.5)
+    frames = [[face(100)]] * 5 + [[]] * 30 + [[face(100)]] * 5
+    assert follow(tracker, frames)[-1] == [2]
+
+
+def test_two_faces_that_pass_each_other_keep_their_ids() -> None:
+    frames = [[face(100 + 6 * i, 100, 60), face(400 - 6 * i, 145, 60)] for i in range(50)]
+    tracker = Tracker()
+    first = last = None
+    for i, faces in enumerate(frames):
+        tracks = seen(tracker.update(faces, i * FPS30_NS))
+        if i == 5:
+            first = {t.id: t.detection.center_px[1] for t in tracks}
+        last = {t.id: t.detection.center_px[1] for t in tracks}
+    assert first == last
+
+
+def test_walking_face_at_twelve_frames_a_second_stays_one_track() -> None:
+    ids = follow(Tracker(), [[face(50 + 28 * i)] for i in range(15)], step_ns=83_333_333)
+    assert {i for row in ids for i in row} == {1}
+
+
+def test_face_of_another_size_at_the_same_place_is_another_track() -> None:
+    ids = follow(Tracker(), [[face(100, size=40)]] * 5 + [[face(100, size=140)]] * 5)
+    assert ids[-1] == [2]
+
+
+@given(
+    st.lists(
+        st.lists(st.tuples(st.floats(0, 640), st.floats(0, 480), st.floats(10, 200)), max_size=6),
+        min_size=1,
+        max_size=40,
+    )
+)
+def test_ids_only_ascend_and_never_repeat_in_a_frame(frames: list[list[tuple[float, float, float]]]) -> None:
+    tracker = Tracker()
+    highest = 0
+    ended: set[int] = set()
+    before: set[int] = set()
+    for i, faces in enumerate(frames):
+        ids = [t.id for t in tracker.update([face(*f) for f in faces], i * FPS30_NS * 5)]
+        assert len(ids) == len(set(ids))
+        assert not ended & set(ids)
+        for new in set(ids) - before:
+            assert new > highest
+        highest = max([highest, *ids])
+        ended |= before - set(ids)
+        before = set(ids)
+
+
+def moving(steps: int, speed_px: float = 4.0) -> Tracker:
+    """A tracker that has seen a face go right at that speed a frame."""
+    tracker = Tracker()
+    follow(tracker, [[face(100 + speed_px * i)] for i in range(steps)])
+    return tracker
+
+
+def test_face_in_a_frame_without_a_search_is_where_its_motion_carries_it() -> None:
+    tracker = moving(10)
+    (before,) = tracker.coast(9 * FPS30_NS + 1)
+    (track,) = tracker.coast(11 * FPS30_NS)
+    assert (track.id, track.missed) == (1, 0)
+    truth = 100 + 4 * 11
+    assert abs(track.detection.center_px[0] - truth) < 3
+    assert track.detection.center_px[1] == pytest.approx(100)
+    assert track.detection.size_px == pytest.approx(60)
+    shift = track.detection.center_px[0] - before.detection.center_px[0]
+    moved = track.detection.landmarks_px - before.detection.landmarks_px
+    assert np.allclose(moved, [[shift, 0]] * 6, atol=1e-3)
+
+
+def test_coasting_changes_nothing_that_the_next_search_builds_on() -> None:
+    searched, coasted = moving(10), moving(10)
+    for index in range(10, 13):
+        coasted.coast(index * FPS30_NS)
+    (one,), (other,) = (tracker.update([face(152)], 13 * FPS30_NS) for tracker in (searched, coasted))
+    assert one.id == other.id == 1
+    assert one.detection.box_px == other.detection.box_px
+
+
+def test_face_that_was_lost_stays_lost_while_nobody_searches_and_its_track_ends_in_time() -> None:
+    tracker = moving(10)
+    tracker.update([], 10 * FPS30_NS)
+    (track,) = tracker.coast(11 * FPS30_NS)
+    assert track.missed == 1
+    assert tracker.coast(10 * FPS30_NS + 1_000_000_000) == []
+
+
+def test_face_in_the_making_gets_no_id_from_frames_without_a_search() -> None:
+    tracker = Tracker()
+    tracker.update([face(100)], 0)
+    assert tracker.coast(5 * FPS30_NS) == []
+    (track,) = tracker.update([face(100)], 6 * FPS30_NS)
+    assert track.id == 1
+
+
+def test_face_that_was_just_lost_or_may_become_a_track_is_worth_a_search_and_nobody_else() -> None:
+    tracker = Tracker()
+    assert not tracker.unsettled(0)
+    tracker.update([face(100)], 0)
+    assert not tracker.unsettled(2 * FPS30_NS)  # too early to become a track
+    assert tracker.unsettled(3 * FPS30_NS)
+    tracker.update([face(100)], 3 * FPS30_NS)
+    assert not tracker.unsettled(6 * FPS30_NS)
+    tracker.update([], 6 * FPS30_NS)
+    assert tracker.unsettled(7 * FPS30_NS)
+    assert not tracker.unsettled(9 * FPS30_NS + 10)  # two steps of the grid after it was seen

@@ -1,0 +1,236 @@
+"""Signed bundles: only what the configured key signed is loaded; everything else is refused with its reason."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from edge.affect.model import load_model, prepare_model
+from edge.affect.verification import check_licences, verify_bundle
+from edge.cli.info import signature_state
+from edge.config import EngineConfig, ModelConfig, load_config
+from edge.errors import BundleError, ConfigError
+from edge.model.bundle import MANIFEST, default_bundle, load_bundle
+from edge.model.engines import installed
+from edge.model.engines.installed import require_version
+from edge.model.signature import SIGNATURE, PublicKey
+
+serialization = pytest.importorskip("cryptography.hazmat.primitives.serialization", reason="needs the extra `signing`")
+ed25519 = pytest.importorskip("cryptography.hazmat.primitives.asymmetric.ed25519")
+
+
+def make_key(folder: Path, name: str) -> tuple[object, Path]:
+    private = ed25519.Ed25519PrivateKey.generate()
+    path = folder / f"{name}.pub.pem"
+    path.write_bytes(
+        private.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+    )
+    return private, path
+
+
+@pytest.fixture
+def key(tmp_path: Path) -> tuple[object, Path]:
+    return make_key(tmp_path, "maker")
+
+
+@pytest.fixture
+def signed(tmp_path: Path, key: tuple[object, Path]) -> Path:
+    """A copy of the shipped bundle, signed with `key`."""
+    folder = shutil.copytree(default_bundle(), tmp_path / "bundle")
+    (folder / SIGNATURE).write_bytes(key[0].sign((folder / MANIFEST).read_bytes()))  # type: ignore[attr-defined]
+    return folder
+
+
+def archived(folder: Path) -> Path:
+    target = folder.with_suffix(".zip")
+    with zipfile.ZipFile(target, "w") as archive:
+        for path in sorted(folder.iterdir()):
+            archive.write(path, path.name)
+    return target
+
+
+def refusal(bundle: Path, public_key: Path) -> str:
+    with pytest.raises(BundleError) as caught:
+        load_model(ModelConfig(bundle=str(bundle), public_key=str(public_key)), EngineConfig())
+    assert caught.value.exit_code == 4
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("pack", [lambda folder: folder, archived], ids=["folder", "zip"])
+def test_what_the_key_signed_is_loaded(signed: Path, key: tuple[object, Path], pack: object) -> None:
+    model = load_model(ModelConfig(bundle=str(pack(signed)), public_key=str(key[1])), EngineConfig())  # type: ignore[operator]
+    assert model.bundle.signed_by == PublicKey(key[1]).fingerprint
+    assert SIGNATURE not in model.bundle.files
+    assert signature_state(model.bundle) == f"signed by key {model.bundle.signed_by}"
+
+
+def test_signature_that_nobody_checked_is_not_called_signed_by_anybody(signed: Path) -> None:
+    bundle = load_bundle(signed)
+    assert bundle.signed_by is None
+    assert "not checked" in signature_state(bundle)
+    assert signature_state(load_bundle(default_bundle())) == "unsigned"
+
+
+def test_unsigned_is_refused(signed: Path, key: tuple[object, Path]) -> None:
+    (signed / SIGNATURE).unlink()
+    assert "is not signed (no manifest.sig)" in refusal(signed, key[1])
+
+
+def test_signed_by_somebody_else_is_refused(signed: Path, tmp_path: Path) -> None:
+    assert "is not by the key in" in refusal(signed, make_key(tmp_path, "other")[1])
+
+
+def test_manifest_changed_after_signing_is_refused_though_it_is_whole(signed: Path, key: tuple[object, Path]) -> None:
+    text = (signed / MANIFEST).read_text()
+    (signed / MANIFEST).write_text(re.sub(r'"version": \d+', '"version": 999', text, count=1))
+    load_bundle(signed)  # only the signature tells
+    assert "manifest was changed since" in refusal(signed, key[1])
+
+
+def test_file_changed_after_signing_is_refused(signed: Path, key: tuple[object, Path]) -> None:
+    data = bytearray((signed / "head.tflite").read_bytes())
+    data[-1] ^= 1
+    (signed / "head.tflite").write_bytes(data)
+    assert "head.tflite is not the file the manifest lists" in refusal(signed, key[1])
+
+
+@pytest.mark.parametrize("size", [0, 63, 65, 4096])
+def test_truncated_or_padded_signature_is_refused(signed: Path, key: tuple[object, Path], size: int) -> None:
+    (signed / SIGNATURE).write_bytes(((signed / SIGNATURE).read_bytes() * 64)[:size])
+    assert f"({size} bytes, not 64)" in refusal(signed, key[1])
+
+
+def test_every_flipped_byte_of_a_signature_is_refused(signed: Path, key: tuple[object, Path]) -> None:
+    good = (signed / SIGNATURE).read_bytes()
+    manifest = (signed / MANIFEST).read_bytes()
+    trusted = PublicKey(key[1])
+    for position in range(64):
+        bad = bytearray(good)
+        bad[position] ^= 0x10
+        with pytest.raises(BundleError):
+            trusted.check(manifest, bytes(bad), signed)
+
+
+def test_signed_bundle_of_a_future_format_is_refused_with_the_fix(signed: Path, key: tuple[object, Path]) -> None:
+    text = (signed / MANIFEST).read_text().replace('"format": 1', '"format": 2')
+    (signed / MANIFEST).write_text(text)
+    (signed / SIGNATURE).write_bytes(key[0].sign(text.encode()))  # type: ignore[attr-defined]
+    assert "bundle format 2 is not 1, the one this release reads; update affect-edge" in refusal(signed, key[1])
+
+
+def test_bundle_that_needs_a_newer_runtime_is_refused_with_both_versions(
+    signed: Path, key: tuple[object, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(installed, "version", lambda package: "2.2.9")
+    assert "needs ai-edge-litert 2.3.0 or newer, here is 2.2.9" in refusal(signed, key[1])
+
+
+@pytest.mark.parametrize("here", ["2.3", "2.3.0", "2.3.0rc1", "2.3.0.post1", "2.10", "3"])
+def test_runtime_as_new_as_asked_is_taken(monkeypatch: pytest.MonkeyPatch, here: str) -> None:
+    monkeypatch.setattr(installed, "version", lambda package: here)
+    require_version("litert", load_bundle(default_bundle()).manifest)
+
+
+def test_demand_on_a_runtime_that_cannot_be_read_is_refused(signed: Path, key: tuple[object, Path]) -> None:
+    text = (signed / MANIFEST).read_text().replace(">=2.3.0", "~=2.3")
+    (signed / MANIFEST).write_text(text)
+    (signed / SIGNATURE).write_bytes(key[0].sign(text.encode()))  # type: ignore[attr-defined]
+    assert "its demand on litert, '~=2.3', is not of the form" in refusal(signed, key[1])
+
+
+def test_runtime_that_the_bundle_does_not_name_is_refused_by_its_golden_vectors() -> None:
+    bundle = load_bundle(default_bundle())
+    bundle.manifest.runtimes.clear()
+    bundle.manifest.golden.tolerance.clear()
+    require_version("litert", bundle.manifest)
+    with pytest.raises(BundleError, match="does not support it"):
+        prepare_model(bundle, EngineConfig())
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [(None, "cannot be read"), (b"", "no Ed25519 public key"), (b"-----BEGIN PUBLIC KEY-----\nx\n", "no Ed25519")],
+    ids=["missing", "empty", "broken"],
+)
+def test_key_that_is_none_is_an_error_of_the_configuration(tmp_path: Path, content: bytes | None, said: str) -> None:
+    path = tmp_path / "key.pem"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(ConfigError, match=said) as caught:
+        load_model(ModelConfig(public_key=str(path)), EngineConfig())
+    assert caught.value.exit_code == 2
+    assert str(path) in str(caught.value)
+
+
+def test_key_of_another_kind_is_refused(tmp_path: Path) -> None:
+    ec = pytest.importorskip("cryptography.hazmat.primitives.asymmetric.ec")
+    path = tmp_path / "ec.pem"
+    path.write_bytes(
+        ec.generate_private_key(ec.SECP256R1())
+        .public_key()
+        .public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+    )
+    with pytest.raises(ConfigError, match="no Ed25519 public key"):
+        PublicKey(path)
+
+
+def test_without_the_extra_a_configured_key_is_a_plain_error(key: tuple[object, Path], tmp_path: Path) -> None:
+    (tmp_path / "config.toml").write_text(f"[camera]\nbackend = 'scene'\n[model]\npublic_key = '{key[1].name}'\n")
+    code = (
+        "import sys; sys.modules['cryptography'] = None; from edge.cli import main; "
+        f"sys.argv = ['affect-edge', 'info', '--config', {str(tmp_path / 'config.toml')!r}]; main()"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 2, done.stderr
+    (line,) = done.stderr.splitlines()
+    assert "pip install 'affect-edge[signing]'" in line
+
+
+def test_key_in_the_configuration_is_relative_to_its_file(tmp_path: Path) -> None:
+    (tmp_path / "config.toml").write_text("[model]\npublic_key = 'keys/maker.pem'\n")
+    assert load_config(tmp_path / "config.toml").model.public_key == str(tmp_path / "keys" / "maker.pem")
+
+
+def test_verification_names_key_and_differences(signed: Path, key: tuple[object, Path]) -> None:
+    found = verify_bundle(archived(signed), key[1])
+    assert found.bundle.signed_by == PublicKey(key[1]).fingerprint
+    assert set(found.golden["litert"]) == {"embedding", "va", "head_va"}
+
+
+def test_verification_without_any_runtime_is_no_success(signed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("edge.affect.verification.installed_version", lambda runtime: None)
+    with pytest.raises(BundleError, match="none of its runtimes is installed"):
+        verify_bundle(signed)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda b: b.files.pop("LICENSE"), "has no LICENSE"),
+        (lambda b: b.files.update({"MODEL_CARD.md": b" \n"}), "has no MODEL_CARD.md"),
+        (lambda b: b.manifest.sources.clear(), "names nothing that it was made from"),
+    ],
+    ids=["licence file", "card", "sources"],
+)
+def test_bundle_without_its_papers_is_refused(change: object, said: str) -> None:
+    bundle = load_bundle(default_bundle())
+    check_licences(bundle)
+    change(bundle)  # type: ignore[operator]
+    with pytest.raises(BundleError, match=said):
+        check_licences(bundle)
+
+
+def test_source_without_a_licence_is_named() -> None:
+    import msgspec
+
+    bundle = load_bundle(default_bundle())
+    bundle.manifest.sources[2] = msgspec.structs.replace(bundle.manifest.sources[2], licence="not stated")
+    with pytest.raises(BundleError, match=bundle.manifest.sources[2].name):
+        check_licences(bundle)
