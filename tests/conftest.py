@@ -1,12 +1,19 @@
-"""Fixtures for all tests: where things lie, and whether they are here."""
+"""Fixtures for all tests: where things lie, whether they are here, free ports, and throw-away certificates."""
 
 from __future__ import annotations
 
+import datetime as dt
+import ipaddress
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
 from edge.model.assets import BLAZEFACE, find_asset
+from scripts.programs import MAY_SKIP, PACKAGES, find_program, may_skip
 
 REPO = Path(__file__).resolve().parent.parent
 
@@ -36,9 +43,101 @@ def clips(shared: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def detector_asset() -> Path:
+def missing() -> Callable[[str], NoReturn]:
+    """Ends a test for want of something that `make test` brings.
+
+    It fails, with the given line; it is skipped where AFFECT_EDGE_SKIP=1 accepts that.
+    """
+
+    def end(what: str) -> NoReturn:
+        if may_skip():
+            pytest.skip(what)
+        pytest.fail(f"{what} (or accept the skip: {MAY_SKIP}=1)", pytrace=False)
+
+    return end
+
+
+@pytest.fixture(scope="session")
+def program(missing: Callable[[str], NoReturn]) -> Callable[[str], str]:
+    """Path of a program of `scripts/programs.py`; a test that needs a missing one fails and says what to install."""
+
+    def find(name: str) -> str:
+        return find_program(name) or missing(f"needs {name}: apt-get install {' '.join(PACKAGES[name])}")
+
+    return find
+
+
+@pytest.fixture(scope="session")
+def needs_mosquitto(program: Callable[[str], str]) -> str:
+    """The broker's program."""
+    return program("mosquitto")
+
+
+@pytest.fixture(scope="session")
+def detector_asset(missing: Callable[[str], NoReturn]) -> Path:
     """The face detector's file."""
-    path = find_asset(BLAZEFACE)
-    if path is None:
-        pytest.skip(f"needs {BLAZEFACE.name}; run `affect-edge fetch`")
-    return path
+    return find_asset(BLAZEFACE) or missing(f"needs {BLAZEFACE.name}; run `affect-edge fetch`")
+
+
+@pytest.fixture
+def free_ports() -> Iterator[Callable[[], int]]:
+    """Gives ports of the loopback that nobody else gets while the test lasts.
+
+    A socket that does not listen stays bound to each: the system then gives the port to nobody who asks for any, and
+    a server that names it still gets it (both with SO_REUSEADDR, as servers have it).
+    """
+    with ExitStack() as held:
+
+        def hold() -> int:
+            holder = held.enter_context(socket.socket())
+            holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            holder.bind(("127.0.0.1", 0))
+            return int(holder.getsockname()[1])
+
+        yield hold
+
+
+@pytest.fixture
+def free_port(free_ports: Callable[[], int]) -> int:
+    """One port of `free_ports`."""
+    return free_ports()
+
+
+@pytest.fixture(scope="session")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a certificate authority and what it signed, as NAME.pem and NAME.key.
+
+    `ca` and `foreign` are authorities. `ca` signed `here` (for localhost and 127.0.0.1), `elsewhere` (another host),
+    `door` (a device) and `expired` (as `here`, until yesterday).
+    """
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives.asymmetric import ec
+    from cryptography.x509.oid import NameOID
+
+    folder = tmp_path_factory.mktemp("tls")
+    now, day = dt.datetime.now(dt.timezone.utc), dt.timedelta(days=1)
+    loopback = [x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
+    keys, names = {}, {}
+
+    def certify(name: str, signer: str, places: list[x509.GeneralName], end: dt.datetime) -> None:
+        keys[name] = ec.generate_private_key(ec.SECP256R1())
+        names[name] = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+        builder = x509.CertificateBuilder(
+            names[signer], names[name], keys[name].public_key(), x509.random_serial_number(), now - 2 * day, end
+        ).add_extension(x509.BasicConstraints(ca=name == signer, path_length=None), critical=True)
+        if places:
+            builder = builder.add_extension(x509.SubjectAlternativeName(places), critical=False)
+        pem = builder.sign(keys[signer], hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
+        (folder / f"{name}.pem").write_bytes(pem)
+        secret = (serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+        (folder / f"{name}.key").write_bytes(keys[name].private_bytes(*secret))
+        (folder / f"{name}.key").chmod(0o600)
+
+    certify("ca", "ca", [], now + day)
+    certify("foreign", "foreign", [], now + day)
+    certify("here", "ca", loopback, now + day)
+    certify("elsewhere", "ca", [x509.DNSName("broker.example")], now + day)
+    certify("door", "ca", [x509.DNSName("door")], now + day)
+    certify("expired", "ca", loopback, now - day)
+    return folder
