@@ -41,8 +41,7 @@ mount -t proc proc "$root/proc"
 mount -t sysfs -o ro sysfs "$root/sys"
 mount --rbind /dev "$root/dev"
 while [ "$1" != -- ]; do
-    mkdir -p "$root$2"
-    [ -d "$1" ] || { rmdir "$root$2"; touch "$root$2"; }
+    if [ -d "$1" ]; then mkdir -p "$root$2"; else mkdir -p "$root${2%/*}"; touch "$root$2"; fi
     mount --bind "$1" "$root$2"
     shift 2
 done
