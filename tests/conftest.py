@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 import ipaddress
-import socket
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import NoReturn
 
 import pytest
 
+from benchmarks.ports import hold_port, port_of
 from edge.model.assets import BLAZEFACE, find_asset
 from scripts.programs import MAY_SKIP, PACKAGES, find_program, may_skip
 
@@ -42,59 +42,55 @@ def clips(shared: Path) -> Path:
     return folder
 
 
+def _missing(what: str) -> NoReturn:
+    if may_skip():
+        pytest.skip(what)
+    pytest.fail(f"{what} (or accept the skip: {MAY_SKIP}=1)", pytrace=False)
+
+
+def _program(name: str) -> str:
+    return find_program(name) or _missing(f"needs {name}: apt-get install {' '.join(PACKAGES[name])}")
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """A test marked `needs("program")` fails without it, before anything is set up."""
+    for mark in item.iter_markers("needs"):
+        for name in mark.args:
+            _program(name)
+
+
 @pytest.fixture(scope="session")
 def missing() -> Callable[[str], NoReturn]:
     """Ends a test for want of something that `make test` brings.
 
-    It fails, with the given line; it is skipped where AFFECT_EDGE_SKIP=1 accepts that.
+    The test fails with the given line, or is skipped where AFFECT_EDGE_SKIP=1 accepts that.
     """
-
-    def end(what: str) -> NoReturn:
-        if may_skip():
-            pytest.skip(what)
-        pytest.fail(f"{what} (or accept the skip: {MAY_SKIP}=1)", pytrace=False)
-
-    return end
+    return _missing
 
 
 @pytest.fixture(scope="session")
-def program(missing: Callable[[str], NoReturn]) -> Callable[[str], str]:
+def program() -> Callable[[str], str]:
     """Path of a program of `scripts/programs.py`; a test that needs a missing one fails and says what to install."""
-
-    def find(name: str) -> str:
-        return find_program(name) or missing(f"needs {name}: apt-get install {' '.join(PACKAGES[name])}")
-
-    return find
+    return _program
 
 
 @pytest.fixture(scope="session")
-def needs_mosquitto(program: Callable[[str], str]) -> str:
+def needs_mosquitto() -> str:
     """The broker's program."""
-    return program("mosquitto")
+    return _program("mosquitto")
 
 
 @pytest.fixture(scope="session")
-def detector_asset(missing: Callable[[str], NoReturn]) -> Path:
+def detector_asset() -> Path:
     """The face detector's file."""
-    return find_asset(BLAZEFACE) or missing(f"needs {BLAZEFACE.name}; run `affect-edge fetch`")
+    return find_asset(BLAZEFACE) or _missing(f"needs {BLAZEFACE.name}; run `affect-edge fetch`")
 
 
 @pytest.fixture
 def free_ports() -> Iterator[Callable[[], int]]:
-    """Gives ports of the loopback that nobody else gets while the test lasts.
-
-    A socket that does not listen stays bound to each: the system then gives the port to nobody who asks for any, and
-    a server that names it still gets it (both with SO_REUSEADDR, as servers have it).
-    """
+    """Gives ports of the loopback that nobody else gets while the test lasts."""
     with ExitStack() as held:
-
-        def hold() -> int:
-            holder = held.enter_context(socket.socket())
-            holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            holder.bind(("127.0.0.1", 0))
-            return int(holder.getsockname()[1])
-
-        yield hold
+        yield lambda: port_of(held.enter_context(hold_port()))
 
 
 @pytest.fixture

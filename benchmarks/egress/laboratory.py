@@ -27,6 +27,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 import edge
 from benchmarks.egress.calls import Call, read_calls
 from benchmarks.egress.tracing import trace_command
+from benchmarks.ports import hold_port, port_of
 from convert.errors import DataError
 from edge.config import Config, load_config
 from edge.errors import AssetError, EdgeError
@@ -134,7 +135,12 @@ def record(
     detector = find_asset(BLAZEFACE)
     if detector is None:
         raise AssetError(f"{BLAZEFACE.name}: not on this machine; run `affect-edge fetch`")
-    with _broker(folder) as port, _manager(folder / "notify"), _subscriber(port, folder) as heard:
+    with (
+        hold_port() as held,
+        _broker(folder, port_of(held)) as port,
+        _manager(folder / "notify"),
+        _subscriber(port, folder) as heard,
+    ):
         (folder / "password").write_text(PASSWORD)
         (folder / "password").chmod(0o600)
         (folder / "home").mkdir()
@@ -188,13 +194,10 @@ def record(
 
 
 @contextmanager
-def _broker(folder: Path) -> Iterator[int]:
-    """Mosquitto with TLS 1.3 on a free port of the loopback; yields the port."""
+def _broker(folder: Path, port: int) -> Iterator[int]:
+    """Mosquitto with TLS 1.3 on a port of the loopback; yields the port."""
     program = find_mosquitto()
     write_certificate(folder)
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = int(probe.getsockname()[1])
     lines = [f"listener {port} 127.0.0.1", "allow_anonymous true", "tls_version tlsv1.3", "log_type error"]
     lines += [f"cafile {folder}/ca.pem", f"certfile {folder}/ca.pem", f"keyfile {folder}/ca.key"]
     lines += ["user root"] if os.geteuid() == 0 else []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -59,7 +60,7 @@ class OutboxReader:
         rows: dict[str, int] = {}
         if not path.is_file():
             return rows
-        with sqlite3.connect(f"file:{path}?mode=ro", uri=True) as database:
+        with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as database:
             for kind, name, table, sql in database.execute("SELECT type, name, tbl_name, sql FROM sqlite_master"):
                 if (kind, name, table, sql) not in self._schema:
                     self._ledger.find(sink, f"a {kind} that the program's schema does not have")
@@ -69,7 +70,6 @@ class OutboxReader:
                 for row in found:
                     rows[name] = rows.get(name, 0) + 1
                     self._judge(sink, dict(zip(columns, row, strict=True)))
-        database.close()
         return rows
 
     def _judge_cell(self, sink: str, cell: Cell) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import shutil
-import socket
 import ssl
 import subprocess
 import time
@@ -15,8 +14,8 @@ from pathlib import Path
 import psutil
 
 from benchmarks.egress.laboratory import write_certificate
+from benchmarks.ports import HOST, hold_port, port_of
 from benchmarks.soak.broker import ADVISED, Broker
-from benchmarks.soak.proxy import HOST
 from edge.errors import ConfigError
 
 _WINDOWS = "affect/v1/+/+/window"
@@ -66,32 +65,31 @@ def set_stage(folder: Path, *, saved: bool) -> Iterator[Stage]:
         raise ConfigError("the fleet needs mosquitto_sub; apt-get install mosquitto-clients")
     folder.mkdir(parents=True, exist_ok=True)
     write_certificate(folder)
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        plain = int(probe.getsockname()[1])
-    secured = [f"certfile {folder}/ca.pem", f"keyfile {folder}/ca.key"]
-    rules = [
-        *(ADVISED if saved else _UNSAVED),
-        *_LOGGED,
-        f"listener {plain} {HOST}",  # first: Mosquitto opens them in turn, and `start` waits for the devices' own
-        f"listener {{port}} {HOST}",
-        *secured,
-    ]
-    broker = Broker(folder / "broker", rules)
-    heard = folder / "heard"
-    command = [listener, "-h", HOST, "-p", str(plain), "-V", "5", "-i", "reader", "-c", "-x", "3600", "-q", "1"]
-    try:
-        broker.start()
-        with heard.open("wb") as file, (folder / "reader.log").open("wb") as log:
-            reader = subprocess.Popen([*command, "-t", _WINDOWS], stdout=file, stderr=log)
+    with hold_port() as held:
+        plain = port_of(held)
+        secured = [f"certfile {folder}/ca.pem", f"keyfile {folder}/ca.key"]
+        rules = [
+            *(ADVISED if saved else _UNSAVED),
+            *_LOGGED,
+            f"listener {plain} {HOST}",  # first: Mosquitto opens them in turn, and `start` waits for the devices' own
+            f"listener {{port}} {HOST}",
+            *secured,
+        ]
+        broker = Broker(folder / "broker", rules)
+        heard = folder / "heard"
+        command = [listener, "-h", HOST, "-p", str(plain), "-V", "5", "-i", "reader", "-c", "-x", "3600", "-q", "1"]
         try:
-            _wait_for(folder / "broker" / "mosquitto.log", _WINDOWS)
-            yield Stage(broker=broker, tls=_context(folder / "ca.pem"), heard=heard)
+            broker.start()
+            with heard.open("wb") as file, (folder / "reader.log").open("wb") as log:
+                reader = subprocess.Popen([*command, "-t", _WINDOWS], stdout=file, stderr=log)
+            try:
+                _wait_for(folder / "broker" / "mosquitto.log", _WINDOWS)
+                yield Stage(broker=broker, tls=_context(folder / "ca.pem"), heard=heard)
+            finally:
+                reader.terminate()
+                reader.wait(10)
         finally:
-            reader.terminate()
-            reader.wait(10)
-    finally:
-        broker.stop()
+            broker.stop()
 
 
 def _wait_for(log: Path, words: str) -> None:

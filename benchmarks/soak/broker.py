@@ -11,6 +11,7 @@ import signal
 import socket
 import subprocess
 import time
+import weakref
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -18,8 +19,8 @@ from typing import Any
 import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion
 
+from benchmarks.ports import HOST, hold_port, port_of
 from benchmarks.soak.account import Arrival
-from benchmarks.soak.proxy import HOST
 from edge.errors import ConfigError
 
 ADVISED = (
@@ -66,9 +67,9 @@ class Broker:
     def __init__(self, folder: Path, rules: Sequence[str] = ADVISED) -> None:
         folder.mkdir(parents=True)
         self._folder = folder
-        with socket.socket() as probe:
-            probe.bind((HOST, 0))
-            self.port = int(probe.getsockname()[1])
+        held = hold_port()
+        weakref.finalize(self, held.close)
+        self.port = port_of(held)
         self.killed_s: list[float] = []
         self._process: subprocess.Popen[bytes] | None = None
         rules = [f"persistence_location {folder}/", *(rule.replace("{port}", str(self.port)) for rule in rules)]

@@ -12,8 +12,8 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from benchmarks.packet_stream import cut_packets
+from benchmarks.ports import HOST
 
-HOST = "127.0.0.1"
 _PUBLISH, _PUBACK = 3, 4
 _Each = Callable[[int, bytes], None]
 

@@ -7,20 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.soak.broker import Broker, find_mosquitto
-from edge.errors import ConfigError
+from benchmarks.soak.broker import Broker
 
 
 @pytest.fixture
-def needs_mosquitto() -> None:
-    try:
-        find_mosquitto()
-    except ConfigError as error:
-        pytest.skip(str(error))
-
-
-@pytest.fixture
-def broker(tmp_path: Path, needs_mosquitto: None) -> Iterator[Broker]:
+def broker(tmp_path: Path, needs_mosquitto: str) -> Iterator[Broker]:
     broker = Broker(tmp_path / "broker")
     try:
         broker.start()

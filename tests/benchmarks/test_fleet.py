@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 import sys
 
@@ -49,10 +48,8 @@ def test_the_fullest_second_is_found_wherever_it_begins():
     assert _most_in_a_second([]) == 0
 
 
-@pytest.mark.skipif(
-    shutil.which("mosquitto_sub") is None, reason="needs mosquitto_sub: apt-get install mosquitto-clients"
-)
-def test_every_window_is_acknowledged_and_heard_and_all_come_back(needs_mosquitto, tmp_path):
+@pytest.mark.needs("mosquitto", "mosquitto_sub")
+def test_every_window_is_acknowledged_and_heard_and_all_come_back(tmp_path):
     load = run_fleet(
         30, 2 / 60, tmp_path, window_s=1, saved=True, windows="staggered", storm_s=60, say=lambda words: None
     )

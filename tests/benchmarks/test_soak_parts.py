@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.ports import HOST
 from benchmarks.soak.plan import ORGANS, make_plan
-from benchmarks.soak.proxy import HOST, Proxy
+from benchmarks.soak.proxy import Proxy
 from benchmarks.soak.resources import Sample, find_trend
 from benchmarks.soak.stage import Stage, StagedClock, StagedSource
 from edge.clock import NS, SystemClock

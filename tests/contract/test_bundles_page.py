@@ -83,7 +83,7 @@ def test_configuration_names_real_keys(tmp_path: Path) -> None:
     assert load_config(tmp_path / "config.toml").model.public_key == str(tmp_path / "maker.pub.pem")
 
 
-@pytest.mark.skipif(shutil.which("openssl") is None, reason="needs openssl")
+@pytest.mark.needs("openssl")
 def test_signing_as_the_page_says_gives_a_bundle_that_verifies(tmp_path: Path) -> None:
     pytest.importorskip("cryptography", reason="needs the extra `signing`")
     shutil.copytree(default_bundle(), tmp_path / "bundle")

@@ -17,7 +17,6 @@ import pytest
 from convert.datasets.faces import FaceFinder
 from convert.quantization.onnx_export import OnnxGraphs, export_onnx
 from convert.teacher.regressor import TeacherLabels
-from edge.errors import AssetError
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -46,11 +45,8 @@ def _draw_face(rng: np.random.Generator, smile: float, mouth_open: float, size: 
 
 
 @pytest.fixture(scope="session")
-def finder() -> FaceFinder:
-    try:
-        return FaceFinder()
-    except AssetError as error:
-        pytest.skip(f"the face detector's file is not here: {error}")
+def finder(detector_asset: Path) -> FaceFinder:
+    return FaceFinder()
 
 
 @pytest.fixture(scope="session")

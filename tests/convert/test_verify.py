@@ -23,7 +23,7 @@ from edge.model.bundle import MANIFEST, default_bundle, load_bundle
 from edge.model.signature import SIGNATURE
 
 REPO = Path(__file__).resolve().parents[2]
-pytestmark = pytest.mark.skipif(shutil.which("openssl") is None, reason="needs openssl, which makes the keys")
+pytestmark = pytest.mark.needs("openssl")
 
 
 def openssl(*arguments: str | Path) -> bytes:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -40,10 +39,9 @@ def build(root: Path, target: Target, epoch: int = EPOCH) -> Path:
 
 
 @pytest.fixture(scope="session")
-def build_package() -> Callable[..., Path]:
+def build_package(program: Callable[[str], str]) -> Callable[..., Path]:
     """Builds a package whose runtime is a stand-in: a scratch folder, a target, a date."""
-    if shutil.which("dpkg-deb") is None:
-        pytest.skip("needs dpkg-deb: apt-get install dpkg")
+    program("dpkg-deb")
     return build
 
 

@@ -114,7 +114,7 @@ def test_a_profile_that_does_not_load_is_noticed(monkeypatch: pytest.MonkeyPatch
     assert all(finding.level is Level.FAIL and "camera.widht" in finding.said for finding in findings)
 
 
-@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="needs systemd-analyze: apt-get install systemd")
+@pytest.mark.needs("systemd-analyze")
 @pytest.mark.parametrize(("old", "new"), [("PrivateUsers=yes", "PrivateUserz=yes"), ("CapabilityBoundingSet=\n", "\n")])
 def test_a_broken_or_open_unit_is_noticed(tmp_path: Path, old: str, new: str) -> None:
     for name in ("affect-edge.service", "affect-edge@.service"):

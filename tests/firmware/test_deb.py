@@ -6,7 +6,6 @@ import gzip
 import hashlib
 import os
 import re
-import shutil
 import stat
 import struct
 import subprocess
@@ -140,7 +139,7 @@ def test_copyright_names_every_package_and_model_file(opened: Path) -> None:
     assert "/usr/share/common-licenses/Apache-2.0" in text
 
 
-@pytest.mark.skipif(shutil.which("man") is None, reason="needs man: apt-get install man-db")
+@pytest.mark.needs("man")
 def test_the_manual_page_is_clean_and_names_every_command(opened: Path) -> None:
     page = gzip.decompress((opened / "usr/share/man/man1/affect-edge.1.gz").read_bytes()).decode()
     assert page == write_manual(EPOCH)
@@ -188,10 +187,8 @@ def test_a_wheel_for_another_machine_is_noticed(tmp_path: Path) -> None:
     assert strangers(tmp_path, "arm64") == ["a.so: is not for arm64; build with a package source that has its wheel"]
 
 
-def test_the_libraries_a_file_names_are_read(tmp_path: Path) -> None:
-    compiler = shutil.which("cc")
-    if compiler is None:
-        pytest.skip("needs a C compiler")
+def test_the_libraries_a_file_names_are_read(tmp_path: Path, program: Callable[[str], str]) -> None:
+    compiler = program("cc")
     (tmp_path / "a.c").write_text("int a(void) { return 1; }\n")
     subprocess.run([compiler, "-shared", "-o", tmp_path / "libmine.so", tmp_path / "a.c"], check=True)
     named = ["-Wl,--no-as-needed", f"-L{tmp_path}", "-lmine"]

@@ -11,9 +11,7 @@ import pytest
 
 UNITS = Path(__file__).parents[2] / "firmware_config" / "systemd"
 NAMES = ("affect-edge.service", "affect-edge@.service")
-needs_systemd = pytest.mark.skipif(
-    shutil.which("systemd-analyze") is None, reason="needs systemd-analyze: apt-get install systemd"
-)
+needs_systemd = pytest.mark.needs("systemd-analyze")
 
 
 def analyze(*arguments: str | Path) -> subprocess.CompletedProcess[str]:

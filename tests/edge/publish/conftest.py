@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import select
-import shutil
 import socket
 import struct
 import subprocess
@@ -30,7 +29,6 @@ from edge.publish.payload import encode
 
 HOST = "127.0.0.1"
 DEFAULTS = OutboxConfig()
-MOSQUITTO = shutil.which("mosquitto", path=os.environ.get("PATH", "") + ":/usr/sbin:/usr/local/sbin")
 
 
 def until(condition: Callable[[], Any], timeout_s: float = 10.0) -> Any:
@@ -47,17 +45,11 @@ def until_fixture():
     return until
 
 
-@pytest.fixture
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        return int(probe.getsockname()[1])
-
-
 @dataclass
 class Mosquitto:
     """A broker that can be stopped, killed and started again on its port, with other rules."""
 
+    program: str
     folder: Path
     port: int
     rules: list[str] = field(default_factory=list)
@@ -72,7 +64,7 @@ class Mosquitto:
         conf = self.folder / "mosquitto.conf"
         conf.write_text("\n".join(lines) + "\n")
         with (self.folder / "mosquitto.log").open("ab") as log:
-            self.process = subprocess.Popen([str(MOSQUITTO), "-c", str(conf)], stdout=log, stderr=log)
+            self.process = subprocess.Popen([self.program, "-c", str(conf)], stdout=log, stderr=log)
         until(self._answers)
 
     def stop(self) -> None:
@@ -98,10 +90,8 @@ class Mosquitto:
 
 
 @pytest.fixture
-def mosquitto(tmp_path: Path, free_port: int) -> Iterator[Mosquitto]:
-    if MOSQUITTO is None:
-        pytest.skip("needs the Mosquitto broker: apt-get install mosquitto")
-    broker = Mosquitto(tmp_path, free_port)
+def mosquitto(needs_mosquitto: str, tmp_path: Path, free_port: int) -> Iterator[Mosquitto]:
+    broker = Mosquitto(needs_mosquitto, tmp_path, free_port)
     try:
         yield broker
     finally:
@@ -292,29 +282,3 @@ def make_publisher(free_port: int) -> Iterator[Callable[..., tuple[MqttPublisher
             publisher.close(1.0)
         for outbox in outboxes:
             outbox.close()
-
-
-def _openssl(*arguments: object) -> None:
-    subprocess.run(["openssl", *map(str, arguments)], check=True, capture_output=True)
-
-
-@pytest.fixture(scope="session")
-def authority(tmp_path_factory):
-    """A throw-away certificate authority and what it signed: the broker as 127.0.0.1 and as elsewhere, a device."""
-    folder = tmp_path_factory.mktemp("tls")
-    new_key = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes")
-    for name in ("ca", "foreign"):
-        _openssl(
-            *("req", "-x509", *new_key, "-days", 1, "-subj", f"/CN={name}"),
-            *("-keyout", folder / f"{name}.key", "-out", folder / f"{name}.pem"),
-        )
-    for name, alternative in (("here", "IP:127.0.0.1"), ("elsewhere", "DNS:broker.example"), ("door", "DNS:door")):
-        request, extension = folder / f"{name}.csr", folder / f"{name}.ext"
-        extension.write_text(f"subjectAltName={alternative}\n")
-        _openssl("req", *new_key, "-subj", f"/CN={name}", "-keyout", folder / f"{name}.key", "-out", request)
-        _openssl(
-            *("x509", "-req", "-in", request, "-days", 1, "-extfile", extension, "-CAcreateserial"),
-            *("-CA", folder / "ca.pem", "-CAkey", folder / "ca.key", "-out", folder / f"{name}.pem"),
-        )
-        (folder / f"{name}.key").chmod(0o600)
-    return folder

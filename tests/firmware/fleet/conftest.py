@@ -1,8 +1,7 @@
-"""A fleet made from a table, and Mosquitto brokers with certificates of a throw-away authority."""
+"""A fleet made from a table, and Mosquitto brokers that it logs in to."""
 
 from __future__ import annotations
 
-import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -13,8 +12,7 @@ from typing import Any
 import paho.mqtt.client as paho
 import pytest
 
-from benchmarks.soak.broker import Broker, find_mosquitto
-from edge.errors import ConfigError
+from benchmarks.soak.broker import Broker
 from firmware_config.fleet.folder import PASSWORD
 
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJrnGw1rXHNQvO3mVZ8hxkqH0vV9y2u9yq1ZlJ4qYxTt admin\n"
@@ -28,14 +26,6 @@ notice = "at the door"
 controller = "Museum & Co, privacy@museum.example"
 jurisdiction = "DE"
 """
-
-
-@pytest.fixture
-def needs_mosquitto() -> None:
-    try:
-        find_mosquitto()
-    except ConfigError as error:
-        pytest.skip(str(error))
 
 
 @pytest.fixture
@@ -83,7 +73,7 @@ def enrol(firmware_config, tmp_path: Path) -> Callable[..., Any]:
 
 
 @pytest.fixture
-def start_broker(needs_mosquitto: None, tmp_path: Path) -> Iterator[Callable[..., Broker]]:
+def start_broker(needs_mosquitto: str, tmp_path: Path) -> Iterator[Callable[..., Broker]]:
     brokers: list[Broker] = []
 
     def start(*rules: str) -> Broker:
@@ -172,27 +162,3 @@ def login() -> Iterator[Callable[..., Login]]:
 def password_of(tmp_path: Path) -> Callable[[str], str]:
     """The password in a folder of the fleet."""
     return lambda folder: (tmp_path / "fleet" / folder / PASSWORD).read_text().strip()
-
-
-def _openssl(*arguments: object) -> None:
-    subprocess.run(["openssl", *map(str, arguments)], check=True, capture_output=True)
-
-
-@pytest.fixture(scope="session")
-def authority(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """`ca.pem`, and what it signed: `here` for localhost and 127.0.0.1, `elsewhere` for another name."""
-    folder = tmp_path_factory.mktemp("tls")
-    new_key = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes")
-    _openssl(
-        *("req", "-x509", *new_key, "-days", 1, "-subj", "/CN=ca"),
-        *("-keyout", folder / "ca.key", "-out", folder / "ca.pem"),
-    )
-    for name, places in (("here", "DNS:localhost,IP:127.0.0.1"), ("elsewhere", "DNS:broker.example")):
-        request, extension = folder / f"{name}.csr", folder / f"{name}.ext"
-        extension.write_text(f"subjectAltName={places}\n")
-        _openssl("req", *new_key, "-subj", f"/CN={name}", "-keyout", folder / f"{name}.key", "-out", request)
-        _openssl(
-            *("x509", "-req", "-in", request, "-days", 1, "-extfile", extension, "-CAcreateserial"),
-            *("-CA", folder / "ca.pem", "-CAkey", folder / "ca.key", "-out", folder / f"{name}.pem"),
-        )
-    return folder

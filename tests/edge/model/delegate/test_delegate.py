@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-import shutil
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -21,13 +21,10 @@ from edge.publish.message import PublishCounts, health_message
 
 
 @pytest.fixture(scope="session")
-def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    compiler = shutil.which("gcc") or shutil.which("cc")
-    if compiler is None:
-        pytest.skip("needs a C compiler: apt-get install gcc")
+def library(tmp_path_factory: pytest.TempPathFactory, program: Callable[[str], str]) -> Path:
     path = tmp_path_factory.mktemp("delegate") / "libstandin.so.1"
     source = Path(__file__).with_name("standin.c")
-    subprocess.run([compiler, "-shared", "-fPIC", "-o", path, source], check=True, capture_output=True)
+    subprocess.run([program("cc"), "-shared", "-fPIC", "-o", path, source], check=True, capture_output=True)
     return path
 
 
