@@ -53,7 +53,7 @@ def _program(name: str) -> str:
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """A test marked `needs("program")` fails without it, before anything is set up."""
+    """A test marked with the programs that it needs fails without one, before anything is set up."""
     for mark in item.iter_markers("needs"):
         for name in mark.args:
             _program(name)
