@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import datetime as dt
+import gc
 import ipaddress
+import sqlite3
+import traceback
+import weakref
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, ClassVar, NoReturn
 
 import pytest
 
@@ -57,6 +62,57 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     for mark in item.iter_markers("needs"):
         for name in mark.args:
             _program(name)
+
+
+class _Database(sqlite3.Connection):
+    """Tells when it is dropped before it was closed. Python 3.13 warns of that, in whichever test comes next."""
+
+    open: ClassVar[weakref.WeakSet[_Database]] = weakref.WeakSet()
+    left: ClassVar[list[str]] = []
+    before: ClassVar[int] = 0
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        caller = traceback.extract_stack(limit=2)[0]
+        self._opened = f"{caller.filename}:{caller.lineno}"
+        self.open.add(self)
+
+    def close(self) -> None:
+        super().close()
+        self.open.discard(self)
+        self._opened = ""
+
+    def __del__(self) -> None:
+        if opened := getattr(self, "_opened", ""):
+            self.left.append(opened)
+            super().close()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def noticed_databases() -> Iterator[None]:
+    """Has every test open its databases in a way that tells of one that is left open."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sqlite3, "connect", partial(sqlite3.connect, factory=_Database))
+        yield
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol() -> Iterator[None]:
+    """Notes which databases are open before a test: those of fixtures that outlive it."""
+    _Database.before = len(_Database.open)
+    return (yield)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown() -> Iterator[None]:
+    """A test that leaves a database open fails itself."""
+    yield
+    if len(_Database.open) > _Database.before:
+        gc.collect()  # what only refers to itself
+    left = list(dict.fromkeys(_Database.left))
+    _Database.left.clear()
+    if left:
+        pytest.fail(f"left a database open: {', '.join(left)}", pytrace=False)
 
 
 @pytest.fixture(scope="session")

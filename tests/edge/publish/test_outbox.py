@@ -140,19 +140,19 @@ def test_many_threads_never_share_a_number(make):
 @settings(deadline=None, max_examples=50)
 @given(st.lists(st.tuples(st.sampled_from(["insert", "ack", "refuse", "readmit"]), st.integers(1, 30)), max_size=60))
 def test_no_window_is_ever_lost_without_being_counted(steps):
-    outbox = DurableOutbox(None, OutboxConfig(max_mb=ROOM_FOR_FIVE), SystemClock())
-    inserted, acked = 0, set()
-    for action, seq in steps:
-        if action == "insert":
-            inserted = outbox.insert(BUSY, ORIGIN).seq
-        elif action == "ack":
-            if seq in _pending(outbox):
-                acked.add(seq)
-                outbox.ack(seq)
-        elif action == "refuse":
-            outbox.refuse(seq, 0x87)
-        else:
-            outbox.readmit()
-        counts = outbox.counts()
-        assert counts.waiting + len(outbox.refusals()) + len(acked) + counts.evicted == inserted
-        assert counts.waiting + len(outbox.refusals()) <= 5
+    with DurableOutbox(None, OutboxConfig(max_mb=ROOM_FOR_FIVE), SystemClock()) as outbox:
+        inserted, acked = 0, set()
+        for action, seq in steps:
+            if action == "insert":
+                inserted = outbox.insert(BUSY, ORIGIN).seq
+            elif action == "ack":
+                if seq in _pending(outbox):
+                    acked.add(seq)
+                    outbox.ack(seq)
+            elif action == "refuse":
+                outbox.refuse(seq, 0x87)
+            else:
+                outbox.readmit()
+            counts = outbox.counts()
+            assert counts.waiting + len(outbox.refusals()) + len(acked) + counts.evicted == inserted
+            assert counts.waiting + len(outbox.refusals()) <= 5

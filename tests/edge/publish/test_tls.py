@@ -1,7 +1,6 @@
 import logging
 import socket
 import ssl
-import subprocess
 import threading
 import time
 import warnings
@@ -80,16 +79,6 @@ def test_an_expired_certificate_is_said_once_and_served_when_it_is_renewed(
     serve, mosquitto, authority, make_publisher, caplog, until, listen, tmp_path
 ):
     caplog.set_level(logging.INFO, logger="edge.publish")
-    subprocess.run(
-        [
-            *("openssl", "x509", "-req", "-in", authority / "here.csr", "-days", "-1"),
-            *("-extfile", authority / "here.ext", "-CA", authority / "ca.pem", "-CAkey", authority / "ca.key"),
-            *("-CAcreateserial", "-out", authority / "expired.pem"),
-        ],
-        check=True,
-        capture_output=True,
-    )
-    (authority / "expired.key").write_bytes((authority / "here.key").read_bytes())
     serve("expired")
     publisher, outbox = make_publisher(tls=True, ca_file=str(authority / "ca.pem"))
     publisher.start()

@@ -99,6 +99,7 @@ class Stage:
     folder: Path
     authority: Path
     make_publisher: Callable[..., Any]
+    free_ports: Callable[[], int]
     rival: Any = None
     full: list[socket.socket] = field(default_factory=list)
 
@@ -113,9 +114,7 @@ class Stage:
             files = {"certfile": f"{certificate}.pem", "keyfile": f"{certificate}.key", "cafile": "ca.pem"}
             rules += [f"{key} {self.authority / name}" for key, name in files.items()]
             self.mosquitto._answers = lambda: True
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.watched = probe.getsockname()[1]
+        self.watched = self.free_ports()
         self.mosquitto.start(*rules, f"listener {self.watched} 127.0.0.1")
 
     def retained(self) -> str:
@@ -287,7 +286,7 @@ TROUBLES = {
     "certificate of another host": Trouble(
         _certify("elsewhere"), _certify_anew, (BAD_CERTIFICATE + "mismatch",), settings=TLS
     ),
-    "unknown authority": Trouble(_certify("stranger"), _certify_anew, (BAD_CERTIFICATE + "self.signed",), settings=TLS),
+    "unknown authority": Trouble(_certify("foreign"), _certify_anew, (BAD_CERTIFICATE + "self.signed",), settings=TLS),
     "access list forbids all from the start": Trouble(
         _forbid, _allow, (r"refuses this device's status \(reason 0x87", r"refuses this device's window \(reason 0x87")
     ),
@@ -300,37 +299,9 @@ def model() -> AffectModel:
     return load_model(ModelConfig(), EngineConfig())
 
 
-@pytest.fixture(scope="module")
-def certificates(authority: Path) -> Path:
-    """The broker's certificate, run out yesterday, and one that nobody known has signed."""
-    subprocess.run(
-        [
-            *(
-                "openssl",
-                "x509",
-                "-req",
-                "-in",
-                authority / "here.csr",
-                "-days",
-                "-1",
-                "-extfile",
-                authority / "here.ext",
-            ),
-            *("-CA", authority / "ca.pem", "-CAkey", authority / "ca.key", "-CAcreateserial"),
-            *("-out", authority / "expired.pem"),
-        ],
-        check=True,
-        capture_output=True,
-    )
-    (authority / "expired.key").write_bytes((authority / "here.key").read_bytes())
-    for part in ("pem", "key"):
-        (authority / f"stranger.{part}").write_bytes((authority / f"foreign.{part}").read_bytes())
-    return authority
-
-
 @pytest.fixture
-def stage(mosquitto, wire, tmp_path, certificates, make_publisher) -> Iterator[Stage]:
-    stage = Stage(mosquitto, wire, tmp_path, certificates, make_publisher)
+def stage(mosquitto, wire, tmp_path, authority, make_publisher, free_ports) -> Iterator[Stage]:
+    stage = Stage(mosquitto, wire, tmp_path, authority, make_publisher, free_ports)
     try:
         yield stage
     finally:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import sqlite3
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -47,12 +48,23 @@ class MachineClock:
         self._offset_ns, self._synced = self.system_offset_ns, self.system_synced
 
 
+_OUTBOXES: list[DurableOutbox] = []
+
+
+@pytest.fixture(autouse=True)
+def closed_outboxes() -> Iterator[None]:
+    yield
+    while _OUTBOXES:
+        _OUTBOXES.pop().close()
+
+
 class Device:
     """A clock, the windows on it and the outbox they go to; nobody is ever in view."""
 
     def __init__(self, clock: MachineClock, path=None, window_s: int = 60, **limits) -> None:
         self.clock = clock
         self.outbox = DurableOutbox(path, OutboxConfig(**limits), clock)
+        _OUTBOXES.append(self.outbox)
         self.start(window_s)
 
     def start(self, window_s: int = 60) -> None:
