@@ -32,6 +32,7 @@ PAGE = ROOT / "CONTRIBUTING.md"
 NAMES = {"bookworm": "Debian 12", "trixie": "Debian 13"}
 INCLUDED = "python3,python3-venv,make,git"
 CHECKOUT = "root/affect-edge"  # in the system
+HOME = "/root"
 _RESULT = "root/result.xml"
 # The first process of its namespaces: the system's root, a file for the names of what goes on at the end, a command.
 _SESSION = """set -eu
@@ -48,8 +49,9 @@ done
 shift
 code=0
 chroot "$root" "$@" </dev/null || code=$?
-for process in /proc/[0-9]*; do
-    [ "$process" = /proc/1 ] || cat "$process/comm" >> "$left" 2>/dev/null || true
+sleep 1
+for process in "$root"/proc/[0-9]*; do
+    [ "${process##*/}" = 1 ] || cat "$process/comm" >> "$left" 2>/dev/null || true
 done
 exit $code
 """
@@ -213,7 +215,7 @@ def surroundings(system: Path) -> tuple[dict[str, str], list[tuple[str, str]]]:
 
     This machine's settings of pip go into the system's own file; what they name on this disk is mounted there too.
     """
-    variables = {"HOME": "/root", "LANG": "C.UTF-8", "PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "CI": "true"}
+    variables = {"HOME": HOME, "LANG": "C.UTF-8", "PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "CI": "true"}
     variables |= {"PYTEST_ADDOPTS": f"--junitxml=/{_RESULT}"}
     variables |= {
         key: value for key, value in os.environ.items() if key.lower().endswith("_proxy") or key.startswith("OPENBLAS_")
@@ -232,7 +234,7 @@ def surroundings(system: Path) -> tuple[dict[str, str], list[tuple[str, str]]]:
             binds.append((str(place), str(place)))
     cache = Path(_output(*pip, "cache", "dir").strip())
     cache.mkdir(parents=True, exist_ok=True)
-    binds.append((str(cache), "/root/.cache/pip"))
+    binds.append((str(cache), f"{HOME}/.cache/pip"))
     lines = ["[global]", *(f"{key} = {value}" for key, value in settings.items())]
     (system / "etc/pip.conf").write_text("\n".join(lines) + "\n", encoding="utf-8")
     return variables, binds
