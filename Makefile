@@ -35,7 +35,7 @@ demo: $(DEMO)/.ready
 test: programs lint
 	@$(DEV)/bin/affect-edge fetch
 	@echo "Running the tests"
-	@$(DEV)/bin/python -m pytest
+	@$(DEV)/bin/python -m pytest -n logical --maxprocesses 4 --dist loadfile
 
 # First of all: without them the tests would fail minutes later.
 programs:
