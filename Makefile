@@ -17,6 +17,7 @@ PIP_INSTALL = -m pip --disable-pip-version-check install -qq -c constraints.txt
 help:
 	@echo "make demo         shows the kit on this machine, without a camera"
 	@echo "make test         lint, types, imports and the tests that need no device; as root it installs the programs they run"
+	@echo "make check-all    as root: make test, then deep fuzzing and the Debian package, installed and booted"
 	@echo "make lint         the first three of these alone"
 	@echo "make wheel        builds the wheel into dist/"
 	@echo "make deb          ARCH=arm64|amd64 PY=3.11|3.12|3.13 builds the Debian package into dist/"
@@ -36,6 +37,9 @@ test: programs lint
 	@$(DEV)/bin/affect-edge fetch
 	@echo "Running the tests"
 	@$(DEV)/bin/python -m pytest -n logical --maxprocesses 4 --dist loadfile
+
+check-all: test
+	@$(DEV)/bin/python scripts/check_all.py
 
 # First of all: without them the tests would fail minutes later.
 programs:

@@ -119,13 +119,11 @@ def check(suite: str, *, again: bool) -> Outcome:
     """Runs both commands in one system; it is removed when both succeeded."""
     system = ROOTS / suite
     if not again or not system.exists():
-        unpack(base_of(suite), system)
+        unpack(suite, system)
         _call("git", "clone", "--quiet", str(ROOT), str(system / CHECKOUT))
     else:
         _call("git", "-C", str(system / CHECKOUT), "fetch", "--quiet", str(ROOT), "HEAD")
         _call("git", "-C", str(system / CHECKOUT), "reset", "--quiet", "--hard", "FETCH_HEAD")
-    shutil.copyfile("/etc/resolv.conf", system / "etc/resolv.conf")
-    (system / "etc/hosts").write_text("127.0.0.1 localhost\n", encoding="ascii")  # an installer writes it
     (system / _RESULT).unlink(missing_ok=True)
     python, _, _ = run(system, "version", "python3 --version")
     demo, demo_s, left = run(system, "demo", "make demo")
@@ -165,8 +163,9 @@ def base_of(suite: str) -> Path:
     return archive
 
 
-def unpack(archive: Path, system: Path) -> None:
+def unpack(suite: str, system: Path) -> None:
     """A fresh system out of its archive."""
+    archive = base_of(suite)
     shutil.rmtree(system, ignore_errors=True)
     system.mkdir()
     _call("tar", "--numeric-owner", "-xpf", str(archive), "-C", str(system))
@@ -174,6 +173,8 @@ def unpack(archive: Path, system: Path) -> None:
         (system / "proc").unlink()
         (system / "proc").mkdir()
     (system / "var/cache/apt/archives/partial").mkdir(parents=True, exist_ok=True)
+    shutil.copyfile("/etc/resolv.conf", system / "etc/resolv.conf")
+    (system / "etc/hosts").write_text("127.0.0.1 localhost\n", encoding="ascii")  # an installer writes it
 
 
 def mirror() -> list[str]:
@@ -187,13 +188,13 @@ def mirror() -> list[str]:
     return []
 
 
-def run(system: Path, name: str, command: str) -> tuple[bool, int, list[str]]:
-    """Runs one command in the checkout there; returns success, seconds, and the names of processes that it left."""
+def run(system: Path, name: str, command: str, folder: str = f"/{CHECKOUT}") -> tuple[bool, int, list[str]]:
+    """Runs one command in a folder there; returns success, seconds, and the names of processes that it left."""
     log, left = ROOTS / f"{system.name}-{name}.log", ROOTS / f"{system.name}-{name}.left"
     left.write_text("")
     variables, binds = surroundings(system)
     inside = ["env", "-i", *(f"{key}={value}" for key, value in variables.items())]
-    inside += ["sh", "-c", f"cd /{CHECKOUT} && exec {command}"]
+    inside += ["sh", "-c", f"cd {folder} && exec {command}"]
     walls = ["unshare", "--mount", "--pid", "--fork", "--kill-child"]
     mounts = [part for source, target in binds for part in (source, target)]
     begun_s = time.monotonic()
@@ -206,7 +207,7 @@ def run(system: Path, name: str, command: str) -> tuple[bool, int, list[str]]:
             check=False,
         )
     seconds = round(time.monotonic() - begun_s)
-    print(f"{NAMES[system.name]}: {command}: exit code {done.returncode} after {seconds} s; {log}", flush=True)
+    print(f"{system.name}: {command}: exit code {done.returncode} after {seconds} s; {log}", flush=True)
     return done.returncode == 0, seconds, left.read_text("utf-8").split()
 
 
