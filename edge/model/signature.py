@@ -1,7 +1,7 @@
 """Who made a bundle: an Ed25519 signature over the exact bytes of its manifest, and through its hashes over all of it.
 
-`manifest.sig` is the 64 raw bytes, so that OpenSSL can make and check it too. Needs the extra `signing`, and only
-where a public key is configured; nothing here signs.
+`manifest.sig` is the 64 raw bytes, so OpenSSL can make and check it too. Nothing here signs. Checking needs the extra
+`signing`.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class PublicKey:
             from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_public_key
         except ImportError as error:
             raise ConfigError(
-                f"{path}: checking a signature needs the extra ({error}); pip install 'affect-edge[signing]'"
+                f"{path}: checking a signature needs the extra ({error})", fix="pip install 'affect-edge[signing]'"
             ) from error
         try:
             key: Any = load_pem_public_key(path.read_bytes())
@@ -42,7 +42,7 @@ class PublicKey:
         except (ValueError, UnsupportedAlgorithm):
             key = None
         if not isinstance(key, Ed25519PublicKey):
-            raise ConfigError(f"{path}: no Ed25519 public key in PEM form; write it with `openssl pkey -pubout`")
+            raise ConfigError(f"{path}: no Ed25519 public key in PEM form", fix="write it with `openssl pkey -pubout`")
         self._path = path
         self._key = key
         self._fingerprint = hashlib.sha256(key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo))

@@ -50,7 +50,7 @@ def list_offers(bundle: Bundle, config: EngineConfig) -> list[Offer]:
     if config.runtime == "onnx":
         if not others:
             named = f"{bundle.manifest.name} {bundle.manifest.version}"
-            raise BundleError(f"{named}: has no graphs for onnx; `python -m convert onnx` adds them to a bundle")
+            raise BundleError(f"{named}: has no graphs for onnx", fix="`python -m convert onnx` adds them to a bundle")
         available_providers()
         return others
     if config.runtime != "auto":
@@ -74,7 +74,13 @@ def see_as(bundle: Bundle, engine: Alternative) -> Bundle:
 
 
 def open_engine(
-    bundle: Bundle, file: str, *, runtime: str, config: EngineConfig | None = None, delegate: Path | None = None
+    bundle: Bundle,
+    file: str,
+    *,
+    runtime: str,
+    config: EngineConfig | None = None,
+    delegate: Path | None = None,
+    cpu: bool = False,
 ) -> Engine:
     """Opens one graph of a bundle.
 
@@ -84,13 +90,14 @@ def open_engine(
         runtime: `litert`, `tflite` or `onnx`.
         config: threads and the delegate's options; None for one thread.
         delegate: the library that computes this graph; None for the CPU.
+        cpu: True leaves ONNX Runtime's accelerators alone.
 
     Raises:
         EngineError: the runtime is not installed or cannot load the graph.
     """
     config = config or EngineConfig()
     if runtime == "onnx":
-        return OnnxEngine(bundle.files[file], name=file, threads=config.threads)
+        return OnnxEngine(bundle.files[file], name=file, threads=config.threads, cpu=cpu)
     return LiteRtEngine(
         bundle.files[file],
         name=file,

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.errors import EngineError
+from edge.errors import EngineError, one_line
 from edge.model.engines import TensorSpec
 
 _MODULES = {"litert": "ai_edge_litert.interpreter", "tflite": "tflite_runtime.interpreter"}
@@ -66,7 +66,7 @@ class LiteRtEngine:
                 self._interpreter.allocate_tensors()
             self._input_index, self._output_index = self._names()
         except (ValueError, RuntimeError) as error:
-            raise EngineError(f"{name}: {runtime} cannot load the graph ({_line(error)})") from error
+            raise EngineError(f"{name}: {runtime} cannot load the graph ({one_line(error)})") from error
         self._read_specs()
 
     @property
@@ -78,7 +78,6 @@ class LiteRtEngine:
         return self._outputs
 
     def invoke(self, tensors: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
-        """See `Engine.invoke`."""
         if tensors.keys() != self._inputs.keys():
             raise EngineError(f"{self._name}: needs the inputs {sorted(self._inputs)}, got {sorted(tensors)}")
         try:
@@ -89,7 +88,7 @@ class LiteRtEngine:
             self._interpreter.invoke()
             return {key: self._interpreter.get_tensor(index) for key, index in self._output_index.items()}
         except (ValueError, RuntimeError) as error:
-            raise EngineError(f"{self._name}: the run failed ({_line(error)})") from error
+            raise EngineError(f"{self._name}: the run failed ({one_line(error)})") from error
 
     def _resize(self, tensors: Mapping[str, NDArray[Any]]) -> None:
         for key, spec in self._inputs.items():
@@ -147,10 +146,12 @@ def load_runtime(runtime: str) -> Any:
     try:
         return import_module(_MODULES[runtime])
     except KeyError:
-        raise EngineError(f"engine.runtime: {runtime!r} is unknown; choose one of {sorted(_MODULES)}") from None
+        raise EngineError(f"engine.runtime: {runtime!r} is unknown", fix=f"choose one of {sorted(_MODULES)}") from None
     except ImportError as error:
         extra = "affect-edge[tflite]" if runtime == "tflite" else "affect-edge"
-        raise EngineError(f"engine.runtime: {runtime} is not installed ({error}); pip install '{extra}'") from error
+        raise EngineError(
+            f"engine.runtime: {runtime} is not installed ({error})", fix=f"pip install '{extra}'"
+        ) from error
 
 
 def load_delegate(module: Any, path: Path, options: dict[str, str]) -> Any:
@@ -168,7 +169,7 @@ def load_delegate(module: Any, path: Path, options: dict[str, str]) -> Any:
             return module.load_delegate(str(path), options)
     except (OSError, ValueError, RuntimeError) as error:
         raise EngineError(
-            f"{path}: the delegate cannot be loaded ({_line(error)}); check engine.delegate and its options"
+            f"{path}: the delegate cannot be loaded ({one_line(error)})", fix="check engine.delegate and its options"
         ) from error
 
 
@@ -187,7 +188,3 @@ def _without_chatter() -> Iterator[None]:
                 if not line.startswith(b"INFO:"):
                     os.write(stderr, line)
             os.close(stderr)
-
-
-def _line(error: Exception) -> str:
-    return " ".join(str(error).split())[:200] or type(error).__name__
