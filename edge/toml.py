@@ -78,11 +78,10 @@ def _read_text(path: Path) -> str:
         text = data.decode()
     except UnicodeDecodeError:
         raise ConfigError(f"{path}: not UTF-8 text") from None
-    except FileNotFoundError:
-        raise ConfigError(f"{path}: is not there", fix="`affect-edge init` writes a configuration") from None
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
         reason = error.strerror if isinstance(error, OSError) else error
-        raise ConfigError(f"{path}: cannot be read ({reason})") from error
+        fix = "`affect-edge init` writes a configuration" if isinstance(error, FileNotFoundError) else ""
+        raise ConfigError(f"{path}: cannot be read ({reason})", fix=fix) from error
     if len(data) > _MAX_BYTES:
         raise ConfigError(f"{path}: larger than {_MAX_BYTES} bytes; is it a configuration?")
     for number, line in enumerate(text.split("\n"), 1):

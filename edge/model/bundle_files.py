@@ -27,13 +27,13 @@ def read_files(path: Path) -> dict[str, bytes]:
     Raises:
         BundleError: names the file and what is wrong with it.
     """
-    if path.is_dir():
-        try:
+    try:
+        if path.is_dir():
             return _read_folder(path)
-        except OSError as error:
-            raise BundleError(f"{path}: cannot be read ({error.strerror})") from error
-    if path.is_file():
-        return _read_zip(path)
+        if path.is_file():
+            return _read_zip(path)
+    except OSError as error:
+        raise BundleError(f"{path}: cannot be read ({error.strerror})") from error
     raise BundleError(f"{path}: no such bundle")
 
 

@@ -95,8 +95,9 @@ class Store:
         except FileNotFoundError:
             return State()
         except (OSError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+            reason = error.strerror if isinstance(error, OSError) else one_line(error)
             raise BundleError(
-                f"{self.folder / _STATE}: cannot be read ({one_line(error)})",
+                f"{self.folder / _STATE}: cannot be read ({reason})",
                 fix="`affect-edge bundle rollback` makes it anew; until then the shipped bundle runs",
             ) from error
 
@@ -183,7 +184,7 @@ class Store:
     def add(self, bundle: Bundle) -> None:
         """Keeps a bundle, unless it lies here already. Raises BundleError where it cannot be written."""
         with suppress(BundleError):
-            if load_bundle(self.folder / bundle.sha256).sha256 == bundle.sha256:
+            if load_bundle(self.folder / bundle.sha256).contents == bundle.contents:
                 return
         state, target, fresh = self.state(), self.folder / bundle.sha256, self.folder / f".{bundle.sha256}"
         try:
@@ -253,12 +254,15 @@ class Store:
 
     def _installed(self) -> list[Path]:
         """The folders of installed bundles, the latest first."""
-        paths = self.folder.iterdir() if self.folder.is_dir() else ()
-        found = [path for path in paths if re.fullmatch("[0-9a-f]{64}", path.name)]
-        return sorted(found, key=lambda path: path.stat().st_mtime, reverse=True)
+        try:
+            paths = list(self.folder.iterdir()) if self.folder.is_dir() else []
+            found = [path for path in paths if re.fullmatch("[0-9a-f]{64}", path.name)]
+            return sorted(found, key=lambda path: path.stat().st_mtime, reverse=True)
+        except OSError as error:
+            raise BundleError(f"{self.folder}: cannot be read ({error.strerror})", fix="use sudo") from error
 
     def _unwritable(self, error: OSError) -> BundleError:
-        return BundleError(f"{self.folder}: cannot be changed ({error.strerror})", fix="run it as root, with sudo")
+        return BundleError(f"{self.folder}: cannot be changed ({error.strerror})", fix="use sudo")
 
 
 def read_trusted(path: Path, model: ModelConfig) -> Bundle:
