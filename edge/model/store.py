@@ -106,10 +106,17 @@ class Store:
         try:
             if not self._model.bundle and self.state().active != SHIPPED:
                 self._change(_count)
+                self._counted = True
         except BundleError as error:
             log.error("this start is not counted: %s", error)
-        used, why = self.first(use)
-        self._counted, self._good_s = why in ("active", "rolled_back"), time.monotonic() + GOOD_S
+        try:
+            used, why = self.first(use)
+        except EdgeError:  # not even the shipped one works, so it is not the active one's fault
+            if self._counted:
+                self._started_well()
+            raise
+        self._counted = self._counted and why in ("active", "rolled_back")
+        self._good_s = time.monotonic() + GOOD_S
         return used, why
 
     def alive(self) -> None:
@@ -137,23 +144,21 @@ class Store:
         Raises:
             BundleError, ConfigError, EngineError: none can be used; why the first one cannot.
         """
-        first: EdgeError | None = None
+        failed: list[EdgeError] = []
         state = State()
         try:
             state = self.state()
         except BundleError as error:
-            first = error
-            log.error("%s", error)
+            failed.append(error)
         wanted = (_CONFIGURED,) if self._model.bundle else (state.active, state.previous)
         for choice in dict.fromkeys((*wanted, SHIPPED)):
+            if failed:
+                log.error("%s; the bundle %s is tried instead", failed[-1], choice[:12])
             try:
-                used = use(self.load(choice))
+                return use(self.load(choice)), "fallback" if failed else _why(choice, state)
             except (BundleError, ConfigError, EngineError) as error:
-                log.error("the bundle %s cannot be used: %s", choice[:12], error)
-                first = first or error
-            else:
-                return used, "fallback" if first else _why(choice, state)
-        raise first or BundleError("there is no bundle")
+                failed.append(error)
+        raise failed[0]
 
     def load(self, choice: str) -> Bundle:
         """The shipped bundle, or an installed one by its SHA-256; raises what `read_trusted` does."""

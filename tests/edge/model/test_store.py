@@ -230,15 +230,17 @@ def test_a_configured_bundle_runs_whatever_is_active_and_is_not_counted(
     assert run_well(broken) == (OWN, "fallback")
 
 
-def test_nothing_that_can_be_used_tells_why_the_first_one_cannot(model: ModelConfig, tiny: Tiny) -> None:
+def test_where_not_even_the_shipped_bundle_works_the_active_one_is_not_blamed(model: ModelConfig, tiny: Tiny) -> None:
     bundle = tiny(1)
     install(model, bundle)
 
     def refuse(tried: Bundle) -> None:
         raise EngineError(f"version {tried.manifest.version}: no runtime")
 
-    with pytest.raises(EngineError, match="version 1: no runtime"):
-        Store(model).start(refuse)
+    for _ in range(MAX_STARTS + 1):
+        with pytest.raises(EngineError, match="version 1: no runtime"):
+            Store(model).start(refuse)
+    assert Store(model).state() == State(active=bundle.sha256)
 
 
 def test_a_start_that_cannot_be_counted_is_still_made(
