@@ -121,7 +121,7 @@ def _row(entry: Entry, state: State) -> dict[str, Any]:
         "state": places.get(choice, "shipped" if choice == SHIPPED else "installed") if bundle else "damaged",
         "name": bundle.manifest.name if bundle else "?",
         "version": bundle.manifest.version if bundle else "?",
-        "sha256": _sha256(entry),
+        "sha256": entry.sha256,
         "signature": signature_state(bundle) if bundle else entry.damage,
         "bytes": sum(map(len, bundle.contents.values())) if bundle else 0,
         "installed": entry.installed.replace(microsecond=0),
@@ -158,33 +158,25 @@ def _as_owner(config: Config) -> Store:
 
 def _find(wanted: str, entries: Sequence[Entry]) -> Entry:
     """The bundle that is meant: `shipped`, the beginning of its hash, or its name for the highest version."""
-    whole = [(entry.bundle.manifest, entry) for entry in entries if entry.bundle]
-    highest = max((manifest.version for manifest, _ in whole if manifest.name == wanted), default=0)
-    found = [entry for manifest, entry in whole if (manifest.name, manifest.version) == (wanted, highest)]
-    if not found:
-        hashed = len(wanted) >= _LEAST_HASH
-        found = [one for one in entries if one.choice == wanted or (hashed and _sha256(one).startswith(wanted))]
-    if not found:
-        raise BundleError(f"{wanted}: no bundle here is called so", fix="see `affect-edge bundle list`")
-    if len({_sha256(entry) for entry in found}) > 1:
-        raise BundleError(f"{wanted}: more than one bundle is called so", fix="give the hash that `bundle list` shows")
-    return found[0]
-
-
-def _sha256(entry: Entry) -> str:
-    return entry.bundle.sha256 if entry.bundle else entry.choice
+    named = [one for one in entries if one.bundle and one.bundle.manifest.name == wanted]
+    if named:
+        return max(named, key=lambda one: one.bundle.manifest.version if one.bundle else 0)
+    hashed = len(wanted) >= _LEAST_HASH
+    for one in entries:
+        if one.choice == wanted or (hashed and one.sha256.startswith(wanted)):
+            return one
+    raise BundleError(f"{wanted}: no bundle here is called so", fix="see `affect-edge bundle list`")
 
 
 def _check_version(bundle: Bundle, entries: Sequence[Entry], path: Path) -> None:
     manifest = bundle.manifest
-    for other in (entry.bundle for entry in entries):
-        if other is None or other.manifest.name != manifest.name or other.sha256 == bundle.sha256:
-            continue
-        if other.manifest.version >= manifest.version:
-            raise BundleError(
-                f"{path}: {manifest.name}: version {other.manifest.version} is here, and this is {manifest.version}",
-                fix="--allow-older installs it all the same",
-            )
+    here = [one.bundle.manifest for one in entries if one.bundle and one.sha256 != bundle.sha256]
+    highest = max((one.version for one in here if one.name == manifest.name), default=0)
+    if highest >= manifest.version:
+        raise BundleError(
+            f"{path}: {manifest.name}: version {highest} is here, and this is {manifest.version}",
+            fix="--allow-older installs it all the same",
+        )
 
 
 def _told(bundle: Bundle) -> str:

@@ -232,19 +232,15 @@ def check_licences(bundle: Bundle) -> None:
         BundleError: names the source or file.
     """
     manifest = bundle.manifest
-    if manifest.licence.strip().lower() in _UNSTATED:
-        raise BundleError(f"{manifest.name}: its weights state no licence")
     for name in (LICENCE_FILE, CARD_FILE):
         if not bundle.files.get(name, b"").strip():
             raise BundleError(f"{manifest.name}: has no {name}")
     if not manifest.sources:
         raise BundleError(f"{manifest.name}: names nothing that it was made from")
-    for source in manifest.sources:
-        if source.licence.strip().lower() in _UNSTATED:
-            raise BundleError(
-                f"{manifest.name}: source {source.name!r} states no licence",
-                fix="pack it anew from a run that states one",
-            )
+    made_from = [(f"source {source.name!r} states", source.licence) for source in manifest.sources]
+    for what, licence in (("its weights state", manifest.licence), *made_from):
+        if licence.strip().lower() in _UNSTATED:
+            raise BundleError(f"{manifest.name}: {what} no licence", fix="pack it anew from a run with one")
 
 
 def _decode(raw: bytes, path: Path) -> Manifest:

@@ -30,6 +30,10 @@ _FORMS = {
 NAMES = tuple(_FORMS)
 _MAX_ARRAYS = 32
 
+# What `numpy.load` and `zipfile` raise for damaged or hostile files (NumPy 2.4, Python 3.13; tests/fuzz).
+_DAMAGED = (zipfile.BadZipFile, zlib.error, TokenError, SyntaxError, LookupError, ArithmeticError, AttributeError)
+_UNREADABLE = (*_DAMAGED, EOFError, MemoryError, OSError, RuntimeError, TypeError, ValueError)
+
 # uint8 (K, S, S, 3), RGB → embeddings (K, D), valence and arousal (K, 2).
 RunBackbone = Callable[[UInt8Array], tuple[Float32Array, Float32Array]]
 # embeddings (N, D), h and c (N, units) → valence and arousal (N, 2), h, c.
@@ -108,24 +112,6 @@ def read_golden(bundle: Bundle) -> dict[str, NDArray[Any]]:
             wanted = f"{np.dtype(dtype)} with {dimensions} axes"
             raise BundleError(f"{file}: {name} is {array.dtype} {array.shape}, not {wanted} and something in it")
     return arrays
-
-
-# What `numpy.load` and `zipfile` raise for damaged or hostile files (NumPy 2.4, Python 3.13; tests/fuzz).
-_UNREADABLE = (
-    zipfile.BadZipFile,
-    zlib.error,
-    ArithmeticError,
-    AttributeError,
-    EOFError,
-    LookupError,
-    MemoryError,
-    OSError,
-    RuntimeError,
-    SyntaxError,
-    TokenError,
-    TypeError,
-    ValueError,
-)
 
 
 def _check_size(data: bytes) -> None:

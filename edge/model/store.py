@@ -66,12 +66,16 @@ class Entry(NamedTuple):
     damage: str
     installed: datetime
 
+    @property
+    def sha256(self) -> str:
+        return self.bundle.sha256 if self.bundle else self.choice
+
 
 class Store:
     """The bundles of a device. The folder need not exist: then only the shipped bundle is there, and runs.
 
-    Also a context manager around a run: a start counts as failed unless the run lasts for `GOOD_S`, or ends in order or
-    for a reason that is not the model's.
+    Around a run it is a context manager: a start counts as failed unless the run lasts for `GOOD_S`, ends in order, or
+    ends for a reason that is not the model's.
 
     Args:
         model: `store` is the folder; `bundle`, where given, runs in place of what is installed.
@@ -84,13 +88,10 @@ class Store:
         self._good_s = 0.0
 
     def state(self) -> State:
-        """What is to run.
-
-        Raises:
-            BundleError: the state is there and cannot be read.
-        """
+        """What is to run. Raises BundleError where that is written down and cannot be read."""
         try:
-            with (self.folder / _STATE).open("rb") as file:
+            # Without O_NONBLOCK a pipe that somebody put there would hold root's commands for ever.
+            with os.fdopen(os.open(self.folder / _STATE, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
                 return msgspec.json.decode(file.read(_MAX_STATE_BYTES), type=State)
         except FileNotFoundError:
             return State()
@@ -170,11 +171,7 @@ class Store:
         return bundle
 
     def entries(self) -> list[Entry]:
-        """All bundles here, the shipped one first, then the latest first.
-
-        Raises:
-            ConfigError: the public key cannot be used.
-        """
+        """All bundles here, the shipped one first, then the latest first. Raises ConfigError as `load` does."""
         found = []
         for path in (default_bundle(), *self._installed()):
             choice = SHIPPED if path == default_bundle() else path.name
@@ -201,10 +198,8 @@ class Store:
                 (fresh / name).write_bytes(data)
             os.sync()  # whole on the disk before it has its name
             fresh.rename(target)
-            others = [
-                path for path in self._installed() if path.name not in (target.name, state.active, state.previous)
-            ]
-            for path in others[KEPT - 1 :]:
+            needed = (target.name, state.active, state.previous)
+            for path in [path for path in self._installed() if path.name not in needed][KEPT - 1 :]:
                 shutil.rmtree(path)
         except OSError as error:
             shutil.rmtree(fresh, ignore_errors=True)

@@ -1,12 +1,8 @@
 """Which engine computes a bundle on this device, and opening it.
 
-`engine.runtime = "auto"` takes, of what is installed and what the bundle has graphs for, in this order:
-
-1. `onnx` with TensorRT or CUDA, since a board that has them was bought for them;
-2. `litert`; 3. `tflite`; both with the configured delegate, which rules `onnx` out;
-4. `onnx` on the CPU.
-
-What cannot be loaded, or does not reproduce the golden vectors, is passed over with a warning.
+`engine.runtime = "auto"` takes, of what is installed and what the bundle has graphs for: ONNX Runtime with TensorRT or
+CUDA, then LiteRT, then tflite-runtime, then ONNX Runtime on the CPU. A configured delegate rules ONNX Runtime out. What
+cannot be loaded, or does not reproduce the golden vectors, is passed over with a warning.
 """
 
 from __future__ import annotations
@@ -85,8 +81,7 @@ def open_engine(
     """Opens one graph of a bundle.
 
     Args:
-        bundle: that holds it.
-        file: the graph's.
+        bundle, file: holds it, and which of its files it is.
         runtime: `litert`, `tflite` or `onnx`.
         config: threads and the delegate's options; None for one thread.
         delegate: the library that computes this graph; None for the CPU.

@@ -52,16 +52,14 @@ class LiteRtEngine:
     ) -> None:
         self._name = name
         module = load_runtime(runtime)
-        delegates = []
-        if delegate is not None:
-            delegates = [load_delegate(module, delegate, dict(delegate_options or {}))]
-        options = {} if xnnpack else {"experimental_op_resolver_type": _built_in_kernels(module)}
+        delegates = [load_delegate(module, delegate, dict(delegate_options or {}))] if delegate else []
+        kernels = {} if xnnpack else {"experimental_op_resolver_type": _built_in_kernels(module)}
         try:
             # The interpreter keeps only a view of the bytes: hold them as long as it lives.
             self._model = model
             with _without_chatter():
                 self._interpreter = module.Interpreter(
-                    model_content=model, num_threads=threads, experimental_delegates=delegates, **options
+                    model_content=model, num_threads=threads, experimental_delegates=delegates, **kernels
                 )
                 self._interpreter.allocate_tensors()
             self._input_index, self._output_index = self._names()
@@ -102,14 +100,12 @@ class LiteRtEngine:
         signatures = self._interpreter.get_signature_list()
         if len(signatures) == 1:
             runner = self._interpreter.get_signature_runner(next(iter(signatures)))
-            return (
-                {key: int(detail["index"]) for key, detail in runner.get_input_details().items()},
-                {key: int(detail["index"]) for key, detail in runner.get_output_details().items()},
-            )
-        return (
-            {str(detail["name"]): int(detail["index"]) for detail in self._interpreter.get_input_details()},
-            {str(detail["name"]): int(detail["index"]) for detail in self._interpreter.get_output_details()},
-        )
+            named = [runner.get_input_details(), runner.get_output_details()]
+        else:
+            both = (self._interpreter.get_input_details(), self._interpreter.get_output_details())
+            named = [{str(tensor["name"]): tensor for tensor in tensors} for tensors in both]
+        inputs, outputs = ({key: int(tensor["index"]) for key, tensor in tensors.items()} for tensors in named)
+        return inputs, outputs
 
     def _read_specs(self) -> None:
         self._inputs = _specs(self._interpreter.get_input_details(), self._input_index)
@@ -120,11 +116,10 @@ def _specs(details: list[dict[str, Any]], index: Mapping[str, int]) -> dict[str,
     by_index = {int(detail["index"]): detail for detail in details}
     specs = {}
     for key, position in index.items():
-        detail = by_index[position]
-        scale, zero_point = detail["quantization"]
-        specs[key] = TensorSpec(
-            tuple(int(n) for n in detail["shape"]), np.dtype(detail["dtype"]), float(scale), int(zero_point)
-        )
+        tensor = by_index[position]
+        scale, zero_point = tensor["quantization"]
+        shape = tuple(int(size) for size in tensor["shape"])
+        specs[key] = TensorSpec(shape, np.dtype(tensor["dtype"]), float(scale), int(zero_point))
     return specs
 
 

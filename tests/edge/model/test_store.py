@@ -316,6 +316,15 @@ def test_what_is_no_state_is_refused_with_the_way_out(model: ModelConfig, data: 
     assert store.state() == State()
 
 
+def test_a_pipe_in_the_place_of_the_state_is_not_waited_for(model: ModelConfig) -> None:
+    store = Store(model)
+    store.folder.mkdir(parents=True)
+    os.mkfifo(store.folder / "state.json")
+    with pytest.raises(BundleError, match="cannot be read"):
+        store.state()
+    assert store.roll_back() == State()
+
+
 @given(st.binary(max_size=200))
 def test_whatever_lies_there_is_a_state_or_one_line_of_refusal(
     tmp_path_factory: pytest.TempPathFactory, data: bytes
