@@ -9,9 +9,9 @@ import numpy as np
 
 from convert.evaluation import embed_crop
 from edge.affect.backbone import Backbone
-from edge.affect.golden import step_through
 from edge.affect.stream import Stream
 from edge.model.bundle import HeadGraph, Manifest
+from edge.model.golden import step_through
 from edge.values import UInt8Array
 
 GOLDEN_FILE = "golden.npz"
@@ -76,7 +76,7 @@ def make_golden(backbone: Backbone, stream: Stream, head: HeadGraph, size: int, 
         embedding=embedding,
         va=np.stack([one.va for one in found]),
         head_embedding=head_embedding,
-        head_va=step_through(stream, head_embedding, head.h.shape[-1]),
+        head_va=step_through(stream.run, head_embedding, head.h.shape[-1]),
     )
     return file.getvalue()
 

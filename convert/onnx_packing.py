@@ -11,9 +11,9 @@ from convert.evaluation import Device
 from convert.packing import seal
 from convert.quantization.onnx_export import OnnxGraphs
 from convert.quantization.tensors import describe_backbone, describe_head
-from edge.affect.golden import check_golden
 from edge.model.bundle import Alternative, Bundle
 from edge.model.engines.choice import see_as
+from edge.model.golden import compare
 
 NEEDS = ">=1.12"  # the first that reads opset 17
 HEAD_FILE = "head.onnx"
@@ -60,7 +60,7 @@ def add_onnx(bundle: Bundle, graphs: OnnxGraphs, *, first: str, version: int, cr
         )
         seen = see_as(Bundle(manifest=bundle.manifest, files={**bundle.files, **added}, sha256=bundle.sha256), engine)
         device = Device(seen, runtime="onnx")
-        worst = differences[engine.name] = check_golden(seen, device.backbone, device.stream, "onnx")
+        worst = differences[engine.name] = compare(seen, device.backbone.run, device.stream.run, "onnx")
         tolerance = round(max(_HEADROOM * max(worst.values()), _LEAST), 3)
         engines.append(msgspec.structs.replace(engine, tolerance=tolerance))
     added[COMMANDS_FILE] = write_commands(engines).encode()

@@ -21,12 +21,23 @@ from convert.quantization.tensors import BACKBONE_FILE, HEAD_FILE, describe_back
 from convert.recipe import NETWORK_TITLES, Recipe
 from convert.signing import Signer
 from convert.sources import LICENCE
-from edge.affect.golden import check_golden
-from edge.affect.verification import CARD_FILE, LICENCE_FILE
 from edge.errors import EdgeError
 from edge.geometry import CropRule
-from edge.model.bundle import FORMAT, MANIFEST, Bundle, Crop, Golden, Manifest, Metric, Source, load_bundle
+from edge.model.bundle import (
+    CARD_FILE,
+    FORMAT,
+    LICENCE_FILE,
+    MANIFEST,
+    Bundle,
+    Crop,
+    Golden,
+    Manifest,
+    Metric,
+    Source,
+    load_bundle,
+)
 from edge.model.engines.choice import see_as
+from edge.model.golden import compare
 from edge.model.signature import SIGNATURE
 
 NETWORK = "{name} {width:g} at {size} px, {backbone}; LSTM step of {units} units, {head}"
@@ -166,11 +177,11 @@ def prove(path: Path) -> dict[str, dict[str, float]]:
             if runtime == "litert":
                 raise
             continue
-        worst[runtime] = check_golden(bundle, device.backbone, device.stream, runtime)
+        worst[runtime] = compare(bundle, device.backbone.run, device.stream.run, runtime)
     for engine in bundle.manifest.engines if find_spec("onnxruntime") else ():
         seen = see_as(bundle, engine)
         device = Device(seen, runtime=engine.runtime)
-        worst[engine.name] = check_golden(seen, device.backbone, device.stream, engine.runtime)
+        worst[engine.name] = compare(seen, device.backbone.run, device.stream.run, engine.runtime)
     return worst
 
 

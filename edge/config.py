@@ -1,28 +1,22 @@
-"""The configuration: one TOML file, decoded into frozen structs; an unknown key or impossible value is an error.
-
-Device profiles are such files. Paths in a file are relative to that file. Nothing here opens a device.
-"""
+"""The configuration: one TOML file, decoded into frozen structs; an unknown key or impossible value is an error."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 
-from edge.errors import ConfigError, DeploymentError, one_line
+from edge.contract import Slug, TagKey, TagValue
+from edge.errors import DeploymentError
 from edge.hours import parse_hours
-from edge.toml import locate, read_toml
+from edge.paths import state_folder
+from edge.toml import read_toml
 
-Slug = Annotated[str, msgspec.Meta(pattern="^[a-z0-9-]{1,32}$")]
-TagKey = Annotated[str, msgspec.Meta(pattern="^[a-z][a-z0-9_]{0,31}$")]
-TagValue = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
 Fraction = Annotated[float, msgspec.Meta(ge=0, le=1)]
-Positive = Annotated[float, msgspec.Meta(gt=0)]
 
-# What the kit may be used for. Deliberately without: watching staff or pupils, and deciding about one person.
-# EU AI Act (Regulation 2024/1689) Art. 5(1)(f) forbids the first two; the third the scores cannot carry.
+# Without watching staff or pupils, which EU AI Act Art. 5(1)(f) forbids, and deciding about one person.
 Purpose = Literal[
     "audience-measurement",
     "exhibition-feedback",
@@ -47,10 +41,9 @@ class DeviceConfig(_Section, frozen=True, kw_only=True):
     tags: Annotated[dict[TagKey, TagValue], msgspec.Meta(max_length=4)] = {}
 
     def __post_init__(self) -> None:
-        if self.tz == "UTC":  # known even where the system has no zone database
-            return
         try:
-            ZoneInfo(self.tz)
+            if self.tz != "UTC":  # known even where the system has no zone database
+                ZoneInfo(self.tz)
         except (ZoneInfoNotFoundError, ValueError, OSError):
             raise ValueError(f"unknown time zone {self.tz!r}; use an IANA name such as Europe/Berlin") from None
 
@@ -58,8 +51,7 @@ class DeviceConfig(_Section, frozen=True, kw_only=True):
 class CameraConfig(_Section, frozen=True, kw_only=True):
     """Where pictures come from. `rotate` turns clockwise, degrees; `flip` mirrors left and right after it.
 
-    `path` and `pace` are for `replay`: `file` gives a file's frames at its own pace, `fast` as quickly as they
-    are worked on; no frame is dropped either way. `device` is for `v4l2`.
+    `device` is for `v4l2`; `path`, `loop` and `pace` are for `replay`: a file at its own pace, or as `fast` as it goes.
     """
 
     backend: Literal["v4l2", "picamera2", "replay", "scene"] = "v4l2"
@@ -75,7 +67,6 @@ class CameraConfig(_Section, frozen=True, kw_only=True):
 
     @property
     def live(self) -> bool:
-        """Whether this looks at the real world now."""
         return self.backend in ("v4l2", "picamera2")
 
     def __post_init__(self) -> None:
@@ -93,7 +84,7 @@ class ZoneConfig(_Section, frozen=True, kw_only=True):
 
 
 class HoursConfig(_Section, frozen=True, kw_only=True):
-    """When the eye is open, in the device's time zone; empty: always. Outside, frames are thrown away unseen.
+    """When the camera is on, in the device's time zone; empty: always.
 
     Each entry is `mon-sat 09:00-20:00`, `sun 11:00-17:00` or `daily 08:00-24:00`.
     """
@@ -108,8 +99,7 @@ class HoursConfig(_Section, frozen=True, kw_only=True):
 class FaceConfig(_Section, frozen=True, kw_only=True):
     """Finding and judging faces. Faces failing a limit are followed but not scored, and counted by reason.
 
-    `detect_every`: `step` searches for faces when their scores are due, once in each step of the model's time grid;
-    a number n in every n-th frame, and follows them by their motion in between.
+    `detect_every`: `step` searches once in each step of the model's time grid, a number n in every n-th frame.
     """
 
     detector: Literal["blazeface", "yunet"] = "blazeface"
@@ -129,8 +119,8 @@ class FaceConfig(_Section, frozen=True, kw_only=True):
 class EngineConfig(_Section, frozen=True, kw_only=True):
     """Which runtime computes the model, and an optional delegate library for the backbone.
 
-    `auto` takes the best that the bundle has graphs for and that is installed; see `edge.model.engines.choice`.
-    `delegate_fallback`: when the delegate cannot be had, go on with the CPU and say so, instead of not starting.
+    `auto` takes the best that the bundle has graphs for and that is installed: ONNX Runtime with TensorRT or CUDA, then
+    LiteRT. `delegate_fallback`: where the delegate cannot be used, go on with the CPU and say so.
     """
 
     runtime: Literal["auto", "litert", "tflite", "onnx"] = "auto"
@@ -145,17 +135,16 @@ class EngineConfig(_Section, frozen=True, kw_only=True):
 
 
 class ModelConfig(_Section, frozen=True, kw_only=True):
-    """Which model runs. `public_key`: who must have signed it (a PEM file).
+    """Which model runs. `bundle`: a folder or ZIP; empty: the installed one that is active, or the shipped one.
 
-    `bundle`: a folder or ZIP that runs whatever is installed; empty for the one that `affect-edge bundle` activated, or
-    the one that ships. `store`: where installed ones are kept; empty: `bundles` beside the outbox's default place.
-    `probation_s`: so long a newly activated one has to work before it is trusted.
+    `public_key`: a PEM file; whose signature a bundle from outside has to have. `allow_unsigned`: no key is needed.
+    `store`: where installed ones are kept; empty: `bundles` in the device's state folder.
     """
 
     bundle: str = ""
     public_key: str = ""
+    allow_unsigned: bool = False
     store: str = ""
-    probation_s: Annotated[float, msgspec.Meta(ge=1, le=604_800)] = 600.0
 
 
 class WindowConfig(_Section, frozen=True, kw_only=True):
@@ -174,10 +163,9 @@ class WindowConfig(_Section, frozen=True, kw_only=True):
 class MqttConfig(_Section, frozen=True, kw_only=True):
     """The broker. Passwords come from a file, never from here.
 
-    Any of the four files may be `credential:NAME` instead of a path: what systemd's `LoadCredential=NAME:…` gives.
-    `plaintext` says in words that scores may cross the network unencrypted; `protocol` 3.1.1 is for loopback or
-    with `accept_silent_loss`, since a broker may acknowledge there what its access list threw away.
-    `bytes_per_minute` paces what is sent live; the backlog has its own rate, in `[outbox]`.
+    A file may be `credential:NAME` instead of a path: what systemd's `LoadCredential=NAME:…` gives. `plaintext`: scores
+    may cross the network unencrypted. `protocol` 3.1.1 is for loopback or with `accept_silent_loss`, since a broker may
+    acknowledge there what its access list threw away. `bytes_per_minute` paces what is sent live.
     """
 
     host: Annotated[str, msgspec.Meta(pattern=r"^[^\s/]{1,253}$")] = "localhost"
@@ -213,10 +201,9 @@ class MqttConfig(_Section, frozen=True, kw_only=True):
 
 
 class OutboxConfig(_Section, frozen=True, kw_only=True):
-    """Where windows wait for the broker, and how many. Beyond a bound the oldest go, and are counted.
+    """Where windows wait for the broker (`path` empty: `outbox.db` in the device's state folder), and how many.
 
-    `path` empty: `outbox.db` in the folder that systemd gives the service, else below `~/.local/state/affect-edge`.
-    `backlog_per_minute` is how fast windows of an outage follow, beside the live ones.
+    Beyond a bound the oldest go, and are counted. `backlog_per_minute`: how fast windows of an outage follow.
     `hold_unsynced_s`: so long a window waits for a clock that is not synchronized, then it goes as it is.
     """
 
@@ -234,21 +221,16 @@ class MetricsConfig(_Section, frozen=True, kw_only=True):
 
 
 class HomeAssistantConfig(_Section, frozen=True, kw_only=True):
-    """Whether Home Assistant is told of this device, over the same broker.
-
-    `announce` sends a retained description at the start of every broker session; `remove` an empty one, after which
-    Home Assistant forgets the device. `prefix` is Home Assistant's discovery prefix.
-    """
+    """Whether Home Assistant is told of this device, by a retained description; `remove` makes it forget the device."""
 
     discovery: Literal["off", "announce", "remove"] = "off"
     prefix: Annotated[str, msgspec.Meta(pattern="^[A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)*$", max_length=64)] = "homeassistant"
 
 
 class DeploymentConfig(_Section, frozen=True, kw_only=True):
-    """Why, where and by whom; a live camera does not start without.
+    """Why, where and by whom; a live camera does not start without. `notice`: where visitors read of this camera.
 
-    `purpose` from a closed list; `notice`: where visitors read that this camera is here; `controller`: who answers
-    for the data, with a way to reach them; `jurisdiction`: whose law applies, e.g. `DE`.
+    `controller`: who answers for the data, with a way to reach them; `jurisdiction`: whose law applies, e.g. `DE`.
     """
 
     purpose: Purpose | None = None
@@ -276,53 +258,42 @@ class Config(_Section, frozen=True, kw_only=True):
 
 
 def load_config(path: Path) -> Config:
-    """Reads a configuration file.
+    """Reads a configuration file; raises ConfigError, which names file, key and fault.
 
-    Raises:
-        ConfigError: names file, key and what is wrong.
+    Paths in a file are relative to it. In the result they are absolute, and `outbox.path` and `model.store` are filled.
     """
-    try:
-        config = msgspec.convert(read_toml(path), Config)
-    except msgspec.ValidationError as error:
-        key, said = locate(str(error))
-        if key == "deployment.purpose":
-            said += f"; choose one of {', '.join(get_args(Purpose))}"
-        raise ConfigError(f"{path}: {one_line(f'{key}: {said}')}") from error
-    return _anchor(config, path.parent)
+    return _anchor(read_toml(path, Config), path.absolute())
 
 
 def require_deployment(config: Config) -> None:
-    """Refuses a live camera until `[deployment]` is filled.
-
-    Raises:
-        DeploymentError: says in plain words what is missing and why it is asked.
-    """
+    """Raises DeploymentError for a live camera until `[deployment]` is filled; it says what is missing."""
     if not config.camera.live:
         return
-    given = config.deployment
-    missing = [key for key in ("purpose", "notice", "controller", "jurisdiction") if not getattr(given, key)]
+    keys = ("purpose", "notice", "controller", "jurisdiction")
+    missing = [key for key in keys if not getattr(config.deployment, key)]
     if missing:
         raise DeploymentError(
             f"deployment.{missing[0]}: not filled, so the live camera stays off. People who walk past have a right to "
-            "know why a camera reads faces, where the notice hangs and whom to ask; "
-            f"fill [deployment] {', '.join(missing)} in the configuration"
+            "know why a camera reads faces, where the notice hangs and whom to ask",
+            fix=f"fill [deployment] {', '.join(missing)} in the configuration",
         )
 
 
-_PATHS = {
-    "camera": ("path",),
-    "face": ("model",),
-    "model": ("bundle", "public_key", "store"),
-    "mqtt": ("ca_file", "cert_file", "key_file", "password_file"),
-    "outbox": ("path",),
-}
+_PATHS = (
+    *("camera.path", "face.model", "engine.delegate", "model.bundle", "model.public_key", "model.store"),
+    *("mqtt.ca_file", "mqtt.cert_file", "mqtt.key_file", "mqtt.password_file", "outbox.path"),
+)
 
 
-def _anchor(config: Config, folder: Path) -> Config:
-    """Makes every path in the file relative to the file itself."""
-    anchored = {}
-    for name, keys in _PATHS.items():
+def _anchor(config: Config, file: Path) -> Config:
+    """Makes every path relative to the file itself, and fills those that have a default."""
+    state = state_folder(file, config.device.site, config.device.name)
+    defaults = {"model.store": str(state / "bundles"), "outbox.path": str(state / "outbox.db")}
+    for key in _PATHS:
+        name, _, field = key.partition(".")
         section = getattr(config, name)
-        given = {key: value for key in keys if (value := getattr(section, key)) and not value.startswith(CREDENTIAL)}
-        anchored[name] = msgspec.structs.replace(section, **{key: str(folder / value) for key, value in given.items()})
-    return msgspec.structs.replace(config, **anchored)
+        path = getattr(section, field) or defaults.get(key, "")
+        if path and not path.startswith(CREDENTIAL):
+            whole = msgspec.structs.replace(section, **{field: str(file.parent / path)})
+            config = msgspec.structs.replace(config, **{name: whole})
+    return config

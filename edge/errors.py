@@ -74,7 +74,7 @@ class FrameError(EdgeError, ValueError):
     """One frame could not be used; it is counted and skipped, the run goes on."""
 
 
-def one_line(text: str) -> str:
-    """A message in one line of the log, whatever was in the file that it cites, and no longer than a reader wants."""
-    shown = "".join(char if char.isprintable() else " " for char in text)
+def one_line(said: str | Exception) -> str:
+    """A message in one printable line of at most 300 characters; an exception without a message by its name."""
+    shown = "".join(char if char.isprintable() else " " for char in str(said) or type(said).__name__)
     return " ".join(shown.split())[:300]

@@ -21,9 +21,9 @@ from convert.progress import Progress
 from convert.quantization.recipes import QuantizationRecipe
 from convert.trained import Trained
 from convert.training.sequences import Sequences
-from edge.affect.golden import step_through
 from edge.affect.stream import Stream
 from edge.model.bundle import Bundle
+from edge.model.golden import step_through
 from edge.values import Float32Array, UInt8Array
 
 _REPEATS, _FACES = 15, 4  # of every contender in turn, so that what else the machine does falls on all alike
@@ -156,7 +156,7 @@ def check_sequence(
 
 def _step(stream: Stream, features: Float32Array, bundle: Bundle) -> Float32Array:
     """Answers (T, 2), cut to −1..1, to features (T, D) from a zero state, one after the other."""
-    return np.clip(step_through(stream, features[:, None], bundle.manifest.head.h.shape[-1])[:, 0], -1, 1)
+    return np.clip(step_through(stream.run, features[:, None], bundle.manifest.head.h.shape[-1])[:, 0], -1, 1)
 
 
 def _rms(values: Float32Array) -> float:

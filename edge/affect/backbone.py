@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from edge.errors import BundleError
 from edge.model.bundle import BackboneGraph, Tensor
 from edge.model.engines import Engine, TensorSpec, dequantize, quantize
-from edge.values import Embedding, FaceCrop, UInt8Array
+from edge.values import Embedding, FaceCrop, Float32Array, UInt8Array
 
 PIXEL_SCALE = 1 / 127.5
 _TOP_BIT = np.uint8(0x80)
@@ -48,17 +48,31 @@ class Backbone:
         """
         if not crops:
             return []
-        graph = self._graph
-        # The runs come first and all answers are made real together: each run of the graph leaves the caches to itself,
-        # and what follows it starts from cold.
-        outs = [self.engine.invoke({graph.image.name: self._convert(crop.pixels)[None]}) for crop in crops]
-        vectors = dequantize(np.concatenate([out[graph.embedding.name] for out in outs]), self._embedding)
-        vas = dequantize(np.concatenate([out[graph.va.name] for out in outs]), self._va)
-        np.minimum(np.maximum(vas, -1, out=vas), 1, out=vas)
+        vectors, vas = self.run([crop.pixels for crop in crops])
         return [
             Embedding(track_id=crop.track_id, captured_ns=crop.captured_ns, vector=vector, va=va)
             for crop, vector, va in zip(crops, vectors, vas, strict=True)
         ]
+
+    def run(self, images: Sequence[UInt8Array] | UInt8Array) -> tuple[Float32Array, Float32Array]:
+        """Runs the graph once for each picture.
+
+        Args:
+            images: K of them, at least one, uint8 (S, S, 3), RGB.
+
+        Returns:
+            Embeddings (K, D), and valence and arousal (K, 2), −1 to 1.
+
+        Raises:
+            EngineError: a picture's size is not the graph's, or the runtime failed.
+        """
+        graph = self._graph
+        # The runs come first and all answers are made real together: each run of the graph leaves the caches to itself,
+        # and what follows it starts from cold.
+        outs = [self.engine.invoke({graph.image.name: self._convert(pixels)[None]}) for pixels in images]
+        vectors = dequantize(np.concatenate([out[graph.embedding.name] for out in outs]), self._embedding)
+        vas = dequantize(np.concatenate([out[graph.va.name] for out in outs]), self._va)
+        return vectors, np.minimum(np.maximum(vas, -1, out=vas), 1, out=vas)
 
 
 def pixel_converter(image: TensorSpec) -> Callable[[UInt8Array], NDArray[Any]]:

@@ -10,14 +10,13 @@ from typing import Annotated, Any
 import msgspec
 import typer
 
+from edge.affect.proof import prove
 from edge.cli import app
 from edge.config import Config, load_config
 from edge.errors import AssetError
 from edge.model.assets import ASSETS, Asset, find_asset, read_asset
 from edge.model.bundle import Bundle
-from edge.model.store.choice import look
-from edge.model.store.place import store_path
-from edge.paths import home_folder, state_directory
+from edge.model.store import Store
 from edge.release import VERSION, commit
 
 _PACKAGES = (
@@ -39,23 +38,21 @@ def info(
     json: Annotated[bool, typer.Option("--json", help="One JSON object instead of tables.")] = False,
 ) -> None:
     """Say versions, commit, model bundle and hashes; the bundle is verified on this machine first."""
-    facts = gather(load_config(config) if config else Config(), config)
+    facts = gather(load_config(config) if config else Config())
     if json:
         typer.echo(msgspec.json.format(msgspec.json.encode(facts), indent=2).decode())
         return
     _show(facts)
 
 
-def gather(config: Config, file: Path | None = None) -> dict[str, Any]:
-    """Everything `info` tells, ready for JSON; of the bundle that runs where the configuration's `file` is given.
+def gather(config: Config) -> dict[str, Any]:
+    """Everything `info` tells, ready for JSON.
 
     Raises:
-        BundleError, EngineError: the configured model does not run here.
+        BundleError, EngineError: no model runs here.
     """
-    state = state_directory()
-    store = store_path(config, file, state=state, home=home_folder()) if file else None
-    model, why = look(config, store, config.engine)
-    manifest = model.bundle.manifest
+    (bundle, proof), why = Store(config.model).first(lambda bundle: (bundle, prove(bundle, config.engine)))
+    manifest = bundle.manifest
     return {
         "affect_edge": VERSION,
         "commit": commit(),
@@ -70,13 +67,13 @@ def gather(config: Config, file: Path | None = None) -> dict[str, Any]:
             "network": manifest.network,
             "input_px": manifest.crop.size,
             "step_s": manifest.step_s,
-            "sha256": model.bundle.sha256,
+            "sha256": bundle.sha256,
             "state": why,
-            "signature": signature_state(model.bundle),
+            "signature": signature_state(bundle),
             "files": manifest.files,
-            "golden_max_difference": {name: round(worst, 6) for name, worst in model.golden.items()},
-            "runtime": model.runtime,
-            "engine": model.engine,
+            "golden_max_difference": {name: round(worst, 6) for name, worst in proof.golden.items()},
+            "runtime": proof.runtime,
+            "engine": proof.engine,
             "metrics": manifest.metrics,
             "sources": manifest.sources,
         },

@@ -12,6 +12,7 @@ from typing import Annotated
 
 import typer
 
+from edge.affect.model import prepare_model
 from edge.camera import open_camera
 from edge.camera.reopening import CameraWatch
 from edge.cli import app
@@ -20,10 +21,7 @@ from edge.config import Config, load_config, require_deployment
 from edge.device import Pipeline, build_pipeline
 from edge.health import Health
 from edge.memory import seal_memory
-from edge.model.store.launch import Launch
-from edge.model.store.place import store_path
-from edge.paths import home_folder, state_directory
-from edge.publish.database import outbox_path
+from edge.model.store import Store
 from edge.publish.durable import DurableOutbox
 from edge.publish.mqtt import make_publisher
 from edge.publish.prometheus import MetricsServer
@@ -47,9 +45,8 @@ def run(
     clock = clock_of(chosen)
     with ExitStack() as stack:
         health, watchdog = Health(), Watchdog(os.environ.get("NOTIFY_SOCKET", ""))
-        store = store_path(chosen, config, state=state_directory(), home=home_folder())
-        launch = stack.enter_context(Launch(chosen, store, health))
-        model = launch.model
+        store = stack.enter_context(Store(chosen.model))
+        model, health.bundle_state = store.start(lambda bundle: prepare_model(bundle, chosen.engine))
         stack.callback(watchdog.close)
         watch = CameraWatch(troubles=health.camera, attempted=watchdog.alive)
         camera = open_camera(chosen, clock, watch)
@@ -60,7 +57,7 @@ def run(
 
         def looked() -> None:
             watchdog.alive()
-            launch.observe()
+            store.alive()
 
         pipeline.on_frame = looked
         if chosen.metrics.port:
@@ -94,9 +91,7 @@ def open_outbox(config: Config, clock: Clock) -> DurableOutbox:
     Raises:
         PublishError: the file cannot be made, or another process uses it.
     """
-    device = config.device
-    path = outbox_path(config.outbox, device.site, device.name, state_directory(), home_folder())
-    return DurableOutbox(path, config.outbox, clock)
+    return DurableOutbox(Path(config.outbox.path), config.outbox, clock)
 
 
 def stop_on_signal(pipeline: Pipeline) -> None:

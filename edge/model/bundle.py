@@ -1,7 +1,7 @@
 """Model bundles: a folder, or the same as a ZIP, with `manifest.json`, graphs, golden vectors and a model card.
 
 Reads a bundle whole into memory, checked: every file is listed with its SHA-256 and nothing unlisted is there.
-Refuses, before it decodes anything, a manifest that the trusted key did not sign. Runs nothing: `edge.affect.golden`
+Refuses, before it decodes anything, a manifest that the trusted key did not sign. Runs nothing: `edge.model.golden`
 proves the graphs.
 """
 
@@ -14,16 +14,17 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import msgspec
-from numpy.typing import NDArray
 
 from edge.errors import BundleError, one_line
 from edge.geometry import CropRule
-from edge.model.arrays import read_arrays
-from edge.model.bundle_files import MAX_BYTES, read_files
+from edge.model.bundle_files import read_files
 from edge.model.signature import SIGNATURE, PublicKey
 
 FORMAT = 1
 MANIFEST = "manifest.json"
+LICENCE_FILE = "LICENSE"
+CARD_FILE = "MODEL_CARD.md"
+_UNSTATED = ("", "not stated", "unknown")
 
 Sha256 = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}\Z")]
 FileName = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}\Z")]
@@ -74,7 +75,8 @@ class HeadGraph(_Record, frozen=True, kw_only=True):
 class Alternative(_Record, frozen=True, kw_only=True):
     """The same networks for another runtime: graphs with their own tensors, held to the same golden vectors.
 
-    `needs` is the runtime's version; `tolerance` the largest difference from the golden vectors, real units.
+    `needs` is the runtime's version that they were made for; `tolerance` the largest difference from the golden
+    vectors, real units.
     """
 
     name: Annotated[str, msgspec.Meta(pattern="^[a-z0-9-]{1,32}$")]
@@ -86,7 +88,7 @@ class Alternative(_Record, frozen=True, kw_only=True):
 
 
 class Crop(_Record, frozen=True, kw_only=True):
-    """The aligned square; see `edge.geometry.CropRule`. Colour order is RGB."""
+    """The aligned square: its side in pixels, and the three numbers of `CropRule`. Colour order is RGB."""
 
     size: Annotated[int, msgspec.Meta(ge=32, le=512)]
     eye_mouth: Annotated[float, msgspec.Meta(gt=0, le=20)]
@@ -138,7 +140,7 @@ class Manifest(_Record, frozen=True, kw_only=True, omit_defaults=True):
 
     format: int
     name: Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9-]{1,32}\Z")]
-    version: Annotated[int, msgspec.Meta(ge=1)]
+    version: Annotated[int, msgspec.Meta(ge=1, le=10**9)]
     created: str
     licence: str
     network: str
@@ -176,17 +178,11 @@ class Bundle:
     signature: bytes | None = None
     signed_by: str | None = None
 
-    def golden(self) -> dict[str, NDArray[Any]]:
-        """The golden arrays by name.
-
-        Raises:
-            BundleError: the file is no plain NumPy archive.
-        """
-        name = self.manifest.golden.file
-        try:
-            return read_arrays(self.files[name], MAX_BYTES)
-        except ValueError as error:
-            raise BundleError(f"{name}: not a NumPy archive of plain arrays ({one_line(str(error))})") from error
+    @property
+    def contents(self) -> dict[str, bytes]:
+        """All files by name, manifest and signature among them: what `verify_files` takes."""
+        signature = {} if self.signature is None else {SIGNATURE: self.signature}
+        return {**self.files, MANIFEST: self.raw, **signature}
 
 
 def default_bundle() -> Path:
@@ -206,23 +202,45 @@ def load_bundle(path: Path, public_key: Path | None = None) -> Bundle:
         ConfigError: the key cannot be used.
     """
     key = PublicKey(public_key) if public_key else None
-    files = read_files(path)
-    raw = files.pop(MANIFEST, None)
+    return verify_files(read_files(path), path, key)
+
+
+def verify_files(files: Mapping[str, bytes], path: Path, key: PublicKey | None = None) -> Bundle:
+    """A bundle out of all its files by name; `path` names it in errors, which are those of `load_bundle`."""
+    listed = dict(files)
+    raw, signature = listed.pop(MANIFEST, None), listed.pop(SIGNATURE, None)
     if raw is None:
         raise BundleError(f"{path}: has no {MANIFEST}")
-    signature = files.pop(SIGNATURE, None)
     if key is not None:
         key.check(raw, signature, path)
     manifest = _decode(raw, path)
-    _check_files(manifest, files, path)
+    _check_files(manifest, listed, path)
     return Bundle(
         manifest=manifest,
-        files=files,
+        files=listed,
         sha256=hashlib.sha256(raw).hexdigest(),
         raw=raw,
         signature=signature,
         signed_by=key.fingerprint if key else None,
     )
+
+
+def check_licences(bundle: Bundle) -> None:
+    """Refuses a bundle that does not say under what terms it and everything it was made from may be used.
+
+    Raises:
+        BundleError: names the source or file.
+    """
+    manifest = bundle.manifest
+    for name in (LICENCE_FILE, CARD_FILE):
+        if not bundle.files.get(name, b"").strip():
+            raise BundleError(f"{manifest.name}: has no {name}")
+    if not manifest.sources:
+        raise BundleError(f"{manifest.name}: names nothing that it was made from")
+    made_from = [(f"source {source.name!r} states", source.licence) for source in manifest.sources]
+    for what, licence in (("its weights state", manifest.licence), *made_from):
+        if licence.strip().lower() in _UNSTATED:
+            raise BundleError(f"{manifest.name}: {what} no licence", fix="pack it anew from a run with one")
 
 
 def _decode(raw: bytes, path: Path) -> Manifest:
@@ -231,13 +249,13 @@ def _decode(raw: bytes, path: Path) -> Manifest:
         form = plain.get("format")
         if form != FORMAT:
             given = one_line(repr(form))
-            fix = "; update affect-edge" if isinstance(form, int) and form > FORMAT else ""
-            raise BundleError(f"{path}: bundle format {given} is not {FORMAT}, the one this release reads{fix}")
+            fix = "update affect-edge" if isinstance(form, int) and form > FORMAT else ""
+            raise BundleError(f"{path}: bundle format {given} is not {FORMAT}, the one this release reads", fix=fix)
         if not _printable(plain):  # it is cited in messages, and shown on terminals
             raise BundleError(f"{path}/{MANIFEST}: holds a line break or a control character")
         return msgspec.json.decode(raw, type=Manifest)
     except msgspec.MsgspecError as error:
-        raise BundleError(f"{path}/{MANIFEST}: {one_line(str(error))}") from error
+        raise BundleError(f"{path}/{MANIFEST}: {one_line(error)}") from error
     except UnicodeDecodeError as error:
         raise BundleError(f"{path}/{MANIFEST}: not UTF-8") from error
     except RecursionError:
@@ -264,4 +282,6 @@ def _check_files(manifest: Manifest, files: Mapping[str, bytes], path: Path) -> 
         if name not in files:
             raise BundleError(f"{path}: {name} is missing")
         if hashlib.sha256(files[name]).hexdigest() != digest:
-            raise BundleError(f"{path}: {name} is not the file the manifest lists (SHA-256 differs); install it anew")
+            raise BundleError(
+                f"{path}: {name} is not the file the manifest lists (SHA-256 differs)", fix="install it anew"
+            )

@@ -27,13 +27,13 @@ def read_files(path: Path) -> dict[str, bytes]:
     Raises:
         BundleError: names the file and what is wrong with it.
     """
-    if path.is_dir():
-        try:
+    try:
+        if path.is_dir():
             return _read_folder(path)
-        except OSError as error:
-            raise BundleError(f"{path}: cannot be read ({error.strerror})") from error
-    if path.is_file():
-        return _read_zip(path)
+        if path.is_file():
+            return _read_zip(path)
+    except OSError as error:
+        raise BundleError(f"{path}: cannot be read ({error.strerror})") from error
     raise BundleError(f"{path}: no such bundle")
 
 
@@ -48,7 +48,7 @@ def _read_folder(path: Path) -> dict[str, bytes]:
 
 
 def _check_size(path: Path, files: Mapping[str, bytes], name: str, size: int) -> None:
-    """Whether one more file may be read; asked before it is."""
+    """Refuses a file that would be too much, before it is read."""
     if size > _MAX_FILE_BYTES:
         raise BundleError(f"{path}: {name!r} is larger than {_MAX_FILE_BYTES} bytes")
     if len(files) >= _MAX_FILES:
@@ -74,7 +74,7 @@ def _read_zip(path: Path) -> dict[str, bytes]:
     except BundleError:
         raise
     except (zipfile.BadZipFile, zlib.error, OSError, EOFError, RuntimeError, ValueError) as error:
-        raise BundleError(f"{path}: neither a folder nor a readable ZIP ({one_line(str(error))})") from error
+        raise BundleError(f"{path}: neither a folder nor a readable ZIP ({one_line(error)})") from error
     return files
 
 

@@ -1,7 +1,6 @@
 """Who made a bundle: an Ed25519 signature over the exact bytes of its manifest, and through its hashes over all of it.
 
-`manifest.sig` is the 64 raw bytes, so that OpenSSL can make and check it too. Needs the extra `signing`, and only
-where a public key is configured; nothing here signs.
+`manifest.sig` is the 64 raw bytes, so OpenSSL can make and check it too. Nothing here signs.
 """
 
 from __future__ import annotations
@@ -22,8 +21,11 @@ class PublicKey:
     Args:
         path: a PEM file, as `openssl pkey -pubout` writes it.
 
+    Attributes:
+        fingerprint: SHA-256 of the key in DER form, hex: what `openssl pkey -pubin -outform DER | sha256sum` prints.
+
     Raises:
-        ConfigError: the file is missing or holds no Ed25519 public key, or the extra is not installed.
+        ConfigError: the file is missing or holds no Ed25519 public key, or the extra `signing` is not installed.
     """
 
     def __init__(self, path: Path) -> None:
@@ -33,7 +35,7 @@ class PublicKey:
             from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_public_key
         except ImportError as error:
             raise ConfigError(
-                f"{path}: checking a signature needs the extra ({error}); pip install 'affect-edge[signing]'"
+                f"{path}: checking a signature needs the extra ({error})", fix="pip install 'affect-edge[signing]'"
             ) from error
         try:
             key: Any = load_pem_public_key(path.read_bytes())
@@ -42,27 +44,13 @@ class PublicKey:
         except (ValueError, UnsupportedAlgorithm):
             key = None
         if not isinstance(key, Ed25519PublicKey):
-            raise ConfigError(f"{path}: no Ed25519 public key in PEM form; write it with `openssl pkey -pubout`")
-        self._path = path
-        self._key = key
-        self._fingerprint = hashlib.sha256(key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo))
-
-    @property
-    def fingerprint(self) -> str:
-        """SHA-256 of the key in DER form, hex: what `openssl pkey -pubin -outform DER | sha256sum` prints."""
-        return self._fingerprint.hexdigest()
+            raise ConfigError(f"{path}: no Ed25519 public key in PEM form", fix="write it with `openssl pkey -pubout`")
+        self._path, self._key = path, key
+        der = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+        self.fingerprint = hashlib.sha256(der).hexdigest()
 
     def check(self, manifest: bytes, signature: bytes | None, where: Path) -> None:
-        """Refuses a manifest that this key did not sign.
-
-        Args:
-            manifest: its exact bytes.
-            signature: 64 bytes, or None where there is none.
-            where: the bundle, for the message.
-
-        Raises:
-            BundleError: not signed, or not by this key, or changed since.
-        """
+        """Raises BundleError for a manifest's exact bytes that this key did not sign; `where` names the bundle."""
         from cryptography.exceptions import InvalidSignature
 
         if signature is None:

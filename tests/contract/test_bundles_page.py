@@ -23,8 +23,9 @@ SOURCES = "\n".join(
         "model/bundle.py",
         "model/bundle_files.py",
         "model/signature.py",
-        "model/engines/installed.py",
-        "affect/golden.py",
+        "model/golden.py",
+        "model/store.py",
+        "affect/proof.py",
     )
 )
 

@@ -13,6 +13,7 @@ from edge.cli import VERBS
 from edge.config import Config, ZoneConfig, load_config, require_deployment
 from edge.model.bundle import default_bundle, load_bundle
 from edge.publish.payload import decode_window, encode
+from edge.toml import read_toml
 
 REPO = Path(__file__).resolve().parents[2]
 README = (REPO / "README.md").read_text(encoding="utf-8")
@@ -50,7 +51,7 @@ def test_configuration_in_the_readme_starts_a_live_camera(tmp_path: Path) -> Non
 def test_example_configuration_names_every_key_with_its_default(tmp_path: Path) -> None:
     text = (REPO / "examples" / "config.toml").read_text(encoding="utf-8")
     (tmp_path / "config.toml").write_text(text)
-    assert load_config(tmp_path / "config.toml") == Config()
+    assert read_toml(tmp_path / "config.toml", Config) == Config()
     sections = dict(re.findall(r"^(?:# )?\[+([a-z]+)\]+\n(.*?)(?=^(?:# )?\[+[a-z]|\Z)", text, re.MULTILINE | re.DOTALL))
     for section in msgspec.structs.fields(Config):
         struct = ZoneConfig if section.name == "zones" else section.type

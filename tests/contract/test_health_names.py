@@ -10,11 +10,12 @@ from typing import get_args
 import pytest
 
 from edge.camera import reopening
+from edge.contract import ModelState
 from edge.face import search as schedule
 from edge.face.quality import Rejection
 from edge.health import STAGES
-from edge.model.store import choice
-from edge.publish.machine import BundleState, CameraTroubles, Level, Rejections, Stages, WindowCounts
+from edge.model import store
+from edge.publish.machine import CameraTroubles, Level, Rejections, Stages, WindowCounts
 from edge.publish.payload import Suppressed
 
 
@@ -43,5 +44,5 @@ def test_health_knows_every_trouble_of_a_camera() -> None:
 
 
 def test_health_knows_every_reason_for_a_bundle() -> None:
-    source = inspect.getsource(choice.why) + inspect.getsource(choice.look)
-    assert set(re.findall(r'(?<!")"([a-z_]+)"(?!")', source)) == set(get_args(BundleState))
+    source = inspect.getsource(store._why) + inspect.getsource(store.Store.first)
+    assert set(re.findall(r'(?<!")"([a-z_]+)"(?!")', source)) == set(get_args(ModelState))

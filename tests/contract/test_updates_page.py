@@ -11,10 +11,8 @@ import pytest
 import typer.main
 
 from edge.cli import bundle
-from edge.config import Config
-from edge.model.store import probation, store
-from edge.model.store.state import MAX_STARTS
-from edge.publish.machine import BundleState
+from edge.contract import ModelState
+from edge.model import store
 
 PAGE = (Path(__file__).parents[2] / "docs" / "updates.md").read_text(encoding="utf-8")
 FLAT = " ".join(PAGE.split())
@@ -30,7 +28,7 @@ def test_every_command_exists_with_its_options() -> None:
     lines = re.findall(
         r"affect-edge bundle (\w+) ([^`\n]*)", "\n".join(re.findall(r"```sh\n(.*?)```", PAGE, re.DOTALL))
     )
-    assert len(lines) >= 4
+    assert len(lines) >= 3
     for verb, rest in lines:
         options = {option for parameter in verbs[verb].params for option in parameter.opts}
         assert {word for word in rest.split() if word.startswith("--")} <= options
@@ -38,20 +36,18 @@ def test_every_command_exists_with_its_options() -> None:
 
 
 def test_every_state_is_explained() -> None:
-    assert set(first_column("`bundle_state`")) == set(get_args(BundleState))
-    source = inspect.getsource(bundle._state_of)
-    assert set(first_column("state")) == set(re.findall(r'"([a-z]+)"', source))
+    assert set(first_column("`model_state`")) == set(get_args(ModelState))
+    source = inspect.getsource(bundle._row)
+    assert set(first_column("state")) == set(re.findall(r'(?:: |if |else )?"(active|previous|[a-z]+ed)"', source))
 
 
 @pytest.mark.parametrize(
     "said",
     [
-        f"({Config().model.probation_s:g} s)",
-        f"{probation.MIN_SCORED} face-steps were scored",
-        f"{probation.MIN_FAILED} frames failed, and they are more than {probation.MAX_FAILED_SHARE:.0%} of",
-        f"{MAX_STARTS} runs ended without order",
-        f"more than {probation.MAX_SLOWDOWN:g} times as long",
-        f"{store._KEPT} bundles stay",
+        f"lasted {store.GOOD_S:g} s",
+        f"After {store.MAX_STARTS} failed starts in a row",
+        f"previous bundle {store.KEPT} stay",
+        "`allow_unsigned = true` stands under `[model]`",
     ],
 )
 def test_every_limit_is_the_code_s(said: str) -> None:

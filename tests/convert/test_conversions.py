@@ -80,7 +80,7 @@ def test_onnx_graphs_are_what_tensorrt_reads(tiny_onnx: OnnxGraphs) -> None:
 
 
 def test_a_device_runs_the_engine_that_is_asked_for(jetson: Path) -> None:
-    config = ModelConfig(bundle=str(jetson))
+    config = ModelConfig(bundle=str(jetson), allow_unsigned=True)
     chosen = load_model(config, EngineConfig(runtime="onnx"))
     assert (chosen.runtime, chosen.engine) == ("onnx", "onnx-int8, CPUExecutionProvider")
     # Where there is no accelerator, LiteRT is the better engine.
@@ -95,7 +95,7 @@ def test_an_onnx_graph_that_answers_wrongly_is_not_trusted(jetson: Path, tmp_pat
         engine["tolerance"] = 1e-7
     path.write_text(json.dumps(manifest))
     with pytest.raises(BundleError, match="on onnx, allowed is"):
-        load_model(ModelConfig(bundle=str(folder)), EngineConfig(runtime="onnx"))
+        load_model(ModelConfig(bundle=str(folder), allow_unsigned=True), EngineConfig(runtime="onnx"))
 
 
 def test_a_flipped_bit_in_an_onnx_graph_is_refused(jetson: Path, tmp_path: Path) -> None:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
 import pytest
 
-from edge.config import Config, load_config, require_deployment
+from edge.config import Config, ModelConfig, OutboxConfig, load_config, require_deployment
 from edge.errors import ConfigError, DeploymentError
 from edge.hours import parse_hours
 
@@ -58,21 +59,64 @@ def test_impossible_configuration_names_file_and_key(tmp_path: Path, text: str, 
 
 
 def test_missing_file_and_other_bytes_are_named(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="cannot be read"):
+    with pytest.raises(ConfigError) as caught:
         load_config(tmp_path / "none.toml")
+    assert caught.value.message == f"{tmp_path / 'none.toml'}: cannot be read (No such file or directory)"
+    assert "affect-edge init" in caught.value.fix
     (tmp_path / "config.toml").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(ConfigError, match="not UTF-8"):
         load_config(tmp_path / "config.toml")
 
 
 def test_empty_file_is_a_whole_configuration(tmp_path: Path) -> None:
-    assert load_config(write(tmp_path, "")) == Config()
+    config = load_config(write(tmp_path, ""))
+    assert msgspec.structs.replace(config, model=ModelConfig(), outbox=OutboxConfig()) == Config()
 
 
-def test_paths_are_relative_to_the_file(tmp_path: Path) -> None:
-    config = load_config(write(tmp_path, '[camera]\nbackend = "replay"\npath = "a.mp4"\n[model]\nbundle = "/b"'))
-    assert config.camera.path == str(tmp_path / "a.mp4")
-    assert config.model.bundle == "/b"
+def test_every_path_is_relative_to_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    keys = {
+        "camera": ("path",),
+        "face": ("model",),
+        "engine": ("delegate",),
+        "model": ("bundle", "public_key", "store"),
+        "mqtt": ("ca_file", "cert_file", "key_file", "password_file"),
+        "outbox": ("path",),
+    }
+    text = "\n".join(f"[{name}]\n" + "\n".join(f"{key} = 'x/{key}'" for key in keys[name]) for name in keys)
+    text = text.replace("[mqtt]", "[mqtt]\ntls = true\nusername = 'u'")
+    write(tmp_path, text)
+    monkeypatch.chdir(tmp_path.parent)
+    for path in (tmp_path / "config.toml", Path(tmp_path.name) / "config.toml"):
+        config = load_config(path)
+        for name, fields in keys.items():
+            assert [getattr(getattr(config, name), key) for key in fields] == [str(tmp_path / "x" / f) for f in fields]
+    config = load_config(write(tmp_path, "[model]\nbundle = '/b'\n[mqtt]\nusername='u'\npassword_file='credential:pw'"))
+    assert (config.model.bundle, config.mqtt.password_file) == ("/b", "credential:pw")
+
+
+def test_outbox_and_bundles_lie_in_the_state_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STATE_DIRECTORY", str(tmp_path / "state"))
+    config = load_config(write(tmp_path, ""))
+    assert config.outbox.path == str(tmp_path / "state" / "outbox.db")
+    assert config.model.store == str(tmp_path / "state" / "bundles")
+
+
+@pytest.mark.parametrize(
+    ("text", "message", "fix"),
+    [
+        ("[camera]\nbackend = 'rtsp'", "camera.backend: unknown value 'rtsp'", "v4l2, picamera2, replay, scene"),
+        ("[camera]\nrotate = 45", "camera.rotate: unknown value 45", "choose one of 0, 90, 180, 270"),
+        ("[face]\ndetect_every = 'now'", "face.detect_every: unknown value 'now'", ""),
+        ("[camera]\nfps = = 3", "not valid TOML (Invalid value (at line 2, column 7))", ""),
+    ],
+)
+def test_error_says_once_what_is_wrong_and_what_to_do(tmp_path: Path, text: str, message: str, fix: str) -> None:
+    path = write(tmp_path, text)
+    with pytest.raises(ConfigError) as caught:
+        load_config(path)
+    assert caught.value.message == f"{path}: {message}"
+    assert fix in caught.value.fix
+    assert bool(fix) == bool(caught.value.fix)
 
 
 @pytest.mark.parametrize("backend", ["v4l2", "picamera2"])

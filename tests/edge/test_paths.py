@@ -1,4 +1,4 @@
-"""A service's user has no home: nothing that looks for one may stop the device."""
+"""Where things lie: a service's user has no home, and a service and its administrator find the same folder."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from edge import paths
 from edge.model.assets import asset_folders
-from edge.paths import NOWHERE, home_folder
+from edge.paths import NOWHERE, home_folder, state_folder
 
 
 @pytest.fixture
@@ -33,3 +34,31 @@ def test_user_without_a_home_still_finds_what_the_system_installed(homeless: Non
 def test_user_with_a_home_has_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
     assert home_folder() == tmp_path
+
+
+@pytest.mark.parametrize(
+    ("file", "given", "expected"),
+    [
+        ("/etc/affect-edge/config.toml", "", "/var/lib/affect-edge"),
+        ("/etc/affect-edge/door.toml", "", "/var/lib/affect-edge/door"),
+        ("/etc/affect-edge/door.toml", "/var/lib/affect-edge/door", "/var/lib/affect-edge/door"),
+        ("/etc/affect-edge/config.toml", "/a:/b", "/a"),
+        ("/home/me/config.toml", "", "/home/me/.local/state/affect-edge/berlin-door"),
+        (None, "", "/home/me/.local/state/affect-edge/berlin-door"),
+    ],
+)
+def test_service_and_administrator_find_the_same_folder(
+    monkeypatch: pytest.MonkeyPatch, file: str | None, given: str, expected: str
+) -> None:
+    monkeypatch.setenv("HOME", "/home/me")
+    monkeypatch.setenv("STATE_DIRECTORY", given)
+    assert state_folder(Path(file) if file else None, "berlin", "door") == Path(expected)
+
+
+def test_a_configuration_named_from_its_own_folder_is_a_service_s(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.delenv("STATE_DIRECTORY", raising=False)
+    monkeypatch.setattr(paths, "_CONFIGS", tmp_path)
+    monkeypatch.chdir(tmp_path)
+    assert state_folder(Path("config.toml"), "site", "device") == Path("/var/lib/affect-edge")

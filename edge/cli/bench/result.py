@@ -7,6 +7,7 @@ import platform
 import re
 import subprocess
 from datetime import datetime, timezone
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import msgspec
@@ -19,11 +20,11 @@ from edge.cli.bench.measure import Load
 from edge.cli.bench.quantiles import Quantiles
 from edge.config import EngineConfig
 from edge.errors import ConfigError
-from edge.model.engines.installed import installed_version
 from edge.release import VERSION, commit
 
 FORMAT = 1
 _SLUG = re.compile(r"[^a-z0-9]+")
+_PACKAGES = {"litert": "ai-edge-litert", "tflite": "tflite-runtime", "onnx": "onnxruntime"}
 
 
 class Host(msgspec.Struct, frozen=True, kw_only=True):
@@ -109,10 +110,17 @@ def describe_host(engine: EngineConfig, runtime: str, name: str = "", *, root: P
         kernel=platform.release(),
         governor=_first_line(root / "sys/devices/system/cpu/cpufreq/policy0/scaling_governor") or None,
         python=platform.python_version(),
-        runtime=f"{runtime} {installed_version(runtime) or 'of its own'}",
+        runtime=f"{runtime} {_installed_version(runtime)}",
         threads=engine.threads,
         delegate=engine.delegate or None,
     )
+
+
+def _installed_version(runtime: str) -> str:
+    try:
+        return version(_PACKAGES[runtime])
+    except PackageNotFoundError:  # a vendor's build
+        return "of its own"
 
 
 def describe_bundle(model: AffectModel) -> Measured:

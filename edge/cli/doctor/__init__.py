@@ -19,8 +19,6 @@ from edge.cli.doctor.sandbox import sandboxed
 from edge.cli.init.drop_in import unit_name
 from edge.clock import SystemClock
 from edge.config import load_config
-from edge.model.store.place import store_path
-from edge.paths import home_folder, state_directory
 
 _COLOURS = {Level.PASS: "green", Level.SKIP: "dim", Level.WARN: "yellow", Level.FAIL: "bold red"}
 
@@ -47,9 +45,7 @@ def doctor(
         raise typer.Exit(subprocess.run(command, check=False).returncode)
     console = Console(highlight=False, soft_wrap=True)
     findings: list[Finding] = []
-    chosen = load_config(config)
-    store = store_path(chosen, config, state=state_directory(), home=home_folder())
-    for part in examine(chosen, SystemClock(), unit=unit, store=store):
+    for part in examine(load_config(config), SystemClock(), unit=unit):
         findings += part
         if not json:
             for finding in part:

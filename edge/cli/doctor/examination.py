@@ -13,35 +13,29 @@ from edge.cli.doctor.machine import check_accelerator, check_clock, check_heat_a
 from edge.cli.doctor.model import check_deployment, check_detector, check_model, check_store
 from edge.clock import Clock
 from edge.config import Config
-from edge.paths import home_folder, state_directory
-from edge.publish.database import outbox_path
 from edge.publish.message import origin_of
 
 
-def examine(config: Config, clock: Clock, *, unit: str, store: Path) -> Iterator[list[Finding]]:
+def examine(config: Config, clock: Clock, *, unit: str) -> Iterator[list[Finding]]:
     """Each part's findings as they come, so that someone who waits sees what is being looked at.
 
     Args:
         config: of the device.
         clock: the machine's.
         unit: the service's name, whose drop-in is compared with the broker's addresses.
-        store: folder of the installed bundles.
     """
     yield check_deployment(config)
-    findings, model = check_model(config, store)
-    yield findings + check_store(config, store)
+    findings, bundle = check_model(config)
+    yield findings + check_store(config)
     yield check_detector(config)
     yield check_accelerator(config.engine)
     yield check_camera(config, clock)
     yield check_heat_and_power(Board())
     yield check_clock(clock)
     device = config.device
-    yield check_storage(
-        outbox_path(config.outbox, device.site, device.name, state_directory(), home_folder()),
-        config,
-    )
-    if model is None:
+    yield check_storage(Path(config.outbox.path), config)
+    if bundle is None:
         yield [skipped("broker", "not tried without a model to speak of")]
     else:
-        yield check_broker(config, origin_of(device, model.bundle))
+        yield check_broker(config, origin_of(device, bundle))
     yield check_drop_in(config, unit)

@@ -2,51 +2,52 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
-from edge.affect.model import AffectModel
+from edge.affect.proof import prove
 from edge.cli.doctor.finding import Finding, failed_with, passed, skipped, warned
 from edge.config import Config, EngineConfig, require_deployment
 from edge.errors import AssetError, BundleError, DeploymentError, EngineError
 from edge.face.detector import load_detector
 from edge.model.assets import BLAZEFACE, read_asset
-from edge.model.store.choice import look, open_store
+from edge.model.bundle import Bundle
+from edge.model.store import Store
 
 
-def check_model(config: Config, store: Path) -> tuple[list[Finding], AffectModel | None]:
-    """Loads and proves the bundle that runs; on the CPU where the delegate cannot be had, which another check tells."""
+def check_model(config: Config) -> tuple[list[Finding], Bundle | None]:
+    """Proves the bundle that runs, on the CPU: another check tells whether the delegate can be used."""
     engine = EngineConfig(runtime=config.engine.runtime, threads=config.engine.threads)
     try:
-        model, _ = look(config, store, engine)
+        (bundle, proof), state = Store(config.model).first(lambda bundle: (bundle, prove(bundle, engine)))
     except (BundleError, EngineError) as error:
         return [failed_with("bundle", error)], None
-    manifest = model.bundle.manifest
-    said = f"{manifest.name} {manifest.version}, its golden vectors reproduced by {model.runtime}"
-    return [passed("bundle", said)], model
+    manifest = bundle.manifest
+    said = f"{manifest.name} {manifest.version}, its golden vectors reproduced by {proof.runtime}"
+    if state == "fallback":
+        fix = "the lines above say what is wrong with the one that should run"
+        return [warned("bundle", f"{said}; it runs because another cannot be used", fix)], bundle
+    return [passed("bundle", said)], bundle
 
 
-def check_store(config: Config, store: Path) -> list[Finding]:
-    """Whether what should run is what runs, and the bundles that are kept are whole. `store` is their folder."""
+def check_store(config: Config) -> list[Finding]:
+    """Whether the bundles that are kept are whole, and none was given up."""
     check = "bundle store"
     if config.model.bundle:
         return [skipped(check, "not used: model.bundle names what runs")]
     try:
-        opened = open_store(config, store)
-        state, entries = opened.state(), opened.entries()
+        store = Store(config.model)
+        state, entries = store.state(), store.entries()
     except BundleError as error:
         finding = failed_with(check, error)
         return [warned(check, f"{finding.said}; the shipped bundle runs instead", finding.fix)]
-    damaged = [entry for entry in entries if entry.damage and entry.choice in (state.active, state.fallback)]
+    damaged = [entry for entry in entries if entry.damage and entry.choice in (state.active, state.previous)]
     if damaged:
         said, _, fix = damaged[0].damage.partition("; ")
         return [warned(check, said, fix or "install it anew with `affect-edge bundle install`")]
-    if state.failure:
-        said = f"{state.failure.bundle[:12]} failed its probation: {state.failure.reason}".replace("; ", ", ")
+    if state.failed:
+        said = f"{state.failed[:12]} was given up, for its starts failed"
         return [
             warned(check, said, "`affect-edge bundle list` shows what runs; install a better one, or activate another")
         ]
-    word = "on probation" if state.probation else "active"
-    return [passed(check, f"{state.active[:12]} is {word}, {len(entries) - 1} installed in {store}")]
+    return [passed(check, f"{state.active[:12]} is active, {len(entries) - 1} installed in {store.folder}")]
 
 
 def check_detector(config: Config) -> list[Finding]:

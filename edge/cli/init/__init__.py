@@ -17,7 +17,8 @@ from edge.cli.init.answers import Answers, write_config
 from edge.cli.init.drop_in import NAME, unit_name, write_drop_in
 from edge.cli.init.inventory import find_profile, list_cameras, time_zone
 from edge.cli.init.questions import Questions
-from edge.config import LOOPBACK, Config, Purpose, Slug
+from edge.config import LOOPBACK, Config, Purpose
+from edge.contract import Slug
 from edge.errors import ConfigError
 from edge.model.assets import BLAZEFACE, find_asset
 from edge.profiles import profile_names, profile_title

@@ -19,9 +19,7 @@ from edge.config import load_config, require_deployment
 from edge.face.detector import load_detector
 from edge.face.quality import quality_gate
 from edge.memory import seal_memory
-from edge.model.store.choice import peek
-from edge.model.store.place import store_path
-from edge.paths import home_folder, state_directory
+from edge.model.store import Store
 
 _DRAWN_PER_S = 8.0
 _LINE_S = 1.0
@@ -40,8 +38,7 @@ def watch(
     seal_memory()
     chosen = load_config(config)
     require_deployment(chosen)
-    store = store_path(chosen, config, state=state_directory(), home=home_folder())
-    shape = peek(chosen, store).manifest.crop
+    shape, _ = Store(chosen.model).first(lambda bundle: bundle.manifest.crop)
     aimer = Aimer(load_detector(chosen.face, chosen.engine), quality_gate(chosen.face), shape)
     camera = chosen.camera
     screen = Screen(chosen.face, f"{camera.device if camera.backend == 'v4l2' else camera.backend}")

@@ -1,12 +1,8 @@
 """Which engine computes a bundle on this device, and opening it.
 
-`engine.runtime = "auto"` takes, of what is installed and what the bundle has graphs for, in this order:
-
-1. `onnx` with TensorRT or CUDA, since a board that has them was bought for them;
-2. `litert`; 3. `tflite`; both with the configured delegate, which rules `onnx` out;
-4. `onnx` on the CPU.
-
-What cannot be loaded, or does not reproduce the golden vectors, is passed over with a warning.
+`engine.runtime = "auto"` takes, of what is installed and what the bundle has graphs for: ONNX Runtime with TensorRT or
+CUDA, then LiteRT, then tflite-runtime, then ONNX Runtime on the CPU. A configured delegate rules ONNX Runtime out. What
+cannot be loaded, or does not reproduce the golden vectors, is passed over with a warning.
 """
 
 from __future__ import annotations
@@ -50,7 +46,7 @@ def list_offers(bundle: Bundle, config: EngineConfig) -> list[Offer]:
     if config.runtime == "onnx":
         if not others:
             named = f"{bundle.manifest.name} {bundle.manifest.version}"
-            raise BundleError(f"{named}: has no graphs for onnx; `python -m convert onnx` adds them to a bundle")
+            raise BundleError(f"{named}: has no graphs for onnx", fix="`python -m convert onnx` adds them to a bundle")
         available_providers()
         return others
     if config.runtime != "auto":
@@ -74,23 +70,29 @@ def see_as(bundle: Bundle, engine: Alternative) -> Bundle:
 
 
 def open_engine(
-    bundle: Bundle, file: str, *, runtime: str, config: EngineConfig | None = None, delegate: Path | None = None
+    bundle: Bundle,
+    file: str,
+    *,
+    runtime: str,
+    config: EngineConfig | None = None,
+    delegate: Path | None = None,
+    cpu: bool = False,
 ) -> Engine:
     """Opens one graph of a bundle.
 
     Args:
-        bundle: that holds it.
-        file: the graph's.
+        bundle, file: holds it, and which of its files it is.
         runtime: `litert`, `tflite` or `onnx`.
         config: threads and the delegate's options; None for one thread.
         delegate: the library that computes this graph; None for the CPU.
+        cpu: True leaves ONNX Runtime's accelerators alone.
 
     Raises:
         EngineError: the runtime is not installed or cannot load the graph.
     """
     config = config or EngineConfig()
     if runtime == "onnx":
-        return OnnxEngine(bundle.files[file], name=file, threads=config.threads)
+        return OnnxEngine(bundle.files[file], name=file, threads=config.threads, cpu=cpu)
     return LiteRtEngine(
         bundle.files[file],
         name=file,

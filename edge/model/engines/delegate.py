@@ -8,19 +8,18 @@ from __future__ import annotations
 
 import json
 import logging
-import signal
-import subprocess
 import sys
 from pathlib import Path
+from subprocess import TimeoutExpired
 
 from edge.config import EngineConfig
 from edge.errors import EngineError
+from edge.model.child import run_module
 from edge.model.engines.litert import load_delegate, load_runtime
 
 log = logging.getLogger(__name__)
 
 _PROBE_S = 20.0  # a USB accelerator loads its firmware first
-_REFUSED = 3
 
 
 def find_delegate(engine: EngineConfig, runtime: str) -> Path | None:
@@ -47,43 +46,35 @@ def probe_delegate(engine: EngineConfig, runtime: str) -> None:
     Raises:
         EngineError: the library is missing, refuses, crashes, or does not come to an end; says what to do.
     """
-    path = engine.delegate
-    if not Path(path).is_file():
+    path = Path(engine.delegate).absolute()
+    if not path.is_file():
         raise EngineError(
-            f"engine.delegate: {path} is not there; install the accelerator's library, or correct the path"
+            f"engine.delegate: {path} is not there", fix="install the accelerator's library, or correct the path"
         )
-    command = [sys.executable, "-m", __name__, runtime, path, json.dumps(engine.delegate_options)]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=_PROBE_S, check=False)
-    except subprocess.TimeoutExpired:
+        ended = run_module(__name__, runtime, str(path), json.dumps(engine.delegate_options), timeout_s=_PROBE_S)
+    except TimeoutExpired:
         raise EngineError(
-            f"engine.delegate: {path} did not load within {_PROBE_S:g} s; unplug the accelerator and plug it in again"
+            f"engine.delegate: {path} did not load within {_PROBE_S:g} s",
+            fix="unplug the accelerator and plug it in again",
         ) from None
-    if done.returncode == 0:
-        return
-    said = done.stderr.strip().splitlines()
-    if done.returncode == _REFUSED and said:
-        raise EngineError(said[-1])
-    how = _signal_name(-done.returncode) if done.returncode < 0 else f"exit code {done.returncode}"
-    raise EngineError(
-        f"engine.delegate: {path} crashes {runtime} here ({how}); the two were built for different versions: "
-        "firmware_config/devices says which go together"
-    )
-
-
-def _signal_name(number: int) -> str:
-    try:
-        return signal.Signals(number).name
-    except ValueError:
-        return f"signal {number}"
+    said = ended.stderr.decode(errors="replace").splitlines()
+    if ended.code == EngineError.exit_code and said:
+        message, _, fix = said[-1].partition("\t")
+        raise EngineError(message, fix=fix)
+    if ended.code != 0:
+        raise EngineError(
+            f"engine.delegate: {path} crashes {runtime} here ({ended.how})",
+            fix="the two were built for different versions: firmware_config/devices says which go together",
+        )
 
 
 def _probe(runtime: str, path: str, options: str) -> int:
     try:
         load_delegate(load_runtime(runtime), Path(path), json.loads(options))
     except EngineError as error:
-        sys.stderr.write(f"{error}\n")
-        return _REFUSED
+        sys.stderr.write(f"\n{error.message}\t{error.fix}\n")
+        return error.exit_code
     return 0
 
 

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.errors import EngineError
+from edge.errors import EngineError, one_line
 from edge.model.engines import TensorSpec
 
 _MODULES = {"litert": "ai_edge_litert.interpreter", "tflite": "tflite_runtime.interpreter"}
@@ -52,21 +52,19 @@ class LiteRtEngine:
     ) -> None:
         self._name = name
         module = load_runtime(runtime)
-        delegates = []
-        if delegate is not None:
-            delegates = [load_delegate(module, delegate, dict(delegate_options or {}))]
-        options = {} if xnnpack else {"experimental_op_resolver_type": _built_in_kernels(module)}
+        delegates = [load_delegate(module, delegate, dict(delegate_options or {}))] if delegate else []
+        kernels = {} if xnnpack else {"experimental_op_resolver_type": _built_in_kernels(module)}
         try:
             # The interpreter keeps only a view of the bytes: hold them as long as it lives.
             self._model = model
             with _without_chatter():
                 self._interpreter = module.Interpreter(
-                    model_content=model, num_threads=threads, experimental_delegates=delegates, **options
+                    model_content=model, num_threads=threads, experimental_delegates=delegates, **kernels
                 )
                 self._interpreter.allocate_tensors()
             self._input_index, self._output_index = self._names()
         except (ValueError, RuntimeError) as error:
-            raise EngineError(f"{name}: {runtime} cannot load the graph ({_line(error)})") from error
+            raise EngineError(f"{name}: {runtime} cannot load the graph ({one_line(error)})") from error
         self._read_specs()
 
     @property
@@ -78,7 +76,6 @@ class LiteRtEngine:
         return self._outputs
 
     def invoke(self, tensors: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
-        """See `Engine.invoke`."""
         if tensors.keys() != self._inputs.keys():
             raise EngineError(f"{self._name}: needs the inputs {sorted(self._inputs)}, got {sorted(tensors)}")
         try:
@@ -89,7 +86,7 @@ class LiteRtEngine:
             self._interpreter.invoke()
             return {key: self._interpreter.get_tensor(index) for key, index in self._output_index.items()}
         except (ValueError, RuntimeError) as error:
-            raise EngineError(f"{self._name}: the run failed ({_line(error)})") from error
+            raise EngineError(f"{self._name}: the run failed ({one_line(error)})") from error
 
     def _resize(self, tensors: Mapping[str, NDArray[Any]]) -> None:
         for key, spec in self._inputs.items():
@@ -103,14 +100,12 @@ class LiteRtEngine:
         signatures = self._interpreter.get_signature_list()
         if len(signatures) == 1:
             runner = self._interpreter.get_signature_runner(next(iter(signatures)))
-            return (
-                {key: int(detail["index"]) for key, detail in runner.get_input_details().items()},
-                {key: int(detail["index"]) for key, detail in runner.get_output_details().items()},
-            )
-        return (
-            {str(detail["name"]): int(detail["index"]) for detail in self._interpreter.get_input_details()},
-            {str(detail["name"]): int(detail["index"]) for detail in self._interpreter.get_output_details()},
-        )
+            named = [runner.get_input_details(), runner.get_output_details()]
+        else:
+            both = (self._interpreter.get_input_details(), self._interpreter.get_output_details())
+            named = [{str(tensor["name"]): tensor for tensor in tensors} for tensors in both]
+        inputs, outputs = ({key: int(tensor["index"]) for key, tensor in tensors.items()} for tensors in named)
+        return inputs, outputs
 
     def _read_specs(self) -> None:
         self._inputs = _specs(self._interpreter.get_input_details(), self._input_index)
@@ -121,11 +116,10 @@ def _specs(details: list[dict[str, Any]], index: Mapping[str, int]) -> dict[str,
     by_index = {int(detail["index"]): detail for detail in details}
     specs = {}
     for key, position in index.items():
-        detail = by_index[position]
-        scale, zero_point = detail["quantization"]
-        specs[key] = TensorSpec(
-            tuple(int(n) for n in detail["shape"]), np.dtype(detail["dtype"]), float(scale), int(zero_point)
-        )
+        tensor = by_index[position]
+        scale, zero_point = tensor["quantization"]
+        shape = tuple(int(size) for size in tensor["shape"])
+        specs[key] = TensorSpec(shape, np.dtype(tensor["dtype"]), float(scale), int(zero_point))
     return specs
 
 
@@ -147,10 +141,12 @@ def load_runtime(runtime: str) -> Any:
     try:
         return import_module(_MODULES[runtime])
     except KeyError:
-        raise EngineError(f"engine.runtime: {runtime!r} is unknown; choose one of {sorted(_MODULES)}") from None
+        raise EngineError(f"engine.runtime: {runtime!r} is unknown", fix=f"choose one of {sorted(_MODULES)}") from None
     except ImportError as error:
         extra = "affect-edge[tflite]" if runtime == "tflite" else "affect-edge"
-        raise EngineError(f"engine.runtime: {runtime} is not installed ({error}); pip install '{extra}'") from error
+        raise EngineError(
+            f"engine.runtime: {runtime} is not installed ({error})", fix=f"pip install '{extra}'"
+        ) from error
 
 
 def load_delegate(module: Any, path: Path, options: dict[str, str]) -> Any:
@@ -168,7 +164,7 @@ def load_delegate(module: Any, path: Path, options: dict[str, str]) -> Any:
             return module.load_delegate(str(path), options)
     except (OSError, ValueError, RuntimeError) as error:
         raise EngineError(
-            f"{path}: the delegate cannot be loaded ({_line(error)}); check engine.delegate and its options"
+            f"{path}: the delegate cannot be loaded ({one_line(error)})", fix="check engine.delegate and its options"
         ) from error
 
 
@@ -187,7 +183,3 @@ def _without_chatter() -> Iterator[None]:
                 if not line.startswith(b"INFO:"):
                     os.write(stderr, line)
             os.close(stderr)
-
-
-def _line(error: Exception) -> str:
-    return " ".join(str(error).split())[:200] or type(error).__name__

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.errors import EngineError
+from edge.errors import EngineError, one_line
 from edge.model.engines import TensorSpec
 
 # Best first. JetPack's build of ONNX Runtime offers all three; the package that pip installs has only the last.
@@ -35,12 +35,13 @@ class OnnxEngine:
         model: the `.onnx` file's bytes.
         name: what to call it in errors.
         threads: for the CPU kernels, at least 1.
+        cpu: True computes on the CPU, whatever the board has.
 
     Raises:
         EngineError: ONNX Runtime is not installed, or the graph is broken.
     """
 
-    def __init__(self, model: bytes, *, name: str, threads: int = 1) -> None:
+    def __init__(self, model: bytes, *, name: str, threads: int = 1, cpu: bool = False) -> None:
         self._name = name
         runtime = _load_runtime()
         self._failures = _failures()
@@ -48,13 +49,14 @@ class OnnxEngine:
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
         options.log_severity_level = _QUIET
-        providers = [(provider, _OPTIONS.get(provider, {})) for provider in available_providers()]
+        offered = [provider for provider in available_providers() if not (cpu and provider in ACCELERATORS)]
+        providers = [(provider, _OPTIONS.get(provider, {})) for provider in offered]
         try:
             self._session = runtime.InferenceSession(model, sess_options=options, providers=providers)
             self._inputs = _specs(self._session.get_inputs())
             self._outputs = _specs(self._session.get_outputs())
         except self._failures as error:
-            raise EngineError(f"{name}: onnx cannot load the graph ({_line(error)})") from error
+            raise EngineError(f"{name}: onnx cannot load the graph ({one_line(error)})") from error
 
     @property
     def inputs(self) -> Mapping[str, TensorSpec]:
@@ -70,7 +72,6 @@ class OnnxEngine:
         return str(self._session.get_providers()[0])
 
     def invoke(self, tensors: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
-        """See `Engine.invoke`."""
         if tensors.keys() != self._inputs.keys():
             raise EngineError(f"{self._name}: needs the inputs {sorted(self._inputs)}, got {sorted(tensors)}")
         for key, spec in self._inputs.items():
@@ -79,7 +80,7 @@ class OnnxEngine:
         try:
             values = self._session.run(list(self._outputs), dict(tensors))
         except self._failures as error:
-            raise EngineError(f"{self._name}: the run failed ({_line(error)})") from error
+            raise EngineError(f"{self._name}: the run failed ({one_line(error)})") from error
         return dict(zip(self._outputs, values, strict=True))
 
 
@@ -98,8 +99,8 @@ def _load_runtime() -> Any:
         return import_module("onnxruntime")
     except ImportError as error:
         raise EngineError(
-            f"engine.runtime: onnx is not installed ({error}); pip install 'affect-edge[onnx]', "
-            "on a Jetson JetPack's own build"
+            f"engine.runtime: onnx is not installed ({error})",
+            fix="pip install 'affect-edge[onnx]', on a Jetson JetPack's own build",
         ) from error
 
 
@@ -121,7 +122,3 @@ def _specs(arguments: Any) -> dict[str, TensorSpec]:
         )
         for argument in arguments
     }
-
-
-def _line(error: Exception) -> str:
-    return " ".join(str(error).split())[:200] or type(error).__name__

@@ -86,7 +86,6 @@ def test_info_names_model_hashes_and_detector() -> None:
         ("[camera]\nbackend = 'webcam'", 2, "camera.backend"),
         ("speed = 1", 2, "speed: unknown key"),
         ("[camera]\nbackend = 'replay'\npath = 'none.mp4'", 6, "none.mp4"),
-        ("[camera]\nbackend = 'scene'\n[model]\nbundle = 'none'", 4, "no such bundle"),
         ("[camera]\nbackend = 'scene'\n[engine]\ndelegate = '/none.so'", 5, "/none.so is not there; install"),
         ("[camera]\nbackend = 'scene'\n[mqtt]\ntls = true\nca_file = 'none.pem'", 7, "none.pem"),
         ("[camera]\nbackend = 'scene'\n[window]\nwindow_s = 10", 2, "windows of 10 s and health need 8192"),
@@ -96,7 +95,7 @@ def test_info_names_model_hashes_and_detector() -> None:
             "outbox.path: /dev/null cannot be made",
         ),
     ],
-    ids=["deployment", "backend", "unknown key", "video", "bundle", "delegate", "certificate", "budget", "outbox"],
+    ids=["deployment", "backend", "unknown key", "video", "delegate", "certificate", "budget", "outbox"],
 )
 def test_run_refuses_in_one_line_with_a_documented_code(tmp_path: Path, text: str, code: int, said: str) -> None:
     (tmp_path / "config.toml").write_text(text)

@@ -45,7 +45,7 @@ def test_altered_file_is_refused(folder: Path) -> None:
 
 def test_fetch_asks_nobody_when_the_file_is_there(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (folder / ASSET.name).write_bytes(CONTENT)
-    monkeypatch.setattr(assets.subprocess, "run", None)
+    monkeypatch.setattr(assets, "run_module", None)
     assert fetch_asset(ASSET) == folder / ASSET.name
 
 

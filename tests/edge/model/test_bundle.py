@@ -14,10 +14,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edge.affect.model import load_model
+from edge.affect.model import load_model, prepare_model
 from edge.config import EngineConfig, ModelConfig
 from edge.errors import BundleError, EngineError
 from edge.model.bundle import MANIFEST, default_bundle, load_bundle
+from edge.model.golden import read_golden
 
 
 @pytest.fixture
@@ -161,35 +162,35 @@ def golden_with(folder: Path, **changed: np.ndarray) -> None:
 
 @pytest.mark.parametrize("name", ["embedding", "va", "head_va"])
 def test_model_that_computes_something_else_here_is_refused(folder: Path, name: str) -> None:
-    golden = load_bundle(folder).golden()
+    golden = read_golden(load_bundle(folder))
     golden_with(folder, **{name: golden[name] + np.float32(0.7)})
     with pytest.raises(BundleError, match=f"{name} differs by"):
-        load_model(ModelConfig(bundle=str(folder)), EngineConfig())
+        prepare_model(load_bundle(folder), EngineConfig())
 
 
 def test_golden_that_says_nan_is_refused(folder: Path) -> None:
-    golden = load_bundle(folder).golden()
+    golden = read_golden(load_bundle(folder))
     golden_with(folder, va=golden["va"] * np.nan)
     with pytest.raises(BundleError, match="va differs"):
-        load_model(ModelConfig(bundle=str(folder)), EngineConfig())
+        prepare_model(load_bundle(folder), EngineConfig())
 
 
 def test_golden_with_pickled_objects_is_refused(folder: Path) -> None:
     golden_with(folder, va=np.array([{"not": "numbers"}], dtype=object))
     with pytest.raises(BundleError, match="plain arrays"):
-        load_model(ModelConfig(bundle=str(folder)), EngineConfig())
+        prepare_model(load_bundle(folder), EngineConfig())
 
 
 def test_graph_that_differs_from_its_manifest_is_refused(folder: Path) -> None:
     edit(folder, lambda m: m["backbone"]["image"].update(zero_point=3))
     with pytest.raises(BundleError, match="the manifest says"):
-        load_model(ModelConfig(bundle=str(folder)), EngineConfig())
+        prepare_model(load_bundle(folder), EngineConfig())
 
 
 def test_graph_that_is_none_is_refused(folder: Path) -> None:
     rewrite(folder, "backbone.tflite", b"\x00" * 64)
     with pytest.raises(EngineError, match="cannot load the graph"):
-        load_model(ModelConfig(bundle=str(folder)), EngineConfig())
+        prepare_model(load_bundle(folder), EngineConfig())
 
 
 def test_delegate_that_is_not_there_is_named() -> None:

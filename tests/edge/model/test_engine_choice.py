@@ -16,9 +16,11 @@ from edge.affect import model as model_module
 from edge.affect.model import load_model
 from edge.config import Config, EngineConfig, ModelConfig, load_config
 from edge.errors import BundleError, ConfigError, EngineError
+from edge.model import golden
 from edge.model.bundle import MANIFEST, Alternative, Bundle, default_bundle, load_bundle
 from edge.model.engines import choice
 from edge.model.engines.choice import Offer, list_offers, see_as
+from edge.model.golden import read_golden
 
 TENSORRT, CPU = "TensorrtExecutionProvider", "CPUExecutionProvider"
 
@@ -103,9 +105,9 @@ def test_the_last_engine_s_failure_is_the_user_s(monkeypatch: pytest.MonkeyPatch
 
 
 def test_an_engine_that_computes_something_else_is_not_trusted(monkeypatch: pytest.MonkeyPatch, bundle: Bundle) -> None:
-    golden = bundle.golden()
-    wrong = {**golden, "va": golden["va"] + np.float32(0.06)}
-    monkeypatch.setattr(Bundle, "golden", lambda _: wrong)
+    vectors = read_golden(bundle)
+    wrong = {**vectors, "va": vectors["va"] + np.float32(0.06)}
+    monkeypatch.setattr(golden, "read_golden", lambda _: wrong)
     seen = [see_as(bundle, engine) for engine in bundle.manifest.engines]
 
     def offers(_: Bundle, __: EngineConfig) -> list[Offer]:
@@ -118,8 +120,8 @@ def test_an_engine_that_computes_something_else_is_not_trusted(monkeypatch: pyte
 
 def _as_litert(seen: Bundle) -> Bundle:
     (tolerance,) = seen.manifest.golden.tolerance.values()
-    golden = msgspec.structs.replace(seen.manifest.golden, tolerance={"litert": tolerance})
-    return Bundle(manifest=msgspec.structs.replace(seen.manifest, golden=golden), files=seen.files, sha256=seen.sha256)
+    vectors = msgspec.structs.replace(seen.manifest.golden, tolerance={"litert": tolerance})
+    return Bundle(manifest=msgspec.structs.replace(seen.manifest, golden=vectors), files=seen.files, sha256=seen.sha256)
 
 
 @pytest.fixture

@@ -11,14 +11,13 @@ from pathlib import Path
 
 import pytest
 
+from convert.commands import verify
+from convert.commands.verify import verify_bundle
 from edge.affect.model import load_model, prepare_model
-from edge.affect.verification import check_licences, verify_bundle
 from edge.cli.info import signature_state
 from edge.config import EngineConfig, ModelConfig, load_config
 from edge.errors import BundleError, ConfigError
-from edge.model.bundle import MANIFEST, default_bundle, load_bundle
-from edge.model.engines import installed
-from edge.model.engines.installed import require_version
+from edge.model.bundle import MANIFEST, check_licences, default_bundle, load_bundle
 from edge.model.signature import SIGNATURE, PublicKey
 
 serialization = pytest.importorskip("cryptography.hazmat.primitives.serialization", reason="needs the extra `signing`")
@@ -125,31 +124,28 @@ def test_signed_bundle_of_a_future_format_is_refused_with_the_fix(signed: Path, 
     assert "bundle format 2 is not 1, the one this release reads; update affect-edge" in refusal(signed, key[1])
 
 
-def test_bundle_that_needs_a_newer_runtime_is_refused_with_both_versions(
-    signed: Path, key: tuple[object, Path], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(installed, "version", lambda package: "2.2.9")
-    assert "needs ai-edge-litert 2.3.0 or newer, here is 2.2.9" in refusal(signed, key[1])
+def test_bundle_from_outside_needs_a_key_or_a_word(signed: Path) -> None:
+    with pytest.raises(BundleError, match="nobody vouches for this bundle") as caught:
+        load_model(ModelConfig(bundle=str(signed)), EngineConfig())
+    assert "allow_unsigned = true" in caught.value.fix
+    model = load_model(ModelConfig(bundle=str(signed), allow_unsigned=True), EngineConfig())
+    assert model.bundle.signed_by is None
 
 
-@pytest.mark.parametrize("here", ["2.3", "2.3.0", "2.3.0rc1", "2.3.0.post1", "2.10", "3"])
-def test_runtime_as_new_as_asked_is_taken(monkeypatch: pytest.MonkeyPatch, here: str) -> None:
-    monkeypatch.setattr(installed, "version", lambda package: here)
-    require_version("litert", load_bundle(default_bundle()).manifest)
+def test_a_key_is_asked_even_where_unsigned_bundles_are_allowed(signed: Path, key: tuple[object, Path]) -> None:
+    (signed / SIGNATURE).unlink()
+    with pytest.raises(BundleError, match="is not signed"):
+        load_model(ModelConfig(bundle=str(signed), public_key=str(key[1]), allow_unsigned=True), EngineConfig())
 
 
-def test_demand_on_a_runtime_that_cannot_be_read_is_refused(signed: Path, key: tuple[object, Path]) -> None:
-    text = (signed / MANIFEST).read_text().replace(">=2.3.0", "~=2.3")
-    (signed / MANIFEST).write_text(text)
-    (signed / SIGNATURE).write_bytes(key[0].sign(text.encode()))  # type: ignore[attr-defined]
-    assert "its demand on litert, '~=2.3', is not of the form" in refusal(signed, key[1])
+def test_the_shipped_bundle_needs_no_signature(key: tuple[object, Path]) -> None:
+    assert load_model(ModelConfig(public_key=str(key[1])), EngineConfig()).bundle.signed_by is None
 
 
 def test_runtime_that_the_bundle_does_not_name_is_refused_by_its_golden_vectors() -> None:
     bundle = load_bundle(default_bundle())
     bundle.manifest.runtimes.clear()
     bundle.manifest.golden.tolerance.clear()
-    require_version("litert", bundle.manifest)
     with pytest.raises(BundleError, match="does not support it"):
         prepare_model(bundle, EngineConfig())
 
@@ -164,7 +160,7 @@ def test_key_that_is_none_is_an_error_of_the_configuration(tmp_path: Path, conte
     if content is not None:
         path.write_bytes(content)
     with pytest.raises(ConfigError, match=said) as caught:
-        load_model(ModelConfig(public_key=str(path)), EngineConfig())
+        load_model(ModelConfig(bundle=str(default_bundle()), public_key=str(path)), EngineConfig())
     assert caught.value.exit_code == 2
     assert str(path) in str(caught.value)
 
@@ -182,10 +178,12 @@ def test_key_of_another_kind_is_refused(tmp_path: Path) -> None:
 
 
 def test_without_the_extra_a_configured_key_is_a_plain_error(key: tuple[object, Path], tmp_path: Path) -> None:
-    (tmp_path / "config.toml").write_text(f"[camera]\nbackend = 'scene'\n[model]\npublic_key = '{key[1].name}'\n")
+    (tmp_path / "config.toml").write_text(
+        f"[camera]\nbackend = 'scene'\n[model]\npublic_key = '{key[1].name}'\nbundle = '{default_bundle()}'\n"
+    )
     code = (
         "import sys; sys.modules['cryptography'] = None; from edge.cli import main; "
-        f"sys.argv = ['affect-edge', 'info', '--config', {str(tmp_path / 'config.toml')!r}]; main()"
+        f"sys.argv = ['affect-edge', 'bench', '--config', {str(tmp_path / 'config.toml')!r}]; main()"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 2, done.stderr
@@ -205,7 +203,7 @@ def test_verification_names_key_and_differences(signed: Path, key: tuple[object,
 
 
 def test_verification_without_any_runtime_is_no_success(signed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("edge.affect.verification.installed_version", lambda runtime: None)
+    monkeypatch.setattr(verify, "_is_installed", lambda runtime: False)
     with pytest.raises(BundleError, match="none of its runtimes is installed"):
         verify_bundle(signed)
 

@@ -80,7 +80,7 @@ def test_cpu_takes_over_only_where_the_configuration_allows_it(
 
 
 def test_without_a_delegate_nothing_is_probed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(delegate.subprocess, "run", None)
+    monkeypatch.setattr(delegate, "run_module", None)
     assert find_delegate(EngineConfig(), "litert") is None
     assert load_model(ModelConfig(), EngineConfig()).accelerated is None
 

@@ -1,26 +1,19 @@
-"""Bundles to install: the shipped one under another version, and small ones that load but compute nothing."""
+"""Bundles to install: copies of the shipped one under another version, and small ones that compute nothing."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from edge.config import Config, ModelConfig
+from edge.config import ModelConfig
 from edge.model.bundle import MANIFEST, Bundle, default_bundle, load_bundle
 
 MakeBundle = Callable[..., Path]
-
-
-@pytest.fixture(autouse=True)
-def no_sync(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nobody pulls the plug of the machine that runs the tests, and waiting for its disk takes most of their time."""
-    monkeypatch.setattr(os, "fsync", lambda handle: None)
 
 
 @pytest.fixture
@@ -28,7 +21,7 @@ def real(tmp_path: Path) -> MakeBundle:
     """Makes copies of the shipped bundle with another version; they run."""
 
     def make(version: int, name: str = "default") -> Path:
-        folder = shutil.copytree(default_bundle(), tmp_path / f"{name}-{version}")
+        folder = shutil.copytree(default_bundle(), tmp_path / f"{name}-{version}", dirs_exist_ok=True)
         manifest = json.loads((folder / MANIFEST).read_text())
         (folder / MANIFEST).write_text(json.dumps(manifest | {"version": version, "name": name}))
         return folder
@@ -54,12 +47,6 @@ def tiny(tmp_path: Path) -> Callable[[int], Bundle]:
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    """Where a store lies; not there yet."""
-    return tmp_path / "disk" / "state" / "bundles"
-
-
-@pytest.fixture
-def config(folder: Path) -> Config:
-    """A device with that store and a short probation."""
-    return Config(model=ModelConfig(store=str(folder), probation_s=5))
+def model(tmp_path: Path) -> ModelConfig:
+    """A device whose store is not there yet, and which takes unsigned bundles."""
+    return ModelConfig(store=str(tmp_path / "disk" / "state" / "bundles"), allow_unsigned=True)
