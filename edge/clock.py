@@ -41,6 +41,10 @@ class Clock(Protocol):
         """Measures the offset anew; called between windows, so that one window has one offset."""
         ...
 
+    def known_utc_ns(self) -> int | None:
+        """UTC now, nanoseconds since 1970, measured anew; None while it is not known to be right."""
+        ...
+
 
 class SystemClock:
     """The machine's own clocks."""
@@ -63,8 +67,11 @@ class SystemClock:
         return self._measured[1]
 
     def refresh(self) -> None:
-        synced = _TIMESYNC.exists() or _kernel_synced()  # before the offset: one that is called right has to be it
+        synced = _synced()  # before the offset: one that is called right has to be it
         self._measured = (time.time_ns() - time.monotonic_ns(), synced)
+
+    def known_utc_ns(self) -> int | None:
+        return time.time_ns() if _synced() else None
 
 
 @dataclass(slots=True, kw_only=True)
@@ -90,14 +97,21 @@ class FileClock:
     def refresh(self) -> None:
         """The offset of a file never changes."""
 
+    def known_utc_ns(self) -> int | None:
+        return None
+
 
 class _Timex(ctypes.Structure):
     # struct timex is 208 bytes on 64-bit Linux and starts with `modes`; zero modes only reads.
     _fields_ = [("modes", ctypes.c_uint), ("rest", ctypes.c_ubyte * 252)]
 
 
+def _synced() -> bool:
+    """Whether a time daemon says that the system's clock is right (timesyncd by a file, chrony and ntpd the kernel)."""
+    return _TIMESYNC.exists() or _kernel_synced()
+
+
 def _kernel_synced() -> bool:
-    """Whether a time daemon (timesyncd, chrony, ntpd alike) has told the kernel that its clock is right."""
     adjtimex = getattr(ctypes.CDLL(None), "adjtimex", None)
     if adjtimex is None:
         return False

@@ -1,15 +1,27 @@
-"""Opening hours as a configuration writes them: `mon-fri 09:00-18:00`."""
+"""Opening hours: how a configuration writes them, and whether it is open now by the clock on the wall."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
+from datetime import date, datetime, time, timedelta, timezone, tzinfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from edge.errors import ConfigError
 
 _DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _HOURS = re.compile(r"^(daily|[a-z]{3}(?:-[a-z]{3})?) (\d\d):(\d\d)-(\d\d):(\d\d)$")
+_DAY = 24 * 60
+_MINUTE = timedelta(minutes=1)
+_1970 = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 
 def parse_hours(entry: str) -> tuple[frozenset[int], int, int]:
-    """Reads `mon-fri 09:00-18:00`: the weekdays (0 is Monday) and the minutes of the day, from and until.
+    """Reads `mon-fri 09:00-18:00`.
+
+    Returns:
+        The weekdays on which it begins (0 is Monday), and the minutes of that day, from and until. `fri 22:00-02:00`
+        ends on Saturday: until is more than 24 × 60.
 
     Raises:
         ValueError: the entry is not of that form.
@@ -25,6 +37,65 @@ def parse_hours(entry: str) -> tuple[frozenset[int], int, int]:
     begin, end = _DAYS.index(first), _DAYS.index(last or first)
     weekdays = frozenset((begin + step) % 7 for step in range((end - begin) % 7 + 1))
     start, until = from_hour * 60 + from_minute, to_hour * 60 + to_minute
-    if max(from_minute, to_minute) > 59 or not 0 <= start < until <= 24 * 60:
-        raise ValueError(f"{entry!r}: hours run from earlier to later within one day, at most 24:00")
-    return weekdays, start, until
+    if max(from_minute, to_minute) > 59 or start >= _DAY or until > _DAY or start == until:
+        raise ValueError(f"{entry!r}: hours run from 00:00 to 24:00, and over midnight as in 22:00-02:00")
+    return weekdays, start, until if until > start else until + _DAY
+
+
+class OpeningHours:
+    """Tells open from closed by the clock on the wall, which daylight saving moves.
+
+    It opens and closes when that clock first shows the time, or has passed it where the time is left out: once each.
+
+    Args:
+        entries: as `parse_hours` reads them; none means always open.
+        tz: IANA name of the zone; `UTC` is known even where the system has no zone database.
+
+    Raises:
+        ConfigError: the zone is unknown here.
+    """
+
+    def __init__(self, entries: Sequence[str] = (), tz: str = "UTC") -> None:
+        self._spans = [parse_hours(entry) for entry in entries]
+        self._zone = _zone(tz)
+        self._last: tuple[int, bool] = (-1, True)
+
+    @property
+    def always(self) -> bool:
+        """Whether it never closes, so that nobody needs to know the time."""
+        return not self._spans
+
+    def open_at(self, utc_ns: int) -> bool:
+        """Whether it is open at an instant, UTC nanoseconds since 1970."""
+        if self.always:
+            return True
+        minute = utc_ns // 60_000_000_000  # since 1972 every zone is off UTC by whole minutes
+        if minute != self._last[0]:
+            self._last = (minute, self._look_up(_1970 + minute * _MINUTE))
+        return self._last[1]
+
+    def _look_up(self, now: datetime) -> bool:
+        today = now.astimezone(self._zone).date()
+        return any(
+            self._instant(day, start) <= now < self._instant(day, until)
+            for day in (today, today - timedelta(days=1))
+            for days, start, until in self._spans
+            if day.weekday() in days
+        )
+
+    def _instant(self, day: date, minutes: int) -> datetime:
+        """When the clock on the wall first shows a time of a day, or has passed it; UTC."""
+        wall = datetime.combine(day + timedelta(days=minutes // _DAY), time(minutes % _DAY // 60, minutes % 60))
+        found = min(wall.replace(tzinfo=self._zone, fold=fold).astimezone(timezone.utc) for fold in (0, 1))
+        while found.astimezone(self._zone).replace(tzinfo=None) < wall:  # a time that the clock leaves out
+            found += _MINUTE
+        return found
+
+
+def _zone(name: str) -> tzinfo:
+    if name == "UTC":
+        return timezone.utc
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise ConfigError(f"device.tz: unknown time zone {name!r}", "use an IANA name such as Europe/Berlin") from None

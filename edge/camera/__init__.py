@@ -1,4 +1,4 @@
-"""Where frames come from: the one interface of all cameras, and the choice of a backend by the configuration.
+"""Where frames come from: the one interface of all cameras, and the one function that opens them.
 
 A backend file is imported only when it is asked for, since some need what exists only on their board. There is no
 backend for the network: video does not travel.
@@ -8,108 +8,108 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from types import TracebackType
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from edge.clock import Clock
-from edge.config import Config
-from edge.values import Frame
+from edge.config import Config, require_deployment
+from edge.contract import CameraEvents
+from edge.hours import OpeningHours
+from edge.memory import seal_memory
+from edge.values import Frame, Tick
 
-if TYPE_CHECKING:
-    from edge.camera.live import Source
-    from edge.camera.reopening import CameraWatch
+Wanted = Callable[[int, int | None], bool]
+"""Whether a frame is worth decoding: (nanoseconds at which it was taken, those of the last frame that was decoded, or
+None). Called by the camera's thread; depends on nothing else."""
 
 
 class Camera(Protocol):
-    """A source of frames, used as a context manager by one reader.
+    """A source of frames; a context manager, to be iterated once.
+
+    A file gives every frame and then ends. A live camera gives the newest frame, or a `Tick` in each second without
+    one, and ends only by `close`.
 
     Attributes:
-        dropped: frames that a newer one overtook before they were read; always 0 where nothing is lost.
-        failed: frames that were there but could not be used (damaged, unreadable).
-        ended: no further frame will come: the source is at its end, broke, or was closed.
-        length: how many frames it gives in all, as far as it knows; None when it does not or never ends.
+        length: frames in all, as far as it is known; None where it is not, or where there is no end.
+        dropped: frames that a newer one overtook.
+        failed: frames that were there but damaged.
+        skipped: frames that were not decoded because nobody wanted them.
+        events: faults of a live camera, by kind; complete, 0 where there was none.
     """
 
-    @property
-    def dropped(self) -> int: ...
+    length: int | None = None
+    dropped: int = 0
+    failed: int = 0
+    skipped: int = 0
+    events: dict[str, int]
 
-    @property
-    def failed(self) -> int: ...
-
-    @property
-    def ended(self) -> bool: ...
-
-    @property
-    def length(self) -> int | None: ...
-
-    def frames(self) -> Iterator[Frame]:
-        """The frames from now on, each waited for; a second call goes on where the first stopped.
-
-        A file gives every frame. A live camera gives the newest and counts those it overtook. The iterator ends at
-        the end of a file that does not loop, and after `close`.
+    def __iter__(self) -> Iterator[Frame | Tick]:
+        """Gives frames and ticks.
 
         Raises:
-            CameraError: the source vanished, or nothing came for too long.
+            CameraStuckError: a live camera does not answer any more, and only a new process can have it again.
+            CameraError: a file cannot be decoded.
         """
         ...
 
     def close(self) -> None:
-        """Lets go of the source within a few seconds; may be called twice."""
+        """Ends the iteration; may be called from a signal handler or another thread, and more than once."""
         ...
 
-    def __enter__(self) -> Camera: ...
+    def __enter__(self) -> Camera:
+        return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None: ...
+    ) -> None:
+        """Lets go of the source too, within a few seconds."""
+        self.close()
 
 
-def open_camera(config: Config, clock: Clock, watch: CameraWatch | None = None) -> Camera:
+def no_events() -> dict[str, int]:
+    """Counts of a camera that had no fault."""
+    return dict.fromkeys(CameraEvents.__annotations__, 0)
+
+
+def open_camera(config: Config, clock: Clock, wanted: Wanted | None = None) -> Camera:
     """Opens the configured camera; its frames are already turned, flipped and without the excluded zones.
 
+    A live camera is opened only with a filled `[deployment]`, and after this process's memory was sealed. Outside its
+    opening hours it is not opened at all; the iteration opens it when it is time.
+
     Args:
-        config: `camera` says which and how, `zones` what is never looked at.
-        clock: gives a live frame its time; a `FileClock` is moved along by a replay and by the drawn scene.
-        watch: is told of a live camera's troubles, and asked which frames are worth decoding; with one, a camera that
-            was open once is opened again for ever.
+        config: `camera` says which and how, `zones` what is never looked at, `hours` when.
+        clock: gives a live frame its time; a `FileClock` is moved along by a file and by the drawn scene.
+        wanted: which frames are worth decoding; None for all.
 
     Raises:
+        DeploymentError: `[deployment]` does not say why this camera is there.
         CameraError: it cannot be opened; names the device or file and the fix.
     """
-    from edge.camera.transform import Transform, TransformedCamera
+    from edge.camera.transform import Transform
 
-    camera = _open_backend(config, clock, watch)
-    view = config.camera
-    transform = Transform(rotate=view.rotate, flip=view.flip, zones=[zone.exclude for zone in config.zones])
-    return camera if transform.idle else TransformedCamera(camera, transform)
-
-
-def _open_backend(config: Config, clock: Clock, watch: CameraWatch | None) -> Camera:
-    wanted = config.camera
-    if wanted.backend == "replay":
+    view, hours = config.camera, OpeningHours(config.hours.open, config.device.tz)
+    shown = Transform(rotate=view.rotate, flip=view.flip, zones=[zone.exclude for zone in config.zones]).apply
+    if view.backend == "replay":
         from edge.camera.replay import Replay
 
-        return Replay(wanted, clock)
-    if wanted.backend == "scene":
-        from edge.demo.scene import Scene
+        return Replay(view, clock, wanted, shown)
+    if view.backend == "scene":
+        from edge.camera.scene import SceneCamera
 
-        return Scene(wanted, clock)
+        return SceneCamera(view, clock, wanted, shown, hours)
+    require_deployment(config)
+    seal_memory()
     from edge.camera.live import LiveCamera
+    from edge.camera.source import Source
 
-    opener = _opener(config, clock, watch)
-    if watch is None:
-        return LiveCamera(opener())
-    from edge.camera.reopening import ReopeningSource
+    def open_source() -> Source:
+        if view.backend == "picamera2":
+            from edge.camera.picamera import PicameraSource
 
-    source = ReopeningSource(opener(), opener, watch)
-    return LiveCamera(source, stall_s=None, waiting=watch.wait)
+            return PicameraSource(view, clock)
+        from edge.camera.v4l2 import V4l2Source
 
+        return V4l2Source(view, clock)
 
-def _opener(config: Config, clock: Clock, watch: CameraWatch | None) -> Callable[[], Source]:
-    view, wanted = config.camera, watch.wants if watch is not None else None
-    if view.backend == "picamera2":
-        from edge.camera.picamera import PicameraSource
-
-        return lambda: PicameraSource(view, clock, wanted)
-    from edge.camera.v4l2 import V4l2Source
-
-    return lambda: V4l2Source(view, clock, wanted)
+    name = view.device if view.backend == "v4l2" else view.backend
+    return LiveCamera(name, open_source, clock, wanted, shown, hours)

@@ -1,177 +1,157 @@
 """A live camera: one thread captures into a slot of one, where the newest frame wins and losses are counted.
 
-Owns the thread and the slot. Refuses to wait for ever: a source that gives nothing for a while is an error.
+A camera that fails is closed and opened again with back-off, for ever. Outside opening hours it is closed. Only a call
+that never returns ends the iteration, since no thread can end that.
 """
 
 from __future__ import annotations
 
+import logging
+import random
 import threading
 import time
 from collections.abc import Callable, Iterator
-from types import TracebackType
-from typing import NamedTuple, Protocol
+from typing import Literal, NamedTuple
 
-from edge.clock import NS
+import numpy as np
+
+from edge.camera import Camera, Wanted, no_events
+from edge.camera.source import Source
+from edge.clock import NS, Clock
 from edge.errors import CameraError, CameraStuckError, FrameError
-from edge.values import Frame, UInt8Array
+from edge.hours import OpeningHours
+from edge.values import MAX_SIDE_PX, Frame, Tick, UInt8Array
 
-STALL_S = 10.0
-STUCK_S = 30.0  # a read that takes longer than this is held to never return
-_LOOK_S = 1.0
+log = logging.getLogger(__name__)
+
+STALL_S = 10.0  # without a usable frame
+FROZEN_S = 10.0  # with the same bytes again and again
+STUCK_S = 30.0  # a call that takes longer is held to never return
+_TICK_S = 1.0
+_NAP_S = 0.05
 _JOIN_S = 3.0
+_FIRST_DELAY_S, _MAX_DELAY_S = 1.0, 60.0
+_FLAT = 8  # a picture whose brightest and darkest value are closer is dark or covered: its bytes may well repeat
 
 
-class Picture(NamedTuple):
-    """What a source read: pixels uint8 (H, W, 3) RGB, and the monotonic nanoseconds at which they were taken.
+Reason = Literal["starting", "closed", "gone", "frozen"]
 
-    Pixels are None where nobody wanted them, so that they were not decoded.
-    """
 
-    pixels: UInt8Array | None
+class _Shot(NamedTuple):
+    pixels: UInt8Array
     captured_ns: int
+    number: int
 
 
-class Source(Protocol):
-    """A device, used by the capture thread alone once that runs.
-
-    Attributes:
-        name: the device, as it is called in errors.
-    """
-
-    name: str
-
-    def read(self) -> Picture | None:
-        """The next picture; None when none came for now, after a short wait.
-
-        Raises:
-            FrameError: a frame came but cannot be used.
-            CameraError: the device vanished.
-        """
-        ...
-
-    def close(self) -> None:
-        """Lets go of the device."""
-        ...
+def _unchanged(pixels: UInt8Array) -> UInt8Array:
+    return pixels
 
 
-class LiveCamera:
-    """Reads a `Source` in a thread of its own, which starts with the first call of `frames`.
+class LiveCamera(Camera):
+    """Frames of a device, read by a thread that starts with the iteration.
 
     Args:
-        source: opened; it is closed with this camera.
-        stall_s: seconds without a frame after which `frames` gives up; None where the source comes back by itself.
-        stuck_s: seconds that one read of the source may take.
-        waiting: called about once a second by the reader while no frame comes.
-    """
+        name: the device, as it is called in errors.
+        open_source: opens it, or raises `CameraError`.
+        clock: whose monotonic time ticks have; the drivers' stamps are of the same.
+        wanted: which frames are worth decoding; None for all.
+        shown: what is done to each picture before it is given.
+        hours: when it may be open.
+        stuck_s: seconds that one call of the device may take.
+        now_s: monotonic seconds, for tests.
 
-    length: int | None = None
+    Raises:
+        CameraError: it cannot be opened now, in its opening hours.
+    """
 
     def __init__(
         self,
-        source: Source,
+        name: str,
+        open_source: Callable[[], Source],
+        clock: Clock,
+        wanted: Wanted | None = None,
+        shown: Callable[[UInt8Array], UInt8Array] = _unchanged,
+        hours: OpeningHours | None = None,
         *,
-        stall_s: float | None = STALL_S,
         stuck_s: float = STUCK_S,
-        waiting: Callable[[], None] | None = None,
+        now_s: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._source = source
-        self._stall_s = stall_s
-        self._stuck_s = stuck_s
-        self._waiting = waiting
-        self._reading_s: float | None = None  # since when the thread is inside the source
+        self.events = no_events()
+        self._name, self._open_source, self._clock, self._wanted = name, open_source, clock, wanted
+        self._shown, self._hours, self._stuck_s, self._now_s = shown, hours or OpeningHours(), stuck_s, now_s
+        self._told = ""  # what is wrong, as it was logged last
+        # Of the capture thread alone, once it runs.
+        self._source = open_source() if self._is_open() else None
+        self._index = 0
+        self._shape: tuple[int, ...] | None = None
+        self._last: UInt8Array | None = None
+        self._given_ns: int | None = None
+        self._good_s = self._changed_s = now_s()
+        self._failures = 0  # since the last good frame
+        self._next_s = 0.0  # when it may be opened again
+        # Of both threads.
+        self._reason: Reason = "starting"  # why there is no frame, if there is none
+        self._busy_s = time.monotonic()  # when the capture thread was last seen outside a call of the device
         self._changed = threading.Condition()
-        self._slot: Frame | None = None
+        self._slot: _Shot | None = None
         self._error: Exception | None = None
         self._closed = False
-        self._thread: threading.Thread | None = None
-        self._index = 0
-        self._last_ns = -1
-        self.dropped = 0
-        self.failed = 0
+        self._last_ns = -1  # of the last frame or tick
+        self._thread = threading.Thread(target=self._run, name=f"capture {name}", daemon=True)
 
-    @property
-    def ended(self) -> bool:
-        """See `Camera.ended`."""
-        return self._closed or (self._error is not None and self._slot is None)
-
-    def frames(self) -> Iterator[Frame]:
-        """See `Camera.frames`."""
-        if self._thread is None and not self._closed:
-            self._thread = threading.Thread(target=self._capture, name=f"capture {self._source.name}", daemon=True)
+    def __iter__(self) -> Iterator[Frame | Tick]:
+        if not self._closed:
+            self._good_s = self._changed_s = self._now_s()
+            self._busy_s = time.monotonic()
             self._thread.start()
-        while (frame := self._take()) is not None:
-            yield frame
+        while (event := self._take()) is not None:
+            yield event
 
     def close(self) -> None:
-        """See `Camera.close`."""
-        with self._changed:
-            already, self._closed = self._closed, True
-            self._slot = None
+        with self._changed:  # its lock may be taken twice by one thread, as a signal handler does
+            self._closed = True
             self._changed.notify_all()
-        if self._thread is not None:
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+        if self._thread.ident is not None:
             # A driver may hold the thread longer than this; it then closes the device whenever it comes back.
             self._thread.join(_JOIN_S)
-        elif not already:
-            self._source.close()
+        else:
+            self._let_go()
 
-    def __enter__(self) -> LiveCamera:
-        return self
+    def _take(self) -> Frame | Tick | None:
+        """Waits for the newest frame; a tick after a second without, None after `close`."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._closed or self._slot is not None or self._error is not None, _TICK_S)
+            if self._closed:
+                return None
+            shot, self._slot = self._slot, None
+            if shot is None:
+                return self._tick()
+        return Frame(pixels=self._shown(shot.pixels), captured_ns=shot.captured_ns, index=shot.number)
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-    def _take(self) -> Frame | None:
-        """Waits for a frame newer than the last one taken; None after `close`."""
-        begun_s = time.monotonic()
-        while True:
-            look_s = _LOOK_S if self._stall_s is None else min(_LOOK_S, self._stall_s)
-            with self._changed:
-                self._changed.wait_for(
-                    lambda: self._closed or self._slot is not None or self._error is not None, look_s
-                )
-                if self._closed:
-                    return None
-                if self._slot is not None:
-                    frame, self._slot = self._slot, None
-                    return frame
-                if self._error is not None:
-                    raise self._error
-            self._give_up(begun_s)
-            if self._waiting is not None:
-                self._waiting()
-
-    def _give_up(self, begun_s: float) -> None:
-        now_s, reading_s = time.monotonic(), self._reading_s
-        if self._stall_s is not None and now_s - begun_s >= self._stall_s:
-            raise CameraError(
-                f"{self._source.name}: no frame for {self._stall_s:g} s; check its cable, and that nothing else uses it"
-            )
-        if reading_s is not None and now_s - reading_s > self._stuck_s:
+    def _tick(self) -> Tick:
+        if self._error is not None:
+            raise self._error
+        if time.monotonic() - self._busy_s > self._stuck_s:
             raise CameraStuckError(
-                f"{self._source.name}: a read did not return for {self._stuck_s:g} s and cannot be interrupted; start "
-                "the process again, and the board when that does not help"
+                f"{self._name}: a read did not return for {self._stuck_s:g} s and cannot be interrupted",
+                "start the process again, and the board when that does not help",
             )
+        # A second behind, so that a frame under way is not older than the tick.
+        self._last_ns = max(self._last_ns, self._clock.monotonic_ns() - NS)
+        return Tick(at_ns=self._last_ns, reason=self._reason)
 
-    def _capture(self) -> None:
+    def _run(self) -> None:
         try:
             while not self._closed:
-                self._reading_s = time.monotonic()
-                try:
-                    picture = self._source.read()
-                    if picture is None:
-                        continue
-                    if picture.pixels is not None:
-                        self._put(picture.pixels, picture.captured_ns)
-                    self._index += 1
-                except FrameError:
-                    self.failed += 1
-                    self._index += 1
+                self._busy_s = time.monotonic()
+                self.step()
         except Exception as error:  # noqa: BLE001 - it belongs to the reader, not to a thread that nobody watches
             self._fail(error)
         try:
-            self._source.close()
+            self._let_go()
         except Exception as error:  # noqa: BLE001 - as above
             self._fail(error)
 
@@ -180,24 +160,121 @@ class LiveCamera:
             self._error = self._error or error
             self._changed.notify_all()
 
-    def _put(self, pixels: UInt8Array, captured_ns: int) -> None:
-        # Two stamps may be equal where a driver's clock is coarse; time must move on all the same.
-        captured_ns = max(captured_ns, self._last_ns + 1)
-        frame = Frame(pixels=pixels, captured_ns=captured_ns, index=self._index)
-        self._last_ns = captured_ns
+    def step(self) -> None:
+        """What the capture thread does over and over: reads one frame, or opens the device, or waits a moment."""
+        if not self._is_open():
+            self._reason = "closed"
+            self._let_go()
+            time.sleep(_NAP_S)
+        elif self._source is None:
+            self._try()
+        else:
+            try:
+                self._read(self._source)
+            except CameraError as error:
+                self._lose("gone", error.message)
+
+    def _is_open(self) -> bool:
+        if self._hours.always:
+            return True
+        utc_ns = self._clock.known_utc_ns()
+        if utc_ns is None:
+            self._tell(f"{self._name}: stays closed; [hours] needs the time, and the clock is not synchronized")
+        return utc_ns is not None and self._hours.open_at(utc_ns)
+
+    def _read(self, source: Source) -> None:
+        captured_ns = source.grab()
+        if captured_ns is None:
+            self._check_stall()
+            return
+        number, self._index = self._index, self._index + 1
+        if self._wanted is not None and not self._wanted(captured_ns, self._given_ns):
+            self.skipped += 1
+            return
+        try:
+            pixels = source.read()
+            if max(pixels.shape) > MAX_SIDE_PX:
+                raise FrameError(f"{self._name}: a frame of {pixels.shape[1]}x{pixels.shape[0]} pixels")
+        except FrameError:
+            self.failed += 1
+            self._check_stall()
+            return
+        if self._is_new(pixels):
+            self._put(_Shot(pixels, captured_ns, number))
+
+    def _is_new(self, pixels: UInt8Array) -> bool:
+        """Whether the camera is not frozen; notes its size."""
+        now_s = self._now_s()
+        if self._last is None or not np.array_equal(self._last, pixels) or np.ptp(pixels) < _FLAT:
+            self._changed_s = now_s
+        elif now_s - self._changed_s > FROZEN_S:
+            self._lose("frozen", f"{self._name}: the same bytes for {FROZEN_S:g} s, so it is frozen")
+            return False
+        if self._shape is not None and pixels.shape != self._shape:
+            self.events["resized"] += 1
+            log.warning("%s: gives %dx%d, it was %dx%d", self._name, *pixels.shape[1::-1], *self._shape[1::-1])
+        self._shape, self._last, self._good_s, self._failures = pixels.shape, pixels, now_s, 0
+        self._reason = "gone"  # if nothing comes from now on
+        if self._told:
+            self._told = ""
+            log.info("%s: gives frames again", self._name)
+        return True
+
+    def _put(self, shot: _Shot) -> None:
+        self._given_ns = shot.captured_ns
         with self._changed:
+            # Two stamps may be equal where a driver's clock is coarse; time must move on all the same.
+            self._last_ns = max(shot.captured_ns, self._last_ns + 1)
             self.dropped += self._slot is not None
-            self._slot = frame
+            self._slot = shot._replace(captured_ns=self._last_ns)
             self._changed.notify_all()
 
+    def _check_stall(self) -> None:
+        if self._now_s() - self._good_s > STALL_S:
+            self._lose("stalled", f"{self._name}: no usable frame for {STALL_S:g} s; check its cable and its power")
 
-def capture_time(stamp_ns: int, now_ns: int) -> int:
-    """A driver's time stamp where it is of our clock and plausible, else now.
+    def _lose(self, kind: str, why: str) -> None:
+        self.events[kind] += 1
+        self._reason = "frozen" if kind == "frozen" else "gone"
+        self._tell(f"{why}; it is opened again and again until it works")
+        try:
+            self._let_go()
+        except Exception as error:  # noqa: BLE001 - a driver in trouble raises what it likes; it is given up anyway
+            log.debug("%s: closing failed: %s", self._name, error)
+        self._wait()
 
-    V4L2 and libcamera stamp frames in monotonic time, but some drivers leave zero or count from elsewhere.
+    def _try(self) -> None:
+        if self._now_s() < self._next_s:
+            time.sleep(_NAP_S)
+            return
+        try:
+            self._source = self._open_source()
+        except CameraError as error:
+            self.events["failed_opens"] += 1
+            self._reason = "gone"
+            self._tell(f"{error}; it is opened again and again until it works")
+            self._wait()
+            return
+        self._good_s = self._now_s()
+        if self._reason != "frozen":  # a frozen camera has to show something else first
+            self._changed_s = self._good_s
+        if self._reason == "closed":
+            self._reason = "starting"
+        self.events["reopened"] += self._failures > 0
 
-    Args:
-        stamp_ns: what the driver says.
-        now_ns: monotonic nanoseconds now, after the frame was received.
-    """
-    return stamp_ns if now_ns - NS <= stamp_ns <= now_ns else now_ns
+    def _wait(self) -> None:
+        """Sets the next try: later after every failure in a row, and not in step with other devices."""
+        limit_s = min(_MAX_DELAY_S, _FIRST_DELAY_S * 2.0 ** min(self._failures, 16))
+        self._next_s = self._now_s() + limit_s * random.uniform(0.5, 1.0)
+        self._failures += 1
+
+    def _let_go(self) -> None:
+        source, self._source = self._source, None
+        if source is not None:
+            source.close()
+
+    def _tell(self, why: str) -> None:
+        """One line for each change of what is wrong, none for each try."""
+        if why != self._told:
+            log.warning("%s", why)
+            self._told = why

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from importlib import import_module
 from typing import Any
 
 import numpy as np
 
-from edge.camera.live import Picture, capture_time
+from edge.camera.source import capture_time
 from edge.clock import Clock
 from edge.config import CameraConfig
-from edge.errors import CameraError, FrameError
+from edge.errors import CameraError, FrameError, one_line
+from edge.values import UInt8Array
 
 # libcamera names formats as DRM does, from the highest byte down, so the array's order is the reverse of the name:
 # "BGR888" lies as R, G, B in memory. See raspberrypi/picamera2, JpegEncoder.FORMAT_TABLE, and its issue 848
@@ -24,23 +24,20 @@ _BUFFERS = 4
 
 
 class PicameraSource:
-    """The first camera that libcamera lists.
+    """The first camera that libcamera lists. A `Source`.
 
     Args:
         config: `width`, `height`, `fps`.
         clock: whose monotonic time frames carry where the sensor's stamps are not usable.
-        wanted: whether a frame taken at that nanosecond is to be copied out; None for all.
 
     Raises:
         CameraError: picamera2 is not installed, no camera is connected, or it is in use.
     """
 
-    name = "picamera2"
-
-    def __init__(self, config: CameraConfig, clock: Clock, wanted: Callable[[int], bool] | None = None) -> None:
+    def __init__(self, config: CameraConfig, clock: Clock) -> None:
         self._clock = clock
-        self._wanted = wanted
         self._job: Any = None
+        self._request: Any = None
         self._camera = _open()
         try:
             frame_us = round(1e6 / config.fps)
@@ -53,7 +50,7 @@ class PicameraSource:
             )
             given = self._camera.camera_configuration()["main"]["format"]
             if given not in _RGB_IN_MEMORY:
-                raise CameraError(f"{self.name}: gives {given} pictures, which are not supported; update picamera2")
+                raise CameraError(f"picamera2: gives {given} pictures, which are not supported", "update picamera2")
             self._order = _RGB_IN_MEMORY[given]
             self._camera.start()
         except CameraError:
@@ -62,39 +59,45 @@ class PicameraSource:
         except Exception as error:  # picamera2 raises what libcamera's binding gives it, of any type
             self._camera.close()
             raise CameraError(
-                f"{self.name}: cannot start the camera ({_line(error)}); check camera.width, height and fps"
+                f"picamera2: cannot start the camera ({_line(error)})", "check camera.width, height and fps"
             ) from error
 
-    def read(self) -> Picture | None:
-        """See `Source.read`."""
+    def grab(self) -> int | None:
+        self._give_back()
         try:
             # The job outlives a wait in vain: asking anew would leave the old request, and its buffer, to nobody.
             if self._job is None:
                 self._job = self._camera.capture_request(wait=False)
-            request = self._job.get_result(timeout=_WAIT_S)
+            self._request = self._job.get_result(timeout=_WAIT_S)
+            self._job = None
+            stamp_ns = int(self._request.get_metadata().get("SensorTimestamp", 0))
         except TimeoutError:
             return None
         except Exception as error:  # as above
-            raise CameraError(f"{self.name}: the camera stopped ({_line(error)}); check its ribbon cable") from error
-        self._job = None
-        now_ns = self._clock.monotonic_ns()
+            raise CameraError(f"picamera2: the camera stopped ({_line(error)})", "check its ribbon cable") from error
+        return capture_time(stamp_ns, self._clock.monotonic_ns())
+
+    def read(self) -> UInt8Array:
         try:
-            captured_ns = capture_time(int(request.get_metadata().get("SensorTimestamp", 0)), now_ns)
-            if self._wanted is not None and not self._wanted(captured_ns):
-                return Picture(None, captured_ns)
-            array = request.make_array("main")
+            array = self._request.make_array("main")
         except Exception as error:  # as above
-            raise FrameError(f"{self.name}: a frame could not be read ({_line(error)})") from error
+            raise FrameError(f"picamera2: a frame could not be read ({_line(error)})") from error
         finally:
-            request.release()
+            self._give_back()
         if array.ndim != 3 or array.dtype != np.uint8:
-            raise FrameError(f"{self.name}: a frame came as {array.dtype} {array.shape}")
-        return Picture(np.ascontiguousarray(array[:, :, self._order]), captured_ns)
+            raise FrameError(f"picamera2: a frame came as {array.dtype} {array.shape}")
+        return np.ascontiguousarray(array[:, :, self._order])
 
     def close(self) -> None:
-        """See `Source.close`."""
+        self._give_back()
         self._camera.stop()
         self._camera.close()
+
+    def _give_back(self) -> None:
+        """Gives libcamera the last frame's buffer again."""
+        request, self._request = self._request, None
+        if request is not None:
+            request.release()
 
 
 def _open() -> Any:
@@ -103,18 +106,23 @@ def _open() -> Any:
         module = import_module("picamera2")
     except ImportError as error:
         raise CameraError(
-            f"picamera2: not importable ({_line(error)}); on Raspberry Pi OS run `sudo apt install python3-picamera2` "
-            "and make the virtual environment with --system-site-packages, or use camera.backend 'v4l2'"
+            f"picamera2: not importable ({_line(error)})",
+            "on Raspberry Pi OS run `sudo apt install python3-picamera2` and make the virtual environment with "
+            "--system-site-packages, or use camera.backend 'v4l2'",
         ) from error
     try:
         if not module.Picamera2.global_camera_info():
-            raise CameraError("picamera2: no camera found; check its ribbon cable, then `rpicam-hello --list-cameras`")
+            raise CameraError(
+                "picamera2: no camera found", "check its ribbon cable, then `rpicam-hello --list-cameras`"
+            )
         return module.Picamera2()
     except CameraError:
         raise
     except Exception as error:  # as in PicameraSource
-        raise CameraError(f"picamera2: cannot open the camera ({_line(error)}); another program may use it") from error
+        raise CameraError(
+            f"picamera2: cannot open the camera ({_line(error)})", "another program may use it"
+        ) from error
 
 
 def _line(error: Exception) -> str:
-    return " ".join(str(error).split())[:160] or type(error).__name__
+    return one_line(str(error)) or type(error).__name__

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import cv2
 import numpy as np
 
-from edge.camera import Camera
-from edge.camera.around import CameraAround
-from edge.values import Frame, UInt8Array
+from edge.values import UInt8Array
 
 Polygon = Sequence[tuple[float, float]]
 
@@ -33,11 +31,6 @@ class Transform:
         self._flip = flip
         self._zones = [np.asarray(zone, np.float64).reshape(-1, 2) for zone in zones]
         self._keep: UInt8Array | None = None
-
-    @property
-    def idle(self) -> bool:
-        """Whether it changes nothing."""
-        return self._turn is None and not self._flip and not self._zones
 
     def apply(self, pixels: UInt8Array) -> UInt8Array:
         """The picture as everyone downstream may see it.
@@ -66,16 +59,3 @@ class Transform:
             corners = np.rint((zone * (width, height) - 0.5) * (1 << _SUBPIXEL_BITS)).astype(np.int32)
             cv2.fillPoly(keep, [corners], (0, 0, 0), shift=_SUBPIXEL_BITS)
         return keep
-
-
-class TransformedCamera(CameraAround):
-    """A camera whose every frame passed a `Transform`."""
-
-    def __init__(self, camera: Camera, transform: Transform) -> None:
-        super().__init__(camera)
-        self._transform = transform
-
-    def frames(self) -> Iterator[Frame]:
-        """See `Camera.frames`."""
-        for frame in super().frames():
-            yield Frame(pixels=self._transform.apply(frame.pixels), captured_ns=frame.captured_ns, index=frame.index)

@@ -1,130 +1,166 @@
-"""USB and other Video4Linux cameras, through OpenCV."""
+"""USB and other Video4Linux cameras."""
 
 from __future__ import annotations
 
 import errno
 import logging
-import os
+import re
 import stat
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import cv2
 import numpy as np
 
-from edge.camera.capture import open_capture, to_rgb
-from edge.camera.live import Picture, capture_time
-from edge.clock import NS, Clock
+from edge.camera.source import capture_time
+from edge.camera.videodev import Mode, VideoDevice
+from edge.capture import native_stderr
+from edge.clock import Clock
 from edge.config import CameraConfig
 from edge.errors import CameraError, FrameError
+from edge.values import UInt8Array
 
 log = logging.getLogger(__name__)
 
-_GONE_AFTER_S = 5.0  # reads that fail for so long mean that the device is gone, whatever the driver says
-_RETRY_S = 0.05
+_WAIT_S = 1.0
+_START_S = 10.0  # a camera may take seconds for its first picture
 # USB 2 carries about 24 MB/s of video. Above, only compressed pictures fit; below, raw ones cost less to decode.
 _RAW_BYTES_PER_S = 20_000_000
+# Pixel formats that are not compressed: bytes for a pixel of a row, rows for a row of the picture, OpenCV's conversion.
+_RAW = {
+    "YUYV": (2, 1.0, cv2.COLOR_YUV2RGB_YUYV),
+    "UYVY": (2, 1.0, cv2.COLOR_YUV2RGB_UYVY),
+    "NV12": (1, 1.5, cv2.COLOR_YUV2RGB_NV12),
+    "NV21": (1, 1.5, cv2.COLOR_YUV2RGB_NV21),
+    "YU12": (1, 1.5, cv2.COLOR_YUV2RGB_I420),
+    "YV12": (1, 1.5, cv2.COLOR_YUV2RGB_YV12),
+    "BGR3": (3, 1.0, cv2.COLOR_BGR2RGB),
+    "RGB3": (3, 1.0, None),
+    "GREY": (1, 1.0, cv2.COLOR_GRAY2RGB),
+    "Y16 ": (2, 1.0, None),  # see `_decode`
+}
+_COMPRESSED = ("MJPG", "JPEG")
+_START_OF_SCAN, _END_OF_IMAGE = b"\xff\xda", b"\xff\xd9"
+# libjpeg fills what it misses with grey, and says so. Cameras do put a few bytes too many before the end.
+_DAMAGE = re.compile(r"Corrupt JPEG data: (?!\d{1,2} extraneous)|Premature end")
 
 
 class V4l2Source:
-    """One `/dev/video*` device.
+    """One `/dev/video*` device. A `Source`.
 
     Args:
         config: `device`, `width`, `height`, `fps`; the driver may give others, which is logged.
         clock: whose monotonic time frames carry where the driver's stamps are not usable.
-        wanted: whether a frame taken at that nanosecond is to be decoded; None for all.
 
     Raises:
         CameraError: missing, not permitted, busy, or without pictures; says what to do.
     """
 
-    def __init__(self, config: CameraConfig, clock: Clock, wanted: Callable[[int], bool] | None = None) -> None:
-        self.name = config.device
-        self._clock = clock
-        self._wanted = wanted
-        _check_device(config.device)
-        self._capture = open_capture(config.device, cv2.CAP_V4L2)
-        if not self._capture.isOpened():
-            raise CameraError(
-                f"{self.name}: cannot be opened as a camera; another program may use it (`fuser -v {self.name}`), "
-                "or it is a node without pictures: try the next /dev/video"
-            )
-        self._configure(config)
-        self._seen_ns = time.monotonic_ns()
-        if not self._capture.grab():
-            self._capture.release()
-            raise CameraError(
-                f"{self.name}: opens but gives no picture; another program may use it (`fuser -v {self.name}`), "
-                "or it is a node without pictures: try the next /dev/video"
-            )
+    def __init__(self, config: CameraConfig, clock: Clock) -> None:
+        self._name, self._clock = config.device, clock
+        self._device = _open(config.device)
+        try:
+            self._mode = self._choose(config)
+            self._device.start()
+            deadline_s = time.monotonic() + _START_S
+            while not self._device.wait(_WAIT_S):
+                if time.monotonic() > deadline_s:
+                    raise CameraError(f"{self._name}: opens but gives no picture", "check its cable and its power")
+        except CameraError:
+            self._device.close()
+            raise
+        except OSError as error:
+            self._device.close()
+            raise _refused(self._name, error) from error
 
-    def read(self) -> Picture | None:
-        """See `Source.read`."""
-        if not self._capture.grab():
-            self._miss()
-            return None
-        now_ns = self._clock.monotonic_ns()
-        stamp_ms = self._capture.get(cv2.CAP_PROP_POS_MSEC)
-        captured_ns = capture_time(round(stamp_ms * 1e6) if np.isfinite(stamp_ms) else 0, now_ns)
-        if self._wanted is not None and not self._wanted(captured_ns):
-            self._seen_ns = time.monotonic_ns()
-            return Picture(None, captured_ns)
-        good, pixels = self._capture.retrieve()
-        self._seen_ns = time.monotonic_ns()
-        if not good or pixels is None or pixels.ndim != 3:
-            raise FrameError(f"{self.name}: a frame could not be decoded")
-        return Picture(to_rgb(pixels), captured_ns)
+    def grab(self) -> int | None:
+        try:
+            if not self._device.wait(_WAIT_S):
+                if not Path(self._name).exists():
+                    raise CameraError(f"{self._name}: the camera is gone; was it unplugged?")
+                return None
+        except CameraError:
+            raise
+        except OSError as error:
+            raise CameraError(f"{self._name}: the camera is gone ({error.strerror}); was it unplugged?") from error
+        return capture_time(self._device.stamp_ns, self._clock.monotonic_ns())
+
+    def read(self) -> UInt8Array:
+        try:
+            pixels = _decode(self._device.read(), self._mode)
+        except cv2.error as error:
+            raise FrameError(f"{self._name}: a frame could not be decoded") from error
+        if pixels is None:
+            raise FrameError(f"{self._name}: a frame came damaged")
+        return pixels
 
     def close(self) -> None:
-        """See `Source.close`."""
-        self._capture.release()
+        self._device.close()
 
-    def _miss(self) -> None:
-        if not Path(self.name).exists():
-            raise CameraError(f"{self.name}: the camera is gone; was it unplugged?")
-        if time.monotonic_ns() - self._seen_ns > _GONE_AFTER_S * NS:
-            raise CameraError(f"{self.name}: gave no frame for {_GONE_AFTER_S:g} s; check its cable and its power")
-        time.sleep(_RETRY_S)
-
-    def _configure(self, config: CameraConfig) -> None:
+    def _choose(self, config: CameraConfig) -> Mode:
+        """Sets the mode that is nearest to the configured one."""
+        size = (config.width, config.height)
         raw = 2 * config.width * config.height * config.fps <= _RAW_BYTES_PER_S
         for fourcc in ("YUYV", "MJPG") if raw else ("MJPG",):
-            # The pixel format first: sizes and rates depend on it. One buffer: no frame must grow old in a queue.
-            self._capture.set(cv2.CAP_PROP_FOURCC, cv2.VideoWriter.fourcc(*fourcc))
-            self._capture.set(cv2.CAP_PROP_FRAME_WIDTH, config.width)
-            self._capture.set(cv2.CAP_PROP_FRAME_HEIGHT, config.height)
-            self._capture.set(cv2.CAP_PROP_FPS, config.fps)
-            self._capture.set(cv2.CAP_PROP_BUFFERSIZE, 1)
-            width = int(self._capture.get(cv2.CAP_PROP_FRAME_WIDTH))
-            height = int(self._capture.get(cv2.CAP_PROP_FRAME_HEIGHT))
-            fps = self._capture.get(cv2.CAP_PROP_FPS)
-            as_asked = (width, height) == (config.width, config.height) and not 0 < fps < 0.9 * config.fps
-            if as_asked:
-                return
-        log.warning(
-            "%s: asked for %dx%d at %g fps, the driver gives %dx%d at %g",
-            self.name, config.width, config.height, config.fps, width, height, fps,
-        )  # fmt: skip
+            mode = self._device.set_mode(fourcc, *size, config.fps)
+            if (mode.width, mode.height) == size and not 0 < mode.fps < 0.9 * config.fps:
+                break
+        else:
+            log.warning(
+                "%s: asked for %dx%d at %g fps, the driver gives %dx%d at %g",
+                self._name, *size, config.fps, mode.width, mode.height, mode.fps,
+            )  # fmt: skip
+        if mode.fourcc not in (*_RAW, *_COMPRESSED):
+            raise CameraError(f"{self._name}: gives pictures as {mode.fourcc!r}, which is not supported")
+        return mode
 
 
-def _check_device(name: str) -> None:
-    """What can be said before OpenCV tries, since it does not say why it failed."""
+def _decode(data: bytes, mode: Mode) -> UInt8Array | None:
+    """A buffer as RGB; None when it is empty, cut or damaged."""
+    if mode.fourcc in _COMPRESSED:
+        if data.rfind(_END_OF_IMAGE) <= data.find(_START_OF_SCAN):
+            return None
+        with native_stderr() as native:
+            decoded = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+        if decoded is None or _DAMAGE.search(native.text):
+            return None
+        return np.asarray(cv2.cvtColor(decoded, cv2.COLOR_BGR2RGB), np.uint8)
+    depth, rows, conversion = _RAW[mode.fourcc]
+    width, height = mode.width * depth, int(mode.height * rows)
+    stride = max(mode.stride, width) if rows == 1 else width
+    if len(data) < stride * (height - 1) + width:
+        return None
+    lines = np.frombuffer(data.ljust(stride * height, b"\0"), np.uint8)[: stride * height].reshape(height, stride)
+    picture = np.ascontiguousarray(lines[:, :width]).reshape(height, -1, depth)
+    if mode.fourcc == "Y16 ":
+        picture, conversion = np.ascontiguousarray(picture[:, :, 1:]), cv2.COLOR_GRAY2RGB  # the upper byte
+    return picture if conversion is None else np.asarray(cv2.cvtColor(picture, conversion), np.uint8)
+
+
+def _open(name: str) -> VideoDevice:
     try:
         if not stat.S_ISCHR(Path(name).stat().st_mode):
-            raise CameraError(f"{name}: not a camera device; set camera.device, for instance to /dev/video0")
-        os.close(os.open(name, os.O_RDWR | os.O_NONBLOCK))
-    except FileNotFoundError:
-        raise CameraError(
-            f"{name}: no such device; plug the camera in, or set camera.device to one that /dev/video* lists"
-        ) from None
-    except PermissionError:
-        raise CameraError(
-            f"{name}: permission denied; add this user to the group video (`sudo usermod -aG video USER`), log in anew"
-        ) from None
+            raise CameraError(f"{name}: not a camera device", "set camera.device, for instance to /dev/video0")
+        device = VideoDevice(name)
+        if not device.captures():
+            device.close()
+            raise CameraError(f"{name}: a node without pictures", "try the next /dev/video")
     except CameraError:
         raise
     except OSError as error:
-        if error.errno == errno.EBUSY:
-            raise CameraError(f"{name}: busy; find who uses it with `fuser -v {name}`") from None
-        raise CameraError(f"{name}: cannot be opened ({error.strerror}); check camera.device") from error
+        raise _refused(name, error) from None
+    return device
+
+
+def _refused(name: str, error: OSError) -> CameraError:
+    """What an error of the system means for someone who wants to see a picture."""
+    said, fix = {
+        errno.ENOENT: ("no such device", "plug the camera in, or set camera.device to one that /dev/video* lists"),
+        errno.EACCES: (
+            "permission denied",
+            "add this user to the group video (`sudo usermod -aG video USER`), log in anew",
+        ),
+        errno.EBUSY: ("busy", f"find who uses it with `fuser -v {name}`"),
+        errno.ENOTTY: ("cannot be opened as a camera", "set camera.device to one that `v4l2-ctl --list-devices` names"),
+    }.get(error.errno or 0, (f"cannot be opened ({error.strerror})", "check camera.device"))
+    return CameraError(f"{name}: {said}", fix)

@@ -1,4 +1,4 @@
-"""A camera that looks at drawn people in a drawn shop, whose expressions follow known scripts.
+"""Drawn people in a drawn shop, whose expressions follow known scripts.
 
 For demonstrations and tests where there is no camera and nobody to be filmed: no photograph, no asset, the same
 picture for the same seed and time. What every face shows is known, see `Scene.truth`.
@@ -7,22 +7,17 @@ picture for the same seed and time. What every face shows is known, see `Scene.t
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass
-from types import TracebackType
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.camera.pace import Pace
-from edge.clock import NS, Clock, FileClock
-from edge.config import CameraConfig
 from edge.demo.backdrop import paint_backdrop, paint_counter
 from edge.demo.cast import CAST, DESIGN_HEIGHT, DESIGN_WIDTH, Part, Place
 from edge.demo.expression import Portrait
 from edge.demo.portrait import HEIGHT, MIDDLE, WIDTH, Layer
-from edge.values import Frame, UInt8Array
+from edge.values import UInt8Array
 
 _FACE_Y, _FACE_HALF_WIDTH, _FACE_HALF_HEIGHT = 166.0, 63.0, 87.0  # of a portrait, in its own units
 _COUNTER_BELOW = 186.0  # the counter's edge below the middle of the lowest face, pixels of the design picture
@@ -47,51 +42,23 @@ class SceneFace:
 
 
 class Scene:
-    """Draws one frame after the other, without end.
+    """Draws pictures of the people in the shop.
 
     Args:
-        config: `width`, `height`, `fps` and `pace`: `file` keeps real time and, where drawing is too slow for it,
-            leaves out frames and counts them; `fast` draws every frame as quickly as it is asked for.
-        clock: gives the first frame its time; a `FileClock` is moved along, and then no frame is left out.
+        width, height: of the picture, pixels.
         seed: another one gives other chances: where scripts begin, how people sway and blink.
     """
 
-    failed = 0
-    length: int | None = None
-
-    def __init__(self, config: CameraConfig, clock: Clock, *, seed: int = 0) -> None:
-        self._width, self._height = config.width, config.height
-        self._period_ns = NS / config.fps
-        self._clock = clock
-        self._file_clock = clock if isinstance(clock, FileClock) else None
-        self._pace = Pace() if config.pace == "file" else None
-        self._zoom = min(config.width / DESIGN_WIDTH, config.height / DESIGN_HEIGHT)
+    def __init__(self, width: int, height: int, *, seed: int = 0) -> None:
+        self._width, self._height = width, height
+        self._zoom = min(width / DESIGN_WIDTH, height / DESIGN_HEIGHT)
         self._parts = [Part(actor, np.random.default_rng((seed, number))) for number, actor in enumerate(CAST)]
         self._portraits = [Portrait(actor.look) for actor in CAST]
         self._back_to_front = sorted(range(len(CAST)), key=lambda number: CAST[number].scale)
-        self._backdrop = paint_backdrop(config.width, config.height, seed)
+        self._backdrop = paint_backdrop(width, height, seed)
         lowest = self._to_picture(0, max(actor.y for actor in CAST))[1]
-        self._counter_y = min(round(lowest + _COUNTER_BELOW * self._zoom), config.height)
-        self._counter = paint_counter(config.width, config.height, self._counter_y)
-        self._origin_ns: int | None = None
-        self._index = 0
-        self.dropped = 0
-        self.ended = False
-
-    def frames(self) -> Iterator[Frame]:
-        """See `Camera.frames`."""
-        while not self.ended:
-            if self._origin_ns is None:
-                self._origin_ns = self._clock.monotonic_ns()
-            self._keep_pace()
-            elapsed_ns = round(self._index * self._period_ns)
-            frame = Frame(
-                pixels=self.draw(elapsed_ns / NS), captured_ns=self._origin_ns + elapsed_ns, index=self._index
-            )
-            self._index += 1
-            if self._file_clock is not None:
-                self._file_clock.now_ns = frame.captured_ns
-            yield frame
+        self._counter_y = min(round(lowest + _COUNTER_BELOW * self._zoom), height)
+        self._counter = paint_counter(width, height, self._counter_y)
 
     def truth(self, t_s: float) -> tuple[SceneFace, ...]:
         """What everyone shows at a time, those out of the picture included; `t_s` in seconds from the first frame."""
@@ -108,27 +75,6 @@ class Scene:
                 _lay(picture, self._portraits[number].draw(part.pose(t_s)), matrix, spot)
         picture[self._counter_y :] = self._counter
         return np.asarray(cv2.convertScaleAbs(picture, alpha=1 + 0.07 * math.sin(2 * math.pi * t_s / 23)), np.uint8)
-
-    def close(self) -> None:
-        """See `Camera.close`."""
-        self.ended = True
-
-    def __enter__(self) -> Scene:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-    def _keep_pace(self) -> None:
-        if self._pace is None:
-            return
-        late_ns = self._pace.wait(round(self._index * self._period_ns))
-        if self._file_clock is None:
-            late = int(late_ns / self._period_ns)
-            self.dropped += late
-            self._index += late
 
     def _to_picture(self, x: float, y: float) -> tuple[float, float]:
         return (

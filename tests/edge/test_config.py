@@ -9,7 +9,6 @@ import pytest
 
 from edge.config import Config, ModelConfig, OutboxConfig, load_config, require_deployment
 from edge.errors import ConfigError, DeploymentError
-from edge.hours import parse_hours
 
 DEPLOYMENT = """[deployment]
 purpose = "exhibition-feedback"
@@ -140,22 +139,3 @@ def test_scene_and_replay_need_no_deployment() -> None:
 def test_purpose_comes_from_the_closed_list_which_is_told(tmp_path: Path, purpose: str) -> None:
     with pytest.raises(ConfigError, match="choose one of audience-measurement"):
         load_config(write(tmp_path, DEPLOYMENT.replace("exhibition-feedback", purpose)))
-
-
-@pytest.mark.parametrize(
-    ("entry", "days", "start", "until"),
-    [
-        ("mon-fri 09:00-18:00", {0, 1, 2, 3, 4}, 540, 1080),
-        ("sun 00:00-24:00", {6}, 0, 1440),
-        ("sat-mon 10:30-11:00", {5, 6, 0}, 630, 660),
-        ("daily 08:00-20:00", set(range(7)), 480, 1200),
-    ],
-)
-def test_opening_hours_are_read(entry: str, days: set[int], start: int, until: int) -> None:
-    assert parse_hours(entry) == (days, start, until)
-
-
-@pytest.mark.parametrize("entry", ["mon 18:00-09:00", "fro 09:00-10:00", "mon 09:61-10:00", "mon 09:00-24:01", ""])
-def test_impossible_opening_hours_are_refused(entry: str) -> None:
-    with pytest.raises(ValueError, match=r"day|like|hours"):
-        parse_hours(entry)

@@ -1,8 +1,11 @@
-"""Video files made on the spot, whole and damaged."""
+"""Video files made on the spot, whole and damaged, and a V4L2 camera without hardware."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+import shutil
+import subprocess
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import cv2
@@ -81,3 +84,82 @@ def index_first() -> Callable[[Path], None]:
         path.write_bytes(head + bytes(index) + rest)
 
     return rewrite
+
+
+class StandIn:
+    """A V4L2 camera for programs started with `environment`; see `v4l2_stand_in.c` for what it plays.
+
+    Attributes:
+        device: the path to configure.
+        environment: for `subprocess`.
+    """
+
+    def __init__(self, library: Path, folder: Path, pictures: Sequence[np.ndarray]) -> None:
+        self.folder = folder
+        self.device = str(folder / "video0")
+        self.environment = os.environ | {"LD_PRELOAD": str(library), "V4L2_STAND_IN": str(folder)}
+        self.plug_in()
+        self.show(pictures)
+
+    def show(self, pictures: Sequence[np.ndarray], *formats: str, fps: int = 30) -> None:
+        """Plays other pictures, RGB and of one size, from the next time on that it is opened."""
+        height, width = pictures[0].shape[:2]
+        for name, encode in (("YUYV", _yuyv), ("MJPG", _jpeg)):
+            shutil.rmtree(self.folder / name, ignore_errors=True)
+            (self.folder / name).mkdir()
+            for number, picture in enumerate(pictures):
+                (self.folder / name / str(number)).write_bytes(encode(picture))
+        (self.folder / "format").write_text(f"{width} {height} {fps} {' '.join(formats or ('YUYV', 'MJPG'))}\n")
+
+    def do(self, mode: str) -> None:
+        """Changes what it does, from the next frame on: `fine`, `stall`, `eio`, `frozen`, `empty`, `short`, ..."""
+        draft = self.folder / "mode.new"
+        draft.write_text(mode)
+        draft.replace(self.folder / "mode")
+
+    def plug_in(self) -> None:
+        Path(self.device).symlink_to("/dev/null")
+
+    def unplug(self) -> None:
+        """The device file goes, and what is open gives nothing any more."""
+        Path(self.device).unlink()
+        self.do("stall")
+
+
+def _yuyv(picture: np.ndarray) -> bytes:
+    return cv2.cvtColor(picture, cv2.COLOR_RGB2YUV_YUYV).tobytes()
+
+
+def _jpeg(picture: np.ndarray) -> bytes:
+    return cv2.imencode(".jpg", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))[1].tobytes()
+
+
+@pytest.fixture(scope="session")
+def stand_in_library(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The stand-in, compiled."""
+    compiler = shutil.which("cc") or shutil.which("gcc")
+    if compiler is None:
+        pytest.skip("needs a C compiler for the V4L2 stand-in (apt-get install gcc libc6-dev)")
+    library = tmp_path_factory.mktemp("stand_in") / "stand_in.so"
+    source = Path(__file__).with_name("v4l2_stand_in.c")
+    done = subprocess.run(
+        [compiler, "-O1", "-shared", "-fPIC", "-o", library, source, "-ldl"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        pytest.skip(f"the V4L2 stand-in does not compile here: {done.stderr.splitlines()[0]}")
+    return library
+
+
+@pytest.fixture
+def v4l2_stand_in(stand_in_library: Path, tmp_path: Path) -> Callable[[Sequence[np.ndarray]], StandIn]:
+    """Makes a camera that plays the given pictures."""
+
+    def make(pictures: Sequence[np.ndarray]) -> StandIn:
+        folder = tmp_path / "camera"
+        folder.mkdir()
+        return StandIn(stand_in_library, folder, pictures)
+
+    return make

@@ -6,8 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge.camera.transform import Transform, TransformedCamera
-from edge.values import Frame
+from edge.camera.transform import Transform
 
 sizes = st.tuples(st.integers(2, 40), st.integers(2, 40))
 fractions = st.floats(0, 1, width=32)
@@ -103,42 +102,9 @@ def test_zones_lie_in_the_turned_and_flipped_picture():
 
 def test_nothing_to_do_copies_nothing():
     before = picture(8, 8)
-    assert Transform().idle
     assert Transform().apply(before) is before
 
 
 def test_other_angles_are_refused():
     with pytest.raises(ValueError, match="45"):
         Transform(rotate=45)
-
-
-class FakeCamera:
-    dropped, failed, ended, length = 3, 4, False, 9
-
-    def __init__(self) -> None:
-        self.closed = False
-
-    def frames(self):
-        for index in range(2):
-            yield Frame(pixels=picture(8, 6), captured_ns=index * 5, index=index)
-
-    def close(self) -> None:
-        self.closed = True
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *error) -> None:
-        self.close()
-
-
-def test_a_transformed_camera_is_the_camera_in_all_else():
-    camera = FakeCamera()
-    with TransformedCamera(camera, Transform(rotate=90)) as transformed:
-        frames = list(transformed.frames())
-        assert (transformed.dropped, transformed.failed, transformed.ended, transformed.length) == (3, 4, False, 9)
-    assert camera.closed
-    assert [(frame.index, frame.captured_ns, frame.pixels.shape) for frame in frames] == [
-        (0, 0, (8, 6, 3)),
-        (1, 5, (8, 6, 3)),
-    ]

@@ -1,3 +1,8 @@
+"""V4L2 cameras: what is said about a device that cannot be had, the mode that is chosen, and what becomes of a buffer.
+
+`test_stand_in.py` drives the same code through the interface of the kernel.
+"""
+
 from __future__ import annotations
 
 import errno
@@ -8,52 +13,53 @@ import cv2
 import numpy as np
 import pytest
 
-from edge.camera import v4l2
-from edge.camera.live import LiveCamera
+from edge.camera import v4l2, videodev
 from edge.camera.v4l2 import V4l2Source
+from edge.camera.videodev import Mode
 from edge.clock import FileClock
 from edge.config import CameraConfig
 from edge.errors import CameraError, FrameError
 
+WIDTH, HEIGHT = 32, 16
+RED = np.full((HEIGHT, WIDTH, 3), (200, 0, 0), np.uint8)
 
-class FakeCapture:
-    """A capture that does what a driver may do; `script` says how each `grab` ends."""
 
-    def __init__(self, *, opened: bool = True, script: str = "", gives: dict[int, float] | None = None) -> None:
-        self.opened = opened
+class FakeDevice:
+    """A device that does what a driver may do; `script` says how each wait ends: `.` a frame, `x` none, `!` gone."""
+
+    def __init__(self, modes: dict[str, Mode] | None = None, *, script: str = "", buffer: bytes = b"") -> None:
+        self.modes = modes or {}
         self.script = list(script)
-        self.asked: dict[int, float] = {}
-        self.gives = gives or {}
-        self.released = False
-        self.grabbed = "."
+        self.buffer = buffer
+        self.stamp_ns = 0
+        self.asked: list[tuple[str, int, int, float]] = []
+        self.closed = False
 
-    def isOpened(self) -> bool:  # noqa: N802 - OpenCV's name
-        return self.opened
-
-    def set(self, key: int, value: float) -> bool:
-        self.asked[key] = value
+    def captures(self) -> bool:
         return True
 
-    def get(self, key: int) -> float:
-        return self.gives.get(key, self.asked.get(key, 0.0))
+    def set_mode(self, fourcc: str, width: int, height: int, fps: float) -> Mode:
+        self.asked.append((fourcc, width, height, fps))
+        return self.modes.get(fourcc, Mode(fourcc, width, height, 0, fps))
 
-    def grab(self) -> bool:
-        self.grabbed = self.script.pop(0) if self.script else "."
-        return self.grabbed != "x"
+    def start(self) -> None:
+        pass
 
-    def retrieve(self) -> tuple[bool, np.ndarray | None]:
-        if self.grabbed == "d":
-            return False, None
-        picture = np.zeros((8, 8, 3), np.uint8)
-        picture[..., 2] = 200  # red, in OpenCV's BGR
-        return True, picture
+    def wait(self, timeout_s: float) -> bool:
+        step = self.script.pop(0) if self.script else "."
+        if step == "!":
+            raise OSError(errno.ENODEV, os.strerror(errno.ENODEV))
+        return step == "."
 
-    def release(self) -> None:
-        self.released = True
+    def read(self) -> bytes:
+        return self.buffer
+
+    def close(self) -> None:
+        self.closed = True
 
 
 @pytest.fixture
-def device(tmp_path: Path) -> str:
+def path(tmp_path: Path) -> str:
     """A character device that may be unplugged."""
     link = tmp_path / "video0"
     link.symlink_to("/dev/null")
@@ -61,20 +67,19 @@ def device(tmp_path: Path) -> str:
 
 
 @pytest.fixture
-def opened(device, monkeypatch):
-    def with_capture(capture: FakeCapture, **options) -> V4l2Source:
-        monkeypatch.setattr(v4l2, "open_capture", lambda *arguments: capture)
-        monkeypatch.setattr(v4l2, "_RETRY_S", 0.001)
-        return V4l2Source(CameraConfig(device=device, **options), FileClock(now_ns=10_000_000_000))
+def opened(path, monkeypatch):
+    def with_device(device: FakeDevice, **options) -> V4l2Source:
+        monkeypatch.setattr(v4l2, "VideoDevice", lambda name: device)
+        return V4l2Source(CameraConfig(device=path, **options), FileClock(now_ns=10_000_000_000))
 
-    return with_capture
+    return with_device
 
 
-def refused(device: str) -> str:
+def refused(path: str) -> str:
     with pytest.raises(CameraError) as caught:
-        V4l2Source(CameraConfig(device=device), FileClock())
+        V4l2Source(CameraConfig(device=path), FileClock())
     message = str(caught.value)
-    assert message.startswith(device)
+    assert message.startswith(path)
     assert "\n" not in message
     return message
 
@@ -88,116 +93,183 @@ def test_a_file_is_not_a_device(tmp_path):
     assert "not a camera device" in refused(str(tmp_path / "video0"))
 
 
-def test_a_device_without_pictures_is_refused(capfd):
-    # The real OpenCV on a real character device that is no camera; it must also keep quiet.
+def test_a_device_that_is_no_camera_is_refused_and_let_go(capfd):
+    before = len(list(Path("/proc/self/fd").iterdir()))
     assert "cannot be opened as a camera" in refused("/dev/null")
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
     assert capfd.readouterr() == ("", "")
+
+
+def test_a_node_without_pictures_is_told_from_a_camera(path, monkeypatch):
+    device = FakeDevice()
+    device.captures = lambda: False  # type: ignore[method-assign]
+    monkeypatch.setattr(v4l2, "VideoDevice", lambda name: device)
+    assert "try the next /dev/video" in refused(path)
+    assert device.closed
 
 
 @pytest.mark.parametrize(
     ("number", "advice"), [(errno.EACCES, "group video"), (errno.EBUSY, "fuser -v"), (errno.ENXIO, "camera.device")]
 )
-def test_the_reason_why_it_cannot_be_opened_is_told(device, monkeypatch, number, advice):
+def test_the_reason_why_it_cannot_be_opened_is_told(path, monkeypatch, number, advice):
     def fail(path, flags):
         raise OSError(number, os.strerror(number))
 
-    monkeypatch.setattr(v4l2.os, "open", fail)
-    assert advice in refused(device)
+    monkeypatch.setattr(videodev.os, "open", fail)
+    assert advice in refused(path)
 
 
-def test_a_device_that_opens_but_gives_nothing_is_refused_and_released(opened):
-    capture = FakeCapture(script="x")
+def test_a_device_in_use_is_refused_and_let_go(path, opened):
+    device = FakeDevice()
+
+    def busy(*_: object) -> Mode:
+        raise OSError(errno.EBUSY, "Device or resource busy")
+
+    device.set_mode = busy  # type: ignore[method-assign]
+    with pytest.raises(CameraError, match="fuser -v"):
+        opened(device)
+    assert device.closed
+
+
+def test_a_device_that_opens_but_gives_nothing_is_refused_and_let_go(opened, monkeypatch):
+    monkeypatch.setattr(v4l2, "_START_S", -1.0)
+    device = FakeDevice(script="x")
     with pytest.raises(CameraError, match="gives no picture"):
-        opened(capture)
-    assert capture.released
+        opened(device)
+    assert device.closed
 
 
-def test_size_rate_and_one_buffer_are_asked_for(opened):
-    capture = FakeCapture()
-    opened(capture, width=320, height=240, fps=15.0)
-    assert capture.asked[cv2.CAP_PROP_FRAME_WIDTH] == 320
-    assert capture.asked[cv2.CAP_PROP_FRAME_HEIGHT] == 240
-    assert capture.asked[cv2.CAP_PROP_FPS] == 15
-    assert capture.asked[cv2.CAP_PROP_BUFFERSIZE] == 1
+def test_a_slow_first_picture_is_waited_for(opened):
+    opened(FakeDevice(script="xxx."))
 
 
 @pytest.mark.parametrize(("width", "height", "name"), [(640, 480, "YUYV"), (1280, 720, "MJPG")])
 def test_compressed_pictures_are_asked_for_where_raw_ones_do_not_fit_usb_2(opened, width, height, name):
-    capture = FakeCapture()
-    opened(capture, width=width, height=height)
-    assert capture.asked[cv2.CAP_PROP_FOURCC] == cv2.VideoWriter.fourcc(*name)
+    device = FakeDevice()
+    opened(device, width=width, height=height, fps=30.0)
+    assert device.asked == [(name, width, height, 30.0)]
 
 
 def test_compressed_pictures_are_tried_where_raw_ones_come_too_slowly(opened, caplog):
-    class SlowWhenRaw(FakeCapture):
-        def get(self, key: int) -> float:
-            raw = self.asked.get(cv2.CAP_PROP_FOURCC) == cv2.VideoWriter.fourcc(*"YUYV")
-            return 15.0 if key == cv2.CAP_PROP_FPS and raw else super().get(key)
-
-    capture = SlowWhenRaw()
-    opened(capture)
-    assert capture.asked[cv2.CAP_PROP_FOURCC] == cv2.VideoWriter.fourcc(*"MJPG")
+    device = FakeDevice({"YUYV": Mode("YUYV", 640, 480, 1280, 15.0)})
+    opened(device)
+    assert [asked[0] for asked in device.asked] == ["YUYV", "MJPG"]
     assert caplog.text == ""
 
 
 def test_another_size_than_asked_for_is_logged(opened, caplog):
-    opened(FakeCapture(gives={cv2.CAP_PROP_FRAME_WIDTH: 1280, cv2.CAP_PROP_FRAME_HEIGHT: 720}))
+    larger = Mode("MJPG", 1280, 720, 0, 30.0)
+    opened(FakeDevice({"YUYV": larger, "MJPG": larger}))
     assert "gives 1280x720" in caplog.text
-    caplog.clear()
-    opened(FakeCapture())
-    assert caplog.text == ""
 
 
-def test_pixels_are_rgb_and_stamped_by_the_driver(opened):
-    source = opened(FakeCapture(gives={cv2.CAP_PROP_POS_MSEC: 9_950.0}))
-    picture = source.read()
-    assert picture is not None
-    assert picture.pixels[0, 0].tolist() == [200, 0, 0]
-    assert picture.captured_ns == 9_950_000_000
+def test_a_pixel_format_that_nobody_knows_is_refused(opened):
+    odd = Mode("pBAA", 640, 480, 0, 30.0)
+    with pytest.raises(CameraError, match="'pBAA', which is not supported"):
+        opened(FakeDevice({"YUYV": odd, "MJPG": odd}))
 
 
-def test_a_stamp_of_another_clock_is_not_believed(opened):
-    picture = opened(FakeCapture(gives={cv2.CAP_PROP_POS_MSEC: 5.0})).read()
-    assert picture is not None
-    assert picture.captured_ns == 10_000_000_000
+def test_frames_are_stamped_by_the_driver_where_its_clock_is_ours(opened):
+    device = FakeDevice()
+    source = opened(device)
+    device.stamp_ns = 9_950_000_000
+    assert source.grab() == 9_950_000_000
+    device.stamp_ns = 5_000_000
+    assert source.grab() == 10_000_000_000
 
 
-def test_a_frame_that_nobody_wants_is_not_decoded(opened):
-    source = opened(FakeCapture(script=".dd", gives={cv2.CAP_PROP_POS_MSEC: 9_950.0}))
-    asked = []
-    source._wanted = lambda captured_ns: asked.append(captured_ns) or len(asked) == 3
-    assert [source.read() for _ in range(2)] == 2 * [(None, 9_950_000_000)]  # which could not have been decoded
-    assert source.read().pixels is not None
-    assert asked == 3 * [9_950_000_000]
+def as_format(fourcc: str, picture: np.ndarray) -> bytes:
+    """A picture in RGB as a camera gives it."""
+    if fourcc in ("MJPG", "JPEG"):
+        return cv2.imencode(".jpg", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))[1].tobytes()
+    grey = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
+    planar = cv2.cvtColor(picture, cv2.COLOR_RGB2YUV_I420)
+    luma, chroma = planar[:HEIGHT], planar[HEIGHT:].reshape(2, -1)
+    return {
+        "YUYV": lambda: cv2.cvtColor(picture, cv2.COLOR_RGB2YUV_YUYV),
+        "UYVY": lambda: cv2.cvtColor(picture, cv2.COLOR_RGB2YUV_UYVY),
+        "YU12": lambda: planar,
+        "YV12": lambda: np.concatenate([luma.ravel(), chroma[1], chroma[0]]),
+        "NV12": lambda: np.concatenate([luma.ravel(), np.stack([chroma[0], chroma[1]], 1).ravel()]),
+        "NV21": lambda: np.concatenate([luma.ravel(), np.stack([chroma[1], chroma[0]], 1).ravel()]),
+        "RGB3": lambda: picture,
+        "BGR3": lambda: picture[..., ::-1],
+        "GREY": lambda: grey,
+        "Y16 ": lambda: grey.astype("<u2") * 256 + 77,
+    }[fourcc]().tobytes()
 
 
-def test_a_frame_that_cannot_be_decoded_is_counted_and_skipped(opened):
-    source = opened(FakeCapture(script=".d"))
+def source_of(opened, fourcc: str, buffer: bytes, stride: int = 0) -> V4l2Source:
+    mode = Mode(fourcc, WIDTH, HEIGHT, stride, 30.0)
+    source = opened(FakeDevice({"YUYV": mode, "MJPG": mode}, buffer=buffer), width=64, height=64)
+    assert source.grab() is not None
+    return source
+
+
+@pytest.mark.parametrize("fourcc", [*v4l2._RAW, *v4l2._COMPRESSED])
+def test_pixels_are_rgb_whatever_the_format(opened, fourcc):
+    pixels = source_of(opened, fourcc, as_format(fourcc, RED)).read()
+    assert (pixels.shape, pixels.dtype) == (RED.shape, np.uint8)
+    expected = (60, 60, 60) if fourcc in ("GREY", "Y16 ") else (200, 0, 0)
+    assert np.abs(pixels.astype(int) - expected).max() <= 12
+
+
+@pytest.mark.parametrize("fourcc", [*v4l2._RAW, *v4l2._COMPRESSED])
+@pytest.mark.parametrize("share", [0.0, 0.33, 0.5, 0.99])
+def test_an_empty_or_cut_buffer_is_a_damaged_frame(opened, fourcc, share):
+    whole = as_format(fourcc, np.random.default_rng(1).integers(0, 255, RED.shape, np.uint8))
+    source = source_of(opened, fourcc, whole[: int(len(whole) * share)])
     with pytest.raises(FrameError):
         source.read()
-    assert source.read() is not None
 
 
-def test_a_short_hiccup_is_waited_out(opened):
-    source = opened(FakeCapture(script=".xx."))
-    assert (source.read(), source.read()) == (None, None)
-    assert source.read() is not None
+def test_rows_may_be_padded(opened):
+    rows = np.frombuffer(as_format("YUYV", RED), np.uint8).reshape(HEIGHT, -1)
+    padded = np.pad(rows, ((0, 0), (0, 16))).tobytes()
+    for buffer in (padded, padded[:-16]):
+        assert np.abs(source_of(opened, "YUYV", buffer, stride=2 * WIDTH + 16).read().astype(int) - RED).max() <= 12
 
 
-def test_a_camera_unplugged_mid_run_ends_with_an_error_that_names_it(opened, device):
-    with LiveCamera(opened(FakeCapture(script="...." + "x" * 10_000))) as camera:
-        frames = camera.frames()
-        next(frames)
-        Path(device).unlink()
-        with pytest.raises(CameraError, match="is gone") as caught:
-            list(frames)
-        assert device in str(caught.value)
-        assert camera.ended
+def jpeg() -> bytes:
+    picture = np.random.default_rng(2).integers(0, 255, (120, 160, 3), np.uint8)
+    return cv2.imencode(".jpg", picture)[1].tobytes()
 
 
-def test_a_camera_that_only_fails_ends_with_an_error(opened, device, monkeypatch):
-    monkeypatch.setattr(v4l2, "_GONE_AFTER_S", 0.05)
-    capture = FakeCapture(script="." + "x" * 10_000)
-    with LiveCamera(opened(capture)) as camera, pytest.raises(CameraError, match="gave no frame"):
-        list(camera.frames())
-    assert capture.released
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda data: data[: len(data) // 2] + b"\xff\xd9",
+        lambda data: data[: len(data) // 2] + bytes(len(data) // 2),
+        lambda data: data[: len(data) // 2] + data[len(data) * 3 // 4 :],
+        lambda data: data[:300],
+        lambda data: bytes(len(data)),
+        lambda data: b"\xff\xd8" + b"\xff\xda" + b"\xff\xd9",
+    ],
+    ids=["cut and ended", "rest of it zeros", "a hole", "header only", "zeros", "markers only"],
+)
+def test_a_damaged_jpeg_is_a_damaged_frame_and_says_nothing(opened, spoil, capfd):
+    with pytest.raises(FrameError):
+        source_of(opened, "MJPG", spoil(jpeg())).read()
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("spoil", [lambda data: data + bytes(500), lambda data: data[:-2] + b"ab\xff\xd9"])
+def test_a_jpeg_with_bytes_too_many_is_a_good_frame(opened, spoil, capfd):
+    assert source_of(opened, "MJPG", spoil(jpeg())).read().shape == (120, 160, 3)
+    assert capfd.readouterr() == ("", "")
+
+
+def test_nothing_for_now_is_no_frame_and_no_error(opened):
+    source = opened(FakeDevice(script=".x."))
+    assert source.grab() is None
+    assert source.grab() is not None
+
+
+def test_a_camera_that_is_unplugged_is_gone(opened, path):
+    source = opened(FakeDevice(script=".!"))
+    with pytest.raises(CameraError, match="is gone"):
+        source.grab()
+    source = opened(FakeDevice(script=".x"))
+    Path(path).unlink()
+    with pytest.raises(CameraError, match="is gone"):
+        source.grab()

@@ -6,9 +6,7 @@ import numpy as np
 import pytest
 
 from edge.affect.model import load_model
-from edge.camera import pace
-from edge.clock import FileClock, SystemClock
-from edge.config import CameraConfig, EngineConfig, FaceConfig, ModelConfig
+from edge.config import EngineConfig, FaceConfig, ModelConfig
 from edge.demo.cast import CAST
 from edge.demo.expression import Portrait, Pose
 from edge.demo.scene import Scene, SceneFace
@@ -26,8 +24,8 @@ needs_bundle = pytest.mark.skipif(
 )
 
 
-def scene(*, seed: int = 0, clock=None, **options) -> Scene:
-    return Scene(CameraConfig(backend="scene", **{"pace": "fast", **options}), clock or FileClock(), seed=seed)
+def scene(*, seed: int = 0, width: int = 640, height: int = 480) -> Scene:
+    return Scene(width, height, seed=seed)
 
 
 @pytest.fixture(scope="module")
@@ -161,44 +159,3 @@ def test_every_size_can_be_drawn(width, height):
     small = scene(width=width, height=height)
     for t_s in (0.0, 25.0, 30.0):
         assert small.draw(t_s).shape == (height, width, 3)
-
-
-def test_frames_advance_in_time_and_move_a_file_clock():
-    clock = FileClock(now_ns=7_000)
-    with scene(clock=clock, fps=10.0) as camera:
-        for frame in itertools.islice(camera.frames(), 4):
-            assert frame.captured_ns == 7_000 + frame.index * 100_000_000
-            assert clock.now_ns == frame.captured_ns
-            assert not frame.pixels.flags.writeable
-        assert (camera.failed, camera.dropped, camera.ended) == (0, 0, False)
-    assert camera.ended
-    assert list(camera.frames()) == []
-
-
-class SlowTime:
-    """A machine on which each look at the clock takes a while."""
-
-    def __init__(self, step_ns: int) -> None:
-        self.now_ns, self.step_ns = 0, step_ns
-
-    def monotonic_ns(self) -> int:
-        self.now_ns += self.step_ns
-        return self.now_ns
-
-    def sleep(self, seconds: float) -> None:
-        self.now_ns += round(seconds * 1e9)
-
-
-def test_real_time_leaves_out_frames_that_are_late_and_counts_them(monkeypatch):
-    monkeypatch.setattr(pace, "time", SlowTime(250_000_000))
-    with scene(clock=SystemClock(), pace="file", fps=10.0) as camera:
-        indices = [frame.index for frame in itertools.islice(camera.frames(), 4)]
-    assert indices == sorted(set(indices))
-    assert camera.dropped == indices[-1] - 3 > 0
-
-
-def test_a_file_clock_keeps_every_frame_even_when_late(monkeypatch):
-    monkeypatch.setattr(pace, "time", SlowTime(250_000_000))
-    with scene(pace="file", fps=10.0) as camera:
-        assert [frame.index for frame in itertools.islice(camera.frames(), 4)] == [0, 1, 2, 3]
-    assert camera.dropped == 0

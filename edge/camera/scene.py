@@ -1,0 +1,93 @@
+"""The drawn scene as a camera in real time, or as quickly as it is asked for."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+
+from edge.camera import Camera, Wanted, no_events
+from edge.clock import NS, Clock, FileClock
+from edge.config import CameraConfig
+from edge.demo.scene import Scene
+from edge.hours import OpeningHours
+from edge.values import Frame, Tick, UInt8Array
+
+_NAP_S = 0.25
+
+
+class SceneCamera(Camera):
+    """Draws frame after frame, without end.
+
+    Args:
+        config: `width`, `height`, `fps` and `pace`: `file` keeps real time and leaves out the frames that are due when
+            it is late; `fast` draws every frame as quickly as it is asked for.
+        clock: gives the first frame its time; a `FileClock` is moved along, and then no frame is left out.
+        wanted: which frames are worth drawing; None for all.
+        shown: what is done to each picture before it is given.
+        hours: when it is open.
+        seed: another one gives other chances.
+    """
+
+    def __init__(
+        self,
+        config: CameraConfig,
+        clock: Clock,
+        wanted: Wanted | None = None,
+        shown: Callable[[UInt8Array], UInt8Array] = lambda pixels: pixels,
+        hours: OpeningHours | None = None,
+        *,
+        seed: int = 0,
+    ) -> None:
+        self.events = no_events()
+        self._clock, self._wanted, self._shown = clock, wanted, shown
+        self._hours = hours or OpeningHours()
+        self._paced = config.pace == "file"
+        self._period_ns = NS / config.fps
+        self._scene = Scene(config.width, config.height, seed=seed)
+        self._closed = False
+
+    def __iter__(self) -> Iterator[Frame | Tick]:
+        """Gives a frame a period, and a tick a second while it is closed."""
+        file_clock = self._clock if isinstance(self._clock, FileClock) else None
+        origin_ns, real_ns = self._clock.monotonic_ns(), time.monotonic_ns()
+        index, given_ns = 0, None
+        while not self._closed:
+            if self._paced:
+                due_ns = real_ns + round(index * self._period_ns)
+                if not self._sleep_until(due_ns):
+                    return
+                late = max(int((time.monotonic_ns() - due_ns) / self._period_ns), 0) if file_clock is None else 0
+                self.dropped += late
+                index += late
+            elapsed_ns = round(index * self._period_ns)
+            at_ns = origin_ns + elapsed_ns
+            if file_clock is not None:
+                file_clock.now_ns = at_ns
+            if not self._is_open():
+                yield Tick(at_ns=at_ns, reason="closed")
+                index += round(NS / self._period_ns)
+                if not self._paced:
+                    self._sleep_until(time.monotonic_ns() + NS)
+                continue
+            index += 1
+            if self._wanted is not None and not self._wanted(at_ns, given_ns):
+                self.skipped += 1
+                continue
+            given_ns = at_ns
+            pixels = self._shown(self._scene.draw(elapsed_ns / NS))
+            yield Frame(pixels=pixels, captured_ns=at_ns, index=index - 1)
+
+    def close(self) -> None:
+        self._closed = True
+
+    def _is_open(self) -> bool:
+        if self._hours.always:
+            return True
+        utc_ns = self._clock.known_utc_ns()
+        return utc_ns is not None and self._hours.open_at(utc_ns)
+
+    def _sleep_until(self, real_ns: int) -> bool:
+        """Waits for an instant of the machine's own time; False when it was closed meanwhile."""
+        while not self._closed and (left_ns := real_ns - time.monotonic_ns()) > 0:
+            time.sleep(min(left_ns / NS, _NAP_S))
+        return not self._closed

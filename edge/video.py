@@ -1,0 +1,249 @@
+"""Frames of a local video file: in order, upright, with square pixels, and with the file's own times.
+
+Refuses what OpenCV would give wrongly without a word: interlaced pictures, codecs that it cannot decode, addresses.
+"""
+
+from __future__ import annotations
+
+import math
+import shlex
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from edge import mp4
+from edge.capture import native_stderr, open_capture
+from edge.clock import NS
+from edge.errors import CameraError, FrameError, one_line
+from edge.values import MAX_SIDE_PX, UInt8Array
+
+_SHORTEST_STEP_NS = 1000
+_LONGEST_GAP_NS = 3600 * NS  # between two frames; a longer one is a broken time stamp
+_LONGEST_GAP_UNKNOWN_NS = 10 * NS  # where the file does not say how long it lasts
+_END_AFTER_MISSES = 300  # failed reads in a row that mean the end where the file does not say how long it is
+_WIDEST = 4.0  # ratio of a pixel's sides; beyond, the file is broken
+_STREAMS = (".mjpg", ".mjpeg")  # pictures one after the other, which look like one picture from their beginning
+_TURNS = {90: (0, 1, -1, 0), 180: (-1, 0, 0, -1), 270: (0, -1, 1, 0)}  # as `mp4.Track.matrix`
+_CODECS = {"av01": "AV1", "avc1": "H.264", "h264": "H.264", "hev1": "HEVC", "hvc1": "HEVC", "vp90": "VP9"}
+
+
+class Timeline:
+    """A file's time stamps, made to move forward always.
+
+    A stamp that is missing, stands still, goes back or leaps is replaced by one frame period after the last. The second
+    such stamp in a row is where the file's time goes on from then.
+
+    Args:
+        fps: frames a second of the file.
+        longest_gap_ns: the longest step between two frames that is believed.
+    """
+
+    def __init__(self, fps: float, longest_gap_ns: float = _LONGEST_GAP_UNKNOWN_NS) -> None:
+        self._period_ns = NS / fps
+        self._longest_ns = longest_gap_ns
+        self._offset_ns: float | None = None  # from a stamp to its place; None before the first that is a number
+        self._last_ns: float | None = None
+        self._doubted = False
+
+    def place(self, position_ms: float, skipped: int) -> int:
+        """Nanoseconds of the next frame since the first one.
+
+        Args:
+            position_ms: the stamp that the file gives it.
+            skipped: damaged frames between this one and the one before.
+        """
+        stamp_ns = position_ms * 1e6
+        by_count = self._period_ns * (1 + skipped)
+        if self._last_ns is None:
+            # OpenCV gives the decoding time, which may be negative, where a first frame's stamp is 0.
+            stamp_ns = max(stamp_ns, 0.0)
+            placed = stamp_ns if skipped and 0 < stamp_ns <= self._longest_ns else self._period_ns * skipped
+            good = False
+        else:
+            placed = self._last_ns + by_count
+            step = math.inf if self._offset_ns is None else stamp_ns + self._offset_ns - self._last_ns
+            good = _SHORTEST_STEP_NS <= step <= max(self._longest_ns, 2 * by_count)
+            if good:
+                placed = self._last_ns + step
+        if not good and (self._doubted or self._offset_ns is None):
+            self._offset_ns = placed - stamp_ns if math.isfinite(stamp_ns) else None
+        self._doubted = not good and self._last_ns is not None
+        self._last_ns = placed
+        return round(placed)
+
+
+class VideoFile:
+    """A video file, read once.
+
+    Iterating gives (index, nanoseconds since the first frame) of each frame that can be decoded; `read` gives the
+    picture of the last one. A damaged frame leaves a gap in the index and counts in `failed`; what a decoder conceals
+    by itself cannot be seen from here.
+
+    Args:
+        path: a regular file.
+        fps: frames a second, for a file that does not name its rate.
+
+    Attributes:
+        fps: frames a second, on average.
+        length: frames in all; None where the file does not say. A container without a count gives its own estimate.
+        index: of the next frame, damaged ones included; at the end, how many there were.
+        failed: damaged frames so far.
+
+    Raises:
+        CameraError: not a regular file, unreadable, or no video in it; when read: nothing of it can be decoded, or its
+            pictures are interlaced. Says how to convert it.
+    """
+
+    def __init__(self, path: str | Path, fps: float = 30.0) -> None:
+        self._path = _regular_file(str(path))
+        self._track = mp4.read_track(self._path)
+        self._capture = self._open()
+        suffix = self._path.suffix.lower()
+        get = self._capture.get
+        named, count = get(cv2.CAP_PROP_FPS), get(cv2.CAP_PROP_FRAME_COUNT)
+        self.fps = named if 0.1 <= named <= 1000 else fps
+        self.length = int(count) if 0 < count < 1e9 else None
+        if self.length in (None, 1) and suffix not in _STREAMS and cv2.haveImageReader(str(self._path)):
+            self.close()
+            raise CameraError(f"{self._path}: a still picture", "give the path of a video file")
+        lasts_ns = _LONGEST_GAP_UNKNOWN_NS if self.length is None else self.length / self.fps * NS
+        self._timeline = Timeline(self.fps, min(lasts_ns, _LONGEST_GAP_NS))
+        # Containers without a count only estimate one, and an intact MP4 may hide frames by an edit list: what they
+        # say is owed only by an AVI, whose header counts what was written, and by an MP4 that was cut.
+        self._owed = suffix == ".avi" or (self._track is not None and mp4.is_cut(self._path))
+        matrix = _TURNS.get(int(get(cv2.CAP_PROP_ORIENTATION_META)), (1, 0, 0, 1))
+        self._matrix = self._track.matrix if self._track is not None else matrix
+        self._capture.set(cv2.CAP_PROP_ORIENTATION_AUTO, 0)  # it does not know mirrored pictures
+        self._stretch = _stretch(get(cv2.CAP_PROP_SAR_NUM), get(cv2.CAP_PROP_SAR_DEN))
+        self.index = 0
+        self.failed = 0
+        self._delivered = False
+
+    def __iter__(self) -> Iterator[tuple[int, int]]:
+        misses = 0
+        while misses < self._patience():
+            # A damaged frame makes one `grab` fail and the next one succeed; at the end of the file all fail.
+            # OpenCV 5.0.0 and 4.11.0 behave alike (November 2026).
+            with native_stderr():
+                good = self._capture.grab()
+            if not good:
+                misses += 1
+                continue
+            time_ns = self._timeline.place(self._capture.get(cv2.CAP_PROP_POS_MSEC), misses)
+            self.failed += misses
+            self.index += misses + 1
+            misses, self._delivered = 0, True
+            yield self.index - 1, time_ns
+        missing = self._remaining() or 0
+        self.failed += missing
+        self.index += missing
+        if not self._delivered:
+            raise CameraError(f"{self._path}: no frame of it can be decoded, its codec is {self.codec}", self._cure())
+
+    def read(self) -> UInt8Array:
+        """The picture of the frame that the iteration gave last, once: uint8 (H, W, 3), RGB.
+
+        Raises:
+            FrameError: it is damaged.
+            CameraError: it is interlaced.
+        """
+        with native_stderr() as native:
+            good, pixels = self._capture.retrieve()
+        if " -> fmt:" in native.text or "interlaced" in native.text:
+            # OpenCV 5.0.0.93 calls the picture good and gives zeros, or whatever was in that memory.
+            raise CameraError(
+                f"{self._path}: its pictures are interlaced, which OpenCV {cv2.__version__} cannot convert",
+                self._cure("-vf yadif "),
+            )
+        if not good or pixels is None or pixels.ndim != 3 or max(pixels.shape) > MAX_SIDE_PX:
+            raise FrameError(f"{self._path}: frame {self.index - 1} could not be decoded")
+        return _shown(np.asarray(cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB), np.uint8), self._stretch, self._matrix)
+
+    @property
+    def codec(self) -> str:
+        """The codec's usual name, or its four letters."""
+        letters = int(self._capture.get(cv2.CAP_PROP_FOURCC)).to_bytes(8, "little", signed=True)[:4].decode("latin-1")
+        if self._track is not None and self._track.codec:
+            letters = self._track.codec
+        return _CODECS.get(letters.lower(), one_line(letters) or "unknown")
+
+    def close(self) -> None:
+        """Lets go of the file."""
+        self._capture.release()
+
+    def _remaining(self) -> int | None:
+        """Frames that the file still owes by its own count, None where that proves nothing."""
+        return max(self.length - self.index, 0) if self._owed and self.length is not None else None
+
+    def _patience(self) -> int:
+        remaining = self._remaining()
+        # The count may be too low; one more try costs nothing.
+        return _END_AFTER_MISSES if remaining is None else remaining + 1
+
+    def _cure(self, filters: str = "") -> str:
+        new = self._path.with_name(f"{self._path.stem}-h264.mp4")
+        return (
+            f"convert it: ffmpeg -i {shlex.quote(str(self._path))} {filters}-c:v libx264 -crf 16 -pix_fmt yuv420p "
+            f"-an {shlex.quote(str(new))}"
+        )
+
+    def _open(self) -> cv2.VideoCapture:
+        # One decoding thread: with several, what is made of a damaged file may differ from run to run.
+        capture = open_capture(str(self._path), cv2.CAP_FFMPEG, {cv2.CAP_PROP_N_THREADS: 1})
+        if not capture.isOpened():
+            codec = f", codec {self._track.codec}" if self._track is not None and self._track.codec else ""
+            raise CameraError(f"{self._path}: not a video that OpenCV can read{codec}", self._cure())
+        width, height = (capture.get(side) for side in (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT))
+        if max(width, height) > MAX_SIDE_PX:  # before a frame of it is decoded, which may take a gigabyte
+            capture.release()
+            raise CameraError(
+                f"{self._path}: {width:.0f}x{height:.0f}, at most {MAX_SIDE_PX} pixels a side", "scale it"
+            )
+        return capture
+
+
+def _stretch(wide: float, tall: float) -> tuple[float, float]:
+    """By how much width and height grow so that pixels become square."""
+    ratio = wide / tall if wide > 0 and tall > 0 else 1.0
+    return (max(ratio, 1.0), max(1 / ratio, 1.0)) if 1 / _WIDEST <= ratio <= _WIDEST else (1.0, 1.0)
+
+
+def _shown(pixels: UInt8Array, stretch: tuple[float, float], matrix: tuple[int, int, int, int]) -> UInt8Array:
+    """A decoded picture as it is meant to be seen."""
+    if stretch != (1.0, 1.0):
+        width, height = (round(side * by) for side, by in zip(pixels.shape[1::-1], stretch, strict=True))
+        fit = min(1.0, MAX_SIDE_PX / max(width, height))
+        size = max(1, round(width * fit)), max(1, round(height * fit))
+        pixels = np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_LINEAR), np.uint8)
+    a, b, c, d = matrix
+    if a == 0:
+        pixels = np.asarray(cv2.transpose(pixels), np.uint8)
+    mirrored, upside_down = a + c < 0, b + d < 0
+    if mirrored or upside_down:
+        code = -1 if mirrored and upside_down else int(mirrored)
+        pixels = np.asarray(cv2.flip(pixels, code), np.uint8)
+    return pixels
+
+
+def _regular_file(name: str) -> Path:
+    fix = "give the path of a video file"
+    if "://" in name:
+        raise CameraError(f"{name}: an address, not a file; network video is refused", "copy the file to this machine")
+    if "\0" in name:
+        raise CameraError(f"{name!r}: no file has such a name", fix)
+    path = Path(name).absolute()
+    try:
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise CameraError(f"{path}: not a regular file", fix)
+        with path.open("rb") as file:
+            empty = not file.read(1)
+    except CameraError:
+        raise
+    except OSError as error:
+        raise CameraError(f"{path}: cannot be read ({error.strerror})", fix) from error
+    if empty:
+        raise CameraError(f"{path}: the file is empty", fix)
+    return path
