@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
+import re
+from operator import attrgetter
 from pathlib import Path
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 
-from edge.contract import Slug, TagKey, TagValue
+from edge.contract import Share, Slug, TagKey, TagValue
 from edge.errors import DeploymentError
 from edge.hours import parse_hours
 from edge.paths import state_folder
 from edge.toml import read_toml
-
-Fraction = Annotated[float, msgspec.Meta(ge=0, le=1)]
 
 # Without watching staff or pupils, which EU AI Act Art. 5(1)(f) forbids, and deciding about one person.
 Purpose = Literal[
@@ -80,7 +80,7 @@ class ZoneConfig(_Section, frozen=True, kw_only=True):
     """A place that is never looked at: corners as fractions of the turned and flipped picture, (0, 0) top left."""
 
     name: str
-    exclude: Annotated[list[tuple[Fraction, Fraction]], msgspec.Meta(min_length=3, max_length=32)]
+    exclude: Annotated[list[tuple[Share, Share]], msgspec.Meta(min_length=3, max_length=32)]
 
 
 class HoursConfig(_Section, frozen=True, kw_only=True):
@@ -99,7 +99,8 @@ class HoursConfig(_Section, frozen=True, kw_only=True):
 class FaceConfig(_Section, frozen=True, kw_only=True):
     """Finding and judging faces. Faces failing a limit are followed but not scored, and counted by reason.
 
-    `detect_every`: `step` searches once in each step of the model's time grid, a number n in every n-th frame.
+    `detect_every`: `step` searches for faces when their scores are due, once in each step of the model's time grid;
+    a number n in every n-th frame, and follows them by their motion in between.
     """
 
     detector: Literal["blazeface", "yunet"] = "blazeface"
@@ -119,8 +120,7 @@ class FaceConfig(_Section, frozen=True, kw_only=True):
 class EngineConfig(_Section, frozen=True, kw_only=True):
     """Which runtime computes the model, and an optional delegate library for the backbone.
 
-    `auto` takes the best that the bundle has graphs for and that is installed: ONNX Runtime with TensorRT or CUDA, then
-    LiteRT. `delegate_fallback`: where the delegate cannot be used, go on with the CPU and say so.
+    `auto`: the best that is installed and in the bundle. `delegate_fallback`: the CPU where the delegate cannot be used.
     """
 
     runtime: Literal["auto", "litert", "tflite", "onnx"] = "auto"
@@ -201,7 +201,7 @@ class MqttConfig(_Section, frozen=True, kw_only=True):
 
 
 class OutboxConfig(_Section, frozen=True, kw_only=True):
-    """Where windows wait for the broker (`path` empty: `outbox.db` in the device's state folder), and how many.
+    """Where windows wait for the broker (`path` empty: `outbox.db` in the state folder), and how many.
 
     Beyond a bound the oldest go, and are counted. `backlog_per_minute`: how fast windows of an outage follow.
     `hold_unsynced_s`: so long a window waits for a clock that is not synchronized, then it goes as it is.
@@ -258,10 +258,7 @@ class Config(_Section, frozen=True, kw_only=True):
 
 
 def load_config(path: Path) -> Config:
-    """Reads a configuration file; raises ConfigError, which names file, key and fault.
-
-    Paths in a file are relative to it. In the result they are absolute, and `outbox.path` and `model.store` are filled.
-    """
+    """Reads a configuration; its paths become absolute. Raises ConfigError, which names file, key and fault."""
     return _anchor(read_toml(path, Config), path.absolute())
 
 
@@ -270,7 +267,7 @@ def require_deployment(config: Config) -> None:
     if not config.camera.live:
         return
     keys = ("purpose", "notice", "controller", "jurisdiction")
-    missing = [key for key in keys if not getattr(config.deployment, key)]
+    missing = [key for key in keys if not re.search(r"\w", getattr(config.deployment, key) or "")]
     if missing:
         raise DeploymentError(
             f"deployment.{missing[0]}: not filled, so the live camera stays off. People who walk past have a right to "
@@ -285,15 +282,19 @@ _PATHS = (
 )
 
 
+def files_of(config: Config) -> list[Path]:
+    """The files and folders that a configuration names, whether they exist or not."""
+    return [Path(path) for key in _PATHS if (path := attrgetter(key)(config)) and not path.startswith(CREDENTIAL)]
+
+
 def _anchor(config: Config, file: Path) -> Config:
     """Makes every path relative to the file itself, and fills those that have a default."""
     state = state_folder(file, config.device.site, config.device.name)
     defaults = {"model.store": str(state / "bundles"), "outbox.path": str(state / "outbox.db")}
     for key in _PATHS:
-        name, _, field = key.partition(".")
-        section = getattr(config, name)
-        path = getattr(section, field) or defaults.get(key, "")
+        path = attrgetter(key)(config) or defaults.get(key, "")
         if path and not path.startswith(CREDENTIAL):
-            whole = msgspec.structs.replace(section, **{field: str(file.parent / path)})
+            name, _, field = key.partition(".")
+            whole = msgspec.structs.replace(getattr(config, name), **{field: str(file.parent / path)})
             config = msgspec.structs.replace(config, **{name: whole})
     return config

@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from edge.config import Config, ModelConfig, OutboxConfig, load_config, require_deployment
+from edge.config import Config, ModelConfig, OutboxConfig, files_of, load_config, require_deployment
 from edge.errors import ConfigError, DeploymentError
 
 DEPLOYMENT = """[deployment]
@@ -91,6 +91,8 @@ def test_every_path_is_relative_to_the_file(tmp_path: Path, monkeypatch: pytest.
             assert [getattr(getattr(config, name), key) for key in fields] == [str(tmp_path / "x" / f) for f in fields]
     config = load_config(write(tmp_path, "[model]\nbundle = '/b'\n[mqtt]\nusername='u'\npassword_file='credential:pw'"))
     assert (config.model.bundle, config.mqtt.password_file) == ("/b", "credential:pw")
+    assert Path("/b") in files_of(config)
+    assert not [path for path in files_of(config) if "credential" in str(path)]
 
 
 def test_outbox_and_bundles_lie_in_the_state_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -127,6 +129,13 @@ def test_live_camera_needs_a_filled_deployment(tmp_path: Path, backend: str, lef
         require_deployment(config)
         return
     with pytest.raises(DeploymentError, match=f"deployment.{left_out}"):
+        require_deployment(config)
+
+
+@pytest.mark.parametrize("blank", ["''", "' '", "'.'", "'?'", "' - '"])
+def test_text_without_a_letter_fills_no_deployment(tmp_path: Path, blank: str) -> None:
+    config = load_config(write(tmp_path, DEPLOYMENT.replace('"DE"', blank)))
+    with pytest.raises(DeploymentError, match=r"deployment\.jurisdiction"):
         require_deployment(config)
 
 
