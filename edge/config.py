@@ -120,7 +120,7 @@ class FaceConfig(_Section, frozen=True, kw_only=True):
 class EngineConfig(_Section, frozen=True, kw_only=True):
     """Which runtime computes the model, and an optional delegate library for the backbone.
 
-    `auto`: the best that is installed and in the bundle. `delegate_fallback`: the CPU where the delegate cannot be used.
+    `auto`: the best that is installed and in the bundle. `delegate_fallback`: the CPU where the delegate fails.
     """
 
     runtime: Literal["auto", "litert", "tflite", "onnx"] = "auto"

@@ -25,18 +25,12 @@ from edge.model.child import drop_rights, run_module
 from edge.model.engines.onnx import available_providers
 
 _TIMEOUT_S = 120.0
-_MEMORY_BYTES = 1 << 30  # in addresses; the largest bundle allowed and its interpreters need a fifth
+_MEMORY_BYTES = 1 << 30  # in addresses, beyond what is mapped when the bundle comes
 _CPU_S = 60
 
 
 class Proof(msgspec.Struct, frozen=True, kw_only=True):
-    """What a child says of a bundle that reproduced its golden vectors.
-
-    Attributes:
-        golden: largest difference met for each golden output, real units.
-        runtime: what computed: `litert`, `tflite` or `onnx`.
-        engine: the same more exactly.
-    """
+    """What a child says of a bundle that reproduced its golden vectors; see the same fields of `AffectModel`."""
 
     golden: dict[str, float]
     runtime: str
@@ -60,12 +54,11 @@ def prove(bundle: Bundle, engine: EngineConfig) -> Proof:
         BundleError: its golden vectors are not reproduced, or the child crashed or did not end.
         EngineError: the runtime is not installed or cannot load the graphs.
     """
-    plain = msgspec.structs.replace(engine, delegate="", delegate_options={})
-    manifest = bundle.manifest
     if bundle.sha256 == load_bundle(default_bundle()).sha256:
         model = prepare_model(bundle, engine)
         return Proof(golden=model.golden, runtime=model.runtime, engine=model.engine)
-    name = f"{manifest.name} {manifest.version}"
+    name = f"{bundle.manifest.name} {bundle.manifest.version}"
+    plain = msgspec.structs.replace(engine, delegate="", delegate_options={})
     order = msgspec.msgpack.encode(_Order(name, bundle.contents, plain))
     try:
         ended = run_module(__name__, timeout_s=_TIMEOUT_S, given=order)
