@@ -178,13 +178,10 @@ def test_key_of_another_kind_is_refused(tmp_path: Path) -> None:
 
 
 def test_without_the_extra_a_configured_key_is_a_plain_error(key: tuple[object, Path], tmp_path: Path) -> None:
-    (tmp_path / "config.toml").write_text(
-        f"[camera]\nbackend = 'scene'\n[model]\npublic_key = '{key[1].name}'\nbundle = '{default_bundle()}'\n"
-    )
-    code = (
-        "import sys; sys.modules['cryptography'] = None; from edge.cli import main; "
-        f"sys.argv = ['affect-edge', 'bench', '--config', {str(tmp_path / 'config.toml')!r}]; main()"
-    )
+    config = tmp_path / "config.toml"
+    config.write_text(f"[camera]\nbackend = 'scene'\n[model]\npublic_key = '{key[1].name}'\n")
+    words = ["affect-edge", "bundle", "install", str(default_bundle()), "--config", str(config)]
+    code = f"import sys; sys.modules['cryptography'] = None; from edge.cli import main; sys.argv = {words!r}; main()"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 2, done.stderr
     (line,) = done.stderr.splitlines()
