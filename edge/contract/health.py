@@ -138,10 +138,8 @@ class Board(Part, frozen=True, kw_only=True):
         bool | None, Meta(description="The processor was held below its full speed since the board started.")
     ] = None
     under_voltage: Annotated[bool | None, Meta(description="The power supply is too weak now.")] = None
-    cpu_mhz: Annotated[Megahertz | None, Meta(description="Clock of the fastest core now, MHz.")] = None
-    cpu_max_mhz: Annotated[Megahertz | None, Meta(description="The highest clock that the fastest core has, MHz.")] = (
-        None
-    )
+    cpu_mhz: Annotated[Megahertz | None, Meta(description="Clock of the fastest core now.")] = None
+    cpu_max_mhz: Annotated[Megahertz | None, Meta(description="The highest clock that the fastest core has.")] = None
 
 
 class Delivery(Part, frozen=True, kw_only=True):
@@ -192,7 +190,7 @@ class Health(Part, frozen=True, kw_only=True):
     frames: Annotated[Frames, Meta(description="Frames since the run started, by outcome.")]
     rejections: Annotated[Rejections, Meta(description="Faces not scored, by reason. Counts of looks, not of people.")]
     faces: Annotated[Count, Meta(description="Faces in view when the report was made. Not visits.")]
-    camera: Annotated[CameraEvents, Meta(description="Faults of a live camera since the run started, by kind.")]
+    camera_events: Annotated[CameraEvents, Meta(description="Faults of a live camera since the run started, by kind.")]
     stages: Annotated[Stages, Meta(description="Time by stage of the loop, milliseconds, rounded to 0.01.")]
     latency: Annotated[Latency, Meta(description="From a frame's capture to its scores, milliseconds.")]
     windows: Annotated[
