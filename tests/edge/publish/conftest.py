@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import paho.mqtt.client as paho
@@ -22,11 +22,12 @@ import pytest
 
 from edge.clock import SystemClock
 from edge.config import MqttConfig, OutboxConfig
-from edge.publish.durable import ROW_BYTES, DurableOutbox
-from edge.publish.example import BUSY, ORIGIN
-from edge.publish.message import number_window
-from edge.publish.mqtt import MqttPublisher
-from edge.publish.payload import encode
+from edge.contract import encode
+from scripts.mqtt_examples import BUSY, ORIGIN
+
+if TYPE_CHECKING:
+    from edge.publish.durable import DurableOutbox
+    from edge.publish.mqtt import MqttPublisher
 
 HOST = "127.0.0.1"
 DEFAULTS = OutboxConfig()
@@ -248,13 +249,18 @@ def listen() -> Iterator[Callable[..., Listener]]:
 @pytest.fixture(scope="session")
 def room_for() -> Callable[[int], float]:
     """The `outbox.max_mb` that takes so many windows like `BUSY`, and not one more."""
-    size = len(encode(number_window(BUSY, ORIGIN, epoch="00c0ffee", seq=100))) + ROW_BYTES
+    from edge.publish.durable import ROW_BYTES
+
+    size = len(encode(BUSY)) + ROW_BYTES
     return lambda windows: (windows + 0.5) * size / 1e6
 
 
 @pytest.fixture
 def make_publisher(free_port: int) -> Iterator[Callable[..., tuple[MqttPublisher, DurableOutbox]]]:
     """Publishers with a short back-off; `settings` are keys of `[mqtt]`."""
+    from edge.publish.durable import DurableOutbox
+    from edge.publish.mqtt import MqttPublisher
+
     made: list[MqttPublisher] = []
     outboxes: list[DurableOutbox] = []
 
