@@ -17,6 +17,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from edge import contract  # noqa: E402  (the checkout this script lies in, not another installation)
+from edge.publish.prometheus import Collector  # noqa: E402
 from scripts.mqtt_examples import EXAMPLES  # noqa: E402
 
 TARGET = ROOT / "docs" / "mqtt"
@@ -24,6 +25,7 @@ _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _DELIVERY = {"window": (1, False), "status": (1, True), "health": (0, False)}
 _SCORES = ("valence", "arousal", "quadrants")
 _HEAD = "| field | type | always there | meaning |\n|---|---|---|---|\n"
+_EVERYWHERE = ("site", "device")
 _TOPIC_PART = "{name}, `[a-z0-9-]{{1,32}}`, as configured on the device."
 _SERVER = {
     "host": "{host}:{port}",
@@ -53,7 +55,7 @@ def documents() -> dict[str, str]:
     texts = {f"{kind}.schema.json": json_schema(kind) for kind in contract.KINDS}
     texts["asyncapi.json"] = asyncapi()
     written = {name: json.dumps(value, indent=2, ensure_ascii=False) + "\n" for name, value in texts.items()}
-    return written | {"fields.md": field_tables()}
+    return written | {"fields.md": field_tables(), "metrics.md": metrics_table()}
 
 
 def examples(kind: str) -> list[Any]:
@@ -145,6 +147,25 @@ def field_tables() -> str:
                 rows.append(f"| `{field}` | {_shape(rule)} | {always} | {rule['description']} |")
             parts.append(f"\n## {title}\n\n{struct['description']}\n\n{_HEAD}" + "\n".join(rows) + "\n")
     return "".join(parts)
+
+
+def metrics_table() -> str:
+    """Every Prometheus metric, as Markdown."""
+    rows = []
+    for family in Collector(lambda: EXAMPLES["health"][0]).collect():
+        (name,) = {sample.name for sample in family.samples} or {family.name}
+        labels = {label: None for sample in family.samples for label in sample.labels if label not in _EVERYWHERE}
+        values = {name: sorted({sample.labels[name] for sample in family.samples}) for name in labels}
+        told = "; ".join(
+            f"`{label}`" + (f": {', '.join(values[label])}" if len(values[label]) > 1 else "") for label in labels
+        )
+        rows.append(f"| `{name}` | {family.type} | {told} | {family.documentation} |")
+    return (
+        "# Prometheus metrics\n\nGenerated from the contract's structs; see [Prometheus](../mqtt.md#prometheus). Every "
+        "sample also has the labels `site` and `device`.\n\n| metric | type | labels | meaning |\n|---|---|---|---|\n"
+        + "\n".join(rows)
+        + "\n"
+    )
 
 
 def _shape(rule: dict[str, Any]) -> str:

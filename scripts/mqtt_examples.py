@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta, timezone
+from typing import TypeVar, cast
 
 from msgspec.structs import replace
 
 from edge import contract
 
+T = TypeVar("T")
 NOON = datetime(2026, 11, 2, 11, 0, tzinfo=timezone.utc)  # in Berlin
 ORIGIN = contract.Origin(
     site="berlin",
@@ -70,6 +72,10 @@ ONLINE = contract.Status(
 OFFLINE = contract.Status(schema="affect/v1/status", site=ORIGIN.site, device=ORIGIN.device, state="offline")
 
 
+def _counts(kinds: type[T], **counts: int) -> T:
+    return cast("T", contract.zeros(kinds) | counts)
+
+
 def _stage(mean_ms: float, p50_ms: float, p95_ms: float) -> contract.StageTime:
     return contract.StageTime(mean_ms=mean_ms, p50_ms=p50_ms, p95_ms=p95_ms)
 
@@ -86,10 +92,10 @@ HEALTH = contract.Health(
     model=ORIGIN.model,
     model_state="active",
     accelerated=None,
-    frames={"seen": 2592369, "worked": 864120, "dropped": 12, "failed": 0},
-    rejections={"small": 310, "turned": 96, "dark": 0, "blurred": 45},
+    frames=_counts(contract.Frames, seen=2592369, worked=864120, dropped=12),
+    rejections=_counts(contract.Rejections, small=310, turned=96, blurred=45),
     faces=2,
-    camera_events={"gone": 1, "stalled": 0, "frozen": 0, "resized": 0, "reopened": 1, "failed_opens": 0},
+    camera_events=_counts(contract.CameraEvents, gone=1, reopened=1),
     stages={
         "detect": _stage(3.02, 2.98, 3.61),
         "track": _stage(0.05, 0.04, 0.09),
@@ -100,7 +106,7 @@ HEALTH = contract.Health(
         "publish": _stage(0.01, 0.01, 0.02),
     },
     latency=contract.Latency(p50_ms=18.4, p95_ms=36.9),
-    windows={"scored": 611, "min_visits": 229, "closed": 600, "camera": 1},
+    windows=_counts(contract.Windows, scored=611, min_visits=229, closed=600, camera=1),
     load=contract.Load(level="normal", demand=0.21, skipped=0),
     board=contract.Board(
         temperature_c=58.4,
@@ -110,6 +116,6 @@ HEALTH = contract.Health(
         cpu_mhz=2400,
         cpu_max_mhz=2400,
     ),
-    delivery=contract.Delivery(connected=True, waiting=0, evicted=0, refused=0, reconnects=1, interrupted=0, resets=0),
+    delivery=contract.Delivery(connected=True, reconnects=1),
 )
 EXAMPLES = {"window": [BUSY, QUIET], "status": [ONLINE, OFFLINE], "health": [HEALTH]}

@@ -12,14 +12,7 @@ from hypothesis import strategies as st
 from edge import contract
 from edge.clock import FileClock
 from edge.health import HealthMonitor, Recent
-
-ORIGIN = contract.Origin(
-    site="berlin",
-    device="door",
-    tz="UTC",
-    tags={},
-    model=contract.Model(name="affect-112", version=5, sha256="5e" * 32),
-)
+from scripts.mqtt_examples import BUSY, ORIGIN, QUIET
 
 
 class Camera:
@@ -69,9 +62,9 @@ def test_the_first_report_already_counts_every_kind_as_none() -> None:
     assert contract.decode(contract.encode(health), contract.Health) == health
 
 
-def test_windows_are_counted_by_content(window: contract.Window, quiet: contract.Window) -> None:
+def test_windows_are_counted_by_content() -> None:
     monitor = HealthMonitor()
-    for closed in (window, quiet, window):
+    for closed in (BUSY, QUIET, BUSY):
         monitor.closed_window(closed)
     assert report(monitor).windows == {"scored": 2, "min_visits": 1, "closed": 0, "camera": 0}
 

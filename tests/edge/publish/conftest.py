@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import select
 import shutil
 import socket
@@ -324,3 +325,65 @@ def authority(tmp_path_factory):
         )
         (folder / f"{name}.key").chmod(0o600)
     return folder
+
+
+PAGE = Path(__file__).parents[3] / "docs" / "mqtt.md"
+
+
+@dataclass
+class Advised:
+    """A broker as docs/mqtt.md advises: TLS, passwords and an access list; every user's password is `right`."""
+
+    port: int
+    ca_file: Path
+    password_file: Path
+
+
+@pytest.fixture
+def advised_broker(mosquitto: Mosquitto, authority: Path, tmp_path: Path) -> Advised:
+    """Runs that broker; its users are `door`, a device, and `analyst`, who may only read."""
+    page = PAGE.read_text("utf-8")
+    (conf,), rules = re.findall(r"```conf\n(.*?)```", page, re.DOTALL), re.findall(r"```acl\n(.*?)```", page, re.DOTALL)
+    (tmp_path / "acl").write_text("\n".join(rules))
+    for flags, user in ((["-c", "-b"], "door"), (["-b"], "analyst")):
+        subprocess.run(["mosquitto_passwd", *flags, tmp_path / "passwords", user, "right"], check=True)
+    (tmp_path / "mqtt-password").write_text("right\n")
+    (tmp_path / "mqtt-password").chmod(0o600)
+    places = {
+        "listener 8883": "",
+        "/etc/mosquitto/certs/ca.pem": authority / "ca.pem",
+        "/etc/mosquitto/certs/broker": authority / "here",
+        "/etc/mosquitto/passwords": tmp_path / "passwords",
+        "/etc/mosquitto/affect-edge.acl": tmp_path / "acl",
+    }
+    for written, here in places.items():
+        assert written in conf
+        conf = conf.replace(written, str(here))
+    mosquitto.start(*conf.splitlines())
+    return Advised(mosquitto.port, authority / "ca.pem", tmp_path / "mqtt-password")
+
+
+@pytest.fixture(scope="session")
+def send() -> Callable[..., int]:
+    """Publishes one message at QoS 1 in a session of its own and gives the broker's reason code."""
+
+    def publish(
+        port: int, topic: str, payload: bytes, *, retain: bool = False, user: str = "", ca_file: Path | None = None
+    ) -> int:
+        answers: list[int] = []
+        client = paho.Client(paho.CallbackAPIVersion.VERSION2, protocol=paho.MQTTv5)
+        if user:
+            client.username_pw_set(user, "right")
+        if ca_file:
+            client.tls_set(ca_file)
+        client.on_publish = lambda _client, _data, _mid, reason, _properties: answers.append(reason.value)
+        client.connect(HOST, port)
+        client.loop_start()
+        client.publish(topic, payload, qos=1, retain=retain)
+        try:
+            return until(lambda: answers and answers[0] + 1) - 1
+        finally:
+            client.disconnect()
+            client.loop_stop()
+
+    return publish
