@@ -44,17 +44,23 @@ class Timing:
         self._add(time.perf_counter_ns() - self._begun_ns)
 
 
-class Recent:
-    """The last 2,048 times of one kind. Their quantiles are exact, and about now rather than the whole run."""
+class Times:
+    """How long something took: in all, and the last 2,048 times, whose quantiles are exact and about now."""
 
     def __init__(self) -> None:
+        self.total_ns = 0
         self._ns = np.zeros(_KEPT, np.int64)
         self._count = 0
 
     def add(self, ns: int) -> None:
-        """Keeps one, in place of the oldest."""
+        """Adds one; it takes the place of the oldest."""
+        self.total_ns += ns
         self._ns[self._count % _KEPT] = ns
         self._count += 1
+
+    def add_idle(self, ns: int) -> None:
+        """Adds one in which there was nothing to do: quantiles leave it out."""
+        self.total_ns += ns
 
     def quantiles_ms(self) -> tuple[float, float] | tuple[None, None]:
         """Median and 95th percentile in milliseconds, as the contract rounds them; None when there were no times."""
@@ -63,23 +69,6 @@ class Recent:
             return None, None
         p50, p95 = np.percentile(kept, (50, 95))
         return _ms(p50), _ms(p95)
-
-
-@dataclass(slots=True, eq=False)
-class StageTimes:
-    """Time spent in one stage: all of it, and lately while it had something to do."""
-
-    total_ns: int = 0
-    recent: Recent = field(default_factory=Recent)
-
-    def add(self, ns: int) -> None:
-        """One frame took so long, and the stage had something to do."""
-        self.total_ns += ns
-        self.recent.add(ns)
-
-    def add_idle(self, ns: int) -> None:
-        """One frame took so long, and there was nothing to do."""
-        self.total_ns += ns
 
 
 @dataclass(slots=True, eq=False)
@@ -109,9 +98,9 @@ class HealthMonitor:
     faces: int = 0
     tracks: int = 0
     windows: dict[str, int] = field(default_factory=lambda: contract.zeros(contract.Windows))
-    latency: Recent = field(default_factory=Recent)
-    stages: dict[str, StageTimes] = field(
-        default_factory=lambda: {stage: StageTimes() for stage in contract.Stages.__annotations__}
+    latency: Times = field(default_factory=Times)
+    stages: dict[str, Times] = field(
+        default_factory=lambda: {stage: Times() for stage in contract.Stages.__annotations__}
     )
 
     def timing(self, stage: contract.Stage, *, busy: bool = True) -> Timing:
@@ -132,7 +121,7 @@ class HealthMonitor:
         """Time by stage; the means are over all worked frames, so they add up."""
         times = {}
         for stage, spent in self.stages.items():
-            p50, p95 = spent.recent.quantiles_ms()
+            p50, p95 = spent.quantiles_ms()
             mean = spent.total_ns / max(self.worked, 1)
             times[stage] = contract.StageTime(mean_ms=_ms(mean), p50_ms=p50, p95_ms=p95)
         return cast("contract.Stages", times)
@@ -152,12 +141,8 @@ class HealthMonitor:
         """The message; may be called from any thread.
 
         Args:
-            origin: of the run.
-            clock: for the time of the report.
-            camera: what the camera counted.
-            load: from the schedule.
-            board: from `Board.read`.
-            delivery: from the publisher.
+            origin, clock: who reports, and when.
+            camera, load, board, delivery: what their owners measured.
             model_state: why this bundle runs.
             accelerated: whether the configured accelerator computes; None where none is configured.
         """

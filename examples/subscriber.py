@@ -57,7 +57,11 @@ def connected(client, _userdata, _flags, reason, _properties):
     if reason.is_failure:
         sys.exit(f"{broker}: refused: {reason}")
     client.subscribe("affect/v1/+/+/window", qos=1)
-    print(f"{broker}: connected", file=sys.stderr)
+
+
+def subscribed(_client, _userdata, _message_id, reasons, _properties):
+    """Called when the broker has answered the subscription."""
+    print(f"{broker}: {'refused' if reasons[0].is_failure else 'subscribed'}: {reasons[0]}", file=sys.stderr)
 
 
 def lost(_client, _userdata, _flags, reason, _properties):
@@ -66,7 +70,7 @@ def lost(_client, _userdata, _flags, reason, _properties):
 
 
 client = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2, "affect-subscriber", clean_session=False)
-client.on_connect, client.on_message, client.on_disconnect = connected, keep, lost
+client.on_connect, client.on_subscribe, client.on_message, client.on_disconnect = connected, subscribed, keep, lost
 try:
     if secure:
         client.tls_set(options.cafile)

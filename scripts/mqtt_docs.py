@@ -18,7 +18,7 @@ sys.path.insert(0, str(ROOT))
 
 from edge import contract  # noqa: E402  (the checkout this script lies in, not another installation)
 from edge.publish.prometheus import Collector  # noqa: E402
-from scripts.mqtt_examples import EXAMPLES  # noqa: E402
+from scripts.mqtt_examples import EXAMPLES, HEALTH  # noqa: E402
 
 TARGET = ROOT / "docs" / "mqtt"
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -52,7 +52,7 @@ _SECURITY = {
 
 def documents() -> dict[str, str]:
     """Every generated document: its text by file name."""
-    texts = {f"{kind}.schema.json": json_schema(kind) for kind in contract.KINDS}
+    texts: dict[str, Any] = {f"{kind}.schema.json": json_schema(kind) for kind in contract.KINDS}
     texts["asyncapi.json"] = asyncapi()
     written = {name: json.dumps(value, indent=2, ensure_ascii=False) + "\n" for name, value in texts.items()}
     return written | {"fields.md": field_tables(), "metrics.md": metrics_table()}
@@ -152,7 +152,7 @@ def field_tables() -> str:
 def metrics_table() -> str:
     """Every Prometheus metric, as Markdown."""
     rows = []
-    for family in Collector(lambda: EXAMPLES["health"][0]).collect():
+    for family in Collector(lambda: HEALTH).collect():
         (name,) = {sample.name for sample in family.samples} or {family.name}
         labels = {label: None for sample in family.samples for label in sample.labels if label not in _EVERYWHERE}
         values = {name: sorted({sample.labels[name] for sample in family.samples}) for name in labels}

@@ -118,4 +118,8 @@ HEALTH = contract.Health(
     ),
     delivery=contract.Delivery(connected=True, reconnects=1),
 )
-EXAMPLES = {"window": [BUSY, QUIET], "status": [ONLINE, OFFLINE], "health": [HEALTH]}
+EXAMPLES: dict[str, list[contract.Window | contract.Status | contract.Health]] = {
+    "window": [BUSY, QUIET],
+    "status": [ONLINE, OFFLINE],
+    "health": [HEALTH],
+}

@@ -10,7 +10,7 @@ from typing import Annotated, Literal, TypedDict
 
 from msgspec import Meta
 
-from edge.contract.origin import Count, Instant, Model, Part, Seconds, Slug, Total, Trust
+from edge.contract.fields import Commit, Count, Device, Instant, Model, Part, Release, Seconds, Site, Total, Trust
 
 MAX_MS = 999_999.99
 MAX_DEMAND = 999.99
@@ -64,17 +64,11 @@ class StageTime(Part, frozen=True, kw_only=True):
 
     mean_ms: Annotated[
         Milliseconds,
-        Meta(
-            description="Mean time of a stage since the run started, over all worked frames: the means of all stages "
-            "add up to the time of a frame."
-        ),
+        Meta(description="Mean time of a stage over all worked frames, so that the means add up."),
     ]
     p50_ms: Annotated[
         Milliseconds | None,
-        Meta(
-            description="Median time of a stage over the last 2,048 frames in which it had something to do. "
-            "Null before the first."
-        ),
+        Meta(description="Median time of a stage over the last 2,048 frames in which it had something to do."),
     ]
     p95_ms: Annotated[Milliseconds | None, Meta(description="95th percentile of a stage's time over the same frames.")]
 
@@ -114,14 +108,11 @@ class Load(Part, frozen=True, kw_only=True):
     demand: Annotated[
         Annotated[float, Meta(ge=0, le=MAX_DEMAND)] | None,
         Meta(
-            description="Share of the time that scoring every face at every step would take, rounded to 0.01; above 1 "
-            "it cannot be done. Null in a replay."
+            description="Share of the time that scoring every face at every step would take, rounded to 0.01. More "
+            "than 1 cannot be done. Null in a replay."
         ),
     ]
-    skipped: Annotated[
-        Total,
-        Meta(description="Face-steps that were due and found no time, since the run started. Not in `rejections`."),
-    ]
+    skipped: Annotated[Total, Meta(description="Face-steps that were due and found no time. Not part of `rejections`.")]
 
 
 class Board(Part, frozen=True, kw_only=True):
@@ -164,13 +155,13 @@ class Health(Part, frozen=True, kw_only=True):
     """How the machine is doing. Numbers about the device; none about expressions, none about people."""
 
     schema: Annotated[Literal["affect/v1/health"], Meta(description="Which message this is, and its version.")]
-    site: Annotated[Slug, Meta(description="Configured name of the place, as in the topic.")]
-    device: Annotated[Slug, Meta(description="Configured name of the device, as in the topic.")]
+    site: Site
+    device: Device
     at: Annotated[Instant, Meta(description="When the report was made, RFC 3339, UTC.")]
     clock: Annotated[Trust, Meta(description="Whether the clock behind `at` could be trusted.")]
     uptime_s: Annotated[Seconds, Meta(description="Seconds since the run started, rounded to 0.1.")]
-    version: Annotated[str, Meta(max_length=32, description="Release of affect-edge.")]
-    commit: Annotated[str, Meta(max_length=64, description="Commit the release was built from.")]
+    version: Release
+    commit: Commit
     model: Annotated[Model, Meta(description="The model bundle in use: `model` of the windows.")]
     model_state: Annotated[
         ModelState,
@@ -183,8 +174,8 @@ class Health(Part, frozen=True, kw_only=True):
     accelerated: Annotated[
         bool | None,
         Meta(
-            description="Whether the configured accelerator computes; false: the CPU does instead, as the "
-            "configuration allows. Null where none is configured."
+            description="The configured accelerator computes; false: the CPU does instead, as the configuration "
+            "allows. Null where none is configured."
         ),
     ]
     frames: Annotated[Frames, Meta(description="Frames since the run started, by outcome.")]
@@ -193,10 +184,7 @@ class Health(Part, frozen=True, kw_only=True):
     camera_events: Annotated[CameraEvents, Meta(description="Faults of a live camera since the run started, by kind.")]
     stages: Annotated[Stages, Meta(description="Time by stage of the loop, milliseconds, rounded to 0.01.")]
     latency: Annotated[Latency, Meta(description="From a frame's capture to its scores, milliseconds.")]
-    windows: Annotated[
-        Windows,
-        Meta(description="Windows closed since the run started, by content: with scores, or why without."),
-    ]
+    windows: Annotated[Windows, Meta(description="Windows closed since the run started, by content.")]
     load: Annotated[Load, Meta(description="How the device copes with the faces in view.")]
     board: Annotated[Board, Meta(description="What the board tells about itself.")]
     delivery: Annotated[Delivery, Meta(description="How messages reach the broker.")]

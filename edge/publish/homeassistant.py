@@ -61,7 +61,8 @@ def discovery_payload(origin: Origin, *, window_s: int) -> dict[str, Any]:
             "state_class": "measurement",
         } | more
 
-    def of_window(key: str, name: str, value: str, **more: Any) -> dict[str, Any]:
+    def of_window(key: str, name: str, icon: str, value: str = "", **more: Any) -> dict[str, Any]:
+        value, more["icon"] = value or f"value_json.{key}", icon
         template = f"{{% if {fresh} %}}{{{{ {value} if value_json.observed_s else none }}}}{{% endif %}}"
         return sensor("window", key, name, template, _STALE * window_s, **more)
 
@@ -70,33 +71,25 @@ def discovery_payload(origin: Origin, *, window_s: int) -> dict[str, Any]:
         return sensor("health", key, name, f"{{{{ {value} }}}}", _STALE * _HEALTH_S, **more)
 
     def expression(key: str, icon: str) -> dict[str, Any]:
-        note = f"{{{{ {{'note': '{_NOTE}'}} | tojson }}}}"
-        more = {"json_attributes_topic": origin.topic("window"), "json_attributes_template": note}
         value = f"(value_json.{key}.mean if value_json.{key} else none)"
-        return of_window(key, f"Expression {key}", value, icon=icon, suggested_display_precision=2, **more)
+        told = of_window(key, f"Expression {key}", icon, value, suggested_display_precision=2)
+        note = f"{{{{ {{'note': '{_NOTE}'}} | tojson }}}}"
+        return told | {"json_attributes_topic": origin.topic("window"), "json_attributes_template": note}
 
     def problem(key: str, name: str) -> dict[str, Any]:
         value = f"none if value_json.board.{key} is none else 'ON' if value_json.board.{key} else 'OFF'"
         told = of_health(key, name, value, device_class="problem") | {"platform": "binary_sensor"}
         return {name: part for name, part in told.items() if name != "state_class"}
 
-    percent = {"unit_of_measurement": "%"}
+    percent, celsius = {"unit_of_measurement": "%"}, {"unit_of_measurement": "°C", "device_class": "temperature"}
     few = "value_json.windows.min_visits"
     looked = f"({few} + value_json.windows.scored)"
     components = {
         "valence": expression("valence", "mdi:emoticon-outline"),
         "arousal": expression("arousal", "mdi:pulse"),
-        "visits": of_window("visits", "Visits (not unique visitors)", "value_json.visits", icon="mdi:walk"),
-        "unscored_visits": of_window(
-            "unscored_visits", "Visits without a score", "value_json.unscored_visits", icon="mdi:walk"
-        ),
-        "scored_s": of_window(
-            "scored_s",
-            "Face-seconds scored",
-            "value_json.scored_s",
-            icon="mdi:timer-outline",
-            unit_of_measurement="s",
-        ),
+        "visits": of_window("visits", "Visits (not unique visitors)", "mdi:walk"),
+        "unscored_visits": of_window("unscored_visits", "Visits without a score", "mdi:walk"),
+        "scored_s": of_window("scored_s", "Face-seconds scored", "mdi:timer-outline", unit_of_measurement="s"),
         "connected": {
             "platform": "binary_sensor",
             "unique_id": f"{identity}_connected",
@@ -107,13 +100,7 @@ def discovery_payload(origin: Origin, *, window_s: int) -> dict[str, Any]:
             "entity_category": "diagnostic",
             "availability": [],  # it says `off` itself; the shared one would make it unavailable
         },
-        "temperature": of_health(
-            "temperature",
-            "Board temperature",
-            "value_json.board.temperature_c",
-            device_class="temperature",
-            unit_of_measurement="°C",
-        ),
+        "temperature": of_health("temperature", "Board temperature", "value_json.board.temperature_c", **celsius),
         "throttled": problem("throttled", "Processor held back"),
         "under_voltage": problem("under_voltage", "Power supply too weak"),
         "demand": of_health(

@@ -95,9 +95,8 @@ class Collector:
         build = [health.version, health.commit, *(str(value) for value in values["model"].values())]
         names = ("version", "commit", *(f"model_{name}" for name in values["model"]))
         yield _family(where, "build_info", "gauge", "Release and model in use.", {tuple(build): 1.0}, names)
-        info = inspect.type_info(type(health))
-        for name, kind, about, values_by_label, labels in _metrics(info, values):
-            yield _family(where, name, kind, about, values_by_label, labels)
+        for metric in _metrics(inspect.type_info(type(health)), values):
+            yield _family(where, *metric)
 
 
 def _metrics(section: Any, values: dict[str, Any], prefix: str = "") -> Iterator[tuple[Any, ...]]:

@@ -12,6 +12,7 @@ import pytest
 from msgspec import Meta
 
 from edge import contract
+from edge.contract.fields import Count
 from scripts import mqtt_docs
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -32,7 +33,7 @@ def test_the_written_documents_are_the_generated_ones():
 class FanBoard(contract.Board, frozen=True, kw_only=True):
     """A board with a number that nobody wrote down."""
 
-    fan_rpm: Annotated[contract.Count | None, Meta(description="Turns of the fan in a minute.")] = None
+    fan_rpm: Annotated[Count | None, Meta(description="Turns of the fan in a minute.")] = None
 
 
 class Grown(contract.Health, frozen=True, kw_only=True):

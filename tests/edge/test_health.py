@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from edge import contract
 from edge.clock import FileClock
-from edge.health import HealthMonitor, Recent
+from edge.health import HealthMonitor, Times
 from scripts.mqtt_examples import BUSY, ORIGIN, QUIET
 
 
@@ -33,19 +33,19 @@ def report(monitor: HealthMonitor, **parts: Any) -> contract.Health:
 
 @given(st.lists(st.integers(0, 10**9), min_size=1, max_size=300))
 def test_quantiles_are_those_of_the_times(times: list[int]) -> None:
-    recent = Recent()
+    spent = Times()
     for ns in times:
-        recent.add(ns)
-    assert recent.quantiles_ms() == pytest.approx(tuple(np.percentile(times, (50, 95)) / 1e6), abs=0.005)
+        spent.add(ns)
+    assert spent.quantiles_ms() == pytest.approx(tuple(np.percentile(times, (50, 95)) / 1e6), abs=0.005)
 
 
 def test_only_the_last_times_are_kept_and_memory_stays_the_same() -> None:
-    recent = Recent()
-    before = recent._ns.nbytes
+    spent = Times()
+    before = spent._ns.nbytes
     for ns in [10**9] * 3000 + [2_000_000] * 2048:
-        recent.add(ns)
-    assert recent.quantiles_ms() == (2.0, 2.0)
-    assert recent._ns.nbytes == before
+        spent.add(ns)
+    assert spent.quantiles_ms() == (2.0, 2.0)
+    assert spent._ns.nbytes == before
 
 
 def test_nothing_is_said_of_what_never_happened() -> None:

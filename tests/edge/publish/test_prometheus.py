@@ -20,6 +20,7 @@ from msgspec import Meta
 from msgspec.structs import replace
 
 from edge import contract
+from edge.contract.fields import Count, Total
 from edge.errors import ConfigError
 from edge.publish.prometheus import HOST, Collector, MetricsServer
 from scripts.mqtt_examples import HEALTH
@@ -36,8 +37,8 @@ def free_port() -> int:
 class FanBoard(contract.Board, frozen=True, kw_only=True):
     """A board of a later release, which tells how fast its fan turns and how often it stood."""
 
-    fan_turn_ms: Annotated[contract.Count | None, Meta(description="Time of one turn of the fan.")] = None
-    fan_stops: Annotated[contract.Total, Meta(description="Times the fan stood.")] = 0
+    fan_turn_ms: Annotated[Count | None, Meta(description="Time of one turn of the fan.")] = None
+    fan_stops: Annotated[Total, Meta(description="Times the fan stood.")] = 0
 
 
 class Grown(contract.Health, frozen=True, kw_only=True):

@@ -68,7 +68,7 @@ def test_each_window_is_stored_and_a_second_delivery_changes_nothing(
 ) -> None:
     mosquitto.start()
     subscriber = run(mosquitto.port)
-    assert subscriber.begun().endswith("connected\n")
+    assert subscriber.begun().endswith("subscribed: Granted QoS 1\n")
     for window in (BUSY, QUIET):
         send(mosquitto.port, TOPIC, contract.encode(window))
     until(lambda: len(subscriber.rows()) == 2)
@@ -124,7 +124,7 @@ def test_what_is_no_window_is_set_aside_once_and_stops_nothing(
 def test_it_works_with_the_broker_that_the_page_advises(run: Any, advised_broker: Any, send: Any, until: Any) -> None:
     login = ("--cafile", advised_broker.ca_file, "--username", "analyst")
     subscriber = run(advised_broker.port, *login, "--password-file", advised_broker.password_file)
-    assert subscriber.begun().endswith("connected\n")
+    assert subscriber.begun().endswith("subscribed: Granted QoS 1\n")
     device = {"user": "door", "ca_file": advised_broker.ca_file}
     assert send(advised_broker.port, TOPIC, contract.encode(BUSY), **device) == 0
     until(lambda: len(subscriber.rows()) == 1)
@@ -171,4 +171,4 @@ def test_it_says_that_nobody_listens(run: Any, free_port: int) -> None:
 
 def test_the_example_is_short() -> None:
     code = [line for line in SUBSCRIBER.read_text().splitlines() if line.strip()]
-    assert len(code) <= 70
+    assert len(code) <= 75
