@@ -5,12 +5,22 @@ Only for load: the device itself speaks through paho, and its packets are judged
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from benchmarks.packet_stream import cut_packets
-from edge.values import Message
 
 CONNACK, PUBACK = 2, 4
 PING = b"\xc0\x00"
 DISCONNECT = b"\xe0\x00"
+
+
+class Message(NamedTuple):
+    """What is published."""
+
+    topic: str
+    payload: bytes
+    qos: int = 1
+    retain: bool = False
 
 
 def connect(client_id: str, will: Message, keepalive_s: int) -> bytes:
