@@ -50,6 +50,10 @@ class PayloadReader:
             return [f"something beside the fields of {kind.__name__}"]
         return list(self._judge("", value, inspect.type_info(kind), ""))
 
+    def knows(self, text: str) -> bool:
+        """Whether a text is configured or one of the program's own."""
+        return self._vocabulary.knows(text)
+
     def _judge(self, path: str, value: Any, info: inspect.Type, said: str) -> Iterator[str]:
         info, said = _choose(info, value, said)
         self.numbers += isinstance(value, int | float) and not isinstance(value, bool)

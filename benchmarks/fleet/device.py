@@ -15,7 +15,7 @@ from edge.clock import NS
 from edge.contract import Health, Status, Window, encode, instant
 from edge.publish.journal import STABLE_S
 from edge.publish.mqtt import FIRST_DELAY_S
-from edge.publish.stagger import stagger_s
+from edge.publish.pacing import stagger_s
 from scripts.mqtt_examples import BUSY, HEALTH, OFFLINE, ONLINE, ORIGIN
 
 KEEPALIVE_S = 60

@@ -1,6 +1,6 @@
 """The few MQTT 5 packets that a device needs (OASIS MQTT 5.0, chapters 2 and 3), written as bytes and read again.
 
-Only for load: the device itself speaks through paho, and its packets are judged by the gate in `edge.publish.egress`.
+Only for load: the device itself speaks through paho, and its packets are judged by the gate in `edge.publish.gate`.
 """
 
 from __future__ import annotations
