@@ -23,7 +23,7 @@ help:
 	@echo "make deb          ARCH=arm64|amd64 PY=3.11|3.12|3.13 builds the Debian package into dist/"
 	@echo "make arm64-check  as root: installs and runs the arm64 packages in an emulated Debian; some 20 minutes the first time"
 	@echo "make fresh-check  as root: make demo and make test in fresh Debian 12 and 13; SUITES=trixie for one of them"
-	@echo "make docs-schema  writes docs/mqtt from the payload structs"
+	@echo "make docs-schema  writes docs/mqtt from the contract's structs"
 	@echo "make docs-screens writes what init and watch show into docs/installing.md"
 	@echo "make licences     writes THIRD_PARTY_LICENSES.md from what is installed"
 	@echo "make constraints  PYTHONS='python3.10 ... python3.13' resolves constraints.txt anew; UPGRADE=1 for newer versions"
@@ -69,7 +69,7 @@ fresh-check: $(DEV)/.ready
 	@$(DEV)/bin/python scripts/fresh_check.py $(SUITES)
 
 docs-schema: $(DEV)/.ready
-	@$(DEV)/bin/python -m edge.publish.schema docs/mqtt
+	@$(DEV)/bin/python scripts/mqtt_docs.py
 
 docs-screens: $(DEV)/.ready
 	@$(DEV)/bin/python scripts/screens.py

@@ -1,29 +1,35 @@
-"""How the device is doing: counters and stage times. Owns them; says nothing about people's expressions."""
+"""How the device is doing: counts frames, faces and windows, takes stage times, and fills the `Health` message."""
 
 from __future__ import annotations
 
 import time
-from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Protocol, cast
 
 import numpy as np
-from numpy.typing import NDArray
 
-from edge.clock import NS
-from edge.values import BoardState, HealthReport, LoadState
-
-STAGES = ("detect", "track", "crop", "embed", "head", "window", "publish")
-
+from edge import contract
+from edge.clock import NS, Clock
+from edge.release import VERSION, commit
 
 _KEPT = 2048  # times of each kind: about the last minute at 30 frames a second, 16 KiB
+
+
+class CameraCounts(Protocol):
+    """What a camera counts itself; see `Frames` and `CameraEvents` of the contract."""
+
+    dropped: int
+    failed: int
+    skipped: int
+    events: Mapping[str, int]
 
 
 class Timing:
     """Takes the time of a block and hands it on; a class, since a generator costs three times as much.
 
     Args:
-        add: gets the nanoseconds, whatever became of the block.
+        add: gets the nanoseconds, also when the block raised.
     """
 
     __slots__ = ("_add", "_begun_ns")
@@ -38,148 +44,140 @@ class Timing:
         self._add(time.perf_counter_ns() - self._begun_ns)
 
 
-class Recent:
-    """The last times of one kind, in a ring of fixed size.
-
-    A ring and not a histogram: its quantiles are exact, they are about now and not about the whole run, and on one
-    minute's frames it costs no more memory than a histogram fine enough for a percent.
-    """
+class Times:
+    """How long something took: in all, and the last 2,048 times, whose quantiles are exact and about now."""
 
     def __init__(self) -> None:
+        self.total_ns = 0
         self._ns = np.zeros(_KEPT, np.int64)
         self._count = 0
 
     def add(self, ns: int) -> None:
-        """Keeps one, in place of the oldest."""
+        """Adds one; it takes the place of the oldest."""
+        self.total_ns += ns
         self._ns[self._count % _KEPT] = ns
         self._count += 1
 
-    def quantiles_ms(self) -> tuple[float, float] | None:
-        """Median and 95th percentile, milliseconds; None when there were none."""
-        kept = self._kept()
+    def add_idle(self, ns: int) -> None:
+        """Adds one in which there was nothing to do: quantiles leave it out."""
+        self.total_ns += ns
+
+    def quantiles_ms(self) -> tuple[float, float] | tuple[None, None]:
+        """Median and 95th percentile in milliseconds, as the contract rounds them; None when there were no times."""
+        kept = self._ns[: min(self._count, _KEPT)]
         if not kept.size:
-            return None
-        p50, p95 = np.percentile(kept, (50, 95)) / 1e6
-        return float(p50), float(p95)
-
-    def percentile_ms(self, percent: float) -> float | None:
-        """Milliseconds that `percent` (0..100) of the times do not exceed; None when there were none."""
-        kept = self._kept()
-        return float(np.percentile(kept, percent)) / 1e6 if kept.size else None
-
-    def _kept(self) -> NDArray[np.int64]:
-        return self._ns[: min(self._count, _KEPT)]
+            return None, None
+        p50, p95 = np.percentile(kept, (50, 95))
+        return _ms(p50), _ms(p95)
 
 
 @dataclass(slots=True, eq=False)
-class StageTime:
-    """Time spent in one stage of the pipeline since it was made, and lately."""
-
-    total_ns: int = 0
-    frames: int = 0
-    recent: Recent = field(default_factory=Recent)
-
-    def add(self, ns: int) -> None:
-        """One frame took so long."""
-        self.total_ns += ns
-        self.frames += 1
-        self.recent.add(ns)
-
-    @property
-    def mean_ms(self) -> float:
-        """Milliseconds a frame, 0 when no frame passed."""
-        return self.total_ns / self.frames / 1e6 if self.frames else 0.0
-
-
-@dataclass(slots=True)
-class Health:
-    """The pipeline's counters.
+class HealthMonitor:
+    """The counters of a run.
 
     Attributes:
-        seen: frames that came while the eye was open.
-        spared: further ones, not even decoded, since their step of the grid was done; a report counts them as seen.
-        closed: frames thrown away unseen, outside opening hours.
-        failed: frames that could not be worked on.
-        rejections: faces due but not scored, by reason; one a face and grid step.
+        started_ns: monotonic.
+        seen: frames that came from the camera; those that it `skipped` are added in the report.
+        worked: of these, frames that were searched for faces or scored.
+        failed: frames that could not be worked on; those that the camera found damaged are added in the report.
+        rejections: looks at a face that gave no score, by reason.
         scored: face-steps scored.
         faces: faces in view in the last frame.
         tracks: ids given so far.
-        windows: closed and handed to the publisher.
-        withheld: those among them without scores, by reason.
+        windows: windows closed, by content: `scored`, or the reason for no scores.
+        latency: age of frames when their scores were there.
         stages: time by stage.
-        latency: age of a frame when its scores were there, lately.
-        camera: troubles of a live camera, counted by kind.
-        bundle_state: why this bundle runs; empty where nobody says.
     """
 
     started_ns: int = field(default_factory=time.monotonic_ns)
     seen: int = 0
-    spared: int = 0
-    closed: int = 0
+    worked: int = 0
     failed: int = 0
-    rejections: Counter[str] = field(default_factory=Counter)
+    rejections: dict[str, int] = field(default_factory=lambda: contract.zeros(contract.Rejections))
     scored: int = 0
     faces: int = 0
     tracks: int = 0
-    windows: int = 0
-    withheld: Counter[str] = field(default_factory=Counter)
-    latency: Recent = field(default_factory=Recent)
-    stages: dict[str, StageTime] = field(default_factory=lambda: {stage: StageTime() for stage in STAGES})
-    camera: dict[str, int] = field(default_factory=dict)
-    bundle_state: str = ""
+    windows: dict[str, int] = field(default_factory=lambda: contract.zeros(contract.Windows))
+    latency: Times = field(default_factory=Times)
+    stages: dict[str, Times] = field(
+        default_factory=lambda: {stage: Times() for stage in contract.Stages.__annotations__}
+    )
 
-    @property
-    def uptime_s(self) -> float:
-        """Seconds since the pipeline was made."""
-        return (time.monotonic_ns() - self.started_ns) / NS
+    def timing(self, stage: contract.Stage, *, busy: bool = True) -> Timing:
+        """Adds the time of a block to a stage, once a frame.
 
-    def timing(self, stage: str) -> Timing:
-        """Adds the time of the block to a stage, once a frame."""
-        return Timing(self.stages[stage].add)
+        Args:
+            stage: which.
+            busy: whether the stage has something to do; if not, as without a face, its quantiles leave the frame out.
+        """
+        times = self.stages[stage]
+        return Timing(times.add if busy else times.add_idle)
 
-    def closed_window(self, suppressed: str | None) -> None:
-        """A window was closed and handed on, without scores for that reason if there is one."""
-        self.windows += 1
-        if suppressed is not None:
-            self.withheld[suppressed] += 1
+    def closed_window(self, window: contract.Window) -> None:
+        """Counts a window that was handed to the publisher."""
+        self.windows[window.suppressed or "scored"] += 1
+
+    def stage_times(self) -> contract.Stages:
+        """Time by stage; the means are over all worked frames, so they add up."""
+        times = {}
+        for stage, spent in self.stages.items():
+            p50, p95 = spent.quantiles_ms()
+            mean = spent.total_ns / max(self.worked, 1)
+            times[stage] = contract.StageTime(mean_ms=_ms(mean), p50_ms=p50, p95_ms=p95)
+        return cast("contract.Stages", times)
 
     def report(
         self,
+        origin: contract.Origin,
+        clock: Clock,
         *,
-        dropped: int,
-        failed: int,
-        load: LoadState | None = None,
-        board: BoardState | None = None,
+        camera: CameraCounts,
+        load: contract.Load,
+        board: contract.Board,
+        delivery: contract.Delivery,
+        model_state: contract.ModelState,
         accelerated: bool | None = None,
-    ) -> HealthReport:
-        """What is told to the operator; the publisher adds its own counters. Safe to call from another thread.
+    ) -> contract.Health:
+        """The message; may be called from any thread.
 
         Args:
-            dropped, failed: the camera's own counts of frames overtaken by newer ones and of unusable ones.
-            load: how the schedule copes.
-            board: what the board tells about itself.
+            origin, clock: who reports, and when.
+            camera, load, board, delivery: what their owners measured.
+            model_state: why this bundle runs.
             accelerated: whether the configured accelerator computes; None where none is configured.
         """
-        lately = {stage: found for stage, time in self.stages.items() if (found := time.recent.quantiles_ms())}
-        withheld = dict(self.withheld)
-        return HealthReport(
-            uptime_s=round(self.uptime_s, 1),
-            frames={
-                "seen": self.seen + self.spared,
-                "closed": self.closed,
-                "dropped": dropped,
-                "failed": self.failed + failed,
-            },
-            rejections=dict(self.rejections),
-            faces=self.faces,
-            stage_ms={stage: time.mean_ms for stage, time in self.stages.items()},
-            camera=dict(self.camera),
-            stage_p50_ms={stage: p50 for stage, (p50, _) in lately.items()},
-            stage_p95_ms={stage: p95 for stage, (_, p95) in lately.items()},
-            latency_ms=self.latency.quantiles_ms(),
-            windows={"scored": max(self.windows - sum(withheld.values()), 0), **withheld},
-            load=load or LoadState(),
-            board=board or BoardState(),
-            bundle_state=self.bundle_state,
+        p50, p95 = self.latency.quantiles_ms()
+        frames = {
+            "seen": self.seen + camera.skipped,
+            "worked": self.worked,
+            "dropped": camera.dropped,
+            "failed": self.failed + camera.failed,
+        }
+        return contract.Health(
+            schema="affect/v1/health",
+            site=origin.site,
+            device=origin.device,
+            at=contract.instant(clock.utc_ns(clock.monotonic_ns())),
+            clock="synced" if clock.synced() else "unsynced",
+            uptime_s=contract.rounded((time.monotonic_ns() - self.started_ns) / NS, 1),
+            version=VERSION,
+            commit=commit(),
+            model=origin.model,
+            model_state=model_state,
             accelerated=accelerated,
+            frames=cast("contract.Frames", frames),
+            rejections=cast("contract.Rejections", dict(self.rejections)),
+            faces=self.faces,
+            camera_events=cast("contract.CameraEvents", dict(camera.events)),
+            stages=self.stage_times(),
+            latency=contract.Latency(p50_ms=p50, p95_ms=p95),
+            windows=cast("contract.Windows", dict(self.windows)),
+            load=load,
+            board=board,
+            delivery=delivery,
         )
+
+
+def _ms(ns: float) -> float:
+    """Nanoseconds as milliseconds, to 0.01 and no more than the contract knows; a longer time is as bad."""
+    return min(contract.rounded(ns / 1e6), contract.MAX_MS)

@@ -1,6 +1,6 @@
 """The values that flow through the device, in the order in which they flow.
 
-Frame → Detection → Track → FaceCrop → Embedding → AffectScore → WindowAggregate → Message.
+Frame → Detection → Track → FaceCrop → Embedding → AffectScore. What leaves is in `edge.contract`.
 
 All are frozen; arrays they hold are set read-only, so nothing downstream can alter what another stage saw.
 `Frame` and `FaceCrop` hold pictures and refuse to be pickled: they cannot leave the process by accident.
@@ -8,8 +8,7 @@ All are frozen; arrays they hold are set read-only, so nothing downstream can al
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal, NoReturn
 
 import numpy as np
@@ -192,142 +191,3 @@ class AffectScore:
     valence: float
     arousal: float
     warm: bool
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Spread:
-    """Mean and population standard deviation over visits, each rounded to 0.01."""
-
-    mean: float
-    std: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Quadrants:
-    """Share of visits (0–1) by the signs of their mean valence (pos/neg) and arousal (high/low); 0 is positive."""
-
-    pos_high: float
-    pos_low: float
-    neg_high: float
-    neg_low: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WindowAggregate:
-    """What one interval of time says about all visits in it; never about one person.
-
-    Attributes:
-        start_ns, end_ns: UTC nanoseconds since 1970, a half-open interval aligned to the clock.
-        synced: whether the clock could be trusted from the window's opening to its closing.
-        partial: cut short by start, stop or restart.
-        visits: visits with at least `min_observed_s` of warm scores in this window.
-        peak_simultaneous: most faces seen in one frame.
-        scored_s: face-seconds with warm scores, rounded to 0.1.
-        unscored_visits: visits seen that gave too little to score.
-        valence, arousal, quadrants: over visits, each visit weighing the same; None when suppressed.
-        suppressed: None, `min_visits` (too few visits to hide one among them) or `closed` (outside opening hours).
-        boot_ns: the same interval in monotonic nanoseconds, where the clock was not known to be right: the window can
-            be stamped when it is. None where its stamps are final.
-    """
-
-    start_ns: int
-    end_ns: int
-    synced: bool
-    partial: bool
-    visits: int
-    peak_simultaneous: int
-    scored_s: float
-    unscored_visits: int
-    valence: Spread | None
-    arousal: Spread | None
-    quadrants: Quadrants | None
-    suppressed: str | None
-    boot_ns: tuple[int, int] | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LoadState:
-    """How the device copes with the faces in view.
-
-    Attributes:
-        level: `normal`, or what the overload has cost so far: `detector`, `steps` or `faces`.
-        demand: share of the time that every face at every step would take, more than 1 when it cannot be; None where
-            time stands still while frames are worked on.
-        skipped: face-steps in which a face was in view and due but not looked at, for lack of time.
-    """
-
-    level: str = "normal"
-    demand: float | None = None
-    skipped: int = 0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BoardState:
-    """What the board tells about itself; each None where it does not.
-
-    Attributes:
-        temperature_c: of its hottest thermal zone, °C.
-        throttled: the processor is held below its full speed now.
-        throttled_since_boot: it was at some time since the board started.
-        under_voltage: the supply is too weak now.
-        cpu_mhz, cpu_max_mhz: clock of the fastest core now, and the most it can do.
-    """
-
-    temperature_c: float | None = None
-    throttled: bool | None = None
-    throttled_since_boot: bool | None = None
-    under_voltage: bool | None = None
-    cpu_mhz: int | None = None
-    cpu_max_mhz: int | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HealthReport:
-    """How the device itself is doing; numbers about the machine, none about people's expressions.
-
-    Attributes:
-        uptime_s: seconds since the pipeline started.
-        frames: counts by outcome: `seen`, `closed` (outside opening hours), `dropped`, `failed`.
-        rejections: faces not scored, counted by reason.
-        faces: faces in view now.
-        stage_ms: mean milliseconds a frame spent in each stage.
-        camera: troubles of a live camera, counted by kind.
-        stage_p50_ms, stage_p95_ms: median and 95th percentile of the same over the last frames; of stages that ran.
-        latency_ms: median and 95th percentile of a frame's age when its scores were there; None where time stands still
-            meanwhile, or nothing was scored.
-        windows: closed windows by what they say: `scored`, or the reason why their scores are withheld.
-        load: how the device copes.
-        board: what the board tells.
-        bundle_state: why this bundle runs; empty where nobody says.
-        accelerated: whether the configured accelerator computes; None where none is configured.
-    """
-
-    uptime_s: float
-    frames: Mapping[str, int]
-    rejections: Mapping[str, int]
-    faces: int
-    stage_ms: Mapping[str, float]
-    camera: Mapping[str, int] = field(default_factory=dict)
-    stage_p50_ms: Mapping[str, float] = field(default_factory=dict)
-    stage_p95_ms: Mapping[str, float] = field(default_factory=dict)
-    latency_ms: tuple[float, float] | None = None
-    windows: Mapping[str, int] = field(default_factory=dict)
-    load: LoadState = field(default_factory=LoadState)
-    board: BoardState = field(default_factory=BoardState)
-    bundle_state: str = ""
-    accelerated: bool | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Message:
-    """What is handed to the broker: a topic and a JSON payload, never anything else."""
-
-    topic: str
-    payload: bytes
-    qos: int
-    retain: bool = field(default=False)
-
-    @property
-    def size(self) -> int:
-        """Bytes of topic and payload."""
-        return len(self.topic) + len(self.payload)

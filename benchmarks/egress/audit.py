@@ -17,9 +17,9 @@ from benchmarks.egress.places import Places
 from benchmarks.egress.process import Process
 from benchmarks.egress.tls import TlsError, read_keys, read_stream
 from benchmarks.egress.vocabulary import Vocabulary
+from edge.contract import Window, decode
 from edge.model.assets import BLAZEFACE, find_asset
 from edge.model.bundle import default_bundle, load_bundle
-from edge.publish.payload import decode_window
 
 _WRITES = {"write", "writev", "pwrite64", "pwritev", "pwritev2"}
 _OUTBOX = "outbox.db"
@@ -179,7 +179,7 @@ class Audit:
         return problems
 
     def _note_window(self, payload: bytes) -> None:
-        window = decode_window(payload)
+        window = decode(payload, Window)
         self._numbers.append(window.seq)
         self.ledger.seen["window with scores"] += window.valence is not None
 

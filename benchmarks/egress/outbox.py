@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 import sqlite3
-from contextlib import closing
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import msgspec
@@ -13,13 +13,12 @@ import msgspec
 from benchmarks.egress.ledger import Ledger, describe
 from benchmarks.egress.pages import Cell, Database, PageError
 from benchmarks.egress.payloads import PayloadReader
-from edge.publish.database import Row, memory_database
-from edge.publish.reach import MOST_SPANS
+from edge.publish import database
+from edge.publish.outbox import STATE, _State
 
 _EPOCH = re.compile("[0-9a-f]{8}")
 _BOOT = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-_LARGEST = 10**15
-_LONGEST_NS = 2**62
+_LARGEST = 2**62
 
 
 class OutboxReader:
@@ -36,12 +35,15 @@ class OutboxReader:
         self._payloads = payloads
         self._topic = topic
         self._database = Database()
-        model = memory_database()
-        self._schema = set(model.execute("SELECT type, name, tbl_name, sql FROM sqlite_master").fetchall())
-        self._columns = {
-            tuple(row[1] for row in model.execute(f"PRAGMA table_info({name})")) for _, name, _, _ in self._schema
-        }
-        model.close()
+        with TemporaryDirectory() as folder:
+            path = Path(folder) / "outbox.db"
+            database.Database(path).close()
+            model = sqlite3.connect(path)
+            self._schema = set(model.execute("SELECT type, name, tbl_name, sql FROM sqlite_master").fetchall())
+            self._columns = {
+                tuple(row[1] for row in model.execute(f"PRAGMA table_info({name})")) for _, name, _, _ in self._schema
+            }
+            model.close()
 
     def wrote(self, sink: str, suffix: str, offset: int, data: bytes) -> None:
         """Accounts for one write to the database (no suffix), its `-wal` or its `-journal`."""
@@ -60,16 +62,17 @@ class OutboxReader:
         rows: dict[str, int] = {}
         if not path.is_file():
             return rows
-        with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as database:
-            for kind, name, table, sql in database.execute("SELECT type, name, tbl_name, sql FROM sqlite_master"):
+        with sqlite3.connect(f"file:{path}?mode=ro", uri=True) as left:
+            for kind, name, table, sql in left.execute("SELECT type, name, tbl_name, sql FROM sqlite_master"):
                 if (kind, name, table, sql) not in self._schema:
                     self._ledger.find(sink, f"a {kind} that the program's schema does not have")
                     continue
-                found = database.execute(f"SELECT * FROM {name}")  # noqa: S608 - a name of our own schema
+                found = left.execute(f"SELECT * FROM {name}")  # noqa: S608 - a name of our own schema
                 columns = [column[0] for column in found.description]
                 for row in found:
                     rows[name] = rows.get(name, 0) + 1
                     self._judge(sink, dict(zip(columns, row, strict=True)))
+        left.close()
         return rows
 
     def _judge_cell(self, sink: str, cell: Cell) -> None:
@@ -86,35 +89,49 @@ class OutboxReader:
         self._judge(sink, dict(zip(fitting[0], values, strict=True)))
 
     def _judge(self, sink: str, row: dict[str, Any]) -> None:
-        known = Row(**{name: row[name] for name in ("seq", "payload", "boot", "begun", "ended")}) if (
-            "payload" in row and isinstance(row["payload"], bytes)
-        ) else None  # fmt: skip
+        known = self._known(row)
         for column, value in row.items():
-            good = value is None or (isinstance(value, int) and abs(value) <= _LARGEST)
-            if column == "payload" and known is not None:
-                for problem in self._payloads.problems(self._topic, value):
+            if column == "message":
+                good = isinstance(value, bytes)
+                problems = self._message(row.get("key"), value) if isinstance(value, bytes) else []
+                for problem in problems:
                     self._ledger.find(sink, f"a kept window, {problem}; {describe(value)}")
-                self._ledger.seen["kept window"] += 1
-                good = True
-            elif column == "digest" and known is not None:
-                good = value == known.digest
-            elif column == "epoch":
-                good = isinstance(value, str) and _EPOCH.fullmatch(value) is not None
-            elif column == "boot" and value is not None:
-                good = isinstance(value, str) and _BOOT.fullmatch(value) is not None
-            elif column == "reach":
-                good = _is_reach(value)
-            elif column in ("begun", "ended") and value is not None:
-                good = isinstance(value, int) and abs(value) <= _LONGEST_NS
+            elif column == "digest":
+                good = known is not None and value == known.values()[-1]
+            elif column == "topic":
+                good = value in ("", self._topic)
+            elif column == "boot":
+                good = value is None or (isinstance(value, str) and _BOOT.fullmatch(value) is not None)
+            else:
+                good = value is None or (isinstance(value, int) and abs(value) <= _LARGEST)
             if not good:
                 self._ledger.find(sink, f"column {column} holds what the program does not put there")
 
+    def _message(self, key: object, data: bytes) -> list[str]:
+        """What is wrong with a kept message, or with what the outbox remembers beside them."""
+        if key not in STATE:
+            self._ledger.seen["kept window"] += 1
+            return self._payloads.problems(self._topic, data)
+        try:
+            state = msgspec.json.decode(data, type=_State)
+        except msgspec.MsgspecError:
+            return ["a state that is none"]
+        texts = [state.epoch, *state.words]
+        if msgspec.json.encode(state) != data:
+            return ["a state with something beside its fields"]
+        return [
+            "a word that is neither configured nor an epoch"
+            for text in texts
+            if not (_EPOCH.fullmatch(text) or self._payloads.knows(text))
+        ]
 
-def _is_reach(value: Any) -> bool:
-    """Whether this is some spans of UTC nanoseconds, written as the program writes them."""
-    try:
-        spans = msgspec.json.decode(value, type=tuple[tuple[int, int], ...])
-    except (msgspec.MsgspecError, TypeError):
-        return False
-    whole_ms = all(time % 1_000_000 == 0 and 0 <= time <= _LONGEST_NS for span in spans for time in span)
-    return len(spans) <= MOST_SPANS and whole_ms and msgspec.json.encode(spans) == value
+    def _known(self, row: dict[str, Any]) -> database.Row | None:
+        """The row as the program would write it."""
+        try:
+            held = None if row["begun_ns"] is None else (row["begun_ns"], row["ended_ns"])
+            return database.Row(
+                row["key"], row["message"], row["topic"], row["end_ns"], row["trusted"] == 1, row["boot"],
+                row["kept_ns"], held, row["refused"],
+            )  # fmt: skip
+        except KeyError:
+            return None

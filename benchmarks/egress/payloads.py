@@ -1,23 +1,20 @@
 """What is in a message: decoded by its own struct, encoded again, and each value judged by its type.
 
-Knows no field by name. What is added to the structs of `edge.publish.payload` is judged by the same rules.
+Knows no field by name. What is added to the structs of `edge.contract` is judged by the same rules.
 """
 
 from __future__ import annotations
 
-import pkgutil
 import re
 from collections.abc import Iterator
 from datetime import datetime, timedelta
-from importlib import import_module
-from typing import Any, cast
+from typing import Any
 
 import msgspec
 from msgspec import inspect
 
 from benchmarks.egress.vocabulary import Vocabulary
-from edge import publish
-from edge.publish.schema import KINDS
+from edge.contract import KINDS
 
 _ROUNDED = re.compile(r"rounded to (0\.0*1|1)\b")
 _DIGITS = 2  # of a number whose description does not say how it is rounded
@@ -42,18 +39,20 @@ class PayloadReader:
 
     def problems(self, topic: str, data: bytes) -> list[str]:
         """What is wrong with a message; empty when nothing is."""
-        problems: list[str] = []
-        for kind in _structs(topic):
-            try:
-                value = msgspec.json.decode(data, type=kind)
-            except msgspec.MsgspecError as error:
-                problems = [re.sub(r"`[^`]*`", "…", str(error))[:120]]
-                continue
-            if msgspec.json.encode(value) != data:
-                problems = [f"something beside the fields of {kind.__name__}"]
-                continue
-            return list(self._judge("", value, inspect.type_info(kind), ""))
-        return problems or ["a topic that no struct of the contract belongs to"]
+        kind = KINDS.get(kind_of(topic))
+        if kind is None:
+            return ["a topic that no struct of the contract belongs to"]
+        try:
+            value = msgspec.json.decode(data, type=kind)
+        except msgspec.MsgspecError as error:
+            return [re.sub(r"`[^`]*`", "…", str(error))[:120]]
+        if msgspec.json.encode(value) != data:
+            return [f"something beside the fields of {kind.__name__}"]
+        return list(self._judge("", value, inspect.type_info(kind), ""))
+
+    def knows(self, text: str) -> bool:
+        """Whether a text is configured or one of the program's own."""
+        return self._vocabulary.knows(text)
 
     def _judge(self, path: str, value: Any, info: inspect.Type, said: str) -> Iterator[str]:
         info, said = _choose(info, value, said)
@@ -101,22 +100,6 @@ def kind_of(topic: str) -> str:
     """What a topic carries: its last part, if the contract has it, else `other`."""
     last = topic.rpartition("/")[2]
     return last if last in KINDS and topic.startswith("affect/") else "other"
-
-
-def _structs(topic: str) -> list[type[msgspec.Struct]]:
-    """The structs that a topic may carry: its own, or for a topic outside the contract any that `edge.publish` has."""
-    if kind_of(topic) != "other":
-        return [cast("type[msgspec.Struct]", KINDS[kind_of(topic)])]
-    if topic.startswith("affect/"):
-        return []
-    modules = [import_module(f"{publish.__name__}.{found.name}") for found in pkgutil.iter_modules(publish.__path__)]
-    return [
-        kind
-        for module in modules
-        for kind in vars(module).values()
-        if isinstance(kind, type) and issubclass(kind, msgspec.Struct) and kind.__module__ == module.__name__
-        if kind not in KINDS.values() and kind.__struct_fields__
-    ]
 
 
 def _choose(info: inspect.Type, value: Any, said: str) -> tuple[inspect.Type, str]:

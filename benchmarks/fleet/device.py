@@ -5,20 +5,18 @@ from __future__ import annotations
 import asyncio
 import ssl
 import time
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
-import msgspec
+from msgspec.structs import replace
 
-from benchmarks.fleet.packets import CONNACK, DISCONNECT, PING, PUBACK, connect, publish, reason, take_packets
+from benchmarks.fleet.packets import CONNACK, DISCONNECT, PING, PUBACK, Message, connect, publish, reason, take_packets
 from edge.backoff import Backoff
-from edge.clock import NS, SystemClock
-from edge.publish.example import BUSY, ORIGIN, example_health
+from edge.clock import NS
+from edge.contract import Health, Status, Window, encode, instant
 from edge.publish.journal import STABLE_S
-from edge.publish.message import number_window, offline_message, online_message, window_message
 from edge.publish.mqtt import FIRST_DELAY_S
-from edge.publish.payload import encode
-from edge.publish.stagger import stagger_s
-from edge.values import Message
+from edge.publish.pacing import stagger_s
+from scripts.mqtt_examples import BUSY, HEALTH, OFFLINE, ONLINE, ORIGIN
 
 KEEPALIVE_S = 60
 LONGEST_BACKOFF_S = 60.0  # the default of mqtt.backoff_max_s
@@ -78,7 +76,6 @@ class SimulatedDevice(asyncio.Protocol):
         self._number, self._port, self._tls, self._tally, self._handshakes = number, port, tls, tally, handshakes
         self._origin = replace(ORIGIN, site=f"store-{number // 20}", device=f"cam-{number % 20}")
         self.stagger_s = stagger_s(self._origin.site, self._origin.device, window_s)
-        self._clock = SystemClock()
         self._seq = 0
         self._packet = 0
         self._owed: dict[int, float] = {}
@@ -115,17 +112,17 @@ class SimulatedDevice(asyncio.Protocol):
         if self._transport is None or self._number not in self._tally.since_s:
             return
         self._seq += 1
-        aggregate = replace(BUSY, start_ns=end_ns - window_s * NS, end_ns=end_ns)
-        window = number_window(aggregate, self._origin, epoch=f"{self._number:08x}", seq=self._seq)
-        self._owed[self._send(window_message(window, historical=False))] = time.perf_counter()
+        epoch, start, end = f"{self._number:08x}", instant(end_ns - window_s * NS), instant(end_ns)
+        name = f"{self._origin.device}/{epoch}/{self._seq}"
+        window = replace(BUSY, id=name, epoch=epoch, seq=self._seq, start=start, end=end)
+        self._owed[self._send(self._message("window", window))] = time.perf_counter()
         self._tally.sent += 1
         self._tally.written_s.append(time.monotonic())
 
     def send_health(self) -> None:
         """Reports as the example in the documents does, at QoS 0."""
         if self._number in self._tally.since_s:
-            report = msgspec.structs.replace(example_health(), site=self._origin.site, device=self._origin.device)
-            self._send(Message(topic=self._origin.topic("health"), payload=encode(report), qos=0))
+            self._send(self._message("health", HEALTH)._replace(qos=0))
 
     def ping(self) -> None:
         """Keeps the session alive."""
@@ -154,7 +151,7 @@ class SimulatedDevice(asyncio.Protocol):
         """The handshake is over: says hello."""
         self._transport = transport  # type: ignore[assignment]
         client_id = f"affect-{self._origin.site}-{self._origin.device}"
-        self._write(connect(client_id, offline_message(self._origin), KEEPALIVE_S))
+        self._write(connect(client_id, self._message("status", OFFLINE), KEEPALIVE_S))
 
     def data_received(self, data: bytes) -> None:
         """Answers to hello and to windows."""
@@ -163,7 +160,7 @@ class SimulatedDevice(asyncio.Protocol):
             if kind == CONNACK and reason(kind, body) < 0x80:
                 self._tally.connected += 1
                 self._tally.since_s[self._number] = time.monotonic()
-                self._send(online_message(self._origin, self._clock))
+                self._send(self._message("status", replace(ONLINE, since=instant(time.time_ns()))))
             elif kind == PUBACK:
                 written_s = self._owed.pop(int.from_bytes(body[:2], "big"), None)
                 if written_s is None:  # of the status
@@ -188,6 +185,11 @@ class SimulatedDevice(asyncio.Protocol):
         name = "localhost" if self._tls is not None else None
         connecting = loop.create_connection(lambda: self, "127.0.0.1", self._port, ssl=self._tls, server_hostname=name)
         await asyncio.wait_for(connecting, _PATIENCE_S)
+
+    def _message(self, kind: str, message: Window | Status | Health) -> Message:
+        """One of the documents' examples as this device sends it."""
+        payload = encode(replace(message, site=self._origin.site, device=self._origin.device))
+        return Message(self._origin.topic(kind), payload, retain=kind == "status")
 
     def _send(self, message: Message) -> int:
         self._packet = self._packet % 65535 + 1

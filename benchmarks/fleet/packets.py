@@ -1,16 +1,26 @@
 """The few MQTT 5 packets that a device needs (OASIS MQTT 5.0, chapters 2 and 3), written as bytes and read again.
 
-Only for load: the device itself speaks through paho, and its packets are judged by the gate in `edge.publish.egress`.
+Only for load: the device itself speaks through paho, and its packets are judged by the gate in `edge.publish.gate`.
 """
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from benchmarks.packet_stream import cut_packets
-from edge.values import Message
 
 CONNACK, PUBACK = 2, 4
 PING = b"\xc0\x00"
 DISCONNECT = b"\xe0\x00"
+
+
+class Message(NamedTuple):
+    """What is published."""
+
+    topic: str
+    payload: bytes
+    qos: int = 1
+    retain: bool = False
 
 
 def connect(client_id: str, will: Message, keepalive_s: int) -> bytes:

@@ -12,10 +12,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import pairwise
 
-import msgspec
-
 from benchmarks.soak.journal import Closed, content_of
-from edge.publish.payload import WindowPayload, decode_window
+from edge.contract import Window, decode
 
 # A broker saves after each change; killed within a save, it may lose what it acknowledged so long before.
 _SAVED_S = 2.0
@@ -47,7 +45,7 @@ class Account:
         lost_by_broker: of the lost, those that a broker had acknowledged less than two seconds before it was killed.
         unjournaled: arrived, but a kill came between the commit and the journal's line.
         repeats: deliveries beyond the first.
-        differing: ids of which two deliveries differ in more than `historical`.
+        differing: ids of which two deliveries differ.
         altered: ids whose content is not what was closed.
         overlaps: pairs of synchronized windows of one device that claim one interval, within one process.
         overlaps_across: the same, of two processes.
@@ -57,7 +55,6 @@ class Account:
     arrived: int = 0
     suppressed: int = 0
     unsynced: int = 0
-    historical: int = 0
     epochs: int = 0
     lost: list[str] = field(default_factory=list)
     lost_by_broker: list[str] = field(default_factory=list)
@@ -84,9 +81,9 @@ def settle(
         acknowledged: when the broker acknowledged each id, monotonic seconds, seen on the wire.
         broker_killed_s: when the broker was killed.
     """
-    deliveries: dict[str, list[WindowPayload]] = defaultdict(list)
+    deliveries: dict[str, list[Window]] = defaultdict(list)
     for arrival in arrivals:
-        window = decode_window(arrival.payload)
+        window = decode(arrival.payload, Window)
         deliveries[window.id].append(window)
     journal = {entry.id: entry for entry in closed}
     if len(journal) != len(closed):
@@ -100,13 +97,12 @@ def settle(
     account.epochs = len({name.rpartition("/")[0] for name in known})
     for name, windows in deliveries.items():
         first = windows[0]
-        if len({_but_historical(window) for window in windows}) > 1:
+        if any(window != first for window in windows[1:]):
             account.differing.append(name)
         if name in journal and content_of(first) != journal[name].content:
             account.altered.append(name)
         account.suppressed += first.suppressed is not None
         account.unsynced += first.clock == "unsynced"
-        account.historical += first.historical
     _find_overlaps(account, [windows[0] for windows in deliveries.values()], journal)
     return account
 
@@ -130,18 +126,14 @@ def _forgotten(name: str, acknowledged: Mapping[str, float], killed_s: Sequence[
     return at_s is not None and any(0 <= kill_s - at_s <= _SAVED_S for kill_s in killed_s)
 
 
-def _but_historical(window: WindowPayload) -> bytes:
-    return msgspec.json.encode(msgspec.structs.replace(window, historical=False))
-
-
-def _find_overlaps(account: Account, windows: Sequence[WindowPayload], journal: Mapping[str, Closed]) -> None:
-    lines: dict[str, list[WindowPayload]] = defaultdict(list)
+def _find_overlaps(account: Account, windows: Sequence[Window], journal: Mapping[str, Closed]) -> None:
+    lines: dict[str, list[Window]] = defaultdict(list)
     for window in windows:
         if window.clock == "synced":
             lines[window.device].append(window)
     for line in lines.values():
         line.sort(key=lambda window: (window.start, window.end))
-        reach: WindowPayload | None = None  # of those so far, the one that ends last
+        reach: Window | None = None  # of those so far, the one that ends last
         for window in line:
             if reach is not None and reach.end - window.start > _TOUCH and not _cut(reach, window):
                 runs = [journal[name].run if name in journal else None for name in (reach.id, window.id)]
@@ -151,12 +143,12 @@ def _find_overlaps(account: Account, windows: Sequence[WindowPayload], journal: 
                 reach = window
 
 
-def _cut(one: WindowPayload, other: WindowPayload) -> bool:
+def _cut(one: Window, other: Window) -> bool:
     """Two parts of one interval, before and after a restart, as the contract has it."""
     return one.partial and other.partial and one.end == other.end
 
 
-def _span(window: WindowPayload) -> str:
+def _span(window: Window) -> str:
     def short(at: datetime) -> str:
         return at.isoformat(timespec="milliseconds").removesuffix("+00:00")
 

@@ -1,6 +1,6 @@
 """What was closed, written down beside the outbox: one line a window, on the disk before the pipeline goes on.
 
-The line is drawn here: a window counts as closed when the outbox's `insert` has returned. A process that is killed
+The line is drawn here: a window counts as closed when the outbox's `keep` has returned. A process that is killed
 between that and the journal's line has closed a window that the journal does not know; it arrives all the same, and
 the numbers without a gap tell when it does not.
 """
@@ -16,12 +16,10 @@ import msgspec
 
 from edge.clock import Clock
 from edge.config import OutboxConfig
-from edge.publish.durable import DurableOutbox
-from edge.publish.message import Origin
-from edge.publish.payload import WindowPayload
-from edge.values import WindowAggregate
+from edge.contract import Origin, Window
+from edge.publish.outbox import Outbox
 
-_LATER = ("start", "end", "clock", "historical")  # set when a held window is stamped, or when it is sent
+_LATER = ("start", "end", "clock")  # set when a held window is stamped
 
 
 class Closed(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,30 +38,32 @@ class Closed(msgspec.Struct, frozen=True, kw_only=True):
     at_s: float = 0.0
 
 
-def content_of(window: WindowPayload) -> str:
-    """Digest of a window without its times, its clock and `historical`."""
+def content_of(window: Window) -> str:
+    """Digest of a window without its times and its clock."""
     fields = {name: getattr(window, name) for name in window.__struct_fields__ if name not in _LATER}
     return hashlib.sha256(msgspec.json.encode(fields)).hexdigest()[:16]
 
 
-class JournalingOutbox(DurableOutbox):
+class JournalingOutbox(Outbox):
     """The device's outbox; each window that it has taken is also written to the journal.
 
     Args:
         journal: the file, appended to.
     """
 
-    def __init__(self, path: Path | None, limits: OutboxConfig, clock: Clock, *, journal: Path) -> None:
+    def __init__(self, path: Path | None, limits: OutboxConfig, clock: Clock, origin: Origin, *, journal: Path) -> None:
         self._lines = os.open(journal, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
-        super().__init__(path, limits, clock)
+        super().__init__(path, limits, clock, origin)
 
-    def insert(self, aggregate: WindowAggregate, origin: Origin) -> WindowPayload:
-        """See `Outbox.insert`."""
-        window = super().insert(aggregate, origin)
-        line = Closed(id=window.id, run=os.getpid(), content=content_of(window), at_s=time.monotonic())
+    def keep(self, window: Window, boot_ns: tuple[int, int] | None) -> None:
+        """Keeps a window, and notes it under the number that it has then."""
+        super().keep(window, boot_ns)
+        epoch, following = self.number()
+        seq = following - 1
+        kept = msgspec.structs.replace(window, id=f"{window.device}/{epoch}/{seq}", epoch=epoch, seq=seq)
+        line = Closed(id=kept.id, run=os.getpid(), content=content_of(kept), at_s=time.monotonic())
         os.write(self._lines, msgspec.json.encode(line) + b"\n")
         os.fsync(self._lines)
-        return window
 
 
 def read_journal(path: Path) -> list[Closed]:

@@ -34,7 +34,7 @@ class Soak(msgspec.Struct, frozen=True, kw_only=True):
         windows_lost: closed and never arrived; `windows_lost_by_broker` of them had been acknowledged by a broker that
             was killed within two seconds, which is no fault of the device.
         windows_unjournaled: arrived, but closed by a process that was killed before it could write its journal.
-        repeats_differing: ids of which two deliveries differ in more than `historical`.
+        repeats_differing: ids of which two deliveries differ.
         windows_altered: ids that arrived with other numbers than they were closed with.
         overlaps: synchronized windows that claim one interval, within one process and across two.
         longest_pause_s: between two windows of the steady device; they are 10 s long.
@@ -56,7 +56,6 @@ class Soak(msgspec.Struct, frozen=True, kw_only=True):
     windows_altered: int
     windows_suppressed: int
     windows_unsynced: int
-    windows_historical: int
     repeats: int
     repeats_differing: int
     overlaps: int

@@ -105,7 +105,6 @@ def run_soak(
         windows_altered=len(account.altered),
         windows_suppressed=account.suppressed,
         windows_unsynced=account.unsynced,
-        windows_historical=account.historical,
         repeats=account.repeats,
         repeats_differing=len(account.differing),
         overlaps=len(account.overlaps),

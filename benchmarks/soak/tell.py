@@ -59,7 +59,7 @@ def _print(soak: Soak) -> None:
     table.add_section()
     for name in (
         "windows_closed", "windows_arrived", "windows_lost", "windows_lost_by_broker", "windows_unjournaled",
-        "windows_altered", "windows_suppressed", "windows_unsynced", "windows_historical", "repeats",
+        "windows_altered", "windows_suppressed", "windows_unsynced", "repeats",
         "repeats_differing", "overlaps", "overlaps_across_restarts",
     ):  # fmt: skip
         table.add_row(name.replace("_", " "), str(getattr(soak, name)))

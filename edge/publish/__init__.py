@@ -7,26 +7,35 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from edge.values import HealthReport, WindowAggregate
+from edge.contract import Delivery, Health, Window
 
 
 class Sink(Protocol):
     """Where closed windows go. No call waits for a network, and none fails because of one."""
 
-    def publish(self, aggregate: WindowAggregate) -> None:
+    def number(self) -> tuple[str, int]:
+        """Epoch and sequence number that the next window gets; not used up until `publish`."""
+        ...
+
+    def publish(self, window: Window, boot_ns: tuple[int, int] | None) -> None:
         """Takes one closed window.
 
+        Args:
+            window: numbered by `number`.
+            boot_ns: its interval in monotonic nanoseconds, where the clock was not synchronized; None where its
+                stamps are final.
+
         Raises:
-            ValueError: the aggregate breaks the contract (a number that is none, a share above 1): a defect.
+            ValueError: the window breaks the contract: a defect.
         """
         ...
 
-    def report(self, health: HealthReport) -> None:
-        """Takes the latest health report; a newer one may replace it before it was sent.
+    def report(self, health: Health) -> None:
+        """Takes the latest health report; a newer one may replace it before it was sent."""
+        ...
 
-        Raises:
-            ValueError: the report breaks the contract: a defect.
-        """
+    def delivery(self) -> Delivery:
+        """What waits, was lost, was refused, and whether the broker is there."""
         ...
 
     def close(self, timeout_s: float = 5.0) -> None:

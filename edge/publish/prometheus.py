@@ -1,25 +1,29 @@
 """The health message as Prometheus metrics, over HTTP on this machine's loopback and nowhere else.
 
-Owns the server. What it shows is the payload that goes out over MQTT, asked for anew at each scrape: numbers about the
-machine, none about a person. The package `prometheus_client` is the extra `metrics`, imported only here.
+Names, help texts and types follow from the annotations of `contract.Health`; nothing is listed here. The message is
+made anew at each scrape. The package `prometheus_client` is the extra `metrics`, imported only here.
 """
 
 from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from typing import Any, cast, get_args
+from typing import Any
 
+import msgspec
+from msgspec import inspect
+
+from edge.contract import Health, Model
 from edge.errors import ConfigError
-from edge.publish.machine import BundleState, HealthPayload, Level, Stages
 
 log = logging.getLogger(__name__)
 
 HOST = "127.0.0.1"
 _STOP_S = 3.0
 _SILENCE_S = 5.0  # a client that says nothing for so long is hung up on: each holds a thread
+_BASE_UNITS = (("_ms", "_seconds", 1e-3), ("_mhz", "_hertz", 1e6), ("_s", "_seconds", 1), ("_c", "_celsius", 1))
 
 
 class MetricsServer:
@@ -27,29 +31,30 @@ class MetricsServer:
 
     Args:
         port: on 127.0.0.1.
-        read: gives the health payload of now; called by the server's own threads.
+        read: gives the health of now; called by the server's own threads.
 
     Raises:
         ConfigError: `prometheus_client` is not installed, or the port cannot be had.
     """
 
-    def __init__(self, port: int, read: Callable[[], HealthPayload]) -> None:
+    def __init__(self, port: int, read: Callable[[], Health]) -> None:
         try:
             from prometheus_client import CollectorRegistry, start_http_server
         except ImportError:
             raise ConfigError(
-                "metrics.port: needs a package that is not installed; run: pip install 'affect-edge[metrics]'"
+                "metrics.port: needs a package that is not installed", fix="run: pip install 'affect-edge[metrics]'"
             ) from None
         registry = CollectorRegistry()  # its own: the default one would add the process's and the interpreter's
-        registry.register(_Collector(read))
+        registry.register(Collector(read))
         try:
             self._server, self._thread = start_http_server(port, addr=HOST, registry=registry)
         except OSError as error:
             raise ConfigError(
-                f"metrics.port: {HOST}:{port} cannot be opened ({error.strerror or error}); choose another port, or "
-                "allow this one in the service's unit (SocketBindAllow=)"
+                f"metrics.port: {HOST}:{port} cannot be opened ({error.strerror or error})",
+                fix="choose another port, or allow this one in the service's unit (SocketBindAllow=)",
             ) from error
         self._server.RequestHandlerClass = _impatient(self._server.RequestHandlerClass)
+        self._server.set_app(_with_head(self._server.get_app()))
         log.info("metrics on http://%s:%d/metrics, for this machine only", HOST, port)
 
     @property
@@ -72,6 +77,98 @@ class MetricsServer:
         self.close()
 
 
+class Collector:
+    """Turns a health message into metric families at each scrape. What the device does not know has no sample."""
+
+    def __init__(self, read: Callable[[], Health]) -> None:
+        self._read = read
+
+    def describe(self) -> list[Any]:
+        """Nothing: registering must not read the health of a device that has not begun."""
+        return []
+
+    def collect(self) -> Iterator[Any]:
+        """The families of now."""
+        health = self._read()
+        values = msgspec.to_builtins(health)
+        where = {"site": health.site, "device": health.device}
+        build = [health.version, health.commit, *(str(value) for value in values["model"].values())]
+        names = ("version", "commit", *(f"model_{name}" for name in values["model"]))
+        yield _family(where, "build_info", "gauge", "Release and model in use.", {tuple(build): 1.0}, names)
+        for metric in _metrics(inspect.type_info(type(health)), values):
+            yield _family(where, *metric)
+
+
+def _metrics(section: Any, values: dict[str, Any], prefix: str = "") -> Iterator[tuple[Any, ...]]:
+    """Name, type, help text, values by labels and labels of each metric of a section."""
+    for field in section.fields:
+        name, value = prefix + field.name, values[field.name]
+        plain, metric, about = _plain(field.type)
+        if isinstance(plain, inspect.TypedDictType):
+            inner, metric, _ = _plain(plain.fields[0].type)
+            if not isinstance(inner, inspect.StructType):  # counts by kind
+                yield name, metric, about, {(kind,): count for kind, count in value.items()}, ("kind",)
+                continue
+            one = name.removesuffix("s")  # times by stage: a metric for each number of a stage
+            for number in inner.fields:
+                _, metric, about = _plain(number.type)
+                found = {(kind,): part[number.name] for kind, part in value.items()}
+                yield f"{one}_{number.name}", metric, about, found, (one,)
+        elif isinstance(plain, inspect.StructType):
+            if plain.cls is not Model:
+                yield from _metrics(plain, value, f"{name}_")
+        elif isinstance(plain, inspect.LiteralType):
+            if len(plain.values) > 1:
+                yield name, "gauge", about, {(state,): state == value for state in plain.values}, (field.name,)
+        elif isinstance(plain, (inspect.BoolType, inspect.IntType, inspect.FloatType)):
+            yield name, metric, about, {(): value}, ()
+
+
+def _plain(annotated: Any) -> tuple[Any, str, str]:
+    """A field's type without null, the type of its metric, and its description."""
+    metric, about = "gauge", ""
+    while isinstance(annotated, (inspect.Metadata, inspect.UnionType)):
+        if isinstance(annotated, inspect.Metadata):
+            metric = (annotated.extra or {}).get("metric", metric)
+            about = (annotated.extra_json_schema or {}).get("description", about)
+            annotated = annotated.type
+        else:
+            annotated = next(one for one in annotated.types if not isinstance(one, inspect.NoneType))
+    return annotated, metric, about
+
+
+def _family(
+    where: Mapping[str, str], name: str, metric: str, about: str, values: Mapping[Any, Any], labels: Sequence[str]
+) -> Any:
+    from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+
+    scale = 1.0
+    for suffix, base, factor in _BASE_UNITS:
+        if name.endswith(suffix):
+            name, scale = name.removesuffix(suffix) + base, factor
+            break
+    make = CounterMetricFamily if metric == "counter" else GaugeMetricFamily
+    family = make(f"affect_edge_{name}", about, labels=[*where, *labels])
+    for texts, value in values.items():
+        if value is not None:
+            family.add_metric([*where.values(), *texts], round(value * scale, 5))  # no 0.012400000000000001
+    return family
+
+
+def _with_head(app: Any) -> Any:
+    """The library's application, which answers HEAD with 405; here it gets the headers of GET."""
+
+    def answer(environ: dict[str, Any], start_response: Callable[..., Any]) -> Any:
+        if environ["REQUEST_METHOD"] != "HEAD":
+            return app(environ, start_response)
+        said: list[Any] = []
+        body = app(environ | {"REQUEST_METHOD": "GET"}, lambda *head: said.extend(head))
+        start_response(said[0], [*said[1], ("Content-Length", str(sum(map(len, body))))])
+        return []
+
+    return answer
+
+
 def _impatient(handler: Any) -> Any:
     """The library's request handler, which would wait for ever for a request."""
 
@@ -83,130 +180,3 @@ def _impatient(handler: Any) -> Any:
                 super().handle()
 
     return Impatient
-
-
-class _Collector:
-    """Turns a health payload into metric families at each scrape."""
-
-    def __init__(self, read: Callable[[], HealthPayload]) -> None:
-        self._read = read
-
-    def describe(self) -> list[Any]:
-        """Nothing: registering must not read the health of a device that has not begun."""
-        return []
-
-    def collect(self) -> Iterator[Any]:
-        """The families of now; a value that the device does not know has no sample."""
-        health = self._read()
-        yield from _machine(health)
-        yield from _work(health)
-        yield from _delivery(health)
-
-
-def _machine(health: HealthPayload) -> Iterator[Any]:
-    from prometheus_client.core import InfoMetricFamily
-
-    bundle = health.bundle or None
-    labels = {"version": health.version or "", "commit": health.commit or ""}
-    if bundle is not None:
-        labels |= {"bundle": bundle.name, "bundle_version": str(bundle.version), "bundle_sha256": bundle.sha256}
-    yield InfoMetricFamily("affect_edge_build", "Release and model bundle in use.", labels)
-    if health.bundle_state:
-        reason = _family("bundle_state", "1 for why this bundle runs; see docs/updates.md.", ("state",))
-        for name in get_args(BundleState):
-            reason.add_metric((name,), float(name == health.bundle_state))
-        yield reason
-    yield _gauge("uptime_seconds", "Since the run started.", health.uptime_s)
-    yield _gauge("clock_synced", "Whether the clock is known to be right.", health.clock == "synced")
-    accelerated = health.accelerated if isinstance(health.accelerated, bool) else None
-    yield _gauge("accelerated", "The configured accelerator computes; 0: the CPU instead.", accelerated)
-    board = health.board or None
-    if board is None:
-        return
-    yield _gauge("board_temperature_celsius", "Hottest part of the board.", board.temperature_c)
-    yield _gauge("board_throttled", "The processor is held below its full speed now.", board.throttled)
-    yield _gauge(
-        "board_throttled_since_boot", "It was at some time since the board started.", board.throttled_since_boot
-    )
-    yield _gauge("board_under_voltage", "The power supply is too weak now.", board.under_voltage)
-    for name, mhz in (("cpu_frequency_hertz", board.cpu_mhz), ("cpu_frequency_max_hertz", board.cpu_max_mhz)):
-        yield _gauge(name, "Clock of the fastest core.", None if mhz is None else mhz * 1e6)
-
-
-def _work(health: HealthPayload) -> Iterator[Any]:
-    yield _counter("frames", "Frames by outcome.", "outcome", health.frames)
-    yield _counter("rejections", "Looks at a face that gave no score, by reason.", "reason", health.rejections)
-    yield _counter("camera_events", "What a live camera went through.", "kind", health.camera or {})
-    yield _gauge("faces", "Faces in view. Not visits.", health.faces)
-    mean = _family("stage_mean_seconds", "Mean time a frame spent in a stage since the run started.", ("stage",))
-    for stage, ms in _times(health.stage_ms):
-        mean.add_metric((stage,), _seconds(ms))
-    yield mean
-    lately = _family("stage_seconds", "Time a frame spent in a stage, of the last 2,048 frames.", ("stage", "quantile"))
-    for quantile, stages in (("0.5", health.stage_p50_ms), ("0.95", health.stage_p95_ms)):
-        for stage, ms in _times(stages or {}):
-            lately.add_metric((stage, quantile), _seconds(ms))
-    yield lately
-    latency = _family("latency_seconds", "From a frame's capture to its scores, lately.", ("quantile",))
-    if health.latency_ms:
-        latency.add_metric(("0.5",), _seconds(health.latency_ms.p50))
-        latency.add_metric(("0.95",), _seconds(health.latency_ms.p95))
-    yield latency
-    if health.load:
-        level = _family("load_level", "1 for what an overload costs now; see docs/overload.md.", ("level",))
-        for name in get_args(Level):
-            level.add_metric((name,), float(name == health.load.level))
-        yield level
-        yield _gauge(
-            "load_demand_ratio", "Time that all faces at every step need, of the time there is.", health.load.demand
-        )
-        yield _counter("steps_skipped", "Face-steps that were due and found no time.", "", {"": health.load.skipped})
-
-
-def _delivery(health: HealthPayload) -> Iterator[Any]:
-    yield _counter("windows", "Windows closed, by what they say.", "content", health.windows or {})
-    share = health.suppressed_share
-    yield _gauge(
-        "windows_suppressed_ratio",
-        "Share without scores because of too few visits.",
-        share if isinstance(share, (int, float)) else None,
-    )
-    yield _gauge("outbox_windows", "Windows waiting for the broker.", health.outbox)
-    for name, help_text, count in (
-        ("windows_evicted", "Windows lost because the outbox was full or they were too old.", health.evicted),
-        ("windows_refused", "Windows that the broker refused.", health.refused),
-        ("broker_reconnects", "Times the broker session was made anew.", health.reconnects),
-        ("runs_interrupted", "Runs that were killed or lost power.", health.interrupted or 0),
-        ("outbox_resets", "Broken outbox databases set aside.", health.resets or 0),
-    ):
-        yield _counter(name, help_text, "", {"": count})
-
-
-def _times(stages: Stages) -> Iterator[tuple[str, float]]:
-    yield from cast("dict[str, float]", stages).items()
-
-
-def _seconds(ms: float) -> float:
-    return round(ms / 1000, 5)  # as exact as the payload, and no 0.012400000000000001
-
-
-def _family(name: str, help_text: str, labels: tuple[str, ...] = ()) -> Any:
-    from prometheus_client.core import GaugeMetricFamily
-
-    return GaugeMetricFamily(f"affect_edge_{name}", help_text, labels=labels)
-
-
-def _gauge(name: str, help_text: str, value: float | None) -> Any:
-    family = _family(name, help_text)
-    if value is not None:
-        family.add_metric((), float(value))
-    return family
-
-
-def _counter(name: str, help_text: str, label: str, counts: Mapping[str, Any]) -> Any:
-    from prometheus_client.core import CounterMetricFamily
-
-    family = CounterMetricFamily(f"affect_edge_{name}", help_text, labels=(label,) if label else ())
-    for kind, count in counts.items():
-        family.add_metric((kind,) if label else (), count)
-    return family

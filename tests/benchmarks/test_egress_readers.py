@@ -28,10 +28,10 @@ from benchmarks.egress.vocabulary import Vocabulary
 from convert.errors import DataError
 from edge.clock import SystemClock
 from edge.config import Config, DeviceConfig, OutboxConfig
+from edge.contract import encode
 from edge.model.bundle import default_bundle, load_bundle
-from edge.publish.durable import DurableOutbox
-from edge.publish.example import BUSY, ORIGIN, QUIET, example_health, example_statuses, example_windows
-from edge.publish.payload import encode
+from edge.publish.outbox import Outbox
+from scripts.mqtt_examples import BUSY, EXAMPLES, ONLINE, ORIGIN, QUIET
 
 TOPIC = "affect/v1/berlin/door/"
 
@@ -41,7 +41,7 @@ def vocabulary() -> Vocabulary:
     device = DeviceConfig(site="berlin", name="door", tz="Europe/Berlin", tags={"zone": "entrance"})
     bundle = load_bundle(default_bundle())
     made = Vocabulary(Config(device=device), bundle.manifest, bundle.sha256)
-    made.own |= {ORIGIN.model.name, ORIGIN.model.sha256, example_statuses()[0].commit}
+    made.own |= {ORIGIN.model.name, ORIGIN.model.sha256, ONLINE.commit}
     return made
 
 
@@ -56,18 +56,14 @@ def ledger() -> Ledger:
 
 
 def test_messages_as_a_device_sends_them_are_known(reader: PayloadReader) -> None:
-    for kind, payloads in (
-        ("window", example_windows()),
-        ("status", example_statuses()),
-        ("health", [example_health()]),
-    ):
-        for payload in payloads:
-            assert reader.problems(TOPIC + kind, encode(payload)) == []
+    for kind, messages in EXAMPLES.items():
+        for message in messages:
+            assert reader.problems(TOPIC + kind, encode(message)) == []
     assert reader.numbers > 20
 
 
 def _changed(**fields: object) -> bytes:
-    return msgspec.json.encode(msgspec.json.decode(encode(example_windows()[0])) | fields)
+    return msgspec.json.encode(msgspec.json.decode(encode(BUSY)) | fields)
 
 
 @pytest.mark.parametrize(
@@ -169,17 +165,23 @@ def test_only_keys_may_stand_in_the_key_log() -> None:
 def log_of_an_outbox(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     """SQLite's log after a lively life: windows kept, acknowledged out of order, refused and evicted."""
     path, rng = tmp_path_factory.mktemp("outbox") / "outbox.db", random.Random(7)
-    with DurableOutbox(path, OutboxConfig(max_mb=0.03), SystemClock()) as outbox:
-        numbers: list[int] = []
+    outbox = Outbox(path, OutboxConfig(max_mb=0.03), SystemClock(), ORIGIN)
+    try:
         for _ in range(60):
-            if rng.random() < 0.6 or not numbers:
-                aggregate = replace(rng.choice([BUSY, QUIET]), visits=rng.randrange(3, 10**6))
-                numbers.append(outbox.insert(aggregate, ORIGIN).seq)
+            owed = outbox.owed(100)
+            if rng.random() < 0.6 or not owed:
+                epoch, seq = outbox.number()
+                name = f"{ORIGIN.device}/{epoch}/{seq}"
+                told = {"id": name, "epoch": epoch, "seq": seq, "visits": rng.randrange(10**6)}
+                window = msgspec.structs.replace(rng.choice([BUSY, QUIET]), **told)
+                outbox.keep(window, None)
             elif rng.random() < 0.2:
-                outbox.refuse(rng.choice(numbers), 0x87)
+                outbox.refuse(rng.choice(owed), 0x87)
             else:
-                outbox.ack(numbers.pop(rng.randrange(len(numbers))))
+                outbox.ack(rng.choice(owed))
         return path.with_name("outbox.db-wal").read_bytes()
+    finally:
+        outbox.close()
 
 
 def _frames(log: bytes) -> list[tuple[int, bytes]]:

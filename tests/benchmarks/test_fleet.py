@@ -10,11 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmarks.fleet.packets import CONNACK, PUBACK, publish, reason, take_packets
+from benchmarks.fleet.packets import CONNACK, PUBACK, Message, publish, reason, take_packets
 from benchmarks.fleet.report import FleetLoad
 from benchmarks.fleet.run import _most_in_a_second, _nth, run_fleet
 from edge.errors import ConfigError
-from edge.values import Message
 
 
 @given(st.binary(max_size=40_000), st.lists(st.integers(1, 5000), max_size=20))

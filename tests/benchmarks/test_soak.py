@@ -59,7 +59,6 @@ SOAK = Soak(
     windows_altered=0,
     windows_suppressed=100,
     windows_unsynced=20,
-    windows_historical=50,
     repeats=9,
     repeats_differing=0,
     overlaps=0,

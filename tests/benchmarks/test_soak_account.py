@@ -4,39 +4,38 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from benchmarks.soak.account import Arrival, longest_pause_s, settle
 from benchmarks.soak.broker import Broker, Subscriber
 from benchmarks.soak.journal import Closed, JournalingOutbox, content_of, read_journal
 from benchmarks.soak.proxy import Proxy
-from edge.clock import NS, SystemClock
-from edge.config import MqttConfig, OutboxConfig
-from edge.publish.example import BUSY, ORIGIN
-from edge.publish.message import number_window, window_message
+from edge.clock import SystemClock
+from edge.config import Config, MqttConfig, OutboxConfig
+from edge.contract import Window, encode
 from edge.publish.mqtt import MqttPublisher
-from edge.publish.payload import WindowPayload
+from scripts.mqtt_examples import BUSY, ORIGIN
 
 EPOCH = "00c0ffee"
 
 
-def window(seq: int, *, epoch: str = EPOCH, shift_s: float | None = None, **changes) -> WindowPayload:
-    shift_ns = round((60 * seq if shift_s is None else shift_s) * NS)
-    aggregate = replace(BUSY, start_ns=BUSY.start_ns + shift_ns, end_ns=BUSY.end_ns + shift_ns, **changes)
-    return number_window(aggregate, ORIGIN, epoch=epoch, seq=seq)
+def window(seq: int, *, epoch: str = EPOCH, shift_s: float | None = None, lasts_s: float = 60, **changes) -> Window:
+    start = BUSY.start + timedelta(seconds=60 * seq if shift_s is None else shift_s)
+    told = {"id": f"{ORIGIN.device}/{epoch}/{seq}", "epoch": epoch, "seq": seq, "start": start}
+    return replace(BUSY, **told | {"end": start + timedelta(seconds=lasts_s)} | changes)
 
 
-def closed(*windows: WindowPayload, run: int = 1) -> list[Closed]:
+def closed(*windows: Window, run: int = 1) -> list[Closed]:
     return [Closed(id=one.id, run=run, content=content_of(one)) for one in windows]
 
 
-def arrival(one: WindowPayload, *, historical: bool = False) -> Arrival:
-    message = window_message(one, historical=historical)
-    return Arrival(message.topic, message.payload)
+def arrival(one: Window) -> Arrival:
+    return Arrival(ORIGIN.topic("window"), encode(one))
 
 
 def test_nothing_is_lost_when_all_that_was_closed_arrived():
@@ -46,19 +45,23 @@ def test_nothing_is_lost_when_all_that_was_closed_arrived():
     assert [account.lost, account.differing, account.altered, account.overlaps, account.unjournaled] == [[]] * 5
 
 
+def keep_three(outbox: JournalingOutbox) -> None:
+    for minute in range(3):
+        epoch, seq = outbox.number()
+        outbox.keep(window(seq, epoch=epoch, shift_s=60 * minute), None)
+
+
 def test_a_row_dropped_from_the_outbox_is_found(tmp_path: Path):
     path, journal = tmp_path / "outbox.db", tmp_path / "journal"
-    outbox = JournalingOutbox(path, OutboxConfig(), SystemClock(), journal=journal)
-    for shift in range(3):
-        start_ns = BUSY.start_ns + 60 * NS * shift
-        outbox.insert(replace(BUSY, start_ns=start_ns, end_ns=start_ns + 60 * NS), ORIGIN)
+    outbox = JournalingOutbox(path, OutboxConfig(), SystemClock(), ORIGIN, journal=journal)
+    keep_three(outbox)
     outbox.close()
     with sqlite3.connect(path) as database:
-        database.execute("DELETE FROM windows WHERE seq = 2")
+        database.execute("DELETE FROM windows WHERE key = 2")
     database.close()
-    outbox = JournalingOutbox(path, OutboxConfig(), SystemClock(), journal=journal)
-    sent = [arrival(one) for one in outbox.pending(10, ())]
-    epoch = outbox.epoch
+    outbox = JournalingOutbox(path, OutboxConfig(), SystemClock(), ORIGIN, journal=journal)
+    sent = [Arrival(row.topic, row.message) for row in outbox.owed(10)]
+    epoch, _ = outbox.number()
     outbox.close()
     assert settle(read_journal(journal), sent).lost == [f"{ORIGIN.device}/{epoch}/2"]
 
@@ -78,24 +81,23 @@ def test_a_message_that_was_acknowledged_and_thrown_away_is_found(tmp_path: Path
     proxy = Proxy(broker.port)
     subscriber = Careless(broker.port)
     journal = tmp_path / "journal"
-    outbox = JournalingOutbox(tmp_path / "outbox.db", OutboxConfig(), SystemClock(), journal=journal)
-    config = MqttConfig(host="127.0.0.1", port=proxy.port, backoff_max_s=1, bytes_per_minute=65536)
-    publisher = MqttPublisher(config, ORIGIN, outbox, SystemClock(), window_s=60, backlog_per_minute=60_000)
+    outbox = JournalingOutbox(tmp_path / "outbox.db", OutboxConfig(), SystemClock(), ORIGIN, journal=journal)
+    settings = MqttConfig(host="127.0.0.1", port=proxy.port, backoff_max_s=1, bytes_per_minute=65536)
+    config = Config(mqtt=settings, outbox=OutboxConfig(backlog_per_minute=60_000))
+    publisher = MqttPublisher(config, ORIGIN, outbox, SystemClock())
     try:
         until(subscriber._client.is_connected)
         publisher.start()
-        for shift in range(5):
-            start_ns = BUSY.start_ns + 60 * NS * shift
-            publisher.publish(replace(BUSY, start_ns=start_ns, end_ns=start_ns + 60 * NS))
-        until(lambda: len(subscriber.arrivals) >= 4 and outbox.counts().waiting == 0)
+        for minute in range(5):
+            epoch, seq = publisher.number()
+            publisher.publish(window(seq, epoch=epoch, shift_s=60 * minute), None)
+        until(lambda: len(subscriber.arrivals) >= 4 and publisher.delivery().waiting == 0)
         until(lambda: len(proxy.acknowledged) == 5)
-        thrown = f"{ORIGIN.device}/{outbox.epoch}/3"
         account = settle(read_journal(journal), subscriber.arrivals, acknowledged=proxy.acknowledged)
-        assert account.lost == [thrown]
+        assert account.lost == [f"{ORIGIN.device}/{epoch}/3"]
         assert account.lost_by_broker == []
     finally:
         publisher.close(1)
-        outbox.close()
         subscriber.close()
         proxy.close()
 
@@ -115,19 +117,19 @@ def test_a_loss_that_no_broker_acknowledged_is_the_device_s():
     assert not account.lost_by_broker
 
 
-def test_a_repeat_may_differ_in_historical_and_in_nothing_else():
+def test_a_repeat_may_differ_in_nothing():
     one = window(1)
-    fine = settle(closed(one), [arrival(one), arrival(one, historical=True)])
+    fine = settle(closed(one), [arrival(one), arrival(one)])
     assert (fine.repeats, fine.differing) == (1, [])
-    other = msgspec.structs.replace(one, visits=one.visits + 1)
+    other = replace(one, visits=one.visits + 1)
     assert settle(closed(one), [arrival(one), arrival(other)]).differing == [one.id]
-    moved = msgspec.structs.replace(one, clock="unsynced")
+    moved = replace(one, clock="unsynced")
     assert settle(closed(one), [arrival(one), arrival(moved)]).differing == [one.id]
 
 
 def test_a_window_that_arrives_with_other_numbers_than_it_closed_with_is_found():
     one = window(1)
-    account = settle(closed(one), [arrival(msgspec.structs.replace(one, peak_simultaneous=9))])
+    account = settle(closed(one), [arrival(replace(one, peak_simultaneous=9))])
     assert account.altered == [one.id]
 
 
@@ -145,14 +147,14 @@ def test_synchronized_windows_that_overlap_are_found():
 
 def test_a_long_window_hides_no_overlap_behind_a_short_one():
     long, short, late = window(1, shift_s=0), window(2, shift_s=10), window(3, shift_s=50)
-    short = msgspec.structs.replace(short, end=short.start.replace(second=20))
+    short = replace(short, end=short.start.replace(second=20))
     found = settle(closed(long, short, late), [arrival(long), arrival(short), arrival(late)])
     assert len(found.overlaps) == 2
 
 
 def test_two_parts_of_one_interval_and_doubted_windows_may_overlap():
     parts = [window(seq, shift_s=0, partial=True) for seq in (1, 2)]
-    doubted = window(3, shift_s=10, synced=False)
+    doubted = window(3, shift_s=10, clock="unsynced")
     account = settle(closed(*parts, doubted), [arrival(one) for one in (*parts, doubted)])
     assert not account.overlaps
 

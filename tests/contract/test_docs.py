@@ -11,8 +11,8 @@ import pytest
 
 from edge.cli import VERBS
 from edge.config import Config, ZoneConfig, load_config, require_deployment
+from edge.contract import Window, decode, encode
 from edge.model.bundle import default_bundle, load_bundle
-from edge.publish.payload import decode_window, encode
 from edge.toml import read_toml
 
 REPO = Path(__file__).resolve().parents[2]
@@ -33,7 +33,7 @@ def block(language: str, holding: str) -> str:
 
 def test_message_in_the_readme_is_one_that_a_device_can_send() -> None:
     text = block("json", "affect/v1/window")
-    assert json.loads(encode(decode_window(text.encode()))) == json.loads(text)
+    assert json.loads(encode(decode(text.encode(), Window))) == json.loads(text)
 
 
 def test_subscriber_in_the_readme_is_the_tested_one() -> None:

@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import pytest
 
-from edge.cli.doctor.finding import Finding
-from edge.values import HealthReport, WindowAggregate
+from edge.contract import Health, Window
+
+if TYPE_CHECKING:
+    from edge.cli.doctor.finding import Finding
 
 
 class Collected:
     """A sink that keeps what it is given."""
 
     def __init__(self) -> None:
-        self.windows: list[WindowAggregate] = []
-        self.reports: list[HealthReport] = []
+        self.windows: list[Window] = []
+        self.reports: list[Health] = []
 
-    def publish(self, aggregate: WindowAggregate) -> None:
-        self.windows.append(aggregate)
+    def publish(self, window: Window, boot_ns: tuple[int, int] | None = None) -> None:
+        self.windows.append(window)
 
-    def report(self, health: HealthReport) -> None:
+    def report(self, health: Health) -> None:
         self.reports.append(health)
 
     def close(self, timeout_s: float = 5.0) -> None:

@@ -1,4 +1,4 @@
-"""What a broker, or someone in its place, may send to a device: bytes of any kind, and payloads.
+"""What a broker, or someone in its place, may send to a device: bytes of any kind.
 
 See `conftest.py` for the deep run.
 """
@@ -9,7 +9,6 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 
-import msgspec
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -17,14 +16,11 @@ from hypothesis import strategies as st
 from edge.config import MqttConfig
 from edge.publish.credentials import Credentials
 from edge.publish.egress import EgressError, Gate
-from edge.publish.example import ORIGIN, example_health, example_statuses, example_windows
-from edge.publish.message import offline_message, stamped
-from edge.publish.payload import decode_health, decode_status, decode_window, encode
+from edge.publish.example import ORIGIN
+from edge.publish.message import offline_message
 from edge.publish.session import BrokerSession, Fate
 
 fuzz = settings.get_profile("fuzz")
-PAYLOADS = [encode(each) for each in (*example_windows(), *example_statuses(), example_health())]
-DECODERS = [decode_window, decode_status, decode_health]
 ACCEPTED = b"\x20\x03\x00\x00\x00"
 
 
@@ -131,39 +127,6 @@ def test_a_packet_of_256_megabytes_is_not_waited_for(talk: Talk) -> None:
     end = talk(ACCEPTED + b"\x40\xff\xff\xff\x7f" + b"x" * 1_000_000).end
     assert end is not None
     assert end.detail == "it sent a packet larger than any answer"
-
-
-JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=30),
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=12), inner, max_size=6),
-    max_leaves=10,
-)
-
-
-@fuzz
-@given(st.sampled_from(DECODERS), st.binary(max_size=300) | JSON.map(msgspec.json.encode))
-@example(decode_window, b"[" * 100_000)
-@example(decode_window, b'{"schema":' + b"[" * 100_000)
-@example(decode_window, b'{"unknown":' + b'{"a":' * 100_000)
-@example(decode_status, b"\xff\xfe")
-@example(decode_health, b'{"uptime_s": 1e999}')
-def test_any_bytes_are_a_payload_or_a_value_error(decode: Callable[[bytes], object], data: bytes) -> None:
-    try:
-        decode(data)
-    except ValueError as error:
-        assert str(error)  # noqa: PT017 - the other outcome is a value
-
-
-@settings(fuzz, max_examples=fuzz.max_examples * 4)
-@given(st.sampled_from(PAYLOADS), st.sampled_from(DECODERS), st.data())
-def test_a_payload_with_a_piece_exchanged(whole: bytes, decode: Callable[[bytes], object], data: st.DataObject) -> None:
-    at = data.draw(st.integers(0, len(whole)))
-    spoilt = whole[:at] + data.draw(st.binary(max_size=8)) + whole[at + data.draw(st.integers(0, 8)) :]
-    try:
-        decode(spoilt)
-        stamped(spoilt, 0, 10**9)
-    except ValueError as error:
-        assert str(error)  # noqa: PT017 - the other outcome is a value
 
 
 @settings(fuzz, max_examples=fuzz.max_examples * 4)

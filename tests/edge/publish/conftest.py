@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import select
 import socket
 import struct
@@ -18,14 +19,16 @@ from typing import Any
 import msgspec
 import paho.mqtt.client as paho
 import pytest
+from msgspec.structs import replace
 
 from edge.clock import SystemClock
-from edge.config import MqttConfig, OutboxConfig
-from edge.publish.durable import ROW_BYTES, DurableOutbox
-from edge.publish.example import BUSY, ORIGIN
-from edge.publish.message import number_window
+from edge.config import Config, MqttConfig, OutboxConfig, WindowConfig
+from edge.contract import Window, encode
+from edge.errors import EdgeError
+from edge.publish import Sink
 from edge.publish.mqtt import MqttPublisher
-from edge.publish.payload import encode
+from edge.publish.outbox import ROW_BYTES, Outbox
+from scripts.mqtt_examples import BUSY, ORIGIN
 
 HOST = "127.0.0.1"
 DEFAULTS = OutboxConfig()
@@ -235,18 +238,29 @@ def listen() -> Iterator[Callable[..., Listener]]:
             listener.close()
 
 
+def put(target: Sink | Outbox, window: Window = BUSY, boot_ns: tuple[int, int] | None = None) -> Window:
+    """Gives a window the next number and hands it over; returns it so numbered."""
+    epoch, seq = target.number()
+    numbered = replace(window, id=f"{window.device}/{epoch}/{seq}", epoch=epoch, seq=seq)
+    (target.keep if isinstance(target, Outbox) else target.publish)(numbered, boot_ns)
+    return numbered
+
+
+@pytest.fixture(name="put", scope="session")
+def put_fixture():
+    return put
+
+
 @pytest.fixture(scope="session")
 def room_for() -> Callable[[int], float]:
     """The `outbox.max_mb` that takes so many windows like `BUSY`, and not one more."""
-    size = len(encode(number_window(BUSY, ORIGIN, epoch="00c0ffee", seq=100))) + ROW_BYTES
-    return lambda windows: (windows + 0.5) * size / 1e6
+    return lambda windows: (windows + 0.5) * (len(encode(BUSY)) + ROW_BYTES) / 1e6
 
 
 @pytest.fixture
-def make_publisher(free_port: int) -> Iterator[Callable[..., tuple[MqttPublisher, DurableOutbox]]]:
-    """Publishers with a short back-off; `settings` are keys of `[mqtt]`."""
+def make_publisher(free_port: int) -> Iterator[Callable[..., tuple[MqttPublisher, Outbox]]]:
+    """Publishers with a short back-off, not started; `settings` are keys of `[mqtt]`."""
     made: list[MqttPublisher] = []
-    outboxes: list[DurableOutbox] = []
 
     def make(
         *,
@@ -254,31 +268,87 @@ def make_publisher(free_port: int) -> Iterator[Callable[..., tuple[MqttPublisher
         clock=None,
         path=None,
         limits=DEFAULTS,
-        epoch: str | None = None,
+        epoch: str = "",
         backlog=60_000,
         discovery=None,
         **settings: Any,
     ):
-        given = {"host": HOST, "port": free_port, "backoff_max_s": 1.0} | settings
+        limits = replace(limits, backlog_per_minute=backlog)
+        mqtt = MqttConfig(**({"host": HOST, "port": free_port, "backoff_max_s": 1.0} | settings))
+        config = Config(mqtt=mqtt, outbox=limits, window=WindowConfig(window_s=60))
         clock = clock or SystemClock()
-        outbox = DurableOutbox(path, limits, clock, epoch=epoch)
-        outboxes.append(outbox)
-        publisher = MqttPublisher(
-            MqttConfig(**given),
-            origin,
-            outbox,
-            clock,
-            window_s=60,
-            backlog_per_minute=backlog,
-            discovery=discovery,
-        )
-        made.append(publisher)
-        return publisher, outbox
+        outbox = Outbox(path, limits, clock, origin, epoch=epoch)
+        try:
+            made.append(MqttPublisher(config, origin, outbox, clock, discovery))
+        except EdgeError:
+            outbox.close()
+            raise
+        return made[-1], outbox
 
     try:
         yield make
     finally:
         for publisher in made:
             publisher.close(1.0)
-        for outbox in outboxes:
-            outbox.close()
+
+
+PAGE = Path(__file__).parents[3] / "docs" / "mqtt.md"
+
+
+@dataclass
+class Advised:
+    """A broker as docs/mqtt.md advises: TLS, passwords and an access list; every user's password is `right`."""
+
+    port: int
+    ca_file: Path
+    password_file: Path
+
+
+@pytest.fixture
+def advised_broker(mosquitto: Mosquitto, authority: Path, tmp_path: Path) -> Advised:
+    """Runs that broker; its users are `door`, a device, and `analyst`, who may only read."""
+    page = PAGE.read_text("utf-8")
+    (conf,), rules = re.findall(r"```conf\n(.*?)```", page, re.DOTALL), re.findall(r"```acl\n(.*?)```", page, re.DOTALL)
+    (tmp_path / "acl").write_text("\n".join(rules))
+    for flags, user in ((["-c", "-b"], "door"), (["-b"], "analyst")):
+        subprocess.run(["mosquitto_passwd", *flags, tmp_path / "passwords", user, "right"], check=True)
+    (tmp_path / "mqtt-password").write_text("right\n")
+    (tmp_path / "mqtt-password").chmod(0o600)
+    places = {
+        "listener 8883": "",
+        "/etc/mosquitto/certs/ca.pem": authority / "ca.pem",
+        "/etc/mosquitto/certs/broker": authority / "here",
+        "/etc/mosquitto/passwords": tmp_path / "passwords",
+        "/etc/mosquitto/affect-edge.acl": tmp_path / "acl",
+    }
+    for written, here in places.items():
+        assert written in conf
+        conf = conf.replace(written, str(here))
+    mosquitto.start(*conf.splitlines())
+    return Advised(mosquitto.port, authority / "ca.pem", tmp_path / "mqtt-password")
+
+
+@pytest.fixture(scope="session")
+def send() -> Callable[..., int]:
+    """Publishes one message at QoS 1 in a session of its own and gives the broker's reason code."""
+
+    def publish(
+        port: int, topic: str, payload: bytes, *, retain: bool = False, user: str = "", ca_file: Path | None = None
+    ) -> int:
+        answers: list[int] = []
+        client = paho.Client(paho.CallbackAPIVersion.VERSION2, protocol=paho.MQTTv5)
+        if user:
+            client.username_pw_set(user, "right")
+        if ca_file:
+            client.tls_set(ca_file)
+        client.on_publish = lambda _client, _data, _mid, reason, _properties: answers.append(reason.value)
+        client.connect(HOST, port)
+        client.loop_start()
+        client.publish(topic, payload, qos=1, retain=retain)
+        try:
+            return until(lambda: answers and answers[0] + 1) - 1
+        finally:
+            client.disconnect()
+            client.loop_stop()
+
+    return publish

@@ -1,23 +1,29 @@
-"""Metrics as Prometheus gets them: scraped over HTTP and read with its own parser."""
+"""Metrics as Prometheus gets them: scraped over HTTP, read with its own parser and judged by its own tool."""
 
 from __future__ import annotations
 
 import builtins
+import http.client
+import shutil
 import socket
+import subprocess
 import urllib.error
 import urllib.request
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 import pytest
+from msgspec import Meta
+from msgspec.structs import replace
 
+from edge import contract
+from edge.contract.fields import Count, Total
 from edge.errors import ConfigError
-from edge.publish.example import example_health
-from edge.publish.machine import HealthPayload
-from edge.publish.payload import encode
-from edge.publish.prometheus import HOST, MetricsServer
+from edge.publish.prometheus import HOST, Collector, MetricsServer
+from scripts.mqtt_examples import HEALTH
 
 parser = pytest.importorskip("prometheus_client.parser", reason="needs the `metrics` extra")
 
@@ -28,13 +34,25 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+class FanBoard(contract.Board, frozen=True, kw_only=True):
+    """A board of a later release, which tells how fast its fan turns and how often it stood."""
+
+    fan_turn_ms: Annotated[Count | None, Meta(description="Time of one turn of the fan.")] = None
+    fan_stops: Annotated[Total, Meta(description="Times the fan stood.")] = 0
+
+
+class Grown(contract.Health, frozen=True, kw_only=True):
+    """Health with that board."""
+
+    board: Annotated[FanBoard, Meta(description="What the board tells about itself.")]
+
+
 class Told:
     """What the device would say; tests change it between scrapes."""
 
-    def __init__(self) -> None:
-        self.health = example_health()
+    health: contract.Health = HEALTH
 
-    def __call__(self) -> HealthPayload:
+    def __call__(self) -> contract.Health:
         return self.health
 
 
@@ -62,36 +80,36 @@ def samples(text: str) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
 
 
 def at(found: dict[Any, float], name: str, **labels: str) -> float:
-    return found[(f"affect_edge_{name}", frozenset(labels.items()))]
+    here = {"site": "berlin", "device": "door"}
+    return found[(f"affect_edge_{name}", frozenset((here | labels).items()))]
 
 
 def test_a_scrape_tells_what_the_health_message_tells(server: MetricsServer) -> None:
     found = samples(scrape(server))
     assert at(found, "uptime_seconds") == 86412.3
-    assert at(found, "frames_total", outcome="seen") == 2592369
-    assert at(found, "frames_total", outcome="dropped") == 12
-    assert at(found, "rejections_total", reason="small") == 310
+    assert at(found, "frames_total", kind="seen") == 2592369
+    assert at(found, "frames_total", kind="dropped") == 12
+    assert at(found, "rejections_total", kind="small") == 310
     assert at(found, "faces") == 2
-    assert at(found, "stage_seconds", stage="detect", quantile="0.5") == 0.00298
-    assert at(found, "stage_seconds", stage="embed", quantile="0.95") == 0.0022
     assert at(found, "stage_mean_seconds", stage="detect") == 0.00302
-    assert at(found, "latency_seconds", quantile="0.95") == 0.0369
-    assert at(found, "windows_total", content="min_visits") == 229
-    assert at(found, "windows_suppressed_ratio") == 0.27
+    assert at(found, "stage_p50_seconds", stage="detect") == 0.00298
+    assert at(found, "stage_p95_seconds", stage="embed") == 0.0022
+    assert at(found, "latency_p95_seconds") == 0.0369
+    assert at(found, "windows_total", kind="min_visits") == 229
     assert at(found, "load_level", level="normal") == 1
     assert at(found, "load_level", level="faces") == 0
-    assert at(found, "load_demand_ratio") == 0.21
+    assert at(found, "load_demand") == 0.21
+    assert at(found, "clock", clock="synced") == 1
     assert at(found, "board_temperature_celsius") == 58.4
     assert at(found, "board_throttled") == 0
-    assert at(found, "cpu_frequency_hertz") == 2.4e9
-    assert at(found, "broker_reconnects_total") == 1
+    assert at(found, "board_cpu_hertz") == 2.4e9
+    assert at(found, "delivery_connected") == 1
+    assert at(found, "delivery_reconnects_total") == 1
     assert at(found, "camera_events_total", kind="gone") == 1
-    assert at(found, "bundle_state", state="confirmed") == 1
-    assert at(found, "bundle_state", state="rolled_back") == 0
-    bundle = example_health().bundle
-    assert bundle
-    labels = {"bundle": "affect-112", "bundle_version": "3", "bundle_sha256": bundle.sha256}
-    assert at(found, "build_info", version="0.1.0", commit="95a7b3e", **labels) == 1
+    assert at(found, "model_state", model_state="active") == 1
+    assert at(found, "model_state", model_state="rolled_back") == 0
+    model = {"model_name": "affect-112", "model_version": "5", "model_sha256": "5e" * 32}
+    assert at(found, "build_info", version="0.1.0", commit="95a7b3e", **model) == 1
 
 
 def test_every_number_of_the_health_message_is_a_metric(server: MetricsServer) -> None:
@@ -104,41 +122,84 @@ def test_every_number_of_the_health_message_is_a_metric(server: MetricsServer) -
         elif isinstance(value, (int, float)):
             yield key, float(value)
 
-    message = msgspec.json.decode(encode(example_health()))
+    message = msgspec.json.decode(contract.encode(HEALTH))
     values = samples(scrape(server)).values()
     for key, value in numbers(message):
-        if key == ".bundle.version":  # a label
+        if key == ".model.version":  # a label
             continue
         scale = 1e-3 if "_ms" in key else 1e6 if "mhz" in key else 1
         assert any(other == pytest.approx(value * scale) for other in values), key
 
 
+def test_a_number_that_is_added_to_the_contract_is_a_metric_without_further_code() -> None:
+    parts = {name: getattr(HEALTH, name) for name in HEALTH.__struct_fields__}
+    health = Grown(**parts | {"board": FanBoard(fan_turn_ms=25, fan_stops=2)})
+    families = {family.name: family for family in Collector(lambda: health).collect()}
+    turn, stops = families["affect_edge_board_fan_turn_seconds"], families["affect_edge_board_fan_stops"]
+    assert (turn.type, turn.documentation) == ("gauge", "Time of one turn of the fan.")
+    assert (stops.type, stops.documentation) == ("counter", "Times the fan stood.")
+    assert [sample.value for family in (turn, stops) for sample in family.samples] == [0.025, 2]
+
+
+def test_prometheus_own_linter_finds_nothing(server: MetricsServer, told: Told) -> None:
+    promtool = shutil.which("promtool")
+    if promtool is None:
+        pytest.skip("needs promtool: apt-get install prometheus")
+    nothing = contract.Latency(p50_ms=None, p95_ms=None)
+    for health in (HEALTH, replace(HEALTH, board=contract.Board(), latency=nothing, accelerated=False)):
+        told.health = health
+        judged = subprocess.run([promtool, "check", "metrics"], input=scrape(server), capture_output=True, text=True)
+        assert (judged.returncode, judged.stdout, judged.stderr) == (0, "", "")
+
+
+def test_no_two_metrics_have_the_same_help_text(server: MetricsServer) -> None:
+    helps = Counter(family.documentation for family in parser.text_string_to_metric_families(scrape(server)))
+    assert all(helps), "a metric without a help text"
+    assert [text for text, count in helps.items() if count > 1] == []
+
+
+def test_what_has_not_happened_is_counted_as_0(server: MetricsServer) -> None:
+    found = samples(scrape(server))
+    assert at(found, "rejections_total", kind="dark") == 0
+    assert at(found, "camera_events_total", kind="stalled") == 0
+    assert at(found, "delivery_interrupted_total") == 0
+
+
 def test_a_scrape_is_about_now(server: MetricsServer, told: Told) -> None:
-    before = at(samples(scrape(server)), "outbox_windows")
-    told.health = msgspec.structs.replace(told.health, outbox=7)
-    assert (before, at(samples(scrape(server)), "outbox_windows")) == (0, 7)
+    before = samples(scrape(server))
+    told.health = replace(HEALTH, delivery=contract.Delivery(connected=False, waiting=7))
+    after = samples(scrape(server))
+    assert [at(found, "delivery_waiting") for found in (before, after)] == [0, 7]
+    assert [at(found, "delivery_connected") for found in (before, after)] == [1, 0]
 
 
 def test_what_the_board_does_not_tell_has_no_sample(server: MetricsServer, told: Told) -> None:
-    assert told.health.board
-    silent = dict.fromkeys(told.health.board.__struct_fields__)
-    board = msgspec.structs.replace(told.health.board, **silent)
-    told.health = msgspec.structs.replace(told.health, board=board, suppressed_share=None, latency_ms=None)
+    told.health = replace(HEALTH, board=contract.Board(), latency=contract.Latency(p50_ms=None, p95_ms=None))
     names = {name for name, _ in samples(scrape(server))}
-    assert not [name for name in names if any(part in name for part in ("board", "cpu", "latency", "suppressed"))]
+    assert not [name for name in names if "board" in name or "latency" in name]
 
 
-def test_names_have_their_prefix_their_unit_and_help(server: MetricsServer) -> None:
-    families = list(parser.text_string_to_metric_families(scrape(server)))
-    assert len(families) >= 20
+def test_names_have_their_prefix_and_nothing_is_about_people(server: MetricsServer) -> None:
+    text = scrape(server)
+    families = list(parser.text_string_to_metric_families(text))
+    assert len(families) >= 30
     for family in families:
         assert family.name.startswith("affect_edge_")
-        assert family.documentation
         assert family.type in ("counter", "gauge")
-    text = scrape(server)
-    assert "python_info" not in text
-    assert "valence" not in text
-    assert "arousal" not in text
+        assert all({"site": "berlin", "device": "door"}.items() <= sample.labels.items() for sample in family.samples)
+    for word in ("python_info", "valence", "arousal"):
+        assert word not in text
+
+
+def test_head_is_answered_like_get_without_a_body(server: MetricsServer) -> None:
+    connection = http.client.HTTPConnection(*server.address, timeout=5)
+    connection.request("HEAD", "/metrics")
+    answer = connection.getresponse()
+    assert answer.status == 200
+    assert answer.getheader("Content-Type", "").startswith("text/plain; version=")
+    assert int(answer.getheader("Content-Length", "0")) == len(scrape(server))
+    assert answer.read() == b""
+    connection.close()
 
 
 def test_only_the_loopback_is_listened_on(server: MetricsServer) -> None:
@@ -158,8 +219,9 @@ def test_a_taken_port_is_named_with_the_fix(told: Told) -> None:
         taken.bind((HOST, 0))
         taken.listen()
         port = taken.getsockname()[1]
-        with pytest.raises(ConfigError, match=rf"metrics.port: {HOST}:{port} cannot be opened .*choose another port"):
+        with pytest.raises(ConfigError, match=rf"metrics.port: {HOST}:{port} cannot be opened") as caught:
             MetricsServer(port, told)
+    assert caught.value.fix.startswith("choose another port")
 
 
 def test_a_missing_package_is_named_with_the_fix(told: Told, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,77 +1,174 @@
-import json
+"""The example that an analyst begins with, run as its own program against real brokers."""
+
+from __future__ import annotations
+
+import re
 import sqlite3
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
+from typing import Any
 
-import paho.mqtt.client as paho
 import pytest
+from msgspec.structs import replace
 
-from edge.publish.example import BUSY, QUIET
+from edge import contract
+from scripts.mqtt_examples import BUSY, QUIET
 
 SUBSCRIBER = Path(__file__).parents[3] / "examples" / "subscriber.py"
+TOPIC = "affect/v1/berlin/door/window"
+
+
+class Running:
+    """The example at work on a database."""
+
+    def __init__(self, port: int, path: Path, options: list[str]) -> None:
+        self.path = path
+        command = [sys.executable, SUBSCRIBER, "127.0.0.1", str(port), path, *options]
+        self.process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+
+    def begun(self) -> str:
+        """The first line it says."""
+        return self.process.stderr.readline()
+
+    def rows(self, question: str = "SELECT * FROM windows ORDER BY id") -> list[tuple[Any, ...]]:
+        assert self.process.poll() is None, self.process.stderr.read()
+        with closing(sqlite3.connect(self.path)) as connection:
+            return connection.execute(question).fetchall()
+
+    def end(self) -> str:
+        """Stops it; gives what else it said."""
+        self.process.terminate()
+        self.process.wait(10)
+        if self.process.stderr.closed:
+            return ""
+        with self.process.stderr as said:
+            return said.read()
 
 
 @pytest.fixture
-def subscriber(mosquitto, tmp_path, until):
-    """Runs the example as its own program; gives a function that reads its table."""
-    mosquitto.start()
-    path = tmp_path / "windows.db"
-    process = subprocess.Popen([sys.executable, SUBSCRIBER, "127.0.0.1", str(mosquitto.port), path])
+def run(tmp_path: Path) -> Iterator[Callable[..., Running]]:
+    begun: list[Running] = []
 
-    def rows() -> list[tuple[str, str]]:
-        assert process.poll() is None
-        if not path.exists():
-            return []
-        connection = sqlite3.connect(path)
-        try:
-            return connection.execute("SELECT id, body FROM windows ORDER BY id").fetchall()
-        except sqlite3.OperationalError:  # not made yet
-            return []
-        finally:
-            connection.close()
+    def begin(port: int, *options: object) -> Running:
+        begun.append(Running(port, tmp_path / "windows.db", [str(option) for option in options]))
+        return begun[-1]
 
-    log = tmp_path / "mosquitto.log"
-    until(lambda: "affect-subscriber" in log.read_text())
     try:
-        yield rows
+        yield begin
     finally:
-        process.terminate()
-        process.wait(5)
+        for one in begun:
+            one.end()
 
 
-def test_the_example_stores_each_window_and_a_second_delivery_changes_nothing(
-    subscriber, mosquitto, make_publisher, until, listen
-):
-    publisher, outbox = make_publisher(epoch="00c0ffee")
-    publisher.start()
-    publisher.publish(BUSY)
-    publisher.publish(QUIET)
-    until(lambda: outbox.counts().waiting == 0)
-    until(lambda: len(subscriber()) == 2)
-    stored = subscriber()
-    assert [row[0] for row in stored] == ["door/00c0ffee/1", "door/00c0ffee/2"]
-
-    listener = listen(mosquitto.port)
-    _send(mosquitto.port, [json.dumps(json.loads(body) | {"historical": True}) for _, body in stored])
-    until(lambda: len(listener.ids()) == 2)
-    marker = make_publisher(epoch="0000beef")[0]  # its window comes after them: once it is stored, they were seen
-    marker.start()
-    marker.publish(BUSY)
-    until(lambda: len(subscriber()) == 3)
-    assert [row for row in subscriber() if "beef" not in row[0]] == stored
+def test_each_window_is_stored_and_a_second_delivery_changes_nothing(
+    run: Any, mosquitto: Any, send: Any, until: Any
+) -> None:
+    mosquitto.start()
+    subscriber = run(mosquitto.port)
+    assert subscriber.begun().endswith("subscribed: Granted QoS 1\n")
+    for window in (BUSY, QUIET):
+        send(mosquitto.port, TOPIC, contract.encode(window))
+    until(lambda: len(subscriber.rows()) == 2)
+    stored = subscriber.rows()
+    body = contract.encode(BUSY).decode()
+    times = ("2026-11-02T11:00:00Z", "2026-11-02T11:01:00Z", "2026-11-02 12")
+    assert stored[0] == ("door/9f3c21ab/412", "berlin", "door", *times, body)
+    send(mosquitto.port, TOPIC, contract.encode(BUSY))
+    send(mosquitto.port, TOPIC, contract.encode(replace(BUSY, id="door/9f3c21ab/414", seq=414)))
+    until(lambda: len(subscriber.rows()) == 3)
+    assert subscriber.rows()[:2] == stored
+    assert subscriber.rows("SELECT * FROM unreadable") == []
 
 
-def _send(port: int, payloads: list[str]) -> None:
-    client = paho.Client(paho.CallbackAPIVersion.VERSION2)
-    client.connect("127.0.0.1", port)
-    client.loop_start()
-    for payload in payloads:
-        client.publish("affect/v1/berlin/door/window", payload, qos=1).wait_for_publish(5)
-    client.disconnect()
-    client.loop_stop()
+UNREADABLE = [
+    b"",
+    b"\xff\xfe\x00",
+    b'{"id": 1',
+    b"[]",
+    b"7",
+    b"[" * 100_000,
+    contract.encode(BUSY).replace(b'"Europe/Berlin"', b'"../../etc/passwd"'),
+    contract.encode(BUSY).replace(b'"berlin"', b"17"),
+    contract.encode(BUSY).replace(b'"door/9f3c21ab/412"', b'"\\ud800"'),
+    contract.encode(BUSY)
+    .replace(b'"2026-11-02T11:00:00Z"', b'"0001-01-01T00:00:00Z"')
+    .replace(b"Europe/Berlin", b"America/New_York"),
+    contract.encode(BUSY).decode().encode("utf-16"),
+]
 
 
-def test_the_example_is_short():
+def test_what_is_no_window_is_set_aside_once_and_stops_nothing(
+    run: Any, mosquitto: Any, send: Any, until: Any, tmp_path: Path
+) -> None:
+    mosquitto.start()
+    subscriber = run(mosquitto.port)
+    subscriber.begun()
+    for payload in UNREADABLE:
+        send(mosquitto.port, TOPIC, payload)
+    send(mosquitto.port, TOPIC, contract.encode(BUSY))
+    until(lambda: len(subscriber.rows()) >= 1)
+    aside = subscriber.rows("SELECT topic, body FROM unreadable ORDER BY rowid")
+    assert aside == [(TOPIC, payload) for payload in UNREADABLE]
+    assert [row[-1].encode() for row in subscriber.rows()] == [contract.encode(BUSY)]
+    assert subscriber.end().count("not readable, set aside") == len(aside)
+    again = run(mosquitto.port)  # the broker kept the session: what was not acknowledged would come again
+    again.begun()
+    send(mosquitto.port, TOPIC, contract.encode(QUIET))
+    until(lambda: len(again.rows()) == 2)
+    assert again.rows("SELECT count(*) FROM unreadable") == [(len(aside),)]
+
+
+def test_it_works_with_the_broker_that_the_page_advises(run: Any, advised_broker: Any, send: Any, until: Any) -> None:
+    login = ("--cafile", advised_broker.ca_file, "--username", "analyst")
+    subscriber = run(advised_broker.port, *login, "--password-file", advised_broker.password_file)
+    assert subscriber.begun().endswith("subscribed: Granted QoS 1\n")
+    device = {"user": "door", "ca_file": advised_broker.ca_file}
+    assert send(advised_broker.port, TOPIC, contract.encode(BUSY), **device) == 0
+    until(lambda: len(subscriber.rows()) == 1)
+    for _ in range(2):
+        assert send(advised_broker.port, TOPIC, b"{", **device) == 0
+    assert send(advised_broker.port, TOPIC, contract.encode(QUIET), **device) == 0
+    until(lambda: len(subscriber.rows()) == 2)
+    assert subscriber.rows("SELECT count(*) FROM unreadable") == [(2,)]
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ([], r"lost: .*; does it want --tls or --cafile\?"),
+        (["--tls"], "certificate verify failed"),
+        (["--cafile", "foreign"], "certificate verify failed"),
+        (["--cafile", "nowhere.pem"], "No such file"),
+        (["--cafile", "ca"], "refused: Not authorized"),
+        (["--cafile", "ca", "--username", "analyst", "--password-file", "wrong"], "refused: Not authorized"),
+        (
+            ["--cafile", "ca", "--username", "analyst", "--password-file", "nowhere"],
+            "No such file or directory: 'nowhere'",
+        ),
+    ],
+)
+def test_it_says_why_it_cannot_connect(
+    run: Any, advised_broker: Any, authority: Path, tmp_path: Path, options: list[str], said: str
+) -> None:
+    (tmp_path / "wrong").write_text("left\n")
+    places = {name: authority / f"{name}.pem" for name in ("ca", "foreign")} | {"wrong": tmp_path / "wrong"}
+    subscriber = run(advised_broker.port, *(places.get(option, option) for option in options))
+    line = subscriber.begun()
+    assert line.startswith(f"127.0.0.1:{advised_broker.port}: ")
+    assert re.search(said, line), line
+    if options:
+        assert subscriber.process.wait(10) == 1
+
+
+def test_it_says_that_nobody_listens(run: Any, free_port: int) -> None:
+    subscriber = run(free_port)
+    assert "Connection refused" in subscriber.begun()
+    assert subscriber.process.wait(10) == 1
+
+
+def test_the_example_is_short() -> None:
     code = [line for line in SUBSCRIBER.read_text().splitlines() if line.strip()]
-    assert len(code) <= 25
+    assert len(code) <= 75

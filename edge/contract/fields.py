@@ -1,0 +1,37 @@
+"""Types of fields that several messages share."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+Slug = Annotated[str, Meta(pattern="^[a-z0-9-]{1,32}$")]
+TagKey = Annotated[str, Meta(pattern="^[a-z][a-z0-9_]{0,31}$")]
+TagValue = Annotated[str, Meta(min_length=1, max_length=64)]
+Trust = Literal["synced", "unsynced"]
+Count = Annotated[int, Meta(ge=0, le=10**12)]  # how many there are now
+Total = Annotated[int, Meta(ge=0, le=10**12, extra={"metric": "counter"})]  # how many there have been; only grows
+Seconds = Annotated[float, Meta(ge=0, le=10**12)]
+Share = Annotated[float, Meta(ge=0, le=1)]
+Instant = Annotated[datetime, Meta(tz=True)]
+Site = Annotated[Slug, Meta(description="Configured name of the place, as in the topic.")]
+Device = Annotated[Slug, Meta(description="Configured name of the device, as in the topic.")]
+Release = Annotated[str, Meta(max_length=32, description="Release of affect-edge.")]
+Commit = Annotated[str, Meta(max_length=64, description="Commit the release was built from.")]
+
+
+class Part(msgspec.Struct, frozen=True, kw_only=True):
+    """A message or a part of one."""
+
+
+class Model(Part, frozen=True, kw_only=True):
+    """The model that made the scores. Scores of different models are not comparable without a check."""
+
+    name: Annotated[Slug, Meta(description="Name of the model bundle.")]
+    version: Annotated[int, Meta(ge=1, le=10**9, description="Version of the bundle; it only rises.")]
+    sha256: Annotated[
+        str, Meta(pattern="^[0-9a-f]{64}$", description="SHA-256 of the bundle's manifest, which lists all its files.")
+    ]
