@@ -1,7 +1,4 @@
-"""What leaves the device: aggregated windows, a status and the machine's health, as JSON over MQTT. Nothing else.
-
-Home Assistant, where it is asked for, gets a fixed description of these topics besides.
-"""
+"""Where messages go: over MQTT to a broker, or as lines into a stream. Each is one of the contract's structs."""
 
 from __future__ import annotations
 
@@ -11,33 +8,33 @@ from edge.contract import Delivery, Health, Window
 
 
 class Sink(Protocol):
-    """Where closed windows go. No call waits for a network, and none fails because of one."""
+    """Takes what the loop makes. No call waits for a network, and none fails because of one."""
 
     def number(self) -> tuple[str, int]:
-        """Epoch and sequence number that the next window gets; not used up until `publish`."""
+        """Epoch and `seq` that the next window has to carry; the number is used up by `publish` alone."""
         ...
 
     def publish(self, window: Window, boot_ns: tuple[int, int] | None) -> None:
         """Takes one closed window.
 
         Args:
-            window: numbered by `number`.
-            boot_ns: its interval in monotonic nanoseconds, where the clock was not synchronized; None where its
-                stamps are final.
+            window: the window, with the number that `number` gave.
+            boot_ns: its interval in monotonic nanoseconds while the clock is not synchronized, else None.
 
         Raises:
-            ValueError: the window breaks the contract: a defect.
+            ValueError: the window is too long to be sent.
+            PublishError: nothing is sent any more; end the process, so that its service manager starts it again.
         """
         ...
 
     def report(self, health: Health) -> None:
-        """Takes the latest health report; a newer one may replace it before it was sent."""
+        """Takes the latest health report; a newer one may replace it before it was sent. Raises as `publish` does."""
         ...
 
     def delivery(self) -> Delivery:
-        """What waits, was lost, was refused, and whether the broker is there."""
+        """Current counters, for the health report; may be called from any thread."""
         ...
 
     def close(self, timeout_s: float = 5.0) -> None:
-        """Hands over what can still be handed over within `timeout_s` seconds, then lets go."""
+        """Sends what can still be sent within `timeout_s` seconds, then lets go of everything."""
         ...

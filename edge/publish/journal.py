@@ -1,19 +1,23 @@
-"""The log of a broker session: one line for each change of state, none for each try."""
+"""What the log says of the broker: one line for each change, none for each try."""
 
 from __future__ import annotations
 
 import logging
 
-from edge.publish.session import REFUSED, End, Fate
+from edge.publish.session import CLOSED, LOST, REFUSED, TOO_LARGE, End
 
 log = logging.getLogger(__name__)
 
 STABLE_S = 30.0  # a session that lives so long was a good one
-_FLAPPING = 2  # short sessions in a row from which on a new one must prove itself before it is announced
+_FLAPPING = 2  # after so many short sessions in a row, a new one is announced only once it is stable
+_REASONS = {
+    0x87: ", not authorized: check the broker's access list",
+    TOO_LARGE: ", it is larger than the broker takes: raise the broker's packet limit",
+}
 
 
 class Journal:
-    """Says what changed. Used by one thread.
+    """Logs changes. Used by one thread.
 
     Args:
         where: host and port of the broker.
@@ -25,9 +29,10 @@ class Journal:
         self._told: End | None = None
         self._short_sessions = 0
         self._refusals: dict[str, int] = {}
+        self._delivered = False
 
     def alive(self, lived_s: float) -> None:
-        """A session lives since `lived_s` seconds; called over and over."""
+        """A session has worked for `lived_s` seconds; called over and over."""
         stable = lived_s >= STABLE_S
         if stable:
             self._short_sessions = 0
@@ -36,18 +41,14 @@ class Journal:
             log.info("%s: connected", self._where)
 
     def ended(self, end: End, *, greeted: bool, lived_s: float) -> None:
-        """A session is over.
-
-        Args:
-            end: why.
-            greeted: whether the broker had let us in.
-            lived_s: seconds from its opening to its end.
-        """
+        """A session is over. `greeted`: the broker had let us in. `lived_s`: for how long it worked."""
+        if end.what == CLOSED:
+            return
         if greeted:
             self._short_sessions = 0 if lived_s >= STABLE_S else self._short_sessions + 1
         # A connection that breaks before it was announced is no news: the line before says what is wrong.
-        if end != self._told and (self._connected or end.fate is not Fate.LOST):
-            log.warning("%s: %s (%s); windows wait in the outbox", self._where, end.fate.value, end.detail)
+        if end != self._told and (self._connected or end.what != LOST):
+            log.warning("%s: %s (%s); windows wait in the outbox", self._where, end.what, end.why)
             self._told = end
         self._connected = False
         if greeted and self._short_sessions == _FLAPPING:
@@ -59,22 +60,19 @@ class Journal:
                 STABLE_S,
             )
 
-    def acknowledged(self, what: str, reason_code: int) -> None:
-        """The broker answered for a message.
-
-        Args:
-            what: `window`, `status` or `discovery`: an access list may let one pass and not the other.
-            reason_code: of MQTT 5, below 0x80 when accepted.
-        """
-        if reason_code < REFUSED:
+    def answered(self, what: str, reason: int) -> None:
+        """The broker answered a `window`, the `status` or the `discovery`: an access list may let one pass alone."""
+        if reason < REFUSED:
             if self._refusals.pop(what, None) is not None:
                 log.info("%s: accepts this device's %s again", self._where, what)
-        elif self._refusals.get(what) != reason_code:
-            self._refusals[what] = reason_code
+            if what == "window":
+                if self._delivered:
+                    log.debug("%s: a window was delivered", self._where)
+                else:
+                    log.info("%s: the first window was delivered", self._where)
+                self._delivered = True
+        elif self._refusals.get(what) != reason:
+            self._refusals[what] = reason
             log.warning(
-                "%s: refuses this device's %s (reason 0x%02x%s)",
-                self._where,
-                what,
-                reason_code,
-                ", not authorized: check the broker's access list" if reason_code == 0x87 else "",
+                "%s: refuses this device's %s (reason 0x%02x%s)", self._where, what, reason, _REASONS.get(reason, "")
             )

@@ -1,42 +1,39 @@
-"""Windows as lines of JSON in a text stream, with the same bytes and ids as over MQTT."""
+"""Windows as lines of JSON in a text stream, with the same bytes as over MQTT."""
 
 from __future__ import annotations
 
 from typing import TextIO
 
-from edge.publish.message import Origin, number_window, window_message
-from edge.values import HealthReport, WindowAggregate
+from edge.contract import Delivery, Health, Window, encode
 
 
 class JsonLines:
-    """Writes each window as one line. A `Sink`. The stream stays its caller's.
+    """Writes each window as one line. A `Sink`; the stream stays its caller's.
 
     Args:
         stream: where to; flushed after every line.
-        origin: who sends.
-        epoch: eight hexadecimal digits; not random here, so that two replays of one file give the same bytes.
+        epoch: eight hexadecimal digits. Not random, so that two replays of one file give the same bytes.
     """
 
-    def __init__(self, stream: TextIO, origin: Origin, epoch: str) -> None:
+    def __init__(self, stream: TextIO, epoch: str = "00000000") -> None:
         self._stream = stream
-        self._origin = origin
         self._epoch = epoch
         self._seq = 0
 
-    def publish(self, aggregate: WindowAggregate) -> None:
-        """Writes one window; never `historical`, since it is written as it closes.
+    def number(self) -> tuple[str, int]:
+        return self._epoch, self._seq + 1
 
-        Raises:
-            ValueError: the aggregate breaks the contract.
-        """
-        window = number_window(aggregate, self._origin, epoch=self._epoch, seq=self._seq + 1)
-        line = window_message(window, historical=False).payload.decode("utf-8")
+    def publish(self, window: Window, boot_ns: tuple[int, int] | None) -> None:  # noqa: ARG002 - a file's time is final
+        line = encode(window).decode() + "\n"
         self._seq = window.seq
-        self._stream.write(line + "\n")
+        self._stream.write(line)
         self._stream.flush()
 
-    def report(self, health: HealthReport) -> None:
-        """Nothing: health has the machine's own times in it, which would make two replays differ."""
+    def report(self, health: Health) -> None:
+        """Writes nothing: a report has the machine's own times in it, which would make two replays differ."""
+
+    def delivery(self) -> Delivery:
+        return Delivery(connected=False, waiting=0, evicted=0, refused=0, reconnects=0, interrupted=0, resets=0)
 
     def close(self, timeout_s: float = 5.0) -> None:
         """Nothing is held back, so nothing is left to do."""

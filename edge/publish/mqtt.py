@@ -1,112 +1,99 @@
-"""Publishing over MQTT: a thread that keeps a broker session when it can, and owes windows when it cannot.
+"""Publishing over MQTT: a thread that keeps a session with the broker and sends what the outbox owes.
 
-Owns the thread, the back-off and what is in flight; the outbox owns what is owed. The pipeline's thread only ever
-puts a value down and returns: no broker, however broken, slows a frame.
+The loop's thread only puts a message down and returns: no broker, however broken, slows a frame. The thread owns the
+session, the back-off and what is on its way; the outbox owns what is owed.
 """
 
 from __future__ import annotations
 
 import logging
-import select
-import socket
 import threading
 import time
-from contextlib import suppress
+from collections import deque
+from typing import Literal
+
+import msgspec
 
 from edge.backoff import Backoff
 from edge.clock import NS, Clock
-from edge.config import Config, MqttConfig
-from edge.errors import ConfigError
-from edge.model.bundle import Bundle
-from edge.publish.bucket import TokenBucket
+from edge.config import Config
+from edge.contract import Delivery, Health, Origin, Status, Window, encode, instant
+from edge.errors import ConfigError, PublishError
 from edge.publish.credentials import load_credentials
-from edge.publish.egress import EgressError, Gate
-from edge.publish.flight import Flight
-from edge.publish.homeassistant import discovery_message
+from edge.publish.database import Row
+from edge.publish.gate import Gate, GateError
 from edge.publish.journal import STABLE_S, Journal
-from edge.publish.message import (
-    Origin,
-    PublishCounts,
-    health_message,
-    health_payload,
-    nanoseconds,
-    offline_message,
-    online_message,
-    origin_of,
-    window_message,
-)
-from edge.publish.outbox import Outbox
-from edge.publish.payload import HealthPayload
-from edge.publish.session import REFUSED, BrokerSession, End, Fate
-from edge.publish.stagger import stagger_s
-from edge.values import HealthReport, Message, WindowAggregate
+from edge.publish.outbox import STOPPED, Outbox
+from edge.publish.pacing import Pace, stagger_s
+from edge.publish.session import REFUSED, TOO_LARGE, Message, Session
+from edge.release import VERSION, commit
 
 log = logging.getLogger(__name__)
 
 FIRST_DELAY_S = 0.5
+_TICK_S = 0.2  # a closed window waits for the thread so long at most
 _IDLE_S = 1.0
-_WINDOW_BYTES = 1024  # of a window with its topic and tags of ordinary length
-_HEALTH_BYTES = 2048  # and of a health report
-_BURSTS = 6  # the backlog may come in bursts of a sixth of a minute's share
-_FAREWELL_S = 0.1  # kept of the closing time for the connection's own end
+_WINDOW_BYTES, _HEALTH_BYTES = 1024, 2048  # a window with its topic and tags of ordinary length, and a health report
+_BURST_S = 60.0  # a minute's bytes may be sent at once,
+_BACKLOG_BURST_S = 10.0  # ten seconds' share of the backlog
+_FAREWELL_S = 0.1  # kept of the closing time for the end of the connection
+_RULES = (0x87, 0x97)  # not authorized, quota exceeded: about the device, so that another answer may come
+_DAY_S = 86_400
+_FOREVER_S = 2**32 - 1  # MQTT's longest expiry
 
 
 class MqttPublisher:
     """Sends windows, status and health to one broker. A `Sink`.
 
-    An unreachable broker is no error, at start or later: it is logged once and shows in `counts`.
+    An unreachable broker is no error, at start or later: it is logged once and shows in `delivery`.
 
     Args:
-        config: the broker.
+        config: broker, length of a window, pace of the backlog.
         origin: who sends.
-        outbox: what is owed; this publisher is the only one that takes from it.
-        clock: tells when a window is historical.
-        window_s: length of a window, seconds; one that is sent later than this after its end is historical.
-        backlog_per_minute: how fast historical windows follow, beside the live ones.
-        discovery: sent once in every session, after `online`.
+        outbox: what is owed; closed by this publisher, and used by nobody else.
+        clock: of the device.
+        discovery: topic and payload of a message that is sent once in every session, after `online`, retained.
+
+    Attributes:
+        failed: why the thread has ended, None while it works. `publish` and `report` raise it as a PublishError.
 
     Raises:
-        PublishError: a certificate, key or password file cannot be used.
+        ConfigError: more is to be sent in a minute than `mqtt.bytes_per_minute`.
+        PublishError: a certificate, key or password file cannot be used, or the privacy gate is not in its place.
     """
 
     def __init__(
-        self,
-        config: MqttConfig,
-        origin: Origin,
-        outbox: Outbox,
-        clock: Clock,
-        *,
-        window_s: int,
-        backlog_per_minute: int = 120,
-        discovery: Message | None = None,
+        self, config: Config, origin: Origin, outbox: Outbox, clock: Clock, discovery: tuple[str, bytes] | None = None
     ) -> None:
-        self._config = config
-        self._origin = origin
-        self._outbox = outbox
-        self._clock = clock
-        self._window_ns = window_s * NS
-        self._stagger_ns = int(stagger_s(origin.site, origin.device, window_s) * NS)
-        self._live = TokenBucket(config.bytes_per_minute, config.bytes_per_minute)
-        self._backlog = TokenBucket(backlog_per_minute, max(1.0, backlog_per_minute / _BURSTS))
-        self._wait_s = _IDLE_S
-        self._backoff = Backoff(FIRST_DELAY_S, config.backoff_max_s)
-        self._lived_s = 0.0  # how long the last session was of use
-        self._credentials = load_credentials(config)
-        self._offline = offline_message(origin)
-        self._discovery = discovery
-        self._gate = Gate(origin, properties=config.protocol == "5", discovery=discovery)
-        self._stopped = False
-        self._client_id = f"affect-{origin.site}-{origin.device}"
-        self._where = f"{config.host}:{config.port}"
-        self._lock = threading.Lock()
-        self._health: HealthReport | None = None
+        mqtt, window_s = config.mqtt, config.window.window_s
+        needed = _HEALTH_BYTES + _WINDOW_BYTES * -(-60 // window_s)
+        if mqtt.bytes_per_minute < needed:
+            raise ConfigError(
+                f"mqtt.bytes_per_minute: windows of {window_s} s and health need {needed}, it is "
+                f"{mqtt.bytes_per_minute}",
+                fix="raise it, or window.window_s",
+            )
+        self.failed: Exception | None = None
+        self._config, self._mqtt, self._origin, self._outbox, self._clock = config, mqtt, origin, outbox, clock
+        self._discovery = Message(*discovery, retain=True) if discovery else None
+        self._stagger_s = stagger_s(origin.site, origin.device, window_s)
+        self._live = Pace(mqtt.bytes_per_minute, _BURST_S)
+        self._backlog = Pace(config.outbox.backlog_per_minute, _BACKLOG_BURST_S)
+        self._backoff = Backoff(FIRST_DELAY_S, mqtt.backoff_max_s)
+        self._credentials = load_credentials(mqtt)
+        self._gate = Gate(origin, outbox.words, dict([discovery] if discovery else []))
+        self._journal = Journal(f"{mqtt.host}:{mqtt.port}")
+        self._session = self._new_session()  # here, so that a gate that is not in its place is told to the caller
+        self._sent: dict[int, tuple[str, Row | None]] = {}  # what is on its way, by paho's number
+        self._answered_s = 0.0  # monotonic second of the last answer, or of the first message that waits for one
+        self._denied = self._status_refused = self._said_goodbye = self._told_unsynced = False
         self._sessions = 0
-        self._closing_s: float | None = None  # monotonic second by which all must be over
-        self._wake_in, self._wake_out = socket.socketpair()
-        self._wake_in.setblocking(False)
-        self._wake_out.setblocking(False)
+        self._stopped: set[str] = set()
+        self._health: deque[Message] = deque(maxlen=1)
+        self._news = threading.Event()
+        self._closing = threading.Event()
+        self._deadline_s = 0.0
         self._thread = threading.Thread(target=self._run, name="affect-publish", daemon=True)
-        self._journal = Journal(self._where)
 
     def start(self) -> None:
         """Begins to look for the broker; returns at once.
@@ -116,213 +103,224 @@ class MqttPublisher:
         """
         self._thread.start()
 
-    def publish(self, aggregate: WindowAggregate) -> None:
-        """Puts one closed window into the outbox.
+    def number(self) -> tuple[str, int]:
+        return self._outbox.number()
 
-        Raises:
-            ValueError: the aggregate breaks the contract.
-            RuntimeError: after `close`.
-        """
-        if self._closing_s is not None:
+    def publish(self, window: Window, boot_ns: tuple[int, int] | None) -> None:
+        if self._closing.is_set():
             raise RuntimeError("publish after close")
-        self._outbox.insert(aggregate, self._origin)
-        self._wake()
+        self._outbox.keep(window, boot_ns)
+        self._news.set()
+        if boot_ns is not None and not self._told_unsynced and self._outbox.held:
+            self._told_unsynced = True
+            log.warning(
+                "the clock is not synchronized: windows wait up to %.0f s for it; let a time service run "
+                "(timedatectl set-ntp true), or set outbox.hold_unsynced_s = 0",
+                self._config.outbox.hold_unsynced_s,
+            )
+        self._raise_failure()
 
-    def report(self, health: HealthReport) -> None:
-        """Offers a health report, replacing one that was not sent yet; its counts of this publisher are added.
+    def report(self, health: Health) -> None:
+        self._health.append(Message(self._origin.topic("health"), encode(health), qos=0))
+        self._news.set()
+        self._raise_failure()
 
-        Raises:
-            ValueError: the report breaks the contract.
-        """
-        health_message(health, self._origin, self.counts(), self._clock)  # a breach is the caller's, so tell it here
-        with self._lock:
-            self._health = health
-        self._wake()
-
-    def describe(self, health: HealthReport) -> HealthPayload:
-        """A health report as it would be sent now; may be called from any thread.
-
-        Raises:
-            ValueError: the report breaks the contract.
-        """
-        return health_payload(health, self._origin, self.counts(), self._clock)
-
-    def counts(self) -> PublishCounts:
-        """What waits, was lost, was refused, and how often the session was made anew."""
-        outbox = self._outbox.counts()
-        return PublishCounts(
-            outbox=outbox.waiting,
-            evicted=outbox.evicted,
-            refused=outbox.refused,
-            interrupted=outbox.interrupted,
-            resets=outbox.resets,
-            reconnects=max(self._sessions - 1, 0),
+    def delivery(self) -> Delivery:
+        return msgspec.structs.replace(
+            self._outbox.delivery(), connected=self._session.connected, reconnects=max(self._sessions - 1, 0)
         )
 
     def close(self, timeout_s: float = 5.0) -> None:
-        """Sends what is owed if the broker is there, says `offline`, and ends the thread.
+        """Sends what is owed if the broker is there, says `offline`, ends the thread and closes the outbox.
 
         Returns after `timeout_s` seconds at the latest. A thread that is still waiting for a dead host then ends by
         itself within two `CONNECT_TIMEOUT_S`, without sending.
         """
-        if self._closing_s is not None:
+        if self._closing.is_set():
             return
-        self._closing_s = time.monotonic() + timeout_s
+        self._deadline_s = time.monotonic() + timeout_s
+        self._closing.set()
+        self._news.set()
         if self._thread.ident is not None:
-            self._wake()
             self._thread.join(timeout_s)
-        waiting = self._outbox.counts().waiting
-        if waiting:
-            log.warning("windows that wait for the next run: %d", waiting)
-        if not self._thread.is_alive():
-            self._wake_in.close()
-            self._wake_out.close()
+        waiting, held = self._outbox.delivery().waiting, self._outbox.held
+        self._outbox.close()
+        if held:
+            log.warning(
+                "windows that still wait for a synchronized clock: %d; let a time service run (timedatectl set-ntp "
+                "true), or set outbox.hold_unsynced_s = 0",
+                held,
+            )
+        if waiting > held:
+            log.warning("windows that wait for the next run: %d", waiting - held)
 
-    def _wake(self) -> None:
-        with suppress(OSError):  # full: it is awake already; closed: there is nobody to wake
-            self._wake_in.send(b"\0")
+    def _raise_failure(self) -> None:
+        if self.failed is not None:
+            raise PublishError(f"publishing has ended: {self.failed!r}", fix="see the log") from self.failed
+
+    def _new_session(self) -> Session:
+        """Who sends nothing yet."""
+        expiry_s = min(int(self._config.outbox.max_age_days * _DAY_S), _FOREVER_S)
+        name = f"affect-{self._origin.site}-{self._origin.device}"
+        return Session(self._mqtt, self._credentials, name, self._gate, self._status("offline"), expiry_s)
+
+    def _status(self, state: Literal["online", "offline"], *, now: bool = False) -> Message:
+        """A status. `now`: the device says it itself, so it knows the time; a last will cannot."""
+        status = Status(schema="affect/v1/status", site=self._origin.site, device=self._origin.device, state=state)
+        if now:
+            since = instant(self._clock.utc_ns(self._clock.monotonic_ns()))
+            trust = "synced" if self._clock.synced() else "unsynced"
+            status = msgspec.structs.replace(status, since=since, clock=trust)
+        if state == "online":
+            status = msgspec.structs.replace(status, version=VERSION, commit=commit(), model=self._origin.model)
+        return Message(self._origin.topic("status"), encode(status), retain=True)
 
     def _run(self) -> None:
-        while self._closing_s is None and not self._stopped:
-            sessions = self._sessions
-            try:
-                end = self._serve()
-            except EgressError as error:
-                self._stopped = True
-                log.critical("publishing has stopped: %s was about to leave; please report this", error)
-                return
-            except Exception:  # one defect, here or in paho, must not end publishing for good
-                log.exception("the session with %s broke down", self._where)
-                end = End(Fate.LOST, "internal error")
-            if end.fate is not Fate.CLOSED:
-                self._journal.ended(end, greeted=self._sessions > sessions, lived_s=self._lived_s)
+        try:
+            while not self._closing.is_set():
+                sessions = self._sessions
+                lived_s = self._serve(self._session)
+                if self._session.end is not None:
+                    self._journal.ended(self._session.end, greeted=self._sessions > sessions, lived_s=lived_s)
                 # Being let in is not enough to start the back-off anew: a broker may let in and drop at once.
-                lasted = self._lived_s >= STABLE_S
+                lasted = lived_s >= STABLE_S
                 # Whoever loses a good session may be one of many that lost theirs in the same second.
-                self._pause(self._backoff.next_s(lasted=lasted) + (self._stagger_ns / NS if lasted else 0.0))
+                self._closing.wait(self._backoff.next_s(lasted=lasted) + (self._stagger_s if lasted else 0.0))
+                self._session = self._new_session()
+        except Exception as error:
+            self.failed = error
+            log.exception("publishing has ended")
 
-    def _pause(self, delay_s: float) -> None:
-        until_s = time.monotonic() + delay_s
-        while self._closing_s is None and (left_s := until_s - time.monotonic()) > 0:
-            if select.select([self._wake_out], [], [], left_s)[0]:
-                self._wake_out.recv(4096)
-
-    def _serve(self) -> End:
-        """One session, from its connection to its end."""
-        session = BrokerSession(self._config, self._credentials, self._client_id, self._offline, self._gate)
-        flight = Flight(session, self._outbox)
-        begun_s, greeted_s = time.monotonic(), None
+    def _serve(self, session: Session) -> float:
+        """One session, from its connection to its end; returns for how many seconds it worked."""
+        self._sent.clear()
+        self._denied = self._status_refused = self._said_goodbye = False
+        begun_s, greeted_s, look_s = time.monotonic(), None, 0.0
         try:
             session.open()
             while session.end is None:
+                now_s = time.monotonic()
                 if session.connected and not self._time_is_up():
                     if greeted_s is None:
-                        greeted_s = time.monotonic()
-                        self._greet(flight)
-                    self._journal.alive(time.monotonic() - greeted_s - flight.silent_s)
-                    self._offer(flight)
-                if self._closing_s is not None and self._farewell(session, flight):
+                        greeted_s = now_s
+                        self._greet(session)
+                    self._journal.alive(now_s - greeted_s - self._silent_s())
+                    if self._news.is_set() or now_s >= look_s:
+                        self._news.clear()
+                        look_s = now_s + self._offer(session)
+                if self._closing.is_set() and self._farewell(session):
                     break
-                session.pump(self._wake_out, self._wait_s if self._closing_s is None else _FAREWELL_S / 2)
-                self._settle(flight)
-                if flight.silent_s > self._config.keepalive_s:
-                    session.give_up(f"it acknowledged nothing for {self._config.keepalive_s} s")
+                for mid, reason in session.work(_FAREWELL_S / 2 if self._closing.is_set() else _TICK_S):
+                    self._settle(session, mid, reason)
+                if self._silent_s() > self._mqtt.keepalive_s:
+                    session.give_up(f"it acknowledged nothing for {self._mqtt.keepalive_s} s")
+            return time.monotonic() - begun_s - self._silent_s()
         finally:
-            self._lived_s = time.monotonic() - begun_s - flight.silent_s
             session.drop()
-        return session.end or End(Fate.CLOSED, "")
 
-    def _greet(self, flight: Flight) -> None:
+    def _silent_s(self) -> float:
+        """Seconds for which an acknowledgement is owed and none came; 0 while none is owed."""
+        return time.monotonic() - self._answered_s if self._sent else 0.0
+
+    def _greet(self, session: Session) -> None:
         """Says `online`, and offers again what this broker refused in an earlier session: its rules may be new."""
         self._sessions += 1
-        self._outbox.readmit()
-        self._say_online(flight)
+        self._outbox.readmit(sent=True)
+        self._say_online(session)
 
-    def _say_online(self, flight: Flight) -> None:
-        online = online_message(self._origin, self._clock)
-        self._live.charge(online.size)  # it never waits: what is retained has to be true
-        flight.send(online, None)
+    def _say_online(self, session: Session) -> None:
+        online = self._status("online", now=True)
+        self._live.spend(online.size)  # it never waits: what is retained has to be true
+        self._send(session, "status", online)
         if self._discovery is not None:
-            # Not charged: it says the same every time, and in debt for it windows would wait after each reconnection.
-            flight.send(self._discovery, None, "discovery")
+            # Not counted: it says the same every time, and in debt for it windows would wait after each reconnection.
+            self._send(session, "discovery", self._discovery)
 
-    def _settle(self, flight: Flight) -> None:
-        """Books what the broker answered. One that takes windows again gets the status it refused as well."""
-        settled = flight.settle()
-        for what, reason_code in settled:
-            self._journal.acknowledged(what, reason_code)
-        accepts = any(what == "window" and reason_code < REFUSED for what, reason_code in settled)
-        if accepts and flight.status_refused and not flight.said_goodbye:
-            flight.status_refused = False
-            self._say_online(flight)
-
-    def _offer(self, flight: Flight) -> None:
-        """Sends what the outbox and the health slot hold, as far as the broker and the budgets take more."""
-        self._wait_s = _IDLE_S
+    def _offer(self, session: Session) -> float:
+        """Sends what may be sent now; returns the seconds until there may be more."""
+        wait_s, room = _IDLE_S, session.in_flight_limit - len(self._sent)
         now_ns = self._clock.utc_ns(self._clock.monotonic_ns())
-        for window in self._outbox.pending(flight.room, flight.sending):
-            age_ns = now_ns - nanoseconds(window.end)
-            if 0 <= age_ns < self._stagger_ns and self._closing_s is None:
-                self._wait_s = min(self._wait_s, (self._stagger_ns - age_ns) / NS)
+        for row in self._outbox.owed(room):
+            age_s = (now_ns - row.end_ns) / NS
+            if 0 <= age_s < self._stagger_s and not self._closing.is_set():
+                wait_s = min(wait_s, self._stagger_s - age_s)
                 continue
-            historical = age_ns > self._window_ns
-            message = window_message(window, historical=historical)
-            if self._may(self._backlog, 1) if historical else self._may(self._live, message.size):
-                flight.send(message, window.seq)
-            elif historical:
-                break  # the newest come first: behind it are only older ones
-        with self._lock:
-            health = self._health
-        if health is not None:
-            message = health_message(health, self._origin, self.counts(), self._clock)
-            if self._may(self._live, message.size):
-                flight.send(message, None)
-                with self._lock:
-                    self._health = None if self._health is health else self._health
+            late = age_s > self._config.window.window_s
+            pace, amount = (self._backlog, 1) if late else (self._live, len(row.message) + len(row.topic))
+            if delay_s := pace.wait_s(amount):
+                wait_s = min(wait_s, delay_s)
+                if late:
+                    break  # the newest come first: behind it are only older ones
+                continue
+            pace.spend(amount)
+            self._send(session, "window", Message(row.topic, row.message), row)
+        if self._health and not (delay_s := self._live.wait_s(self._health[0].size)):
+            health = self._health.popleft()
+            self._live.spend(health.size)
+            self._send(session, "health", health)
+        elif self._health:
+            wait_s = min(wait_s, delay_s)
+        return wait_s
 
-    def _may(self, bucket: TokenBucket, tokens: float) -> bool:
-        allowed = bucket.take(tokens)
-        if not allowed:
-            self._wait_s = min(self._wait_s, max(bucket.wait_s(tokens), 0.01))
-        return allowed
+    def _send(self, session: Session, what: str, message: Message, row: Row | None = None) -> None:
+        """Hands a message over. What must not leave or does not fit is told once; the rest goes on."""
+        if not session.fits(message.size):
+            self._journal.answered(what, TOO_LARGE)
+            if row is not None:
+                self._outbox.refuse(row, TOO_LARGE)
+            return
+        try:
+            mid = session.send(message)
+        except GateError as error:
+            if row is not None:
+                self._outbox.refuse(row, STOPPED)
+            if (told := f"{what}: {error}") not in self._stopped:
+                self._stopped.add(told)
+                log.critical("the privacy gate stopped a message (%s: %s); please report this", what, error)
+            return
+        if message.qos:
+            if not self._sent:
+                self._answered_s = time.monotonic()
+            self._sent[mid] = (what, row)
+            if row is not None:
+                row.state = "sent"
+
+    def _settle(self, session: Session, mid: int, reason: int) -> None:
+        """Books an answer. A broker that takes windows again gets the status and the windows that it refused."""
+        if mid not in self._sent:  # of QoS 0: no word of the broker
+            return
+        self._answered_s = time.monotonic()
+        self._news.set()
+        what, row = self._sent.pop(mid)
+        self._journal.answered(what, reason)
+        if what == "status":
+            self._status_refused = reason >= REFUSED
+        if row is None:
+            return
+        if reason >= REFUSED:
+            self._outbox.refuse(row, reason)
+            self._denied |= reason in _RULES
+            return
+        self._outbox.ack(row)
+        if self._denied:  # and now it is not: the rules were changed under a running session
+            self._denied = False
+            self._outbox.readmit()
+        if self._status_refused and not self._said_goodbye:
+            self._status_refused = False
+            self._say_online(session)
 
     def _time_is_up(self) -> bool:
-        return self._closing_s is not None and time.monotonic() > self._closing_s - _FAREWELL_S
+        return self._closing.is_set() and time.monotonic() > self._deadline_s - _FAREWELL_S
 
-    def _farewell(self, session: BrokerSession, flight: Flight) -> bool:
+    def _farewell(self, session: Session) -> bool:
         """Closes: first the windows, then `offline`, then the connection. True when all is said, or time is up."""
-        if self._closing_s is None or self._time_is_up():
+        if self._time_is_up():
             return True  # cut off without an acknowledged `offline`: the broker speaks the last will, which says it
-        if not session.connected or flight.waiting:  # what did not fit into the flight waits behind what did
+        if not session.connected or self._sent:  # what did not fit into the flight waits behind what did
             return False
-        if not flight.said_goodbye:
-            flight.send(self._offline, None)
-            flight.said_goodbye = True
+        if not self._said_goodbye:
+            self._said_goodbye = True
+            self._send(session, "status", self._status("offline", now=True))
             return False
         session.disconnect()
         return True
-
-
-def make_publisher(config: Config, bundle: Bundle, clock: Clock, outbox: Outbox) -> MqttPublisher:
-    """The publisher that a configuration and a loaded bundle make, on an outbox that stays its caller's; not started.
-
-    Raises:
-        ConfigError: the tags are too long to be sent, or the windows too many for `mqtt.bytes_per_minute`.
-        PublishError: a certificate, key or password file cannot be used.
-    """
-    needed = _HEALTH_BYTES + _WINDOW_BYTES * -(-60 // config.window.window_s)
-    if config.mqtt.bytes_per_minute < needed:
-        raise ConfigError(
-            f"mqtt.bytes_per_minute: windows of {config.window.window_s} s and health need {needed}, "
-            f"it is {config.mqtt.bytes_per_minute}; raise it, or window.window_s"
-        )
-    origin = origin_of(config.device, bundle)
-    return MqttPublisher(
-        config.mqtt,
-        origin,
-        outbox,
-        clock,
-        window_s=config.window.window_s,
-        backlog_per_minute=config.outbox.backlog_per_minute,
-        discovery=discovery_message(config.homeassistant, origin, window_s=config.window.window_s),
-    )

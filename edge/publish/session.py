@@ -1,135 +1,151 @@
-"""One session with a broker, from the TCP connection to its end. Owns the paho client; used once, by one thread.
+"""One session with a broker, from the TCP connection to its end. Used once, by one thread; owns the paho client.
 
-paho runs here without a thread of its own, without reconnecting and without its queue: who may wait, what is
-retried and what is owed are decided by `MqttPublisher`, in one place.
+paho runs without a thread of its own, without reconnecting and without sending anything again: a failed connection
+raises its cause here, its parser's exceptions end up here, and each message that leaves has passed `send`.
 """
 
 from __future__ import annotations
 
 import logging
-import select
 import socket
 import ssl
+import sys
 import time
-from dataclasses import dataclass
-from enum import Enum
-from typing import Any
+from typing import Any, NamedTuple
 
 import paho.mqtt.client as paho
-from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
+from paho.mqtt.enums import CallbackAPIVersion
+from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
 from edge.config import MqttConfig
+from edge.contract import Window
+from edge.errors import PublishError
 from edge.publish.credentials import Credentials
-from edge.publish.egress import EgressError, Gate
-from edge.values import Message
+from edge.publish.gate import Gate, GateError
 
 log = logging.getLogger(__name__)
 
 CONNECT_TIMEOUT_S = 5.0  # for the TCP connection, again for the TLS handshake, and twice this for the answer
 IN_FLIGHT = 16
 REFUSED = 0x80  # MQTT 5 reason codes from here on are refusals
-_UNSPECIFIED = 0x80
+TOO_LARGE = 0x95
+UNREACHABLE, REJECTED, LOST = "broker unreachable", "broker rejected this device", "broker connection lost"
+TAKEN_OVER = "another client uses this device's name"
+CLOSED = "closed"
+_SESSION_TAKEN_OVER = 0x8E
 _KEEP_ALIVE = 0x8D
-_TAKEN_OVER = 0x8E
-_ANSWERS = (2, 4, 13, 14)  # CONNACK, PUBACK, PINGRESP, DISCONNECT: we subscribe to nothing and send no QoS 2
-_MAX_ANSWER_BYTES = 65_536
-_READ_BYTES = 4096
+_HEAD_BYTES = 20  # of a PUBLISH packet, beside topic and payload, at most
+_ANSWER_BYTES = 1024  # that a broker may send for each message of ours
+_TCP_INFO_BYTES, _RECEIVED = 136, slice(128, 136)  # struct tcp_info of Linux, its member tcpi_bytes_received
 _SILENT = "it does not answer; are port, TLS and protocol right?"
 
 
-class Fate(Enum):
-    """How a session ended, in the words of the log."""
+class Message(NamedTuple):
+    """What is handed to the broker."""
 
-    UNREACHABLE = "broker unreachable"
-    REJECTED = "broker rejected this device"
-    TAKEN_OVER = "another client uses this device's name"
-    LOST = "broker connection lost"
-    CLOSED = "closed"
+    topic: str
+    payload: bytes
+    qos: int = 1
+    retain: bool = False
 
-
-@dataclass(frozen=True, slots=True)
-class End:
-    """Why a session is over; `detail` never holds a secret."""
-
-    fate: Fate
-    detail: str
+    @property
+    def size(self) -> int:
+        """Bytes of topic and payload."""
+        return len(self.topic) + len(self.payload)
 
 
-class _GatedClient(paho.Client):
-    """Shows every packet to a gate before paho queues it for the socket, and hears only what answers it.
+class End(NamedTuple):
+    """How a session ended, in the words of the log; `why` never holds a secret."""
 
-    `_packet_queue` is where paho 2.2.0 passes each of its packets, whole and once; a test notices when it no longer is.
-    Without the second, a broker makes paho keep messages nobody asked for, up to 256 MB each, and answer them.
+    what: str
+    why: str
+
+
+class _Client(paho.Client):
+    """paho with the privacy gate in its two calls that publish.
 
     Attributes:
-        objection: what the broker said that it must not, empty while it did not.
+        gate: looks at every message.
+        expiry_s: the broker drops a window that nobody fetched for so long; 0 for never.
     """
 
     gate: Gate
-    objection = ""
+    expiry_s = 0
 
-    def _packet_queue(self, command: int, packet: Any, *rest: Any) -> Any:
-        self.gate.check(bytes(packet))
-        return super()._packet_queue(command, packet, *rest)
+    def publish(
+        self, topic: str, payload: Any = None, qos: int = 0, retain: bool = False, properties: Properties | None = None
+    ) -> paho.MQTTMessageInfo:
+        if properties is not None:
+            raise GateError("a message with properties")
+        if isinstance(self.gate.check(topic, payload), Window) and self.expiry_s:
+            properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
+            properties.MessageExpiryInterval = self.expiry_s
+        return super().publish(topic, payload, qos, retain, properties)
 
-    def _sock_recv(self, bufsize: int) -> bytes:
-        if self._in_packet["remaining_length"] > _MAX_ANSWER_BYTES:
-            self.objection = "it sent a packet larger than any answer"
-            raise ConnectionError(self.objection)  # which paho takes for a lost connection
-        return super()._sock_recv(min(bufsize, _READ_BYTES))
-
-    def _packet_handle(self) -> MQTTErrorCode:
-        kind = self._in_packet["command"] >> 4
-        if kind not in _ANSWERS:
-            self.objection = f"it sent an MQTT packet of type {kind}, which answers nothing"
-            return MQTTErrorCode.MQTT_ERR_PROTOCOL
-        try:
-            return super()._packet_handle()
-        except EgressError:
-            raise
-        except Exception as error:  # noqa: BLE001 - paho's parser raises what it likes
-            log.debug("a packet of type %d cannot be read: %r", kind, error)
-            self.objection = "it sent bytes that are no MQTT"
-            return MQTTErrorCode.MQTT_ERR_PROTOCOL
+    def will_set(
+        self, topic: str, payload: Any = None, qos: int = 0, retain: bool = False, properties: Properties | None = None
+    ) -> None:
+        if properties is not None:
+            raise GateError("a last will with properties")
+        self.gate.check(topic, payload)
+        super().will_set(topic, payload, qos, retain)
 
 
-class BrokerSession:
-    """A session: `open`, then `pump` until `end` is set; `send` while `connected`.
+class Session:
+    """A session: `open`, then `work` until `end` is set; `send` while `connected`.
 
     Args:
         config: host, port, protocol, keep-alive.
         credentials: TLS and password.
         client_id: the same for every session of a device: a new session then ends an old, half-dead one at once,
             and the broker cannot speak the old one's last will after the new one's `online`.
-        will: what the broker says when this session dies.
-        gate: looks at every packet before it leaves; `send` and `pump` raise its `EgressError`.
+        gate: looks at every message before it leaves.
+        will: what the broker says when this session dies; None for nothing.
+        expiry_s: how long the broker keeps a window for a subscriber that is away, seconds; 0: for ever.
+
+    Raises:
+        PublishError: the gate does not stop a planted message.
     """
 
-    def __init__(self, config: MqttConfig, credentials: Credentials, client_id: str, will: Message, gate: Gate) -> None:
+    def __init__(
+        self,
+        config: MqttConfig,
+        credentials: Credentials,
+        client_id: str,
+        gate: Gate,
+        will: Message | None = None,
+        expiry_s: int = 0,
+    ) -> None:
         self.connected = False
         self.end: End | None = None
         self.in_flight_limit = IN_FLIGHT
-        self.acks: list[tuple[int, int]] = []  # (message id, reason code), emptied by the owner
+        self._max_bytes = sys.maxsize
         self._config = config
+        self._answers: list[tuple[int, int]] = []
+        self._sent = 0
         self._opened_s = 0.0
-        if config.protocol == "5":  # clean start and session expiry 0 are the defaults: the outbox is the memory
-            client = _GatedClient(
-                CallbackAPIVersion.VERSION2, client_id, protocol=paho.MQTTv5, reconnect_on_failure=False
-            )
-        else:
-            client = _GatedClient(
-                CallbackAPIVersion.VERSION2,
-                client_id,
-                clean_session=True,
-                protocol=paho.MQTTv311,
-                reconnect_on_failure=False,
-            )
+        five = config.protocol == "5"  # its clean start and session expiry 0 are defaults: the outbox is the memory
+        self._client = client = _Client(
+            CallbackAPIVersion.VERSION2,
+            client_id,
+            clean_session=None if five else True,
+            protocol=paho.MQTTv5 if five else paho.MQTTv311,
+            reconnect_on_failure=False,
+        )
         client.gate = gate
+        client.expiry_s = expiry_s if five else 0
+        for way_out in (client.publish, client.will_set):
+            try:
+                way_out("affect/v1/no/where/window", b"\xff\xd8\xff planted")
+            except GateError:
+                continue
+            raise PublishError("the privacy gate let a planted message pass", fix="nothing is sent; please report this")
         client.connect_timeout = CONNECT_TIMEOUT_S
         client.max_inflight_messages_set(0)  # no limit there: the owner holds back, so that paho queues nothing
-        client.will_set(will.topic, will.payload, qos=will.qos, retain=will.retain)
+        if will is not None:
+            client.will_set(*will)
         if credentials.username:
             client.username_pw_set(credentials.username, credentials.password)
         if credentials.tls is not None:
@@ -137,7 +153,7 @@ class BrokerSession:
         client.on_connect = self._on_connect
         client.on_publish = self._on_publish
         client.on_disconnect = self._on_disconnect
-        self._client = client
+        client.on_message = lambda *_: self.give_up("it sent a message that nobody asked for")
 
     def open(self) -> None:
         """Connects and says hello; blocks for at most two `CONNECT_TIMEOUT_S` and the name's resolution."""
@@ -145,90 +161,111 @@ class BrokerSession:
         try:
             self._client.connect(self._config.host, self._config.port, keepalive=self._config.keepalive_s)
         except ssl.SSLCertVerificationError as error:
-            self._finish(Fate.REJECTED, f"its certificate is not accepted: {error.verify_message}")
+            hint = "; is this device's clock right?" if "not yet valid" in error.verify_message else ""
+            self._finish(REJECTED, f"its certificate is not accepted: {error.verify_message}{hint}")
         except ssl.SSLError as error:
-            self._finish(Fate.REJECTED, f"TLS failed: {error.reason or error}")
+            self._finish(REJECTED, f"TLS failed: {error.reason or error}")
         except TimeoutError:
-            self._finish(Fate.UNREACHABLE, "no answer")
+            self._finish(UNREACHABLE, "no answer")
         except UnicodeError:  # of the encoding that names pass through, before any look-up
-            self._finish(Fate.UNREACHABLE, "mqtt.host is no valid name")
+            self._finish(UNREACHABLE, "mqtt.host is no valid name")
         except OSError as error:
-            self._finish(Fate.UNREACHABLE, error.strerror or str(error))
+            self._finish(UNREACHABLE, error.strerror or str(error))
+
+    def fits(self, size: int) -> bool:
+        """Whether the broker takes a message of so many bytes of topic and payload."""
+        return size + _HEAD_BYTES <= self._max_bytes
 
     def send(self, message: Message) -> int:
-        """Hands over a message; returns the id under which its acknowledgement comes."""
-        return self._client.publish(message.topic, message.payload, qos=message.qos, retain=message.retain).mid
+        """Hands over a message; returns the number under which `work` gives its answer.
 
-    def pump(self, wake: socket.socket, timeout_s: float) -> None:
-        """Moves bytes for at most `timeout_s` seconds, less when something happens or `wake` becomes readable."""
-        connection = self._client.socket()
-        if connection is None:
-            self._finish(Fate.LOST, "the broker closed the connection")
-            return
-        buffered = isinstance(connection, ssl.SSLSocket) and connection.pending() > 0
-        poller = select.poll()
-        poller.register(wake.fileno(), select.POLLIN)
-        poller.register(connection.fileno(), select.POLLIN | (select.POLLOUT if self._client.want_write() else 0))
-        events = dict(poller.poll(0 if buffered else int(timeout_s * 1000)))
-        if wake.fileno() in events:
-            wake.recv(4096)
-        event = events.get(connection.fileno(), 0)
-        if buffered or event & ~select.POLLOUT:  # a hang-up is read too: reading is what reports it
-            self._client.loop_read()
-        if event & select.POLLOUT:
-            self._client.loop_write()
-        self._client.loop_misc()
-        if not self.connected and self.end is None and time.monotonic() - self._opened_s > 2 * CONNECT_TIMEOUT_S:
-            self._finish(Fate.UNREACHABLE, _SILENT)
-            self.drop()
+        Raises:
+            GateError: it must not leave.
+        """
+        self._sent += 1
+        return self._client.publish(*message).mid
+
+    def work(self, timeout_s: float) -> list[tuple[int, int]]:
+        """Moves bytes for at most `timeout_s` seconds, less when something comes.
+
+        Returns:
+            Number and MQTT 5 reason code of each message that was answered; 0 for all under MQTT 3.1.1, and for those
+            of QoS 0, which nobody answers, when they are written.
+        """
+        try:
+            over = bool(self._client.loop(timeout_s))
+        except Exception as error:  # noqa: BLE001 - paho's parser raises what it likes
+            log.debug("what the broker sent cannot be read: %r", error)
+            self.give_up("it sent bytes that are no MQTT")
+        else:
+            if over:
+                self._finish(LOST, "it closed without a reason")
+            elif self._received() > self._allowed():
+                self.give_up("it sent more than any answer takes")
+            elif not self.connected and time.monotonic() - self._opened_s > 2 * CONNECT_TIMEOUT_S:
+                self._finish(UNREACHABLE, _SILENT)
+        answers, self._answers = self._answers, []
+        return answers
 
     def give_up(self, why: str) -> None:
-        """Ends a session that is connected and does not work."""
-        self._finish(Fate.LOST, why)
+        """Ends a session that does not work."""
+        self._finish(LOST if self.connected else REJECTED, why)
 
     def disconnect(self) -> None:
         """Ends the session in order: the broker forgets the last will."""
-        self._finish(Fate.CLOSED, "")
+        self._finish(CLOSED, "")
         self._client.disconnect()
 
     def drop(self) -> None:
-        """Cuts the connection without a word: the broker speaks the last will."""
-        self._finish(Fate.CLOSED, "")
-        connection = self._client.socket()
+        """Lets go of the connection; the broker speaks the last will unless the session ended in order."""
+        self._finish(CLOSED, "")
+        client = self._client
+        client.on_connect = client.on_publish = client.on_disconnect = client.on_message = None
+        connection = client.socket()
         if isinstance(connection, socket.socket):
             connection.close()
 
-    def _finish(self, fate: Fate, detail: str) -> None:
+    def _finish(self, what: str, why: str) -> None:
         if self.end is None:  # the first reason is the cause, what follows are its effects
-            self.end = End(fate, detail)
+            self.end = End(what, why)
         self.connected = False
+
+    def _received(self) -> int:
+        """Bytes that came over the connection, as the kernel counts them."""
+        connection = self._client.socket()
+        if not isinstance(connection, socket.socket) or connection.fileno() < 0:
+            return 0
+        info = connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _TCP_INFO_BYTES)
+        return int.from_bytes(info[_RECEIVED], sys.byteorder)
+
+    def _allowed(self) -> int:
+        """Without a bound, a broker could make paho collect packets of 256 MB each."""
+        return 65_536 + _ANSWER_BYTES * self._sent + int(16 * (time.monotonic() - self._opened_s))
 
     def _on_connect(
         self, _client: Any, _data: Any, _flags: paho.ConnectFlags, reason: ReasonCode, properties: Properties | None
     ) -> None:
         if reason.is_failure:
-            self._finish(Fate.REJECTED, str(reason))
-            return
-        if getattr(properties, "MaximumQoS", 2) < 1:
-            self._finish(Fate.REJECTED, "the broker knows no QoS 1, so it cannot acknowledge windows")
-            return
-        self.in_flight_limit = min(IN_FLIGHT, getattr(properties, "ReceiveMaximum", IN_FLIGHT))
-        self.connected = True
+            self._finish(REJECTED, str(reason))
+        elif getattr(properties, "MaximumQoS", 2) < 1:
+            self._finish(REJECTED, "the broker knows no QoS 1, so it cannot acknowledge windows")
+        else:
+            self.in_flight_limit = min(IN_FLIGHT, getattr(properties, "ReceiveMaximum", IN_FLIGHT))
+            self._max_bytes = getattr(properties, "MaximumPacketSize", sys.maxsize)
+            self.connected = True
 
     def _on_publish(self, _client: Any, _data: Any, mid: int, reason: ReasonCode, _properties: Any) -> None:
-        self.acks.append((mid, reason.value))
+        self._answers.append((mid, reason.value))
 
     def _on_disconnect(
         self, _client: Any, _data: Any, flags: paho.DisconnectFlags, reason: ReasonCode, _properties: Any
     ) -> None:
-        if flags.is_disconnect_packet_from_server and reason.value == _TAKEN_OVER:
-            self._finish(Fate.TAKEN_OVER, "two devices share a site and a name; give one another `device.name`")
-        elif self._client.objection:
-            self._finish(Fate.LOST if self.connected else Fate.REJECTED, self._client.objection)
+        if flags.is_disconnect_packet_from_server and reason.value == _SESSION_TAKEN_OVER:
+            self._finish(TAKEN_OVER, "two devices share a site and a name; give one another `device.name`")
         elif self.connected:
-            silent = reason.value == _UNSPECIFIED  # paho's word for a connection that just ended
-            self._finish(Fate.LOST, "it closed without a reason" if silent else str(reason))
+            silent = reason.value == REFUSED  # 0x80, unspecified: paho's word for a connection that just ended
+            self._finish(LOST, "it closed without a reason" if silent else str(reason))
         elif reason.value == _KEEP_ALIVE:
-            self._finish(Fate.UNREACHABLE, _SILENT)
+            self._finish(UNREACHABLE, _SILENT)
         else:
-            self._finish(Fate.REJECTED, "closed before it answered; are port, TLS and protocol right?")
+            self._finish(REJECTED, "closed before it answered; are port, TLS and protocol right?")

@@ -1,23 +1,36 @@
-"""The broker: its name resolves, it answers, lets this device in, and acknowledges a message."""
+"""The broker: its name resolves, it answers, lets this device in, and acknowledges what the device will send."""
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 from edge.cli.doctor.finding import Finding, failed_with, passed, skipped, warned
 from edge.cli.init.addresses import RESOLV_CONF, broker_addresses, is_address, needs_rule, resolver_addresses
 from edge.cli.init.drop_in import allowed_addresses
 from edge.config import Config
+from edge.contract import Origin
 from edge.errors import ConfigError, PublishError
 from edge.publish.credentials import load_credentials
-from edge.publish.message import Origin
-from edge.publish.probe import try_connection, try_publish
+from edge.publish.homeassistant import discovery_message
+from edge.publish.probe import Probe
+from edge.publish.session import Message
 
 _UNIT_FOLDERS = ("etc/systemd/system", "run/systemd/system", "usr/lib/systemd/system", "lib/systemd/system")
+_FIXES = {
+    "not yet valid": "set this machine's clock, it says {now}: `timedatectl set-ntp true`, and let NTP (UDP 123) out",
+    "certificate": "set mqtt.ca_file to the authority that signed the broker's, and mqtt.host to the name in it",
+    "rejected": "check mqtt.username, the password file and the broker's own log",
+    "refused": "is the broker running, and mqtt.port right?",
+    "": "are mqtt.host and mqtt.port right, and does the unit's drop-in allow the address?",
+}
 
 
 def check_broker(config: Config, origin: Origin) -> list[Finding]:
-    """From the name to an acknowledged message; stops at the first step that fails."""
+    """From the name to acknowledged messages; stops at the first step that fails.
+
+    Where `[homeassistant]` announces or removes the device, its message is sent as a run would send it.
+    """
     mqtt = config.mqtt
     findings: list[Finding] = []
     try:
@@ -29,31 +42,32 @@ def check_broker(config: Config, origin: Origin) -> list[Finding]:
         )
     except (ConfigError, PublishError) as error:
         return [*findings, failed_with("credentials" if findings else "broker name", error)]
+    discovery = discovery_message(config.homeassistant, origin, window_s=config.window.window_s)
     try:
-        session = try_connection(mqtt, credentials, origin)
-        how = "TLS" if mqtt.tls else "without TLS"
-        findings.append(passed("broker session", f"let in at {mqtt.host}:{mqtt.port}, {how}, MQTT {mqtt.protocol}"))
+        probe = Probe(mqtt, credentials, origin, discovery)
     except PublishError as error:
-        return [*findings, _with_fix("broker session", error)]
+        text = str(error).replace("; ", ", ")
+        fix = next(fix for word, fix in _FIXES.items() if word in text.lower())
+        now = time.strftime("%Y-%m-%d", time.gmtime())
+        return [*findings, failed_with("broker session", PublishError(text, fix=fix.replace("{now}", now)))]
+    how = "TLS" if mqtt.tls else "without TLS"
+    findings.append(passed("broker session", f"let in at {mqtt.host}:{mqtt.port}, {how}, MQTT {mqtt.protocol}"))
     try:
-        seconds = try_publish(session, origin)
-    except PublishError as error:
-        fix = f"give {mqtt.username or 'it'} the right to write {origin.topic('#')} in the broker's access list"
-        return [*findings, failed_with("publishing", PublishError(f"{error}; {fix}"))]
-    said = f"a message to {origin.topic('trial')} was acknowledged after {seconds * 1000:.0f} ms"
-    return [*findings, passed("publishing", said)]
+        findings.append(_try(probe, probe.message, "publishing", mqtt.username, origin.topic("#")))
+        if probe.discovery is not None:
+            findings.append(_try(probe, probe.discovery, "discovery", mqtt.username, probe.discovery.topic))
+    finally:
+        probe.close()
+    return findings
 
 
-def _with_fix(check: str, error: PublishError) -> Finding:
-    text = str(error)
-    fixes = {
-        "certificate": "set mqtt.ca_file to the authority that signed the broker's, and mqtt.host to the name in it",
-        "rejected": "check mqtt.username, the password file and the broker's own log",
-        "refused": "is the broker running, and mqtt.port right?",
-        "": "are mqtt.host and mqtt.port right, and does the unit's drop-in allow the address?",
-    }
-    fix = next(fix for word, fix in fixes.items() if word in text.lower())
-    return failed_with(check, PublishError(f"{text.replace('; ', ', ')}; {fix}"))
+def _try(probe: Probe, message: Message, check: str, user: str, pattern: str) -> Finding:
+    try:
+        seconds = probe.publish(message)
+    except PublishError as error:
+        fix = f"give {user or 'it'} the right to write {pattern} in the broker's access list"
+        return failed_with(check, PublishError(str(error), fix=fix))
+    return passed(check, f"a message to {message.topic} was acknowledged after {seconds * 1000:.0f} ms")
 
 
 def check_drop_in(config: Config, unit: str, *, root: Path = Path("/")) -> list[Finding]:

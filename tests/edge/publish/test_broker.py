@@ -8,20 +8,19 @@ import pytest
 from edge.demo.broker import EmbeddedBroker
 from edge.errors import EdgeError
 from edge.publish import session
-from edge.publish.example import BUSY
 
 pytest.importorskip("amqtt", reason="needs the demo extra: pip install amqtt")
 
 
-def test_windows_and_status_pass_through_the_embedded_broker(listen, make_publisher, until, caplog, capfd):
+def test_windows_and_status_pass_through_the_embedded_broker(listen, make_publisher, until, put, caplog, capfd):
     caplog.set_level(logging.DEBUG)
     with EmbeddedBroker() as broker:
         listener = listen(broker.port)
         publisher, outbox = make_publisher(port=broker.port, protocol="3.1.1")
         publisher.start()
         for _ in range(20):
-            publisher.publish(BUSY)
-        until(lambda: outbox.counts().waiting == 0)
+            put(publisher)
+        until(lambda: outbox.delivery().waiting == 0)
         until(lambda: len(set(listener.ids())) == 20)
         publisher.close()
         until(lambda: listener.states() == ["online", "offline"])

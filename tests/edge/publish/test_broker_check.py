@@ -2,24 +2,33 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from msgspec.structs import replace
 
 from edge.cli.doctor import broker
 from edge.cli.doctor.broker import check_broker, check_drop_in
 from edge.cli.doctor.finding import Level
-from edge.config import Config, DeviceConfig, MqttConfig
-from edge.model.bundle import default_bundle, load_bundle
-from edge.publish.message import origin_of
+from edge.config import Config, DeviceConfig, HomeAssistantConfig, MqttConfig
+from edge.publish.homeassistant import discovery_message
+from scripts.mqtt_examples import ORIGIN as EXAMPLE
 
 DEVICE = DeviceConfig(site="museum", name="hall-2")
-ORIGIN = origin_of(DEVICE, load_bundle(default_bundle()))
+ORIGIN = replace(EXAMPLE, site=DEVICE.site, device=DEVICE.name)
 
 
-def config(port: int, **mqtt: object) -> Config:
-    return Config(device=DEVICE, mqtt=MqttConfig(host="127.0.0.1", port=port, **mqtt))
+def config(port: int, discovery: str = "off", **mqtt: object) -> Config:
+    return Config(
+        device=DEVICE,
+        mqtt=MqttConfig(host="127.0.0.1", port=port, **mqtt),
+        homeassistant=HomeAssistantConfig(discovery=discovery),
+    )
 
 
 @pytest.fixture
@@ -46,10 +55,10 @@ def test_round_trip_on_a_broker_with_access_list(guarded, tmp_path, found, liste
     given = config(guarded.port, username="hall-2", password_file=password(tmp_path))
     findings = check_broker(given, ORIGIN)
     assert {finding.level for finding in findings} == {Level.PASS}
-    assert "affect/v1/museum/hall-2/trial was acknowledged" in found(findings, "publishing").said
+    assert "affect/v1/museum/hall-2/probe was acknowledged" in found(findings, "publishing").said
 
 
-def test_trial_is_empty_not_retained_and_leaves_a_running_device_alone(
+def test_probe_is_empty_not_retained_and_leaves_a_running_device_alone(
     mosquitto, listen, make_publisher, until
 ) -> None:
     mosquitto.start()
@@ -58,10 +67,10 @@ def test_trial_is_empty_not_retained_and_leaves_a_running_device_alone(
     publisher.start()
     until(lambda: listener.states() == ["online"])
     assert {one.level for one in check_broker(config(mosquitto.port), ORIGIN)} == {Level.PASS}
-    until(lambda: any(message.topic.endswith("/trial") for message in listener.messages))
-    (trial,) = [message for message in listener.messages if message.topic.endswith("/trial")]
-    assert (trial.payload, trial.retain) == (b"", False)
-    assert publisher.counts().reconnects == 0
+    until(lambda: any(message.topic.endswith("/probe") for message in listener.messages))
+    (probe,) = [message for message in listener.messages if message.topic.endswith("/probe")]
+    assert (probe.payload, probe.retain) == (b"", False)
+    assert publisher.delivery().reconnects == 0
     assert listener.states() == ["online"]
 
 
@@ -100,6 +109,61 @@ def test_broker_s_certificate_of_another_authority_fails_with_the_key_to_set(mos
     assert {
         one.level for one in check_broker(config(mosquitto.port, tls=True, ca_file=str(authority / "ca.pem")), ORIGIN)
     } == {Level.PASS}
+
+
+@pytest.mark.parametrize(("discovery", "level"), [("announce", Level.FAIL), ("remove", Level.FAIL), ("off", None)])
+def test_broker_that_refuses_discovery_is_found_before_the_device_runs(
+    guarded, tmp_path, found, discovery, level
+) -> None:
+    given = config(guarded.port, discovery, username="hall-2", password_file=password(tmp_path))
+    findings = check_broker(given, ORIGIN)
+    assert found(findings, "publishing").level is Level.PASS
+    if level is None:
+        assert not [one for one in findings if one.check == "discovery"]
+        return
+    finding = found(findings, "discovery")
+    assert finding.level is level
+    assert "0x87" in finding.said
+    assert "right to write homeassistant/device/affect_museum_hall-2/config" in finding.fix
+
+
+def test_discovery_is_sent_as_the_device_would_send_it(mosquitto) -> None:
+    mosquitto.start()
+    assert {one.level for one in check_broker(config(mosquitto.port, "announce"), ORIGIN)} == {Level.PASS}
+    topic = "homeassistant/device/affect_museum_hall-2/config"
+    told = subprocess.run(
+        [*f"mosquitto_sub -h 127.0.0.1 -p {mosquitto.port} -C 1 -W 5 -t {topic}".split()],
+        capture_output=True,
+        check=True,
+    ).stdout
+    assert told.strip() == discovery_message(HomeAssistantConfig(discovery="announce"), ORIGIN, window_s=60)[1]
+
+
+def test_certificate_of_the_future_names_the_clock_and_not_the_authority(mosquitto, authority, found) -> None:
+    """As on a board without a battery clock, which is in 1970 until a time server answers."""
+    certificate = authority / "tomorrow.pem"
+    certificate.write_bytes(certify_for_tomorrow(authority))
+    mosquitto.start(f"certfile {certificate}", f"keyfile {authority / 'here.key'}", "allow_anonymous true")
+    given = config(mosquitto.port, tls=True, ca_file=str(authority / "ca.pem"))
+    finding = found(check_broker(given, ORIGIN), "broker session")
+    assert "not yet valid" in finding.said
+    assert "is this device's clock right?" in finding.said
+    assert f"it says {time.strftime('%Y-%m-%d', time.gmtime())}" in finding.fix
+    assert "timedatectl set-ntp true" in finding.fix
+    assert "ca_file" not in finding.fix
+
+
+def certify_for_tomorrow(authority: Path) -> bytes:
+    """The broker's certificate, valid from tomorrow on."""
+    ca = x509.load_pem_x509_certificate((authority / "ca.pem").read_bytes())
+    here = x509.load_pem_x509_certificate((authority / "here.pem").read_bytes())
+    key = serialization.load_pem_private_key((authority / "ca.key").read_bytes(), None)
+    now, day = dt.datetime.now(dt.timezone.utc), dt.timedelta(days=1)
+    names = here.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    builder = x509.CertificateBuilder(
+        ca.subject, here.subject, here.public_key(), x509.random_serial_number(), now + day, now + 2 * day
+    ).add_extension(names, critical=False)
+    return builder.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
 
 
 def drop_in(root: Path, text: str) -> None:

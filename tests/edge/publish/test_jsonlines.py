@@ -1,51 +1,40 @@
 import io
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
-from edge.publish.example import BUSY, ORIGIN, QUIET
+from edge.contract import Window, decode, encode
 from edge.publish.jsonlines import JsonLines
-from edge.publish.message import number_window, window_message
-from edge.publish.payload import decode_window
-from edge.values import HealthReport
+from scripts.mqtt_examples import BUSY, HEALTH, QUIET
 
 
-def _lines(*aggregates) -> list[str]:
+def _lines(put, *windows) -> list[str]:
     stream = io.StringIO()
-    sink = JsonLines(stream, ORIGIN, "00000000")
-    for aggregate in aggregates:
-        sink.publish(aggregate)
+    sink = JsonLines(stream, "00c0ffee")
+    for window in windows:
+        put(sink, window)
     sink.close()
     assert not stream.closed
     return stream.getvalue().splitlines()
 
 
-def test_each_window_is_one_line_with_a_running_id():
-    windows = [decode_window(line.encode()) for line in _lines(BUSY, QUIET)]
-    assert [window.id for window in windows] == ["door/00000000/1", "door/00000000/2"]
+def test_each_window_is_one_line_of_the_bytes_that_mqtt_would_carry(put):
+    lines = _lines(put, BUSY, QUIET)
+    windows = [decode(line.encode(), Window) for line in lines]
+    assert [window.id for window in windows] == ["door/00c0ffee/1", "door/00c0ffee/2"]
+    assert [encode(window) for window in windows] == [line.encode() for line in lines]
+    assert lines == _lines(put, BUSY, QUIET)
 
 
-def test_two_runs_write_the_same_bytes():
-    assert _lines(BUSY, QUIET) == _lines(BUSY, QUIET)
-
-
-def test_a_line_is_what_mqtt_would_carry():
-    window = number_window(BUSY, ORIGIN, epoch="00000000", seq=1)
-    assert _lines(BUSY)[0].encode() == window_message(window, historical=False).payload
-
-
-def test_a_broken_aggregate_leaves_no_half_line_and_uses_no_number():
+def test_a_window_that_is_too_long_leaves_no_half_line_and_uses_no_number(put):
     stream = io.StringIO()
-    sink = JsonLines(stream, ORIGIN, "00000000")
+    sink = JsonLines(stream)
     with pytest.raises(ValueError):
-        sink.publish(replace(BUSY, scored_s=float("nan")))
-    sink.publish(BUSY)
-    assert decode_window(stream.getvalue().encode()).seq == 1
+        put(sink, replace(BUSY, tags={"zone": "x" * 3000}))
+    assert (stream.getvalue(), sink.number()) == ("", ("00000000", 1))
 
 
 def test_health_is_not_written():
     stream = io.StringIO()
-    JsonLines(stream, ORIGIN, "00000000").report(
-        HealthReport(uptime_s=1, frames={}, rejections={}, faces=0, stage_ms={})
-    )
+    JsonLines(stream).report(HEALTH)
     assert stream.getvalue() == ""

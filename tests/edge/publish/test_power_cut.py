@@ -3,8 +3,6 @@
 import paho.mqtt.client as paho
 import pytest
 
-from edge.publish.example import BUSY
-
 KEEPING = ("allow_anonymous true", "autosave_on_changes true", "autosave_interval 1", "max_queued_messages 1000000")
 
 
@@ -38,7 +36,7 @@ class Away:
 
 @pytest.mark.slow
 def test_a_subscriber_that_was_away_has_every_window_of_a_broker_that_was_killed(
-    mosquitto, make_publisher, until, tmp_path
+    mosquitto, make_publisher, until, put, tmp_path
 ):
     mosquitto.persistent = True
     mosquitto.start(*KEEPING, f"persistence_location {tmp_path}/")
@@ -48,12 +46,12 @@ def test_a_subscriber_that_was_away_has_every_window_of_a_broker_that_was_killed
     publisher.start()
     for kill in range(5):
         for _ in range(40):
-            publisher.publish(BUSY)
+            put(publisher)
         if kill % 2:
-            until(lambda: outbox.counts().waiting < 20, 30)  # in the middle of it
+            until(lambda: outbox.delivery().waiting < 20, 30)  # in the middle of it
         mosquitto.kill()
         mosquitto.start()
-    until(lambda: outbox.counts().waiting == 0, 60)
+    until(lambda: outbox.delivery().waiting == 0, 60)
     expected = {f"door/00c0ffee/{seq}" for seq in range(1, 201)}
     subscriber.visit(len(expected) - 5)
     missing = expected - set(subscriber.ids)

@@ -7,8 +7,6 @@ import warnings
 
 import pytest
 
-from edge.publish.example import BUSY
-
 
 @pytest.fixture
 def serve(mosquitto, authority):
@@ -20,13 +18,13 @@ def serve(mosquitto, authority):
     return serve
 
 
-def test_a_broker_with_the_right_certificate_is_served(serve, authority, make_publisher, until):
+def test_a_broker_with_the_right_certificate_is_served(serve, authority, make_publisher, until, put):
     serve("here")
     publisher, outbox = make_publisher(tls=True, ca_file=str(authority / "ca.pem"))
     publisher.start()
     for _ in range(50):
-        publisher.publish(BUSY)
-    until(lambda: outbox.counts().waiting == 0)
+        put(publisher)
+    until(lambda: outbox.delivery().waiting == 0)
 
 
 @pytest.mark.parametrize(
@@ -36,15 +34,15 @@ def test_a_broker_with_the_right_certificate_is_served(serve, authority, make_pu
         ("here", "foreign", "certificate"),
     ],
 )
-def test_a_broker_with_a_wrong_certificate_gets_nothing(serve, authority, make_publisher, caplog, name, ca, why):
+def test_a_broker_with_a_wrong_certificate_gets_nothing(serve, authority, make_publisher, caplog, put, name, ca, why):
     caplog.set_level(logging.INFO, logger="edge.publish")
     serve(name)
     publisher, outbox = make_publisher(tls=True, ca_file=str(authority / f"{ca}.pem"))
     publisher.start()
-    publisher.publish(BUSY)
+    put(publisher)
     time.sleep(1.5)
-    assert outbox.counts().waiting == 1
-    assert publisher.counts().reconnects == 0
+    assert outbox.delivery().waiting == 1
+    assert publisher.delivery().reconnects == 0
     warnings = [
         record.getMessage() for record in caplog.records if "certificate is not accepted" in record.getMessage()
     ]
@@ -52,7 +50,7 @@ def test_a_broker_with_a_wrong_certificate_gets_nothing(serve, authority, make_p
     assert why in warnings[0]
 
 
-def test_a_broker_that_asks_for_a_certificate_gets_the_devices_own(serve, authority, make_publisher, until):
+def test_a_broker_that_asks_for_a_certificate_gets_the_devices_own(serve, authority, make_publisher, until, put):
     serve("here", "require_certificate true", "use_identity_as_username true")
     publisher, outbox = make_publisher(
         tls=True,
@@ -61,35 +59,35 @@ def test_a_broker_that_asks_for_a_certificate_gets_the_devices_own(serve, author
         key_file=str(authority / "door.key"),
     )
     publisher.start()
-    publisher.publish(BUSY)
-    until(lambda: outbox.counts().waiting == 0)
+    put(publisher)
+    until(lambda: outbox.delivery().waiting == 0)
 
 
-def test_tls_against_a_plain_port_fails_without_a_crash(mosquitto, authority, make_publisher, caplog, until):
+def test_tls_against_a_plain_port_fails_without_a_crash(mosquitto, authority, make_publisher, caplog, until, put):
     caplog.set_level(logging.INFO, logger="edge.publish")
     mosquitto.start()
     publisher, outbox = make_publisher(tls=True, ca_file=str(authority / "ca.pem"))
     publisher.start()
-    publisher.publish(BUSY)
+    put(publisher)
     until(lambda: caplog.records)
-    assert outbox.counts().waiting == 1
+    assert outbox.delivery().waiting == 1
 
 
 def test_an_expired_certificate_is_said_once_and_served_when_it_is_renewed(
-    serve, mosquitto, authority, make_publisher, caplog, until, listen, tmp_path
+    serve, mosquitto, authority, make_publisher, caplog, until, put, listen, tmp_path
 ):
     caplog.set_level(logging.INFO, logger="edge.publish")
     serve("expired")
     publisher, outbox = make_publisher(tls=True, ca_file=str(authority / "ca.pem"))
     publisher.start()
-    publisher.publish(BUSY)
+    put(publisher)
     until(lambda: (tmp_path / "mosquitto.log").read_text().count("New connection") >= 3)
     told = [record.getMessage() for record in caplog.records]
     assert sum("certificate has expired" in line for line in told) == 1, told
     assert len(told) == len(set(told)), told
     mosquitto.stop()
     serve("here")
-    until(lambda: outbox.counts().waiting == 0)
+    until(lambda: outbox.delivery().waiting == 0)
 
 
 def _old_context(kind: int) -> ssl.SSLContext:
@@ -133,7 +131,7 @@ def old_server(authority, free_port):
 
 
 def test_a_broker_that_speaks_tls_1_1_only_gets_nothing(
-    old_server, free_port, authority, make_publisher, caplog, until
+    old_server, free_port, authority, make_publisher, caplog, until, put
 ):
     caplog.set_level(logging.INFO, logger="edge.publish")
     lax = _old_context(ssl.PROTOCOL_TLS_CLIENT)
@@ -145,10 +143,10 @@ def test_a_broker_that_speaks_tls_1_1_only_gets_nothing(
 
     publisher, outbox = make_publisher(tls=True, ca_file=str(authority / "ca.pem"))
     publisher.start()
-    publisher.publish(BUSY)
+    put(publisher)
     until(lambda: len(old_server) >= 3)
     assert set(old_server[1:]) <= {"SSLError", "ConnectionResetError", "SSLEOFError"}
     told = [record.getMessage() for record in caplog.records]
     assert len(told) == 1
     assert "TLS failed" in told[0]
-    assert outbox.counts().waiting == 1
+    assert outbox.delivery().waiting == 1

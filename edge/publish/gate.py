@@ -1,0 +1,109 @@
+"""The privacy gate: the last look at a message before it leaves. It passes what the contract has, and nothing else.
+
+It stands inside the two calls of paho that publish (`edge.publish.session`). A session proves that before it connects.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+import msgspec
+
+from edge.contract import KINDS, MAX_BYTES, Health, Origin, Status, Window, decode, encode
+from edge.release import VERSION, commit
+
+
+class GateError(ValueError):
+    """A message must not leave. Says which rule it breaks, never what is in it."""
+
+
+def words_of(value: object) -> Iterator[str]:
+    """All texts in a struct, keys of its dictionaries included."""
+    return (part for part in _parts(value) if isinstance(part, str))
+
+
+def _parts(value: object) -> Iterator[object]:
+    if isinstance(value, msgspec.Struct):
+        for name in value.__struct_fields__:
+            yield from _parts(getattr(value, name))
+    elif isinstance(value, dict):
+        for key, inner in value.items():
+            yield key
+            yield from _parts(inner)
+    else:
+        yield value
+
+
+def _enumerated(schema: Any) -> Iterator[str]:
+    """Texts that a JSON schema fixes: the values of its enumerations and the names of its fields."""
+    if isinstance(schema, dict):
+        yield from schema.get("enum", ())
+        yield from schema.get("properties", ())
+    for inner in schema.values() if isinstance(schema, dict) else schema if isinstance(schema, list) else ():
+        yield from _enumerated(inner)
+
+
+_CONTRACT = frozenset(word for kind in KINDS.values() for word in _enumerated(msgspec.json.schema(kind)))
+
+
+class Gate:
+    """Lets a device's own messages pass.
+
+    Args:
+        origin: whose messages these are; None where only `fixed` may pass.
+        words: other texts that windows may carry: epochs, and origins of earlier runs. Read at each check.
+        fixed: messages known beforehand, payload by topic: these bytes pass, no others.
+    """
+
+    def __init__(
+        self, origin: Origin | None, words: Collection[str] = (), fixed: Mapping[str, bytes] | None = None
+    ) -> None:
+        self._origin = origin
+        self._words = words
+        self._own = _CONTRACT | {VERSION, commit(), *words_of(origin)}
+        self._fixed = dict(fixed or {})
+
+    def check(self, topic: str, payload: bytes) -> Window | Status | Health | None:
+        """Looks at one message; returns it decoded, or None if it is a fixed one.
+
+        Raises:
+            GateError: topic, form, a text or a number is none that this device sends.
+        """
+        if topic in self._fixed:
+            if payload != self._fixed[topic]:
+                raise GateError("other bytes than the ones configured for its topic")
+            return None
+        kind = KINDS.get(topic.rpartition("/")[2]) if self._origin is not None else None
+        if kind is None or self._origin is None:
+            raise GateError("a topic that is none of this device's")
+        if not isinstance(payload, bytes) or len(payload) > MAX_BYTES:
+            raise GateError(f"a payload that is longer than {MAX_BYTES} bytes or no bytes at all")
+        try:
+            message: Window | Status | Health = decode(payload, kind)  # type: ignore[type-var]
+            again = encode(message)
+        except ValueError:
+            raise GateError(f"not a {kind.__name__} of the contract") from None
+        if again != payload:
+            raise GateError("something beside the contract's fields")
+        place = (
+            message if isinstance(message, Window) else self._origin
+        )  # an owed window keeps the name it was made with
+        if topic != f"affect/v1/{place.site}/{place.device}/{kind.__name__.lower()}":
+            raise GateError("a topic that is none of this device's")
+        if isinstance(message, Window) and message.id != f"{message.device}/{message.epoch}/{message.seq}":
+            raise GateError("an id that is not made of device, epoch and number")
+        for part in _parts(message):
+            if not self._known(part) and part != getattr(message, "id", None):
+                raise GateError(f"a value of type {type(part).__name__} that this device does not send")
+        return message
+
+    def _known(self, part: object) -> bool:
+        if isinstance(part, str):
+            return part in self._own or part in self._words
+        if isinstance(part, float):
+            return round(part, 2) == part  # finer decimals are a place to hide in
+        if isinstance(part, datetime):
+            return part.utcoffset() == timedelta(0) and part.microsecond % 1000 == 0
+        return part is None or part is msgspec.UNSET or isinstance(part, int)
