@@ -18,14 +18,11 @@ log = logging.getLogger(__name__)
 
 HOST = "127.0.0.1"
 _START_S = 10.0
-_NAMES = ("amqtt", "transitions")
+_TALKATIVE = ("amqtt", "transitions")
 
 
 class EmbeddedBroker:
-    """An amqtt broker in a thread with an event loop of its own.
-
-    Usable as a context manager; `port` is known after `start`.
-    """
+    """An amqtt broker in a thread with an event loop of its own; a context manager. `port` is known after `start`."""
 
     def __init__(self) -> None:
         self.port = 0
@@ -34,7 +31,8 @@ class EmbeddedBroker:
         self._failure: Exception | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._over: asyncio.Event | None = None
-        self._muted = _Mute()
+        self._silence = logging.NullHandler()
+        self._propagated: dict[str, bool] = {}
 
     def start(self) -> None:
         """Starts on a free port of the loopback.
@@ -45,8 +43,11 @@ class EmbeddedBroker:
         try:
             import amqtt.broker  # noqa: F401  (an extra: said here, in the caller's thread, if it is missing)
         except ImportError as error:
-            raise EdgeError("the demo's broker is not installed; run: pip install 'affect-edge[demo]'") from error
-        self._muted.on()
+            raise EdgeError("the demo's broker is not installed", fix="run: pip install 'affect-edge[demo]'") from error
+        for name in _TALKATIVE:  # off the terminal while the broker runs
+            logger = logging.getLogger(name)
+            self._propagated[name], logger.propagate = logger.propagate, False
+            logger.addHandler(self._silence)
         self._thread.start()
         if not self._ready.wait(_START_S) or self._failure is not None:
             self.stop()
@@ -54,12 +55,14 @@ class EmbeddedBroker:
 
     def stop(self, timeout_s: float = 5.0) -> None:
         """Ends the broker and its thread within `timeout_s` seconds; may be called twice."""
-        loop, over = self._loop, self._over
-        if loop is not None and over is not None and self._thread.is_alive():
-            loop.call_soon_threadsafe(over.set)
+        if self._loop is not None and self._over is not None and self._thread.is_alive():
+            self._loop.call_soon_threadsafe(self._over.set)
         if self._thread.ident is not None:
             self._thread.join(timeout_s)
-        self._muted.off()
+        while self._propagated:
+            name, propagate = self._propagated.popitem()
+            logging.getLogger(name).propagate = propagate
+            logging.getLogger(name).removeHandler(self._silence)
 
     def __enter__(self) -> EmbeddedBroker:
         self.start()
@@ -79,17 +82,16 @@ class EmbeddedBroker:
     async def _serve(self) -> None:
         from amqtt.broker import Broker
 
-        self._loop = asyncio.get_running_loop()
+        self._loop, self._over = asyncio.get_running_loop(), asyncio.Event()
         self._loop.set_exception_handler(_note)
-        self._over = asyncio.Event()
-        port = _free_port()
-        broker = Broker(
-            {
-                "listeners": {"default": {"type": "tcp", "bind": f"{HOST}:{port}"}},
-                "plugins": {"amqtt.plugins.authentication.AnonymousAuthPlugin": {"allow_anonymous": True}},
-            }
-        )
-        await broker.start()
+        plugins = {"amqtt.plugins.authentication.AnonymousAuthPlugin": {"allow_anonymous": True}}
+        with socket.socket() as holder:  # bound and not listening: nobody else gets its port, but the broker does
+            holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            holder.bind((HOST, 0))
+            port = int(holder.getsockname()[1])
+            listener = {"type": "tcp", "bind": f"{HOST}:{port}"}
+            broker = Broker({"listeners": {"default": listener}, "plugins": plugins})
+            await broker.start()
         self.port = port
         self._ready.set()
         await self._over.wait()
@@ -97,33 +99,5 @@ class EmbeddedBroker:
         await asyncio.wait_for(broker.shutdown(), timeout=3.0)
 
 
-class _Mute:
-    """Keeps amqtt's talk off the terminal while the broker runs, and gives the loggers back as they were."""
-
-    def __init__(self) -> None:
-        self._handler = logging.NullHandler()
-        self._before: dict[str, bool] = {}
-
-    def on(self) -> None:
-        for name in _NAMES:
-            logger = logging.getLogger(name)
-            self._before[name] = logger.propagate
-            logger.propagate = False
-            logger.addHandler(self._handler)
-
-    def off(self) -> None:
-        while self._before:
-            name, propagate = self._before.popitem()
-            logger = logging.getLogger(name)
-            logger.propagate = propagate
-            logger.removeHandler(self._handler)
-
-
 def _note(_loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
     log.debug("embedded broker: %s", context.get("message"))
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        return int(probe.getsockname()[1])

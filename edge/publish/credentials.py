@@ -1,6 +1,6 @@
 """Who the device is to the broker: TLS context, user name and password, read once from their files.
 
-Nothing here is ever logged. A missing or careless file is fatal at start, with its name and the cure.
+Nothing here is ever logged. A missing or careless file is fatal at start, with its name and the fix.
 """
 
 from __future__ import annotations
@@ -20,8 +20,7 @@ _GIVEN = Path("/run/credentials")  # where systemd keeps what it gives, a folder
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}")
 # What nobody but a secret's owner may do with its file. In systemd's own folder the group's bits are those of an access
 # list for the service's user (systemd 252, checked 2026-11), so there only the others' count.
-_FOREIGN = stat.S_IRWXG | stat.S_IRWXO
-_OTHERS = stat.S_IRWXO
+_FOREIGN, _OTHERS = stat.S_IRWXG | stat.S_IRWXO, stat.S_IRWXO
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +55,7 @@ def _read_password(value: str) -> str:
     except UnicodeDecodeError:
         raise PublishError(f"mqtt.password_file: {path} is not UTF-8 text") from None
     if not password:
-        raise PublishError(f"mqtt.password_file: {path} is empty; write the password into it")
+        raise PublishError(f"mqtt.password_file: {path} is empty", fix="write the password into it")
     return password
 
 
@@ -78,20 +77,17 @@ def _tls_context(config: MqttConfig) -> ssl.SSLContext:
     context.sslsocket_class = _TidySocket
     if not config.ca_file:
         context.load_default_certs(ssl.Purpose.SERVER_AUTH)
-    else:
-        # Only this authority, not the system's as well: a broker with a private one shall not be
-        # impersonated with a certificate that any public one signed.
+    else:  # only this authority: a broker with a private one shall not be impersonated by what a public one signed
         authority = _place(config.ca_file, "mqtt.ca_file")
         try:
             context.load_verify_locations(cafile=authority)
-        except (OSError, ssl.SSLError) as error:
+        except OSError as error:
             raise PublishError(f"mqtt.ca_file: {authority} {_reason(error)}") from error
     if config.cert_file:
         certificate, key = _place(config.cert_file, "mqtt.cert_file"), _secret(config.key_file, "mqtt.key_file")
-        try:
-            # An empty password instead of OpenSSL's question on the terminal, which would hang a service.
+        try:  # with an empty password: OpenSSL's question for one on the terminal would hang a service
             context.load_cert_chain(certificate, key, password=lambda: b"")
-        except (OSError, ssl.SSLError) as error:
+        except OSError as error:
             raise PublishError(f"mqtt.cert_file: {certificate} with {key} {_reason(error)}") from error
     return context
 
@@ -102,11 +98,11 @@ def _place(value: str, key: str) -> Path:
         return Path(value)
     name, folder = value.removeprefix(CREDENTIAL), os.environ.get("CREDENTIALS_DIRECTORY", "")
     if not _NAME.fullmatch(name):
-        raise PublishError(f"{key}: {value!r} is not {CREDENTIAL}NAME; a name has letters, digits, '_', '.' and '-'")
+        fix = "a name has letters, digits, '_', '.' and '-'"
+        raise PublishError(f"{key}: {value!r} is not {CREDENTIAL}NAME", fix=fix)
     if not folder:
-        raise PublishError(
-            f"{key}: no credentials are given to this process; in the service's unit, write LoadCredential={name}:PATH"
-        )
+        fix = f"in the service's unit, write LoadCredential={name}:PATH"
+        raise PublishError(f"{key}: no credentials are given to this process", fix=fix)
     return Path(folder) / name
 
 
@@ -119,12 +115,11 @@ def _secret(value: str, key: str) -> Path:
         if not stat.S_ISREG(mode):  # a pipe would block for ever, a folder says nothing
             raise PublishError(f"{key}: {path} is not a regular file")
         if mode & (_OTHERS if given else _FOREIGN):
-            raise PublishError(f"{key}: {path} is open to other users of this machine; run: chmod 600 {path}")
-        with path.open("rb"):
-            pass
+            raise PublishError(f"{key}: {path} is open to other users of this machine", fix=f"run: chmod 600 {path}")
+        path.open("rb").close()
+    except PublishError:  # an OSError itself
+        raise
     except OSError as error:
-        if isinstance(error, PublishError):  # itself an OSError, through ConnectionError
-            raise
         raise PublishError(f"{key}: {path} cannot be read ({error.strerror})") from error
     return path
 

@@ -1,4 +1,4 @@
-"""The outbox's file: one SQLite table, for one process. Rows are checked one by one; a broken file is set aside."""
+"""The outbox's file: one SQLite table, for one process. Each row is checked by its digest."""
 
 from __future__ import annotations
 
@@ -14,18 +14,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+import msgspec
+
 from edge.errors import PublishError
 
 log = logging.getLogger(__name__)
 
-KEPT_ASIDE = 3
-_SUFFIXES = ("-shm", "-wal", "")  # the file itself last: until it is moved, the next start tries again
 _LAYOUT = 2  # PRAGMA user_version
-_COLUMNS = dict.fromkeys(["end_ns", "trusted", "kept_ns", "begun_ns", "ended_ns", "refused", "digest"], "INTEGER")
-_COLUMNS |= {"message": "BLOB", "topic": "TEXT", "boot": "TEXT"}  # beside the key
-_NAMES = "key, message, topic, end_ns, trusted, boot, kept_ns, begun_ns, ended_ns, refused, digest"
+_COLUMNS = {"message": "BLOB", "topic": "TEXT", "end_ns": "INTEGER", "trusted": "INTEGER", "boot": "TEXT"}
+_COLUMNS |= dict.fromkeys(("kept_ns", "begun_ns", "ended_ns", "refused", "digest"), "INTEGER")
+_NAMES = ", ".join(["key", *_COLUMNS])
+STOPPED = 0  # in place of a reason code: the privacy gate stopped it
+STATE = (0, -1)  # keys of the two rows that both hold the `State`
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO}  # of a disk that may be well again later
-_FIX = "name a file in a folder that this user may write"
 
 
 @dataclass(slots=True, eq=False)
@@ -38,7 +39,7 @@ class Row:
         end_ns: end of its interval as the message says it, UTC nanoseconds; `trusted`: whether that is right.
         boot, kept_ns: run of the machine and monotonic nanoseconds in which it was kept.
         held: its interval in monotonic nanoseconds while it waits for a synchronized clock.
-        refused: the last reason code of a refusal; 0: stopped by the privacy gate.
+        refused: the last reason code of a refusal, or `STOPPED`.
         state: `sent` while its answer is awaited; a `refused` one is not offered in this session.
     """
 
@@ -55,16 +56,32 @@ class Row:
 
     def values(self) -> tuple[Any, ...]:
         """As they lie in the table, a digest over all of them last."""
-        begun_ns, ended_ns = self.held or (None, None)
         kept = (self.key, self.message, self.topic, self.end_ns, int(self.trusted), self.boot, self.kept_ns)
-        values = (*kept, begun_ns, ended_ns, self.refused)
+        values = (*kept, *(self.held or (None, None)), self.refused)
         return (*values, zlib.crc32(repr(values).encode()))
 
 
-class BrokenDatabaseError(sqlite3.DatabaseError):
-    """SQLite cannot read a file through, or it has another layout. `rows` are those that could be read."""
+class State(msgspec.Struct):
+    """What the outbox remembers besides windows.
 
-    rows: dict[int, Row]
+    Attributes:
+        epoch, seq: of the latest window.
+        running: a run began and did not end in order.
+        from_ns, until_ns: where synchronized windows have been lately, UTC nanoseconds.
+        partial_ns: end of the latest of them if it was cut short: its other part may come from after a restart.
+        words: texts of the origins and epochs of this run and earlier ones, whose windows may be owed.
+    """
+
+    epoch: str
+    seq: int = 0
+    evicted: int = 0
+    refused: int = 0
+    interrupted: int = 0
+    running: bool = True
+    from_ns: int = 0
+    until_ns: int = 0
+    partial_ns: int = 0
+    words: list[str] = []
 
 
 class Database:
@@ -74,44 +91,50 @@ class Database:
         path: made, for its owner alone, if it is missing.
 
     Attributes:
-        rows: what was in it, by key; read once.
+        rows, state: what was in it, read once: windows by key.
         spoilt: keys of rows that were not what was written.
+        broken: why it is to be set aside, empty if it is not; `rows` are those that could be read.
 
     Raises:
         PublishError: it cannot be made, is no regular file, or another process holds it.
-        BrokenDatabaseError: it is to be set aside.
         OSError, sqlite3.OperationalError: the disk takes nothing now.
     """
 
     def __init__(self, path: Path) -> None:
         self.rows: dict[int, Row] = {}
+        self.state: State | None = None
         self.spoilt: set[int] = set()
-        self._sqlite = _connect(path)
+        self.broken = ""
+        _make(path)
+        self._sqlite = sqlite3.connect(path, timeout=0, isolation_level=None, check_same_thread=False)
+        self._sqlite.text_factory = lambda data: data.decode("utf-8", "replace")
         try:
             self._read()
         except sqlite3.OperationalError as error:
             self.close()
-            if "locked" in str(error):
-                raise PublishError(f"outbox.path: {path} is in use by another process", fix=_FIX) from error
-            raise
+            if "locked" not in str(error):
+                raise
+            fix = "give each device a path of its own"
+            raise PublishError(f"outbox.path: {path} is in use by another process", fix=fix) from error
         except sqlite3.DatabaseError as error:
+            self.broken = str(error)
             with suppress(sqlite3.Error):
                 self._scan("DESC")  # from its other end
-            self.close()
-            broken = BrokenDatabaseError(str(error))
-            broken.rows = dict(sorted(self.rows.items()))
-            raise broken from error
+        for key in STATE:
+            with suppress(msgspec.MsgspecError, KeyError):
+                self.state = msgspec.json.decode(self.rows.pop(key).message, type=State)
+        self.rows = dict(sorted(self.rows.items()))
+        self.spoilt.difference_update(STATE)
 
-    def save(self, put: Iterable[Row], gone: Iterable[int]) -> None:
+    def save(self, state: State, put: Iterable[Row], gone: Iterable[int]) -> None:
         """Writes and deletes rows in one transaction, which is on the disk when this returns."""
+        places = ", ".join("?" * (len(_COLUMNS) + 1))
+        insert = f"INSERT OR REPLACE INTO windows ({_NAMES}) VALUES ({places})"  # noqa: S608 - constants
+        both = [Row(key, msgspec.json.encode(state)) for key in STATE]
         self._sqlite.execute("BEGIN IMMEDIATE")
         with self._sqlite:
             self._sqlite.executemany("DELETE FROM windows WHERE key = ?", [(key,) for key in gone])
-            places = ", ".join("?" * (len(_COLUMNS) + 1))
-            self._sqlite.executemany(
-                f"INSERT OR REPLACE INTO windows ({_NAMES}) VALUES ({places})",  # noqa: S608 - constants
-                [row.values() for row in put],
-            )
+            self._sqlite.executemany(insert, [row.values() for row in [*both, *put]])
 
     def clean(self) -> None:
         """Empties the log, in which deleted rows could still be read."""
@@ -123,42 +146,43 @@ class Database:
             self._sqlite.close()
 
     def _read(self) -> None:
-        sqlite = self._sqlite
+        ask = self._sqlite.execute
         # Exclusive: a second process must not send what this one sends, and the log needs no shared memory.
-        sqlite.execute("PRAGMA locking_mode = EXCLUSIVE")
+        ask("PRAGMA locking_mode = EXCLUSIVE")
         with suppress(sqlite3.OperationalError):  # a full disk: it stays in the mode in which it was
-            sqlite.execute("PRAGMA journal_mode = WAL")
-        sqlite.execute("PRAGMA synchronous = FULL")  # a commit is on the disk, also when the power goes next
-        sqlite.execute("PRAGMA secure_delete = ON")
-        sqlite.execute("BEGIN IMMEDIATE")
-        with sqlite:
-            layout = sqlite.execute("PRAGMA user_version").fetchone()[0]
-            if not sqlite.execute("SELECT 1 FROM sqlite_master").fetchone():
-                sqlite.execute("CREATE TABLE windows (key INTEGER PRIMARY KEY)")
-            there = {row[1] for row in sqlite.execute("PRAGMA table_info(windows)")}
-            for name in _COLUMNS.keys() - there:
-                sqlite.execute(f"ALTER TABLE windows ADD COLUMN {name} {_COLUMNS[name]}")
+            ask("PRAGMA journal_mode = WAL")
+        ask("PRAGMA synchronous = FULL")  # a commit is on the disk, also when the power goes next
+        ask("PRAGMA secure_delete = ON")
+        ask("BEGIN IMMEDIATE")
+        with self._sqlite:
+            layout = ask("PRAGMA user_version").fetchone()[0]
+            if not ask("SELECT 1 FROM sqlite_master").fetchone():
+                ask("CREATE TABLE windows (key INTEGER PRIMARY KEY)")
+            there = {row[1] for row in ask("PRAGMA table_info(windows)")}
+            for name in [name for name in _COLUMNS if name not in there]:
+                ask(f"ALTER TABLE windows ADD COLUMN {name} {_COLUMNS[name]}")
             if layout == 0:
-                sqlite.execute(f"PRAGMA user_version = {_LAYOUT}")
+                ask(f"PRAGMA user_version = {_LAYOUT}")
         self._scan("ASC")
-        parts = set(sqlite.execute("SELECT type, name FROM sqlite_master"))
-        verdict = sqlite.execute("PRAGMA quick_check(1)").fetchone()[0]
+        parts = set(ask("SELECT type, name FROM sqlite_master"))
+        verdict = ask("PRAGMA quick_check(1)").fetchone()[0]
         if layout not in (0, _LAYOUT) or parts != {("table", "windows")} or verdict != "ok":
             raise sqlite3.DatabaseError(f"layout {layout}, {len(parts)} parts, {verdict}")
 
     def _scan(self, order: str) -> None:
-        for key, message, topic, end_ns, trusted, boot, kept_ns, begun_ns, ended_ns, refused, digest in (
-            self._sqlite.execute(f"SELECT {_NAMES} FROM windows ORDER BY key {order}")  # noqa: S608 - constants
-        ):
+        for values in self._sqlite.execute(f"SELECT {_NAMES} FROM windows ORDER BY key {order}"):  # noqa: S608
+            key, message, topic, end_ns, trusted, boot, kept_ns, begun_ns, ended_ns, refused, _ = values
             held = None if begun_ns is None else (begun_ns, ended_ns)
-            row = Row(key, message, topic, end_ns, trusted == 1, boot, kept_ns, held, refused)
-            if isinstance(message, bytes) and row.values()[-1] == digest:
+            state: Literal["refused", "waiting"] = "refused" if refused == STOPPED else "waiting"
+            row = Row(key, message, topic, end_ns, trusted == 1, boot, kept_ns, held, refused, state)
+            if isinstance(message, bytes) and row.values() == values:
                 self.rows[key] = row
             else:
                 self.spoilt.add(key)
 
 
-def _connect(path: Path) -> sqlite3.Connection:
+def _make(path: Path) -> None:
+    fix = "name a file in a folder that this user may write"
     try:
         path.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
         handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NONBLOCK | os.O_NOFOLLOW, 0o600)
@@ -170,38 +194,33 @@ def _connect(path: Path) -> sqlite3.Connection:
     except OSError as error:
         if error.errno in _NO_ROOM:
             raise
-        raise PublishError(f"outbox.path: {path} cannot be opened ({error.strerror})", fix=_FIX) from error
+        raise PublishError(f"outbox.path: {path} cannot be opened ({error.strerror})", fix=fix) from error
     if not regular:
-        raise PublishError(f"outbox.path: {path} is not a regular file", fix=_FIX)
-    sqlite = sqlite3.connect(path, timeout=0, isolation_level=None, check_same_thread=False)
-    sqlite.text_factory = lambda data: data.decode("utf-8", "replace")
-    return sqlite
+        raise PublishError(f"outbox.path: {path} is not a regular file", fix=fix)
 
 
 def set_aside(path: Path, why: str) -> None:
-    """Moves a broken file and its log away, under the next free number, and says so.
+    """Moves a broken file away, as the first of at most three, and says so; its log goes.
 
     Raises:
         OSError: the folder cannot be written.
     """
-    number = max(_aside(path), default=0) + 1
-    for suffix in _SUFFIXES:
-        part = path.with_name(path.name + suffix)
-        if part.exists():
-            part.rename(path.with_name(f"{part.name}.broken-{number}"))
-    log.error("outbox: the database was broken (%s) and is set aside as %s.broken-%d", why, path.name, number)
-    remove_aside(path)
+    for suffix in ("-shm", "-wal", "-journal"):
+        path.with_name(path.name + suffix).unlink(missing_ok=True)
+    aside = _aside(path)
+    for place, following in [*zip(aside[-2::-1], aside[:0:-1], strict=True), (path, aside[0])]:
+        if place.exists():
+            place.replace(following)
+    log.error("outbox: the database was broken (%s) and is set aside as %s", why, aside[0].name)
 
 
-def remove_aside(path: Path, before_s: float = 0.0) -> None:
-    """Removes files that were set aside: all but the last three, and those last written before a UTC second."""
-    numbers = sorted(_aside(path))
-    for part in path.parent.glob(f"{path.name}*.broken-*"):
-        with suppress(OSError, ValueError):
-            if int(part.suffix.removeprefix(".broken-")) in numbers[:-KEPT_ASIDE] or part.stat().st_mtime < before_s:
+def remove_aside(path: Path, before_s: float) -> None:
+    """Removes what was set aside and last written before a UTC second."""
+    for part in _aside(path):
+        with suppress(OSError):
+            if part.stat().st_mtime < before_s:
                 part.unlink()
 
 
-def _aside(path: Path) -> set[int]:
-    names = [part.suffix.removeprefix(".broken-") for part in path.parent.glob(f"{path.name}*.broken-*")]
-    return {int(name) for name in names if name.isdecimal()}
+def _aside(path: Path) -> list[Path]:
+    return [path.with_name(f"{path.name}.broken-{number}") for number in (1, 2, 3)]

@@ -41,7 +41,8 @@ def _enumerated(schema: Any) -> Iterator[str]:
     if isinstance(schema, dict):
         yield from schema.get("enum", ())
         yield from schema.get("properties", ())
-    for inner in schema.values() if isinstance(schema, dict) else schema if isinstance(schema, list) else ():
+        schema = list(schema.values())
+    for inner in schema if isinstance(schema, list) else ():
         yield from _enumerated(inner)
 
 
@@ -57,13 +58,9 @@ class Gate:
         fixed: messages known beforehand, payload by topic: these bytes pass, no others.
     """
 
-    def __init__(
-        self, origin: Origin | None, words: Collection[str] = (), fixed: Mapping[str, bytes] | None = None
-    ) -> None:
-        self._origin = origin
-        self._words = words
+    def __init__(self, origin: Origin | None, words: Collection[str] = (), fixed: Mapping[str, bytes] | None = None):
+        self._origin, self._words, self._fixed = origin, words, dict(fixed or {})
         self._own = _CONTRACT | {VERSION, commit(), *words_of(origin)}
-        self._fixed = dict(fixed or {})
 
     def check(self, topic: str, payload: bytes) -> Window | Status | Health | None:
         """Looks at one message; returns it decoded, or None if it is a fixed one.
@@ -75,27 +72,23 @@ class Gate:
             if payload != self._fixed[topic]:
                 raise GateError("other bytes than the ones configured for its topic")
             return None
-        kind = KINDS.get(topic.rpartition("/")[2]) if self._origin is not None else None
-        if kind is None or self._origin is None:
+        name = topic.rpartition("/")[2]
+        if self._origin is None or name not in KINDS:
             raise GateError("a topic that is none of this device's")
         if not isinstance(payload, bytes) or len(payload) > MAX_BYTES:
             raise GateError(f"a payload that is longer than {MAX_BYTES} bytes or no bytes at all")
         try:
-            message: Window | Status | Health = decode(payload, kind)  # type: ignore[type-var]
-            again = encode(message)
-        except ValueError:
-            raise GateError(f"not a {kind.__name__} of the contract") from None
-        if again != payload:
-            raise GateError("something beside the contract's fields")
-        place = (
-            message if isinstance(message, Window) else self._origin
-        )  # an owed window keeps the name it was made with
-        if topic != f"affect/v1/{place.site}/{place.device}/{kind.__name__.lower()}":
+            message: Window | Status | Health = decode(payload, KINDS[name])  # type: ignore[type-var]
+            if encode(message) != payload:
+                raise GateError("something beside the contract's fields")
+        except ValueError as error:
+            raise error if isinstance(error, GateError) else GateError(f"not a {name} of the contract") from None
+        owed = isinstance(message, Window)  # which keeps the name with which it was made
+        if topic != (f"affect/v1/{message.site}/{message.device}/{name}" if owed else self._origin.topic(name)):
             raise GateError("a topic that is none of this device's")
-        if isinstance(message, Window) and message.id != f"{message.device}/{message.epoch}/{message.seq}":
-            raise GateError("an id that is not made of device, epoch and number")
+        own_id = f"{message.device}/{message.epoch}/{message.seq}" if isinstance(message, Window) else None
         for part in _parts(message):
-            if not self._known(part) and part != getattr(message, "id", None):
+            if not self._known(part) and part != own_id:
                 raise GateError(f"a value of type {type(part).__name__} that this device does not send")
         return message
 

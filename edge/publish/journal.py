@@ -17,19 +17,15 @@ _REASONS = {
 
 
 class Journal:
-    """Logs changes. Used by one thread.
-
-    Args:
-        where: host and port of the broker.
-    """
+    """Logs changes. Used by one thread. `where`: host and port of the broker."""
 
     def __init__(self, where: str) -> None:
         self._where = where
-        self._connected = False
+        self._connected = self._delivered = False
         self._told: End | None = None
         self._short_sessions = 0
         self._refusals: dict[str, int] = {}
-        self._delivered = False
+        self._stopped: set[tuple[str, str]] = set()
 
     def alive(self, lived_s: float) -> None:
         """A session has worked for `lived_s` seconds; called over and over."""
@@ -62,17 +58,22 @@ class Journal:
 
     def answered(self, what: str, reason: int) -> None:
         """The broker answered a `window`, the `status` or the `discovery`: an access list may let one pass alone."""
-        if reason < REFUSED:
-            if self._refusals.pop(what, None) is not None:
-                log.info("%s: accepts this device's %s again", self._where, what)
-            if what == "window":
-                if self._delivered:
-                    log.debug("%s: a window was delivered", self._where)
-                else:
-                    log.info("%s: the first window was delivered", self._where)
-                self._delivered = True
-        elif self._refusals.get(what) != reason:
+        if reason >= REFUSED:
+            if self._refusals.get(what) != reason:
+                said = _REASONS.get(reason, "")
+                log.warning("%s: refuses this device's %s (reason 0x%02x%s)", self._where, what, reason, said)
             self._refusals[what] = reason
-            log.warning(
-                "%s: refuses this device's %s (reason 0x%02x%s)", self._where, what, reason, _REASONS.get(reason, "")
-            )
+            return
+        if self._refusals.pop(what, None) is not None:
+            log.info("%s: accepts this device's %s again", self._where, what)
+        if what == "window" and not self._delivered:
+            self._delivered = True
+            log.info("%s: the first window was delivered", self._where)
+        elif what == "window":
+            log.debug("%s: a window was delivered", self._where)
+
+    def stopped(self, what: str, why: str) -> None:
+        """The privacy gate stopped a message."""
+        if (what, why) not in self._stopped:
+            self._stopped.add((what, why))
+            log.critical("the privacy gate stopped a message (%s: %s); please report this", what, why)

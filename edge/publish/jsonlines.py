@@ -8,17 +8,13 @@ from edge.contract import Delivery, Health, Window, encode
 
 
 class JsonLines:
-    """Writes each window as one line. A `Sink`; the stream stays its caller's.
+    """Writes each window as one line, flushed. A `Sink`; the stream stays its caller's.
 
-    Args:
-        stream: where to; flushed after every line.
-        epoch: eight hexadecimal digits. Not random, so that two replays of one file give the same bytes.
+    The epoch (eight hexadecimal digits) is not random, so that two replays of one file give the same bytes.
     """
 
     def __init__(self, stream: TextIO, epoch: str = "00000000") -> None:
-        self._stream = stream
-        self._epoch = epoch
-        self._seq = 0
+        self._stream, self._epoch, self._seq = stream, epoch, 0
 
     def number(self) -> tuple[str, int]:
         return self._epoch, self._seq + 1
@@ -33,7 +29,7 @@ class JsonLines:
         """Writes nothing: a report has the machine's own times in it, which would make two replays differ."""
 
     def delivery(self) -> Delivery:
-        return Delivery(connected=False, waiting=0, evicted=0, refused=0, reconnects=0, interrupted=0, resets=0)
+        return Delivery()
 
     def close(self, timeout_s: float = 5.0) -> None:
         """Nothing is held back, so nothing is left to do."""

@@ -20,10 +20,10 @@ from edge.config import Config
 from edge.contract import Delivery, Health, Origin, Status, Window, encode, instant
 from edge.errors import ConfigError, PublishError
 from edge.publish.credentials import load_credentials
-from edge.publish.database import Row
+from edge.publish.database import STOPPED, Row
 from edge.publish.gate import Gate, GateError
 from edge.publish.journal import STABLE_S, Journal
-from edge.publish.outbox import STOPPED, Outbox
+from edge.publish.outbox import Outbox
 from edge.publish.pacing import Pace, stagger_s
 from edge.publish.session import REFUSED, TOO_LARGE, Message, Session
 from edge.release import VERSION, commit
@@ -34,21 +34,20 @@ FIRST_DELAY_S = 0.5
 _TICK_S = 0.2  # a closed window waits for the thread so long at most
 _IDLE_S = 1.0
 _WINDOW_BYTES, _HEALTH_BYTES = 1024, 2048  # a window with its topic and tags of ordinary length, and a health report
-_BURST_S = 60.0  # a minute's bytes may be sent at once,
-_BACKLOG_BURST_S = 10.0  # ten seconds' share of the backlog
+_LIVE_BURST_S, _BACKLOG_BURST_S = 60.0, 10.0  # so many seconds' worth may be sent at once
 _FAREWELL_S = 0.1  # kept of the closing time for the end of the connection
 _RULES = (0x87, 0x97)  # not authorized, quota exceeded: about the device, so that another answer may come
-_DAY_S = 86_400
+_CLOCK_FIX = "let a time service run (timedatectl set-ntp true), or set outbox.hold_unsynced_s = 0"
 _FOREVER_S = 2**32 - 1  # MQTT's longest expiry
 
 
 class MqttPublisher:
     """Sends windows, status and health to one broker. A `Sink`.
 
-    An unreachable broker is no error, at start or later: it is logged once and shows in `delivery`.
+    An unreachable broker is no error: it is logged once and shows in `delivery`.
 
     Args:
-        config: broker, length of a window, pace of the backlog.
+        config: of the device.
         origin: who sends.
         outbox: what is owed; closed by this publisher, and used by nobody else.
         clock: of the device.
@@ -63,44 +62,40 @@ class MqttPublisher:
     """
 
     def __init__(
-        self, config: Config, origin: Origin, outbox: Outbox, clock: Clock, discovery: tuple[str, bytes] | None = None
+        self,
+        config: Config,
+        origin: Origin,
+        outbox: Outbox,
+        clock: Clock,
+        discovery: tuple[str, bytes] | None = None,
     ) -> None:
         mqtt, window_s = config.mqtt, config.window.window_s
         needed = _HEALTH_BYTES + _WINDOW_BYTES * -(-60 // window_s)
         if mqtt.bytes_per_minute < needed:
-            raise ConfigError(
-                f"mqtt.bytes_per_minute: windows of {window_s} s and health need {needed}, it is "
-                f"{mqtt.bytes_per_minute}",
-                fix="raise it, or window.window_s",
-            )
+            message = f"mqtt.bytes_per_minute: windows of {window_s} s and health need {needed}"
+            raise ConfigError(f"{message}, it is {mqtt.bytes_per_minute}", fix="raise it, or window.window_s")
         self.failed: Exception | None = None
-        self._config, self._mqtt, self._origin, self._outbox, self._clock = config, mqtt, origin, outbox, clock
+        self._config, self._origin, self._outbox, self._clock = config, origin, outbox, clock
         self._discovery = Message(*discovery, retain=True) if discovery else None
         self._stagger_s = stagger_s(origin.site, origin.device, window_s)
-        self._live = Pace(mqtt.bytes_per_minute, _BURST_S)
+        self._live = Pace(mqtt.bytes_per_minute, _LIVE_BURST_S)
         self._backlog = Pace(config.outbox.backlog_per_minute, _BACKLOG_BURST_S)
         self._backoff = Backoff(FIRST_DELAY_S, mqtt.backoff_max_s)
         self._credentials = load_credentials(mqtt)
         self._gate = Gate(origin, outbox.words, dict([discovery] if discovery else []))
         self._journal = Journal(f"{mqtt.host}:{mqtt.port}")
         self._session = self._new_session()  # here, so that a gate that is not in its place is told to the caller
-        self._sent: dict[int, tuple[str, Row | None]] = {}  # what is on its way, by paho's number
+        self._sessions = 0
+        self._sent: dict[int, tuple[str, Row | None]] = {}  # what is on its way, by the session's number
         self._answered_s = 0.0  # monotonic second of the last answer, or of the first message that waits for one
         self._denied = self._status_refused = self._said_goodbye = self._told_unsynced = False
-        self._sessions = 0
-        self._stopped: set[str] = set()
         self._health: deque[Message] = deque(maxlen=1)
-        self._news = threading.Event()
-        self._closing = threading.Event()
+        self._news, self._closing = threading.Event(), threading.Event()
         self._deadline_s = 0.0
         self._thread = threading.Thread(target=self._run, name="affect-publish", daemon=True)
 
     def start(self) -> None:
-        """Begins to look for the broker; returns at once.
-
-        Raises:
-            RuntimeError: started before.
-        """
+        """Begins to look for the broker; returns at once."""
         self._thread.start()
 
     def number(self) -> tuple[str, int]:
@@ -111,13 +106,10 @@ class MqttPublisher:
             raise RuntimeError("publish after close")
         self._outbox.keep(window, boot_ns)
         self._news.set()
-        if boot_ns is not None and not self._told_unsynced and self._outbox.held:
+        if not self._told_unsynced and self._outbox.held():
             self._told_unsynced = True
-            log.warning(
-                "the clock is not synchronized: windows wait up to %.0f s for it; let a time service run "
-                "(timedatectl set-ntp true), or set outbox.hold_unsynced_s = 0",
-                self._config.outbox.hold_unsynced_s,
-            )
+            hold_s = self._config.outbox.hold_unsynced_s
+            log.warning("the clock is not synchronized: windows wait up to %.0f s for it; %s", hold_s, _CLOCK_FIX)
         self._raise_failure()
 
     def report(self, health: Health) -> None:
@@ -126,15 +118,13 @@ class MqttPublisher:
         self._raise_failure()
 
     def delivery(self) -> Delivery:
-        return msgspec.structs.replace(
-            self._outbox.delivery(), connected=self._session.connected, reconnects=max(self._sessions - 1, 0)
-        )
+        known, reconnects = self._outbox.delivery(), max(self._sessions - 1, 0)
+        return msgspec.structs.replace(known, connected=self._session.connected, reconnects=reconnects)
 
     def close(self, timeout_s: float = 5.0) -> None:
         """Sends what is owed if the broker is there, says `offline`, ends the thread and closes the outbox.
 
-        Returns after `timeout_s` seconds at the latest. A thread that is still waiting for a dead host then ends by
-        itself within two `CONNECT_TIMEOUT_S`, without sending.
+        A thread that still waits for a dead host after `timeout_s` seconds ends by itself, without sending.
         """
         if self._closing.is_set():
             return
@@ -143,14 +133,10 @@ class MqttPublisher:
         self._news.set()
         if self._thread.ident is not None:
             self._thread.join(timeout_s)
-        waiting, held = self._outbox.delivery().waiting, self._outbox.held
+        waiting, held = self._outbox.delivery().waiting, self._outbox.held()
         self._outbox.close()
         if held:
-            log.warning(
-                "windows that still wait for a synchronized clock: %d; let a time service run (timedatectl set-ntp "
-                "true), or set outbox.hold_unsynced_s = 0",
-                held,
-            )
+            log.warning("windows that still wait for a synchronized clock: %d; %s", held, _CLOCK_FIX)
         if waiting > held:
             log.warning("windows that wait for the next run: %d", waiting - held)
 
@@ -159,21 +145,20 @@ class MqttPublisher:
             raise PublishError(f"publishing has ended: {self.failed!r}", fix="see the log") from self.failed
 
     def _new_session(self) -> Session:
-        """Who sends nothing yet."""
-        expiry_s = min(int(self._config.outbox.max_age_days * _DAY_S), _FOREVER_S)
+        expiry_s = min(int(self._config.outbox.max_age_days * 86_400), _FOREVER_S)
         name = f"affect-{self._origin.site}-{self._origin.device}"
-        return Session(self._mqtt, self._credentials, name, self._gate, self._status("offline"), expiry_s)
+        return Session(self._config.mqtt, self._credentials, name, self._gate, self._status("offline"), expiry_s)
 
     def _status(self, state: Literal["online", "offline"], *, now: bool = False) -> Message:
-        """A status. `now`: the device says it itself, so it knows the time; a last will cannot."""
-        status = Status(schema="affect/v1/status", site=self._origin.site, device=self._origin.device, state=state)
+        """A status; `now`: the device says it itself and knows the time, which a last will cannot."""
+        origin, clock = self._origin, self._clock
+        status = Status(schema="affect/v1/status", site=origin.site, device=origin.device, state=state)
         if now:
-            since = instant(self._clock.utc_ns(self._clock.monotonic_ns()))
-            trust = "synced" if self._clock.synced() else "unsynced"
+            since, trust = instant(clock.utc_ns(clock.monotonic_ns())), "synced" if clock.synced() else "unsynced"
             status = msgspec.structs.replace(status, since=since, clock=trust)
         if state == "online":
-            status = msgspec.structs.replace(status, version=VERSION, commit=commit(), model=self._origin.model)
-        return Message(self._origin.topic("status"), encode(status), retain=True)
+            status = msgspec.structs.replace(status, version=VERSION, commit=commit(), model=origin.model)
+        return Message(origin.topic("status"), encode(status), retain=True)
 
     def _run(self) -> None:
         try:
@@ -182,9 +167,9 @@ class MqttPublisher:
                 lived_s = self._serve(self._session)
                 if self._session.end is not None:
                     self._journal.ended(self._session.end, greeted=self._sessions > sessions, lived_s=lived_s)
-                # Being let in is not enough to start the back-off anew: a broker may let in and drop at once.
+                # Being let in is not enough to start the back-off anew: a broker may let in and drop at once. And
+                # whoever loses a good session may be one of many that lost theirs in the same second.
                 lasted = lived_s >= STABLE_S
-                # Whoever loses a good session may be one of many that lost theirs in the same second.
                 self._closing.wait(self._backoff.next_s(lasted=lasted) + (self._stagger_s if lasted else 0.0))
                 self._session = self._new_session()
         except Exception as error:
@@ -196,14 +181,16 @@ class MqttPublisher:
         self._sent.clear()
         self._denied = self._status_refused = self._said_goodbye = False
         begun_s, greeted_s, look_s = time.monotonic(), None, 0.0
+        patience_s = self._config.mqtt.keepalive_s
         try:
             session.open()
             while session.end is None:
                 now_s = time.monotonic()
                 if session.connected and not self._time_is_up():
                     if greeted_s is None:
-                        greeted_s = now_s
-                        self._greet(session)
+                        greeted_s, self._sessions = now_s, self._sessions + 1
+                        self._outbox.readmit(sent=True)  # also what was refused: the broker's rules may be new
+                        self._say_online(session)
                     self._journal.alive(now_s - greeted_s - self._silent_s())
                     if self._news.is_set() or now_s >= look_s:
                         self._news.clear()
@@ -212,21 +199,14 @@ class MqttPublisher:
                     break
                 for mid, reason in session.work(_FAREWELL_S / 2 if self._closing.is_set() else _TICK_S):
                     self._settle(session, mid, reason)
-                if self._silent_s() > self._mqtt.keepalive_s:
-                    session.give_up(f"it acknowledged nothing for {self._mqtt.keepalive_s} s")
+                if self._silent_s() > patience_s:
+                    session.give_up(f"it acknowledged nothing for {patience_s} s")
             return time.monotonic() - begun_s - self._silent_s()
         finally:
             session.drop()
 
-    def _silent_s(self) -> float:
-        """Seconds for which an acknowledgement is owed and none came; 0 while none is owed."""
+    def _silent_s(self) -> float:  # for how long an acknowledgement is owed and none came; 0 while none is owed
         return time.monotonic() - self._answered_s if self._sent else 0.0
-
-    def _greet(self, session: Session) -> None:
-        """Says `online`, and offers again what this broker refused in an earlier session: its rules may be new."""
-        self._sessions += 1
-        self._outbox.readmit(sent=True)
-        self._say_online(session)
 
     def _say_online(self, session: Session) -> None:
         online = self._status("online", now=True)
@@ -238,49 +218,45 @@ class MqttPublisher:
 
     def _offer(self, session: Session) -> float:
         """Sends what may be sent now; returns the seconds until there may be more."""
-        wait_s, room = _IDLE_S, session.in_flight_limit - len(self._sent)
-        now_ns = self._clock.utc_ns(self._clock.monotonic_ns())
-        for row in self._outbox.owed(room):
-            age_s = (now_ns - row.end_ns) / NS
+        wait_s, now_ns = _IDLE_S, self._clock.utc_ns(self._clock.monotonic_ns())
+        for row in self._outbox.owed(session.in_flight_limit - len(self._sent)):
+            window, age_s = Message(row.topic, row.message), (now_ns - row.end_ns) / NS
             if 0 <= age_s < self._stagger_s and not self._closing.is_set():
                 wait_s = min(wait_s, self._stagger_s - age_s)
                 continue
             late = age_s > self._config.window.window_s
-            pace, amount = (self._backlog, 1) if late else (self._live, len(row.message) + len(row.topic))
+            pace, amount = (self._backlog, 1) if late else (self._live, window.size)
             if delay_s := pace.wait_s(amount):
                 wait_s = min(wait_s, delay_s)
                 if late:
                     break  # the newest come first: behind it are only older ones
                 continue
             pace.spend(amount)
-            self._send(session, "window", Message(row.topic, row.message), row)
-        if self._health and not (delay_s := self._live.wait_s(self._health[0].size)):
-            health = self._health.popleft()
-            self._live.spend(health.size)
-            self._send(session, "health", health)
-        elif self._health:
-            wait_s = min(wait_s, delay_s)
+            self._send(session, "window", window, row)
+        if self._health:
+            delay_s = self._live.wait_s(self._health[0].size)
+            wait_s = min(wait_s, delay_s or wait_s)
+            if not delay_s:
+                health = self._health.popleft()
+                self._live.spend(health.size)
+                self._send(session, "health", health)
         return wait_s
 
     def _send(self, session: Session, what: str, message: Message, row: Row | None = None) -> None:
-        """Hands a message over. What must not leave or does not fit is told once; the rest goes on."""
-        if not session.fits(message.size):
-            self._journal.answered(what, TOO_LARGE)
-            if row is not None:
-                self._outbox.refuse(row, TOO_LARGE)
-            return
+        """Hands a message over. What must not leave, or does not fit, is told once, and the rest goes on."""
+        mid, reason = 0, TOO_LARGE
         try:
-            mid = session.send(message)
+            if session.fits(message.size):
+                mid = session.send(message)
+            else:
+                self._journal.answered(what, reason)
         except GateError as error:
-            if row is not None:
-                self._outbox.refuse(row, STOPPED)
-            if (told := f"{what}: {error}") not in self._stopped:
-                self._stopped.add(told)
-                log.critical("the privacy gate stopped a message (%s: %s); please report this", what, error)
-            return
-        if message.qos:
-            if not self._sent:
-                self._answered_s = time.monotonic()
+            reason = STOPPED
+            self._journal.stopped(what, str(error))
+        if not mid and row is not None:
+            self._outbox.refuse(row, reason)
+        elif mid and message.qos:
+            self._answered_s = self._answered_s if self._sent else time.monotonic()
             self._sent[mid] = (what, row)
             if row is not None:
                 row.state = "sent"
@@ -298,8 +274,8 @@ class MqttPublisher:
         if row is None:
             return
         if reason >= REFUSED:
-            self._outbox.refuse(row, reason)
             self._denied |= reason in _RULES
+            self._outbox.refuse(row, reason)
             return
         self._outbox.ack(row)
         if self._denied:  # and now it is not: the rules were changed under a running session
@@ -313,7 +289,7 @@ class MqttPublisher:
         return self._closing.is_set() and time.monotonic() > self._deadline_s - _FAREWELL_S
 
     def _farewell(self, session: Session) -> bool:
-        """Closes: first the windows, then `offline`, then the connection. True when all is said, or time is up."""
+        """First the windows, then `offline`, then the connection. True when all is said, or time is up."""
         if self._time_is_up():
             return True  # cut off without an acknowledged `offline`: the broker speaks the last will, which says it
         if not session.connected or self._sent:  # what did not fit into the flight waits behind what did

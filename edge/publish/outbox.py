@@ -1,7 +1,7 @@
 """The outbox: windows from their closing until the broker holds them.
 
-Owns the epoch, the numbering, what is owed, and which time was claimed. Knows nothing of MQTT. Everything is in memory;
-the file follows with each change in one transaction, or later if the disk takes nothing now.
+Owns the epoch, the numbering, what is owed, and which time was claimed. Everything is in memory; the file follows with
+each change in one transaction, or later if the disk takes nothing now.
 """
 
 from __future__ import annotations
@@ -21,50 +21,23 @@ from edge.clock import NS, Clock
 from edge.config import OutboxConfig
 from edge.contract import Delivery, Origin, Window, decode, encode, instant, nanoseconds
 from edge.errors import PublishError
-from edge.publish.database import BrokenDatabaseError, Database, Row, remove_aside, set_aside
+from edge.publish.database import STOPPED, Database, Row, State, remove_aside, set_aside
 from edge.publish.gate import words_of
 
 log = logging.getLogger(__name__)
 
 ROW_BYTES = 96  # what a row costs beside its message, about
-STATE = (0, -1)  # keys of the two rows that both hold `_State`
-STOPPED = 0  # in place of a reason code: the gate stopped it
 _SLACK_NS = NS  # a time daemon's slow corrections stay below
 _DAY_NS = 86_400 * NS
 _CLEAN_S = 60.0
 _MOST_WORDS = 128
-_TRIES = 3
-
-
-class _State(msgspec.Struct):
-    """What the outbox remembers besides windows.
-
-    Attributes:
-        epoch, seq: of the latest window.
-        evicted, refused, interrupted: counters.
-        running: a run began and did not end in order.
-        from_ns, until_ns: where synchronized windows have been lately, UTC nanoseconds.
-        partial_ns: end of the latest of them if it was cut short: its other part may come from after a restart.
-        words: texts of the origins and epochs of this run and earlier ones, whose windows may be owed.
-    """
-
-    epoch: str
-    seq: int = 0
-    evicted: int = 0
-    refused: int = 0
-    interrupted: int = 0
-    running: bool = True
-    from_ns: int = 0
-    until_ns: int = 0
-    partial_ns: int = 0
-    words: list[str] = []
 
 
 class Outbox:
     """Windows that are owed to the broker. Every method may be called from any thread and returns at once.
 
-    A disk that takes nothing, at start or later, costs only the promise that windows outlive the process. A broken file
-    is set aside, and what can be read of it carried over.
+    A disk that takes nothing costs only the promise that windows outlive the process. A broken file is set aside, and
+    what can be read of it carried over.
 
     Args:
         path: the file; None keeps everything in memory.
@@ -88,9 +61,8 @@ class Outbox:
         self._topic, self._own_words = origin.topic("window"), list(words_of(origin))
         self._lock = threading.RLock()
         self._rows: dict[int, Row] = {}  # by key, the oldest first
-        self._bytes = 0
         self._unsaved: set[int] = set()  # keys of rows that are not in the file as they are here
-        self._state = _State(epoch=epoch or secrets.token_hex(4))
+        self._state = State(epoch=epoch or secrets.token_hex(4))
         self._file: Database | None = None
         self._file_epoch = ""
         self._resets, self._cleaned_s = 0, 0.0
@@ -105,35 +77,31 @@ class Outbox:
         with self._lock:
             return self._state.epoch, self._state.seq + 1
 
-    @property
     def held(self) -> int:
         """How many windows wait for a synchronized clock."""
         with self._lock:
             return sum(row.held is not None for row in self._rows.values())
 
     def keep(self, window: Window, boot_ns: tuple[int, int] | None) -> None:
-        """Keeps a window that has the number of `number`; it is on the disk when this returns, if the disk takes it.
+        """Keeps a window, on the disk when this returns, if the disk takes it.
 
         Args:
-            window: the window; where its interval was claimed before, it is kept as `unsynced`.
+            window: with the number of `number`; where its interval was claimed before, it is kept as `unsynced`.
             boot_ns: its interval in monotonic nanoseconds while the clock is not synchronized: it waits for that.
 
         Raises:
             ValueError: it is too long; nothing is kept and no number used.
         """
-        clock = self._clock
         with self._lock:
             self._settle()  # what was held is older, and claims its time first
-            window = self._judge(window)
-            message = encode(window)
-            held = boot_ns if clock.boot_id is not None and self._limits.hold_unsynced_s > 0 else None
-            row = Row(next(reversed(self._rows), 0) + 1, message, self._topic, nanoseconds(window.end))
-            row.trusted, row.held = window.clock == "synced", held
-            row.boot, row.kept_ns = clock.boot_id, clock.monotonic_ns()
+            boot = self._clock.boot_id
+            held = boot_ns if boot is not None and self._limits.hold_unsynced_s > 0 else None
+            key, now_ns = next(reversed(self._rows), 0) + 1, self._clock.monotonic_ns()
+            row = Row(key, b"", self._topic, boot=boot, kept_ns=now_ns, held=held)
+            window = self._fill(row, window)
             self._state.seq = window.seq
-            self._rows[row.key] = row
-            self._bytes += len(message) + ROW_BYTES
-            self._unsaved.add(row.key)
+            self._rows[key] = row
+            self._unsaved.add(key)
             self._evict()
             if not self._save() and self._state.epoch == self._file_epoch:
                 # A later run would give this number again: what is in memory alone gets an epoch of its own.
@@ -153,13 +121,14 @@ class Outbox:
         """Lets go of a window that the broker holds; nothing happens if it is gone already."""
         with self._lock:
             if self._rows.get(row.key) is row:
-                self._drop(row)
+                del self._rows[row.key]
+                self._unsaved.add(row.key)
                 self._save()
 
     def refuse(self, row: Row, reason: int) -> None:
-        """Keeps a window without offering it again: the broker refused it with an MQTT 5 reason code.
+        """Keeps a window that a broker refused, with its reason code; it is offered again in the next session.
 
-        With `STOPPED` for a reason it must not leave, is set aside for good, and counts as lost.
+        For `STOPPED` it must not leave, is never offered again, and counts as lost.
         """
         with self._lock:
             if self._rows.get(row.key) is row:
@@ -170,9 +139,7 @@ class Outbox:
                 self._save()
 
     def readmit(self, *, sent: bool = False) -> None:
-        """Offers refused windows again, to a broker that may have changed its mind; with `sent`, in a new session, also
-        those whose answer never came.
-        """
+        """Offers refused windows again; with `sent`, in a new session, also those whose answer never came."""
         with self._lock:
             for row in self._rows.values():
                 if row.refused != STOPPED and (row.state == "refused" or (sent and row.state == "sent")):
@@ -181,22 +148,17 @@ class Outbox:
     def delivery(self) -> Delivery:
         """Current counters; of connections it knows nothing."""
         with self._lock:
-            state = self._state
             return Delivery(
-                connected=False,
                 waiting=sum(row.state != "refused" for row in self._rows.values()),
-                evicted=state.evicted,
-                refused=state.refused,
-                reconnects=0,
-                interrupted=state.interrupted,
+                evicted=self._state.evicted,
+                refused=self._state.refused,
+                interrupted=self._state.interrupted,
                 resets=self._resets,
             )
 
     def close(self) -> None:
         """Notes an orderly end and lets go of the file; may be called twice."""
         with self._lock:
-            if self._closed:
-                return
             self._state.running = False
             if not self._save() and self._rows:
                 log.error("outbox: windows that were in memory alone and are lost: %d", len(self._unsaved))
@@ -208,13 +170,13 @@ class Outbox:
 
     def _save(self, *, first: bool = False) -> bool:
         """Brings the file up to date; False while the disk takes nothing. Every change of state is logged once."""
-        for _ in range(_TRIES):
+        for _ in range(3):  # a broken file, and a new one
             if self._path is None or self._closed:
                 return True
             try:
                 if self._file is None:
                     self._file = Database(self._path)
-                    self._adopt(self._file.rows, self._file.spoilt)
+                    self._adopt(self._file)
                 self._write(self._file)
             except (sqlite3.OperationalError, sqlite3.InterfaceError, OSError) as error:  # full, read-only, in use
                 if first and isinstance(error, PublishError):
@@ -224,16 +186,16 @@ class Outbox:
                     log.error("outbox: the disk takes nothing (%s); windows are kept in memory until it does", error)
                 return False
             except sqlite3.DatabaseError as error:
-                self._set_aside(self._path, error)
+                self._replace(self._path, str(error))
             else:
                 return True
         return False
 
     def _write(self, file: Database) -> None:
+        if file.broken:
+            raise sqlite3.DatabaseError(file.broken)
         gone = self._unsaved - self._rows.keys()
-        put = [self._rows[key] for key in sorted(self._unsaved - gone)]
-        state = msgspec.json.encode(self._state)
-        file.save([*put, *(Row(key, state) for key in STATE)], gone)
+        file.save(self._state, [self._rows[key] for key in sorted(self._unsaved - gone)], gone)
         self._file_epoch = self._state.epoch
         self._unsaved.clear()
         if self._failing:
@@ -243,22 +205,17 @@ class Outbox:
             self._cleaned_s = time.monotonic()
             file.clean()
 
-    def _adopt(self, rows: dict[int, Row], spoilt: set[int]) -> None:
+    def _adopt(self, file: Database) -> None:
         """Takes over what an earlier run left. One that did not end in order lost its open window."""
-        states = [_read_state(rows.pop(key).message) for key in STATE if key in rows]
-        top = max(rows, default=0)
-        mine = {key + top: row for key, row in self._rows.items()}  # kept before the file could be read
-        for key, row in mine.items():
+        # What was kept before the file could be read comes behind what was in it.
+        for key, row in enumerate(self._rows.values(), max(file.rows, default=0) + 1):
             row.key = key
-        for row in rows.values():
-            row.state = "refused" if row.refused == STOPPED else "waiting"
-        self._rows = rows | mine
-        self._bytes = sum(len(row.message) + ROW_BYTES for row in self._rows.values())
-        self._unsaved = mine.keys() | spoilt
-        if lost := len(spoilt.difference(STATE)):
-            self._state.evicted += lost
-            log.error("outbox: windows that were not what was written and are lost: %d", lost)
-        if state := next((state for state in states if state is not None), None):
+        mine = {row.key: row for row in self._rows.values()}
+        self._rows, self._unsaved = file.rows | mine, file.spoilt | mine.keys()
+        if file.spoilt:
+            self._state.evicted += len(file.spoilt)
+            log.error("outbox: windows that were not what was written and are lost: %d", len(file.spoilt))
+        if (state := file.state) is not None:
             self._file_epoch = state.epoch
             if self._state.seq:  # numbers of another epoch are in use
                 state.epoch, state.seq = self._state.epoch, self._state.seq
@@ -269,19 +226,16 @@ class Outbox:
             self._state = state
             self._remember()
 
-    def _set_aside(self, path: Path, error: sqlite3.DatabaseError) -> None:
-        """Lets go of a broken file; all that is known of it goes into a new one."""
-        if isinstance(error, BrokenDatabaseError):
-            self._adopt(error.rows, set())
-        elif self._file is not None:
+    def _replace(self, path: Path, why: str) -> None:  # all that is known of a broken file goes into a new one
+        if self._file is not None:
             self._file.close()
         self._file, self._unsaved = None, set(self._rows)
         self._resets += 1
         try:
-            set_aside(path, str(error))
-        except OSError as failure:
+            set_aside(path, why)
+        except OSError as error:
             self._path = None
-            log.error("outbox: %s cannot be set aside (%s); windows are kept in memory from now on", path, failure)
+            log.error("outbox: %s cannot be set aside (%s); windows are kept in memory from now on", path, error)
 
     def _remember(self) -> None:
         """Adds this run's words to those of earlier runs, the latest first."""
@@ -289,64 +243,54 @@ class Outbox:
         self._state.words = list(known)[:_MOST_WORDS]
         self.words.update(self._state.words)
 
-    def _drop(self, row: Row) -> None:
-        del self._rows[row.key]
-        self._bytes -= len(row.message) + ROW_BYTES
-        self._unsaved.add(row.key)
-
     def _evict(self) -> None:
-        """Lets go of what is too old, and of the oldest while there is too much; the newest stays.
-
-        Where the clock cannot tell, a window is as old as it has been here in this run of the machine, or as the run.
-        """
+        """Lets go of what is too old (by the machine's uptime where the clock cannot tell), and of what is too much."""
         limit_ns, limit_bytes = int(self._limits.max_age_days * _DAY_NS), self._limits.max_mb * 1e6
         now_ns, synced, boot = self._clock.monotonic_ns(), self._clock.synced(), self._clock.boot_id
         utc_ns = self._clock.utc_ns(now_ns)
-        newest = next(reversed(self._rows), 0)
+        total, newest = sum(len(row.message) + ROW_BYTES for row in self._rows.values()), next(reversed(self._rows), 0)
         for row in list(self._rows.values()):
             known_ns = now_ns - row.kept_ns if row.boot == boot else now_ns
             age_ns = utc_ns - row.end_ns if row.trusted and synced else known_ns
-            if age_ns > limit_ns or (self._bytes > limit_bytes and row.key != newest):
+            if age_ns > limit_ns or (total > limit_bytes and row.key != newest):
+                total -= len(row.message) + ROW_BYTES
                 self._state.evicted += row.refused != STOPPED
-                self._drop(row)
+                del self._rows[row.key]
+                self._unsaved.add(row.key)
         if self._path is not None and synced:
             remove_aside(self._path, (utc_ns - limit_ns) / NS)
 
     def _settle(self) -> None:
-        """Makes stamps final: by the clock once it is right, as they are when it was not in time or in another run.
-
-        Once a window may have been sent it never changes: a second delivery has to be the same.
-        """
-        now_ns, synced = self._clock.monotonic_ns(), self._clock.synced()
-        due = []
+        """Makes stamps final, by the clock once it is right: what may have been sent never changes."""
+        now_ns, synced, boot = self._clock.monotonic_ns(), self._clock.synced(), self._clock.boot_id
+        changed = False
         for row in self._rows.values():
-            if row.held is not None:
-                mine = row.boot == self._clock.boot_id
-                if not mine or synced or now_ns - row.held[1] > self._limits.hold_unsynced_s * NS:
-                    due.append((row, mine and synced))
-        for row, stamp in due:
-            if stamp and row.held is not None:
-                window = self._judge(_stamped(row.message, *map(self._clock.utc_ns, row.held)))
-                row.message, row.end_ns, row.trusted = encode(window), nanoseconds(window.end), window.clock == "synced"
-            row.held = None
+            if row.held is None:
+                continue
+            if row.boot == boot and synced:
+                self._fill(row, _stamped(row.message, *map(self._clock.utc_ns, row.held)))
+            elif row.boot == boot and now_ns - row.held[1] <= self._limits.hold_unsynced_s * NS:
+                continue
+            row.held, changed = None, True
             self._unsaved.add(row.key)
-        if due:
+        if changed:
             self._save()
 
-    def _judge(self, window: Window) -> Window:
-        """The window, `unsynced` where its interval was claimed before; otherwise it claims it.
+    def _fill(self, row: Row, window: Window) -> Window:
+        """Gives a row its message. Two synchronized windows never say the same interval: the later one says `unsynced`.
 
-        A clock that is set back while the device restarts, or while windows wait for it, would put one window where
-        others have been: two synchronized windows of one device never say the same interval.
+        A clock may be set back while the device restarts, or while windows wait for it.
         """
         state, start_ns, end_ns = self._state, nanoseconds(window.start), nanoseconds(window.end)
-        if window.clock == "unsynced":
-            return window
-        if not state.from_ns - _DAY_NS < end_ns or not start_ns < state.until_ns + _DAY_NS:
-            state.from_ns = start_ns  # far from the others: a clock that was years ahead does not claim the years
-        elif start_ns < state.until_ns - _SLACK_NS and (not window.partial or end_ns != state.partial_ns):
-            return msgspec.structs.replace(window, clock="unsynced")
-        state.until_ns, state.partial_ns = end_ns, end_ns if window.partial else 0
+        near = state.from_ns - _DAY_NS < end_ns and start_ns < state.until_ns + _DAY_NS
+        other_part = window.partial and end_ns == state.partial_ns
+        if window.clock == "synced" and near and start_ns < state.until_ns - _SLACK_NS and not other_part:
+            window = msgspec.structs.replace(window, clock="unsynced")
+        row.message, row.end_ns, row.trusted = encode(window), end_ns, window.clock == "synced"
+        if row.trusted:
+            if not near:
+                state.from_ns = start_ns  # a clock that was years ahead for a while does not claim the years
+            state.until_ns, state.partial_ns = end_ns, end_ns if window.partial else 0
         return window
 
 
@@ -356,10 +300,3 @@ def _stamped(message: bytes, start_ns: int, end_ns: int) -> Window:
     if abs(start_ns - nanoseconds(window.start)) < NS and abs(end_ns - nanoseconds(window.end)) < NS:
         return window
     return msgspec.structs.replace(window, start=instant(start_ns), end=instant(end_ns))
-
-
-def _read_state(data: bytes | None) -> _State | None:
-    try:
-        return msgspec.json.decode(data or b"", type=_State)
-    except msgspec.MsgspecError:
-        return None

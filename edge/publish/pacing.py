@@ -13,29 +13,20 @@ _SHARE = 0.1  # of a window
 def stagger_s(site: str, device: str, window_s: float) -> float:
     """Seconds from a shared moment to the device's slot, so that a hundred thousand devices do not send at once.
 
-    The same for one device at every start, even over many devices, below a tenth of a window and `LONGEST_S`.
-
-    Args:
-        site, device: whose slot.
-        window_s: length of a window, seconds.
+    The same at every start, even over many devices, below a tenth of a window (`window_s` seconds) and `LONGEST_S`.
     """
     digest = hashlib.sha256(f"{site}/{device}".encode()).digest()
     return min(LONGEST_S, _SHARE * window_s) * (int.from_bytes(digest[:6], "big") / 2**48)
 
 
 class Pace:
-    """A steady rate with a bounded burst. Used by one thread.
+    """A steady rate: so much a minute (bytes or messages), of which `burst_s` seconds' worth may be sent at once.
 
-    Args:
-        per_minute: how much may be sent in a minute, in bytes or messages.
-        burst_s: so many seconds' worth may be sent at once after a pause.
-        now_s: monotonic seconds, for tests.
+    Used by one thread. `now_s` gives monotonic seconds, for tests.
     """
 
     def __init__(self, per_minute: float, burst_s: float, now_s: Callable[[], float] = time.monotonic) -> None:
-        self._each_s = 60 / per_minute
-        self._burst_s = burst_s
-        self._now_s = now_s
+        self._each_s, self._burst_s, self._now_s = 60 / per_minute, burst_s, now_s
         self._paid_s = now_s() - burst_s  # up to this second, what was sent is paid for
 
     def wait_s(self, amount: float) -> float:

@@ -1,12 +1,14 @@
 """One session with a broker, from the TCP connection to its end. Used once, by one thread; owns the paho client.
 
-paho runs without a thread of its own, without reconnecting and without sending anything again: a failed connection
-raises its cause here, its parser's exceptions end up here, and each message that leaves has passed `send`.
+paho runs without a thread of its own, without reconnecting and without sending anything twice: a failed connection
+raises its cause here, its parser's exceptions end here, and each message that leaves has passed the privacy gate. Its
+`loop` and `loop_start` are not used: they open a listening port to wake themselves.
 """
 
 from __future__ import annotations
 
 import logging
+import select
 import socket
 import ssl
 import sys
@@ -29,16 +31,12 @@ log = logging.getLogger(__name__)
 
 CONNECT_TIMEOUT_S = 5.0  # for the TCP connection, again for the TLS handshake, and twice this for the answer
 IN_FLIGHT = 16
-REFUSED = 0x80  # MQTT 5 reason codes from here on are refusals
-TOO_LARGE = 0x95
+REFUSED, TOO_LARGE = 0x80, 0x95  # MQTT 5 reason codes; from the first on they are refusals
 UNREACHABLE, REJECTED, LOST = "broker unreachable", "broker rejected this device", "broker connection lost"
-TAKEN_OVER = "another client uses this device's name"
-CLOSED = "closed"
-_SESSION_TAKEN_OVER = 0x8E
-_KEEP_ALIVE = 0x8D
+TAKEN_OVER, CLOSED = "another client uses this device's name", "closed"
+_SESSION_TAKEN_OVER, _KEEP_ALIVE = 0x8E, 0x8D
 _HEAD_BYTES = 20  # of a PUBLISH packet, beside topic and payload, at most
 _ANSWER_BYTES = 1024  # that a broker may send for each message of ours
-_TCP_INFO_BYTES, _RECEIVED = 136, slice(128, 136)  # struct tcp_info of Linux, its member tcpi_bytes_received
 _SILENT = "it does not answer; are port, TLS and protocol right?"
 
 
@@ -64,12 +62,7 @@ class End(NamedTuple):
 
 
 class _Client(paho.Client):
-    """paho with the privacy gate in its two calls that publish.
-
-    Attributes:
-        gate: looks at every message.
-        expiry_s: the broker drops a window that nobody fetched for so long; 0 for never.
-    """
+    """paho with the privacy gate in its two calls that publish; `expiry_s` is how long a broker keeps a window."""
 
     gate: Gate
     expiry_s = 0
@@ -97,8 +90,7 @@ class Session:
     """A session: `open`, then `work` until `end` is set; `send` while `connected`.
 
     Args:
-        config: host, port, protocol, keep-alive.
-        credentials: TLS and password.
+        config, credentials: the broker, and who the device is to it.
         client_id: the same for every session of a device: a new session then ends an old, half-dead one at once,
             and the broker cannot speak the old one's last will after the new one's `online`.
         gate: looks at every message before it leaves.
@@ -106,7 +98,7 @@ class Session:
         expiry_s: how long the broker keeps a window for a subscriber that is away, seconds; 0: for ever.
 
     Raises:
-        PublishError: the gate does not stop a planted message.
+        PublishError: the gate does not stop a planted message, so it is not where it should be.
     """
 
     def __init__(
@@ -124,18 +116,11 @@ class Session:
         self._max_bytes = sys.maxsize
         self._config = config
         self._answers: list[tuple[int, int]] = []
-        self._sent = 0
-        self._opened_s = 0.0
+        self._sent, self._opened_s = 0, 0.0
         five = config.protocol == "5"  # its clean start and session expiry 0 are defaults: the outbox is the memory
-        self._client = client = _Client(
-            CallbackAPIVersion.VERSION2,
-            client_id,
-            clean_session=None if five else True,
-            protocol=paho.MQTTv5 if five else paho.MQTTv311,
-            reconnect_on_failure=False,
-        )
-        client.gate = gate
-        client.expiry_s = expiry_s if five else 0
+        version, clean = (paho.MQTTv5, None) if five else (paho.MQTTv311, True)
+        client = _Client(CallbackAPIVersion.VERSION2, client_id, clean, protocol=version, reconnect_on_failure=False)
+        client.gate, client.expiry_s = gate, expiry_s if five else 0
         for way_out in (client.publish, client.will_set):
             try:
                 way_out("affect/v1/no/where/window", b"\xff\xd8\xff planted")
@@ -150,10 +135,10 @@ class Session:
             client.username_pw_set(credentials.username, credentials.password)
         if credentials.tls is not None:
             client.tls_set_context(credentials.tls)
-        client.on_connect = self._on_connect
-        client.on_publish = self._on_publish
-        client.on_disconnect = self._on_disconnect
+        client.on_connect, client.on_disconnect = self._on_connect, self._on_disconnect
+        client.on_publish = lambda _client, _data, mid, reason, _more: self._answers.append((mid, reason.value))
         client.on_message = lambda *_: self.give_up("it sent a message that nobody asked for")
+        self._client = client
 
     def open(self) -> None:
         """Connects and says hello; blocks for at most two `CONNECT_TIMEOUT_S` and the name's resolution."""
@@ -189,21 +174,29 @@ class Session:
         """Moves bytes for at most `timeout_s` seconds, less when something comes.
 
         Returns:
-            Number and MQTT 5 reason code of each message that was answered; 0 for all under MQTT 3.1.1, and for those
-            of QoS 0, which nobody answers, when they are written.
+            Number and reason code of each message that was answered; of one of QoS 0, which nobody answers, when it is
+            written. Under MQTT 3.1.1 every code is 0.
         """
+        client, connection = self._client, self._client.socket()
+        if not isinstance(connection, socket.socket):
+            self._finish(LOST, "it closed without a reason")
+            return []
+        buffered = isinstance(connection, ssl.SSLSocket) and connection.pending() > 0
+        writing = [connection] if client.want_write() else []
+        readable, writable, _ = select.select([connection], writing, [], 0 if buffered else timeout_s)
         try:
-            over = bool(self._client.loop(timeout_s))
+            if readable or buffered:
+                client.loop_read()
+            if writable:
+                client.loop_write()
+            client.loop_misc()
         except Exception as error:  # noqa: BLE001 - paho's parser raises what it likes
             log.debug("what the broker sent cannot be read: %r", error)
             self.give_up("it sent bytes that are no MQTT")
-        else:
-            if over:
-                self._finish(LOST, "it closed without a reason")
-            elif self._received() > self._allowed():
-                self.give_up("it sent more than any answer takes")
-            elif not self.connected and time.monotonic() - self._opened_s > 2 * CONNECT_TIMEOUT_S:
-                self._finish(UNREACHABLE, _SILENT)
+        if self.end is None and _received(connection) > self._allowed():
+            self.give_up("it sent more than any answer takes")
+        if not self.connected and time.monotonic() - self._opened_s > 2 * CONNECT_TIMEOUT_S:
+            self._finish(UNREACHABLE, _SILENT)
         answers, self._answers = self._answers, []
         return answers
 
@@ -221,8 +214,7 @@ class Session:
         self._finish(CLOSED, "")
         client = self._client
         client.on_connect = client.on_publish = client.on_disconnect = client.on_message = None
-        connection = client.socket()
-        if isinstance(connection, socket.socket):
+        if isinstance(connection := client.socket(), socket.socket):
             connection.close()
 
     def _finish(self, what: str, why: str) -> None:
@@ -230,20 +222,12 @@ class Session:
             self.end = End(what, why)
         self.connected = False
 
-    def _received(self) -> int:
-        """Bytes that came over the connection, as the kernel counts them."""
-        connection = self._client.socket()
-        if not isinstance(connection, socket.socket) or connection.fileno() < 0:
-            return 0
-        info = connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _TCP_INFO_BYTES)
-        return int.from_bytes(info[_RECEIVED], sys.byteorder)
-
-    def _allowed(self) -> int:
-        """Without a bound, a broker could make paho collect packets of 256 MB each."""
-        return 65_536 + _ANSWER_BYTES * self._sent + int(16 * (time.monotonic() - self._opened_s))
+    def _allowed(self) -> float:
+        """So many bytes may have come. Without a bound, paho would collect packets of 256 MB each."""
+        return 65_536 + _ANSWER_BYTES * self._sent + 16 * (time.monotonic() - self._opened_s)
 
     def _on_connect(
-        self, _client: Any, _data: Any, _flags: paho.ConnectFlags, reason: ReasonCode, properties: Properties | None
+        self, _client: Any, _data: Any, _flags: Any, reason: ReasonCode, properties: Properties | None
     ) -> None:
         if reason.is_failure:
             self._finish(REJECTED, str(reason))
@@ -254,18 +238,21 @@ class Session:
             self._max_bytes = getattr(properties, "MaximumPacketSize", sys.maxsize)
             self.connected = True
 
-    def _on_publish(self, _client: Any, _data: Any, mid: int, reason: ReasonCode, _properties: Any) -> None:
-        self._answers.append((mid, reason.value))
-
-    def _on_disconnect(
-        self, _client: Any, _data: Any, flags: paho.DisconnectFlags, reason: ReasonCode, _properties: Any
-    ) -> None:
+    def _on_disconnect(self, _client: Any, _data: Any, flags: Any, reason: ReasonCode, _more: Any) -> None:
         if flags.is_disconnect_packet_from_server and reason.value == _SESSION_TAKEN_OVER:
             self._finish(TAKEN_OVER, "two devices share a site and a name; give one another `device.name`")
         elif self.connected:
-            silent = reason.value == REFUSED  # 0x80, unspecified: paho's word for a connection that just ended
+            silent = reason.value == REFUSED  # unspecified: paho's word for a connection that just ended
             self._finish(LOST, "it closed without a reason" if silent else str(reason))
         elif reason.value == _KEEP_ALIVE:
             self._finish(UNREACHABLE, _SILENT)
         else:
             self._finish(REJECTED, "closed before it answered; are port, TLS and protocol right?")
+
+
+def _received(connection: socket.socket) -> int:
+    """Bytes that came over a connection, as the kernel counts them; 0 once it is closed."""
+    if connection.fileno() < 0:
+        return 0
+    info = connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 136)  # struct tcp_info of Linux
+    return int.from_bytes(info[128:136], sys.byteorder)  # its member tcpi_bytes_received

@@ -24,7 +24,8 @@ from edge.config import OutboxConfig
 from edge.contract import Window, decode
 from edge.errors import PublishError
 from edge.publish import outbox as outbox_module
-from edge.publish.outbox import STOPPED, Outbox
+from edge.publish.database import STOPPED
+from edge.publish.outbox import Outbox
 from scripts.mqtt_examples import ORIGIN
 
 ROOT = Path(__file__).parents[3]
@@ -127,6 +128,7 @@ import sys
 from pathlib import Path
 from edge.clock import SystemClock
 from edge.config import OutboxConfig
+from edge.publish.database import STOPPED
 from edge.publish.outbox import Outbox
 from msgspec.structs import replace
 from scripts.mqtt_examples import BUSY, ORIGIN
@@ -307,18 +309,19 @@ def test_a_file_of_a_later_release_is_set_aside_not_overwritten(path):
 
 def test_three_broken_files_are_kept_and_none_for_longer_than_windows_are(path, monkeypatch):
     path.parent.mkdir()
-    for _ in range(6):
-        path.write_bytes(b"not a database" * 500)
+    for number in range(6):
+        path.write_bytes(b"%d not a database" % number * 500)
         with opened(path):
             pass
         path.unlink()
-    assert aside(path) == ["outbox.db.broken-4", "outbox.db.broken-5", "outbox.db.broken-6"]
+    assert aside(path) == ["outbox.db.broken-1", "outbox.db.broken-2", "outbox.db.broken-3"]
+    assert [path.with_name(name).read_bytes()[:1] for name in aside(path)] == [b"5", b"4", b"3"]  # the latest first
     old_s = time.time() - 8 * 86_400
-    os.utime(path.with_name("outbox.db.broken-5"), (old_s, old_s))
+    os.utime(path.with_name("outbox.db.broken-2"), (old_s, old_s))
     monkeypatch.setattr(SystemClock, "synced", lambda _: True)
     with opened(path, OutboxConfig(max_age_days=7)):
         pass
-    assert aside(path) == ["outbox.db.broken-4", "outbox.db.broken-6"]
+    assert aside(path) == ["outbox.db.broken-1", "outbox.db.broken-3"]
 
 
 def test_a_file_that_breaks_while_it_is_used_is_replaced_and_loses_nothing(path, put):

@@ -56,21 +56,21 @@ def _with(**fields: object) -> bytes:
 @pytest.mark.parametrize(
     ("topic", "payload", "why"),
     [
-        (TOPIC, JPEG, "not a Window"),
-        (TOPIC, b"", "not a Window"),
+        (TOPIC, JPEG, "not a window"),
+        (TOPIC, b"", "not a window"),
         (TOPIC, WINDOW + b" " * 4000, "longer than"),
         (TOPIC, WINDOW.decode(), "no bytes"),
         (TOPIC, WINDOW + b" ", "beside"),
         (TOPIC, _with(thumbnail=THUMBNAIL[:200]), "beside"),
         (TOPIC, _with(embedding=[0.0] * 8), "beside"),
         (TOPIC, WINDOW.replace(b'"seq"', b'"seq":1,"seq"'), "beside"),
-        (TOPIC, _with(suppressed=THUMBNAIL[:20]), "not a Window"),
+        (TOPIC, _with(suppressed=THUMBNAIL[:20]), "not a window"),
         (TOPIC, _with(tags={"zone": THUMBNAIL[:60]}), "type str"),
         (TOPIC, _with(tags={"a9j4aaqskzjrg": "entrance"}), "type str"),
         (TOPIC, _with(tz=THUMBNAIL[:60]), "type str"),
         (TOPIC, _with(model={"name": "0123456789abcdef", "version": 5, "sha256": "5e" * 32}), "type str"),
         (TOPIC, _with(model={"name": "affect-112", "version": 5, "sha256": "5f" * 32}), "type str"),
-        (TOPIC, _with(id="door/00c0ffee/412"), "an id"),
+        (TOPIC, _with(id="door/00c0ffee/412"), "type str"),
         (TOPIC, _with(id="door/00c0ffee/412", epoch="00c0ffee"), "type str"),
         (TOPIC, _with(valence={"mean": 0.21000123, "std": 0.18}), "type float"),
         (TOPIC, _with(scored_s=84.30000001), "type float"),
@@ -78,7 +78,7 @@ def _with(**fields: object) -> bytes:
         (TOPIC, _with(start="2026-11-02T12:00:00+01:00"), "type datetime"),
         ("affect/v1/berlin/door/picture", WINDOW, "a topic"),
         ("affect/v1/berlin/till/window", WINDOW, "a topic"),
-        ("affect/v1/berlin/door/status", WINDOW, "not a Status"),
+        ("affect/v1/berlin/door/status", WINDOW, "not a status"),
         (ORIGIN.topic("status"), contract.encode(replace(EXAMPLES["status"][0], commit=THUMBNAIL[:40])), "type str"),
         ("homeassistant/device/x/config", b"{ }", "other bytes"),
     ],
@@ -157,7 +157,9 @@ def test_one_window_is_encoded_once_and_decoded_once(mosquitto, make_publisher, 
         real = getattr(msgspec.json, name)
 
         def counted(*values, _real=real, _name=name, **named):
-            counts[_name] += isinstance(values[0], contract.Window) or named.get("type") is contract.Window
+            counts[_name] += isinstance(values[0], contract.Window) or (
+                named.get("type") is contract.Window and b"planted" not in values[0]
+            )
             return _real(*values, **named)
 
         monkeypatch.setattr(msgspec.json, name, counted)

@@ -80,6 +80,20 @@ def test_status_is_online_while_connected_and_offline_with_its_time_after_a_clos
     assert "Client affect-berlin-door disconnected." in (mosquitto.folder / "mosquitto.log").read_text()
 
 
+def test_no_port_is_opened_for_others(mosquitto, make_publisher, until, put, monkeypatch):
+    """paho's own loops would listen on one, to wake themselves."""
+    mosquitto.start()
+
+    def forbidden(*_):
+        raise PermissionError(1, "no port is opened for others")
+
+    publisher, outbox = make_publisher()
+    monkeypatch.setattr(socket.socket, "listen", forbidden)
+    publisher.start()
+    put(publisher)
+    until(lambda: outbox.delivery().waiting == 0)
+
+
 def test_close_first_sends_what_is_owed(mosquitto, listen, make_publisher, until, put):
     mosquitto.start()
     listener = listen(mosquitto.port)

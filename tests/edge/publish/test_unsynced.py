@@ -84,7 +84,7 @@ def test_windows_of_a_boot_in_1970_wait_and_get_the_right_time(put):
     device = Device(MachineClock(now_ns=7 * NS), put)
     device.run(3)
     assert device.windows() == []
-    assert (device.outbox.held, device.outbox.delivery().waiting) == (3, 3)
+    assert (device.outbox.held(), device.outbox.delivery().waiting) == (3, 3)
     set_right(device.clock)
     device.run(2)
     assert device.clocks() == ["synced"] * 5
