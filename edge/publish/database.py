@@ -156,15 +156,18 @@ class Database:
         ask("BEGIN IMMEDIATE")
         with self._sqlite:
             layout = ask("PRAGMA user_version").fetchone()[0]
-            if not ask("SELECT 1 FROM sqlite_master").fetchone():
+            parts = set(ask("SELECT type, name FROM sqlite_master"))
+            if not parts:
+                parts = {("table", "windows")}
                 ask("CREATE TABLE windows (key INTEGER PRIMARY KEY)")
+            elif ("table", "windows") not in parts:
+                raise sqlite3.DatabaseError("it has no table of windows")
             there = {row[1] for row in ask("PRAGMA table_info(windows)")}
             for name in [name for name in _COLUMNS if name not in there]:
                 ask(f"ALTER TABLE windows ADD COLUMN {name} {_COLUMNS[name]}")
             if layout == 0:
                 ask(f"PRAGMA user_version = {_LAYOUT}")
         self._scan("ASC")
-        parts = set(ask("SELECT type, name FROM sqlite_master"))
         verdict = ask("PRAGMA quick_check(1)").fetchone()[0]
         if layout not in (0, _LAYOUT) or parts != {("table", "windows")} or verdict != "ok":
             raise sqlite3.DatabaseError(f"layout {layout}, {len(parts)} parts, {verdict}")

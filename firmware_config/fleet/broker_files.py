@@ -16,7 +16,7 @@ from firmware_config.fleet.folder import PASSWORD, FleetFolder, Member
 from firmware_config.fleet.names import gateway_username, username_of
 
 _ACL_HEAD = """# Who may do what at this broker, written by `python -m firmware_config enrol`, over any changes.
-# A device may write below its own name (window, status, health; trial for `affect-edge doctor`) and read nothing.
+# A device may write below its own name (window, status, health; probe for `affect-edge doctor`) and read nothing.
 """
 
 

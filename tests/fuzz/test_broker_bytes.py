@@ -1,4 +1,4 @@
-"""What a broker, or someone in its place, may send to a device: bytes of any kind.
+"""What a broker, or someone in its place, may send to a device: bytes of any kind, and payloads.
 
 See `conftest.py` for the deep run.
 """
@@ -14,13 +14,14 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from edge.config import MqttConfig
+from edge.contract import encode
 from edge.publish.credentials import Credentials
-from edge.publish.egress import EgressError, Gate
-from edge.publish.example import ORIGIN
-from edge.publish.message import offline_message
-from edge.publish.session import BrokerSession, Fate
+from edge.publish.gate import Gate, GateError
+from edge.publish.session import LOST, REJECTED, TAKEN_OVER, UNREACHABLE, End, Session
+from scripts.mqtt_examples import BUSY, EXAMPLES, ORIGIN
 
 fuzz = settings.get_profile("fuzz")
+PAYLOADS = [encode(message) for messages in EXAMPLES.values() for message in messages]
 ACCEPTED = b"\x20\x03\x00\x00\x00"
 
 
@@ -57,31 +58,27 @@ class Server:
                     continue
 
 
-Talk = Callable[[bytes], BrokerSession]
+Talk = Callable[[bytes], End]
 
 
 @pytest.fixture(scope="module")
 def talk() -> Iterator[Talk]:
+    """Runs a session against a server that answers with given bytes, to its end."""
     server = Server()
-    wake, waker = socket.socketpair()
 
-    def talk(answer: bytes) -> BrokerSession:
+    def talk(answer: bytes) -> End:
         server.answer = answer
-        config = MqttConfig(host="127.0.0.1", port=server.port)
-        gate = Gate(ORIGIN, properties=True)
-        session = BrokerSession(config, Credentials(), "affect-berlin-door", offline_message(ORIGIN), gate)
+        session = Session(MqttConfig(host="127.0.0.1", port=server.port), Credentials(), "affect", Gate(None))
         session.open()
         for _ in range(3000):
             if session.end:
                 break
-            session.pump(wake, 1.0)
+            session.work(1.0)
         session.drop()
-        return session
+        return session.end
 
     yield talk
     server.close()
-    wake.close()
-    waker.close()
 
 
 def packet(kind: int, body: bytes) -> bytes:
@@ -109,35 +106,43 @@ PACKETS = st.builds(packet, st.integers(0, 255), st.binary(max_size=60))
 @example(packet(0xE0, b"\x8e"), True)
 @example(packet(0x20, b"\0\0\xff"), False)
 def test_any_bytes_of_a_broker_end_the_session_and_nothing_else(talk: Talk, answer: bytes, accepted: bool) -> None:
-    session = talk(ACCEPTED + answer if accepted else answer)
-    assert session.end is not None
-    assert session.end.fate in (Fate.LOST, Fate.REJECTED, Fate.TAKEN_OVER, Fate.UNREACHABLE)
-    assert session.end.detail.isprintable()
+    end = talk(ACCEPTED + answer if accepted else answer)
+    assert end.what in (LOST, REJECTED, TAKEN_OVER, UNREACHABLE)
+    assert end.why.isprintable()
 
 
-@pytest.mark.parametrize("kind", [1, 3, 5, 6, 7, 8, 9, 10, 11, 12, 15])
-def test_a_packet_that_answers_nothing_is_not_answered(talk: Talk, kind: int) -> None:
-    """A PUBLISH would otherwise be acknowledged, which the gate takes for a leak and stops publishing for good."""
-    end = talk(ACCEPTED + packet(kind << 4 | 2, b"\0\1a\0\1\0x")).end
-    assert end is not None
-    assert end.detail == f"it sent an MQTT packet of type {kind}, which answers nothing"
+@pytest.mark.parametrize("quality", [0, 1])
+def test_a_message_that_nobody_asked_for_ends_the_session(talk: Talk, quality: int) -> None:
+    body = b"\0\1a" + (b"\0\1" if quality else b"") + b"\0x"
+    assert talk(ACCEPTED + packet(0x30 | quality << 1, body)) == End(LOST, "it sent a message that nobody asked for")
 
 
-def test_a_packet_of_256_megabytes_is_not_waited_for(talk: Talk) -> None:
-    end = talk(ACCEPTED + b"\x40\xff\xff\xff\x7f" + b"x" * 1_000_000).end
-    assert end is not None
-    assert end.detail == "it sent a packet larger than any answer"
+@pytest.mark.parametrize(
+    "flood", [b"\x40\xff\xff\xff\x7f" + b"x" * 1_000_000, packet(0x34, b"\0\1a\0\1\0" + b"x" * 50_000) * 20]
+)
+def test_what_a_broker_sends_without_being_asked_is_not_collected(talk: Talk, flood: bytes) -> None:
+    """One packet of 256 MB, and many that wait for a second half of their delivery."""
+    assert talk(ACCEPTED + flood) == End(LOST, "it sent more than any answer takes")
+
+
+@settings(fuzz, max_examples=fuzz.max_examples * 8)
+@given(st.sampled_from(PAYLOADS), st.sampled_from(["window", "status", "health", "x"]), st.data())
+def test_a_message_with_a_piece_exchanged_is_stopped_or_one_of_the_contract_s(
+    whole: bytes, kind: str, data: st.DataObject
+) -> None:
+    at = data.draw(st.integers(0, len(whole)))
+    spoilt = whole[:at] + data.draw(st.binary(max_size=8)) + whole[at + data.draw(st.integers(0, 8)) :]
+    gate = Gate(ORIGIN, {BUSY.epoch, "0.1.0", "95a7b3e"})
+    try:
+        message = gate.check(ORIGIN.topic(kind), spoilt)
+    except GateError:
+        return
+    assert message is not None
+    assert encode(message) == spoilt
 
 
 @settings(fuzz, max_examples=fuzz.max_examples * 4)
-@given(st.binary(max_size=200) | PACKETS)
-@example(b"")
-@example(b"\x30")
-@example(b"\x32\x05\xff\xff")
-@example(packet(0x32, b"\0\0"))
-def test_the_gate_lets_pass_or_raises_its_own_error_only(data: bytes) -> None:
-    try:
-        Gate(ORIGIN, properties=True).check(data)
-    except EgressError:
-        return
-    assert data[0] >> 4 in (1, 12, 14)
+@given(st.text(max_size=60) | st.just(ORIGIN.topic("window")), st.binary(max_size=200))
+def test_the_gate_lets_pass_or_raises_its_own_error_only(topic: str, data: bytes) -> None:
+    with pytest.raises(GateError):
+        Gate(ORIGIN).check(topic, data)

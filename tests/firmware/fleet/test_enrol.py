@@ -267,7 +267,7 @@ def test_a_real_broker_lets_two_hundred_devices_in_and_each_only_to_its_own(
         password = password_of(f"devices/{site}/{device}")
         one = login(broker.port, f"{site}.{device}", password)
         assert one.code == 0
-        for kind in ("window", "status", "health", "trial"):
+        for kind in ("window", "status", "health", "probe"):
             assert one.publish(f"affect/v1/{site}/{device}/{kind}") < 0x80
         for topic in (
             f"affect/v1/{site}/cam-{camera - 1 if camera else 1}/window",
