@@ -153,6 +153,9 @@ class Audit:
             if packet.message_id not in (0, expected_id):
                 problems.append("its number is not the next one")
             expected_id += 1
+            kept_s = int(self._recording.config.outbox.max_age_days * 86_400)
+            if packet.expiry_s != (kept_s if kind_of(packet.topic) == "window" else 0):
+                problems.append("it expires at another time than the configuration says")
         if packet.topic:  # of a CONNECT that of the last will, which the broker may speak
             problems += self._check_message(packet)
             self._sent.add((packet.topic, packet.payload))

@@ -14,7 +14,6 @@ from benchmarks.egress.ledger import Ledger, describe
 from benchmarks.egress.pages import Cell, Database, PageError
 from benchmarks.egress.payloads import PayloadReader
 from edge.publish import database
-from edge.publish.outbox import STATE, _State
 
 _EPOCH = re.compile("[0-9a-f]{8}")
 _BOOT = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
@@ -109,11 +108,11 @@ class OutboxReader:
 
     def _message(self, key: object, data: bytes) -> list[str]:
         """What is wrong with a kept message, or with what the outbox remembers beside them."""
-        if key not in STATE:
+        if key not in database.STATE:
             self._ledger.seen["kept window"] += 1
             return self._payloads.problems(self._topic, data)
         try:
-            state = msgspec.json.decode(data, type=_State)
+            state = msgspec.json.decode(data, type=database.State)
         except msgspec.MsgspecError:
             return ["a state that is none"]
         texts = [state.epoch, *state.words]

@@ -1,6 +1,6 @@
 """MQTT 5 as the device sends it: each packet read field by field, nothing left over.
 
-Knows CONNECT, PUBLISH, PUBACK, PINGREQ and DISCONNECT, with no property but those that have a fixed form. A packet of
+Knows CONNECT, PUBLISH, PUBACK, PINGREQ and DISCONNECT, with no property but a PUBLISH's expiry. A packet of
 any other type, or a byte behind the last field, raises.
 """
 
@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 _NAMES = {1: "CONNECT", 3: "PUBLISH", 4: "PUBACK", 12: "PINGREQ", 14: "DISCONNECT"}
-_VERSION = 5
+_VERSION, _EXPIRY = 5, 2
 _USERNAME, _PASSWORD, _RETAIN, _WILL, _CLEAN = 0x80, 0x40, 0x20, 0x04, 0x02
 
 
@@ -27,6 +27,7 @@ class Packet:
         size: all of its bytes.
         topic, payload: of a PUBLISH, or of the last will in a CONNECT.
         words: every other text in it.
+        expiry_s: how long the broker keeps a PUBLISH for who is away; 0: for ever.
     """
 
     name: str
@@ -36,6 +37,7 @@ class Packet:
     words: tuple[str, ...] = ()
     keepalive_s: int = 0
     message_id: int = 0
+    expiry_s: int = 0
 
 
 class _Reader:
@@ -57,6 +59,13 @@ class _Reader:
 
     def text(self) -> str:
         return self.block().decode("utf-8", "backslashreplace")
+
+    def expiry(self) -> int:
+        """The Message Expiry Interval (MQTT 5, 3.3.2.3.3), the one property that there may be; 0 without."""
+        size = self.number(1)
+        if size not in (0, 5) or (size and self.number(1) != _EXPIRY):
+            raise PacketError("a PUBLISH with another property than its expiry")
+        return self.number(4) if size else 0
 
     def no_properties(self) -> None:
         if self.take(1) != b"\0":
@@ -135,5 +144,6 @@ def _read_publish(reader: _Reader, flags: int, size: int) -> Packet:
         raise PacketError("a PUBLISH with flags that the device does not use")
     topic = reader.text()
     message_id = reader.number(2) if quality else 0
-    reader.no_properties()
-    return Packet(name="PUBLISH", size=size, topic=topic, payload=reader.rest(), message_id=message_id)
+    expiry_s = reader.expiry()
+    payload = reader.rest()
+    return Packet(name="PUBLISH", size=size, topic=topic, payload=payload, message_id=message_id, expiry_s=expiry_s)

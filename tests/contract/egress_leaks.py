@@ -14,7 +14,6 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,14 +22,10 @@ import msgspec
 import numpy as np
 
 import edge.device
-import edge.publish.egress
-import edge.publish.message
-import edge.publish.mqtt
-import edge.publish.session
 from edge.affect.backbone import Backbone
-from edge.publish.durable import DurableOutbox
-from edge.publish.session import BrokerSession
-from edge.values import Message
+from edge.publish.gate import Gate, GateError
+from edge.publish.outbox import Outbox
+from edge.publish.session import Message, Session
 
 SHARED = Path("/dev/shm/affect-edge-planted-leak")
 
@@ -76,53 +71,56 @@ def embedding_to_file() -> None:
     Backbone.embed_all = leaking
 
 
+def _past_the_gate(change: Callable[[dict[str, Any]], Any]) -> None:
+    """Sends each window as a leak changes it; the gate stops nothing but what it is tried with at the start."""
+    send = Session.send
+
+    def blind(_gate: Any, _topic: str, payload: bytes) -> None:
+        if b"planted" in payload:
+            raise GateError("planted")
+
+    def leaking(session: Any, message: Message) -> int:
+        if message.topic.endswith("/window"):
+            changed = change(msgspec.json.decode(message.payload))
+            message = message._replace(payload=changed if isinstance(changed, bytes) else msgspec.json.encode(changed))
+        return send(session, message)
+
+    Gate.check, Session.send = blind, leaking
+
+
 def embedding_in_payload() -> None:
-    """As an extra field, past the gate."""
+    """As an extra field."""
     vectors: list[list[float]] = []
-    embed_all, make = Backbone.embed_all, edge.publish.mqtt.window_message
+    embed_all = Backbone.embed_all
 
     def embedding(self: Any, crops: Any) -> Any:
         found = embed_all(self, crops)
         vectors.extend(each.vector[:16].tolist() for each in found)
         return found
 
-    def message(*values: Any, **named: Any) -> Message:
-        made = make(*values, **named)
-        fields = msgspec.json.decode(made.payload) | {"embedding": vectors[-1]}
-        return replace(made, payload=msgspec.json.encode(fields))
-
-    Backbone.embed_all, edge.publish.mqtt.window_message = embedding, message
-    edge.publish.egress.Gate.check = lambda *_: None
+    Backbone.embed_all = embedding
+    _past_the_gate(lambda window: window | {"embedding": vectors[-1]})
 
 
 def jpeg_over_mqtt() -> None:
-    """As a message's payload, past the gate."""
+    """As a message's payload."""
     pictures: list[bytes] = []
     at_first_frame(lambda pixels: pictures.append(jpeg(pixels)))
-    make = edge.publish.mqtt.window_message
-    edge.publish.mqtt.window_message = lambda *values, **named: replace(make(*values, **named), payload=pictures[0])
-    edge.publish.egress.Gate.check = lambda *_: None
+    _past_the_gate(lambda _window: pictures[0])
 
 
 def thumbnail_in_model_name() -> None:
-    """Four by four grey pixels as the 32 characters that a model's name may have: the gate lets it pass."""
+    """Four by four grey pixels as the 32 characters that a model's name may have."""
     names: list[str] = []
     at_first_frame(lambda pixels: names.append(cv2.resize(pixels[..., 1], (4, 4)).tobytes().hex()))
-    make = edge.publish.mqtt.window_message
-
-    def leaking(window: Any, **named: Any) -> Message:
-        model = msgspec.structs.replace(window.model, name=names[0])
-        return make(msgspec.structs.replace(window, model=model), **named)
-
-    edge.publish.mqtt.window_message = leaking
+    _past_the_gate(lambda window: window | {"model": window["model"] | {"name": names[0]}})
 
 
 def pixels_in_decimals() -> None:
-    """A pixel in the decimals behind the rounding: the gate lets it pass."""
+    """A pixel in the decimals behind the rounding."""
     pixels: list[int] = []
     at_first_frame(lambda frame: pixels.append(int(frame[100, 100, 0])))
-    rounded = edge.publish.message.rounded
-    edge.publish.message.rounded = lambda value, digits: rounded(value, digits) + (pixels[0] if pixels else 0) * 1e-6
+    _past_the_gate(lambda window: window | {"scored_s": window["scored_s"] + pixels[0] * 1e-6})
 
 
 def pixels_in_log() -> None:
@@ -175,7 +173,7 @@ def shared_memory() -> None:
 def _after_first_send(leak: Callable[[Any, bytes], None]) -> None:
     pictures: list[bytes] = []
     at_first_frame(lambda pixels: pictures.append(jpeg(pixels)))
-    send = BrokerSession.send
+    send = Session.send
 
     def leaking(session: Any, message: Message) -> int:
         number = send(session, message)
@@ -183,7 +181,7 @@ def _after_first_send(leak: Callable[[Any, bytes], None]) -> None:
             leak(session._client.socket(), pictures.pop())
         return number
 
-    BrokerSession.send = leaking
+    Session.send = leaking
 
 
 def extra_bytes_above_tls() -> None:
@@ -200,15 +198,15 @@ def row_in_outbox() -> None:
     """Written and deleted again: the final database does not show it."""
     pictures: list[bytes] = []
     at_first_frame(lambda pixels: pictures.append(jpeg(pixels)))
-    insert = DurableOutbox.insert
+    keep = Outbox.keep
 
     def leaking(outbox: Any, *values: Any) -> Any:
-        place = (10**9, pictures[0], b"\0" * 16)
-        outbox._database.execute("INSERT INTO windows (seq, payload, digest) VALUES (?, ?, ?)", place)
-        outbox._database.execute("DELETE FROM windows WHERE seq = ?", (10**9,))
-        return insert(outbox, *values)
+        sqlite = outbox._file._sqlite
+        sqlite.execute("INSERT INTO windows (key, message, digest) VALUES (?, ?, ?)", (10**9, pictures[0], 0))
+        sqlite.execute("DELETE FROM windows WHERE key = ?", (10**9,))
+        return keep(outbox, *values)
 
-    DurableOutbox.insert = leaking
+    Outbox.keep = leaking
 
 
 def child_process() -> None:

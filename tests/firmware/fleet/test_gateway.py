@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from benchmarks.soak.broker import Broker
 from benchmarks.soak.proxy import Proxy
 from edge.clock import SystemClock
-from edge.config import MqttConfig, OutboxConfig
-from edge.publish.durable import DurableOutbox
-from edge.publish.example import BUSY, ORIGIN
+from edge.config import Config, MqttConfig, OutboxConfig, WindowConfig
 from edge.publish.mqtt import MqttPublisher
+from edge.publish.outbox import Outbox
 from firmware_config.gateway.command import CONF
 from firmware_config.gateway.configuration import ETC
+from scripts.mqtt_examples import BUSY, ORIGIN
 
 _TABLE = "site,device\nberlin,door\nberlin,hall\nparis,door\n"
 
@@ -31,7 +31,6 @@ class Chain:
         self._authority = authority
         self._start = start_broker
         self._made: list[MqttPublisher] = []
-        self._outboxes: list[DurableOutbox] = []
         self.proxy: Proxy | None = None
 
     def centre(self, certificate: str = "here") -> Broker:
@@ -67,9 +66,9 @@ class Chain:
         self.berlin = self._start("persistence true", *text.splitlines())
         return self.berlin
 
-    def device(self, name: str = "door") -> tuple[MqttPublisher, DurableOutbox]:
+    def device(self, name: str = "door") -> tuple[MqttPublisher, Outbox]:
         """The product's own publisher, as the configuration of the fleet has it."""
-        config = MqttConfig(
+        mqtt = MqttConfig(
             host="localhost",
             port=self.berlin.port,
             tls=True,
@@ -79,12 +78,10 @@ class Chain:
             bytes_per_minute=1_000_000,
             backoff_max_s=1.0,
         )
-        clock = SystemClock()
-        outbox = DurableOutbox(None, OutboxConfig(), clock)
-        publisher = MqttPublisher(
-            config, replace(ORIGIN, device=name), outbox, clock, window_s=60, backlog_per_minute=60_000
-        )
-        self._outboxes.append(outbox)
+        limits, clock, origin = OutboxConfig(backlog_per_minute=60_000), SystemClock(), replace(ORIGIN, device=name)
+        outbox = Outbox(None, limits, clock, origin)
+        config = Config(mqtt=mqtt, outbox=limits, window=WindowConfig(window_s=60))
+        publisher = MqttPublisher(config, origin, outbox, clock)
         self._made.append(publisher)
         publisher.start()
         return publisher, outbox
@@ -92,8 +89,6 @@ class Chain:
     def close(self) -> None:
         for publisher in self._made:
             publisher.close(1.0)
-        for outbox in self._outboxes:
-            outbox.close()
         if self.proxy is not None:
             self.proxy.close()
 
@@ -148,15 +143,17 @@ def windows(listener: Any) -> list[dict[str, Any]]:
     return [msgspec.json.decode(m.payload) for m in list(listener.messages) if m.topic.endswith("/window")]
 
 
-def publish(publisher: MqttPublisher, outbox: DurableOutbox, count: int, until) -> list[str]:
+def publish(publisher: MqttPublisher, outbox: Outbox, count: int, until) -> list[str]:
     """Closes windows and waits until the store has acknowledged them; their ids."""
-    first = outbox.counts()
-    begin = outbox._seq
+    before, sent = outbox.delivery().refused, []
     for _ in range(count):
-        publisher.publish(BUSY)
-    until(lambda: outbox.counts().waiting == 0, 60)
-    assert outbox.counts().refused == first.refused
-    return [f"{publisher._origin.device}/{outbox.epoch}/{begin + n}" for n in range(1, count + 1)]
+        epoch, seq = publisher.number()
+        device = publisher._origin.device
+        sent.append(f"{device}/{epoch}/{seq}")
+        publisher.publish(replace(BUSY, device=device, id=sent[-1], epoch=epoch, seq=seq), None)
+    until(lambda: outbox.delivery().waiting == 0, 60)
+    assert outbox.delivery().refused == before
+    return sent
 
 
 def test_a_window_reaches_the_centre_through_the_store_and_status_stays_retained(running, listen, until):
@@ -189,7 +186,7 @@ def test_a_cut_line_loses_nothing_and_repeats_are_identical(running, listen, unt
         sent += publish(hall, hall_outbox, 40, until)
         running.proxy.mend()
         until(lambda owed=set(sent): set(ids(listener)) >= owed, 60)
-    assert outbox.counts().waiting == 0
+    assert outbox.delivery().waiting == 0
     assert set(ids(listener)) == set(sent)
     contents: dict[str, set[bytes]] = {}
     for message in listener.messages:
