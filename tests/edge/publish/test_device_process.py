@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import signal
-import socket
 import subprocess
 import sys
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -43,10 +42,8 @@ hold_unsynced_s = 0
 
 
 @pytest.fixture
-def metrics_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+def metrics_port(free_ports: Callable[[], int]) -> int:
+    return free_ports()
 
 
 @pytest.fixture
