@@ -17,8 +17,23 @@ _TIMESYNC = Path("/run/systemd/timesync/synchronized")  # of systemd-timesyncd; 
 _TIME_ERROR = 5  # adjtimex(2): the kernel clock is not synchronized
 
 
+def grid_step(at_ns: int, step_ns: int) -> int:
+    """Number of the step of the time grid that an instant is nearest to.
+
+    Nearest, not last: a camera that runs at the grid's own rate, with some jitter, so fills each step once.
+    """
+    return (at_ns + step_ns // 2) // step_ns
+
+
 class Clock(Protocol):
-    """Monotonic time and its place in UTC."""
+    """Monotonic time and its place in UTC.
+
+    Attributes:
+        live: time passes by itself, also while a frame is worked on; False where it is a file's and frames move it.
+    """
+
+    @property
+    def live(self) -> bool: ...
 
     def monotonic_ns(self) -> int:
         """Nanoseconds that never go back; the base of `Frame.captured_ns`."""
@@ -48,6 +63,8 @@ class Clock(Protocol):
 
 class SystemClock:
     """The machine's own clocks."""
+
+    live = True
 
     def __init__(self) -> None:
         self._boot_id = _BOOT_ID.read_text().strip() if _BOOT_ID.exists() else None
@@ -83,6 +100,7 @@ class FileClock:
 
     origin_ns: int = 0
     now_ns: int = field(default=0)
+    live: bool = field(default=False, init=False)
     boot_id: str | None = field(default=None, init=False)
 
     def monotonic_ns(self) -> int:

@@ -1,13 +1,16 @@
 """The values that flow through the device, in the order in which they flow.
 
-Frame → Detection → Track → FaceCrop → Embedding → AffectScore. What leaves is in `edge.contract`.
+Frame → Detection → Track → Quality → FaceCrop → Embedding → AffectScore → Look. What leaves is in `edge.contract`.
 
 All are frozen; arrays they hold are set read-only, so nothing downstream can alter what another stage saw.
-`Frame` and `FaceCrop` hold pictures and refuse to be pickled: they cannot leave the process by accident.
+`Frame` and `FaceCrop` hold pictures and refuse to be pickled or copied, so that none is passed on by accident. Their
+`pixels` are plain NumPy arrays without that protection: what keeps a picture in the process is that nothing writes or
+sends one, which tests/contract/test_egress_proof.py watches.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, NoReturn
 
@@ -18,7 +21,7 @@ from edge.errors import FrameError
 
 UInt8Array = NDArray[np.uint8]
 Float32Array = NDArray[np.float32]
-
+Rejection = Literal["small", "turned", "dark", "blurred"]
 
 _FAR_PX = 1e6
 MAX_SIDE_PX = 4096  # of a frame; the largest that a camera can be asked for
@@ -35,7 +38,7 @@ def check_picture(pixels: NDArray[np.generic]) -> None:
 
 
 class _Unpicklable:
-    """Refuses serialization: a picture must not leave the process."""
+    """Refuses to be pickled and copied."""
 
     __slots__ = ()
 
@@ -135,6 +138,25 @@ class Track:
     missed: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quality:
+    """What the quality gate measured of one face.
+
+    Attributes:
+        size_px: side of the detector's box, pixels.
+        yaw_deg: estimated turn to either side, degrees.
+        light: mean luma of the crop's middle, 0–255; None where the face was rejected before it was cut out.
+        sharpness: share of the crop's contrast that lies in fine detail, 0–1; None as `light`.
+        rejection: why the face is not scored; None where it is good enough.
+    """
+
+    size_px: float
+    yaw_deg: float
+    light: float | None = None
+    sharpness: float | None = None
+    rejection: Rejection | None = None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class FaceCrop(_Unpicklable):
     """The aligned square that the network sees.
@@ -183,7 +205,7 @@ class AffectScore:
         captured_ns: of the frame that was scored.
         valence: how pleasant the expression looks, −1..1.
         arousal: how activated it looks, −1..1.
-        warm: False until the state has seen enough steps; such scores are not counted.
+        warm: False until the face was seen in enough steps; such scores are not counted.
     """
 
     track_id: int
@@ -191,3 +213,49 @@ class AffectScore:
     valence: float
     arousal: float
     warm: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Face:
+    """One face in view in one frame.
+
+    Attributes:
+        track: which face, and where.
+        quality: None where the face was not looked at, for lack of time.
+        score: None where it was not looked at or was rejected.
+    """
+
+    track: Track
+    quality: Quality | None = None
+    score: AffectScore | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Look:
+    """What one frame showed, as numbers. It holds no picture.
+
+    Attributes:
+        index, captured_ns: of the frame.
+        size_px: width and height of the frame.
+        worked: False where nothing was done: the grid step had its frame already, or the frame could not be used.
+        faces: in view, by ascending track id.
+    """
+
+    index: int
+    captured_ns: int
+    size_px: tuple[int, int]
+    worked: bool
+    faces: Sequence[Face]
+
+    @classmethod
+    def of(cls, frame: Frame, *, worked: bool = False, faces: Sequence[Face] = ()) -> Look:
+        """A look at a frame; without anything else, one in which nothing was done."""
+        height, width = frame.pixels.shape[:2]
+        return cls(
+            index=frame.index, captured_ns=frame.captured_ns, size_px=(width, height), worked=worked, faces=faces
+        )
+
+    @property
+    def scores(self) -> list[AffectScore]:
+        """Those of the faces that have one, in order."""
+        return [face.score for face in self.faces if face.score is not None]

@@ -2,7 +2,8 @@
 
 State is data: it comes in as an argument and leaves as a result; this module keeps none. Whatever the camera's
 rate, a state sees one step each `step_s`: steps that no frame served are made with the last embedding held, and a
-gap longer than `reset_s` starts anew. So a camera at 10 frames a second and one at 30 drive the same dynamics.
+gap longer than `reset_s` starts anew. So a camera at 10 frames a second and one at 30 drive the same dynamics. A held
+step moves the state, but it is no look: only steps in which the face was seen make a score `warm`.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from edge.affect.backbone import check_tensor
-from edge.clock import NS
+from edge.clock import NS, grid_step
 from edge.model.bundle import Manifest
 from edge.model.engines import Engine
 from edge.values import AffectScore, Embedding, Float32Array
@@ -27,14 +28,14 @@ class StreamState:
         h, c: float32 (units,), the LSTM's output and cell.
         embedding: float32 (D,), the last one, held over missing steps.
         slot: number of the grid step that was made last.
-        steps: how many steps the state has seen since it was made.
+        seen: in how many steps the face was seen since the state was made; held steps are not in it.
     """
 
     h: Float32Array
     c: Float32Array
     embedding: Float32Array
     slot: int
-    steps: int
+    seen: int
 
 
 class Stream:
@@ -61,11 +62,8 @@ class Stream:
         self._warmup_steps = manifest.warmup_steps
 
     def slot(self, captured_ns: int) -> int:
-        """The grid step that an instant is nearest to.
-
-        Nearest, not last: a camera that runs at the grid's own rate, with some jitter, so fills each step once.
-        """
-        return (captured_ns + self._step_ns // 2) // self._step_ns
+        """Number of the grid step that an instant is nearest to."""
+        return grid_step(captured_ns, self._step_ns)
 
     def step(
         self, embeddings: Sequence[Embedding], states: Sequence[StreamState | None]
@@ -93,8 +91,8 @@ class Stream:
         answers = np.minimum(np.maximum(va, -1), 1).tolist()
         scores, after = [], []
         for row, (embedding, state) in enumerate(zip(embeddings, started, strict=True)):
-            steps = state.steps + int(missed[row]) + 1
-            after.append(StreamState(h=h[row], c=c[row], embedding=embedding.vector, slot=slots[row], steps=steps))
+            seen = state.seen + 1
+            after.append(StreamState(h=h[row], c=c[row], embedding=embedding.vector, slot=slots[row], seen=seen))
             valence, arousal = answers[row]
             scores.append(
                 AffectScore(
@@ -102,7 +100,7 @@ class Stream:
                     captured_ns=embedding.captured_ns,
                     valence=valence,
                     arousal=arousal,
-                    warm=steps >= self._warmup_steps,
+                    warm=seen >= self._warmup_steps,
                 )
             )
         return scores, after
@@ -119,4 +117,4 @@ class Stream:
         if state is not None and slot - state.slot <= self._reset_slots:
             return state
         zero = np.zeros(self._units, np.float32)
-        return StreamState(h=zero, c=zero, embedding=embedding.vector, slot=slot - 1, steps=0)
+        return StreamState(h=zero, c=zero, embedding=embedding.vector, slot=slot - 1, seen=0)

@@ -30,7 +30,7 @@ class Visit:
 
 
 class Visits:
-    """Maps tracks to visits.
+    """Maps tracks to visits. Keeps the visits of the last `reentry_s` and the tracks that have not ended.
 
     Args:
         reentry_s: how long after its end a visit may go on, seconds.
@@ -38,8 +38,9 @@ class Visits:
 
     def __init__(self, *, reentry_s: float) -> None:
         self._reentry_ns = round(reentry_s * NS)
+        self._recent: dict[int, Visit] = {}  # by number; those that are in view or may go on
         self._by_track: dict[int, Visit] = {}
-        self._last_number = 0
+        self.begun = 0
 
     def observe(self, tracks: Sequence[Track], captured_ns: int) -> dict[int, Visit]:
         """Takes the tracks seen in a frame.
@@ -51,7 +52,7 @@ class Visits:
         Returns:
             The visit of each track, by track id; no visit twice.
         """
-        self._forget(captured_ns)
+        self._drop_ended(captured_ns)
         in_view = {track.id for track in tracks}
         found = {}
         for track in tracks:
@@ -65,15 +66,21 @@ class Visits:
             found[track.id] = visit
         return found
 
+    def forget(self, track_id: int) -> None:
+        """A track ended. Its visit may still go on with another."""
+        self._by_track.pop(track_id, None)
+
     def _begin(self, track: Track, captured_ns: int) -> Visit:
-        self._last_number += 1
-        return Visit(number=self._last_number, track_id=track.id, place=track.detection, seen_ns=captured_ns)
+        self.begun += 1
+        visit = Visit(number=self.begun, track_id=track.id, place=track.detection, seen_ns=captured_ns)
+        self._recent[visit.number] = visit
+        return visit
 
     def _continued(self, track: Track, captured_ns: int) -> Visit | None:
         """The nearest visit, out of view now, that this new track can be the rest of."""
         nearest, shortest = None, _NEAR
         size, (x, y) = max(track.detection.size_px, 1.0), track.detection.center_px
-        for visit in self._by_track.values():
+        for visit in self._recent.values():
             if visit.seen_ns >= captured_ns:
                 continue
             other = max(visit.place.size_px, 1.0)
@@ -82,9 +89,7 @@ class Visits:
                 nearest, shortest = visit, distance
         return nearest
 
-    def _forget(self, captured_ns: int) -> None:
-        ended = [
-            track_id for track_id, visit in self._by_track.items() if captured_ns - visit.seen_ns > self._reentry_ns
-        ]
-        for track_id in ended:
-            del self._by_track[track_id]
+    def _drop_ended(self, captured_ns: int) -> None:
+        oldest_ns = captured_ns - self._reentry_ns
+        for number in [number for number, visit in self._recent.items() if visit.seen_ns < oldest_ns]:
+            del self._recent[number]

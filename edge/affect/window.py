@@ -1,12 +1,12 @@
 """Windows: intervals of the clock, and what all visits in one say together.
 
-Owns the open window. What leaves it is a mean over visits, never a single one: below `min_visits` the scores are
-withheld. Every interval gives a window, an empty one too, so that silence and absence can be told apart.
+Owns the open window and fills the message. What leaves is a mean over visits, never a single one: below `min_visits`
+the scores are withheld. Every interval gives a window, an empty one too, so that silence and absence can be told apart.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -16,16 +16,19 @@ from edge.affect.timeline import Timeline
 from edge.affect.visits import Visits
 from edge.clock import NS, Clock
 from edge.config import WindowConfig
-from edge.values import AffectScore, Quadrants, Spread, Track, WindowAggregate
+from edge.contract import Origin, Quadrants, Spread, Suppressed, Window, instant, rounded
+from edge.values import AffectScore, Tick, Track
 
 _MAX_GAP_S = 3600  # a longer silence is a stepped clock or a sleep: the intervals between are not made up
+
+Closed = tuple[Window, tuple[int, int] | None]
 
 
 @dataclass(slots=True, kw_only=True)
 class _Sums:
-    """One visit's warm scores in this window, weighted by the time each stood."""
+    """One visit's warm scores in this window, one for each grid step in which the face was seen."""
 
-    seconds: float = 0.0
+    steps: int = 0
     valence: float = 0.0
     arousal: float = 0.0
 
@@ -38,7 +41,10 @@ class _Open:
     synced: bool
     partial: bool
     looked: bool = False
+    observed_ns: int = 0
+    idle: set[str] = field(default_factory=set)  # reasons of ticks
     peak: int = 0
+    begun: int = 0
     visits: dict[int, _Sums] = field(default_factory=dict)
 
 
@@ -48,39 +54,55 @@ class Windower:
     Args:
         config: length, thresholds.
         clock: for UTC and whether it can be trusted.
-        step_s: the bundle's time grid; what the first score of a track stands for, seconds.
-        reset_s: the longest that one score may stand, seconds.
+        origin: who sends; the same in every window.
+        number: epoch and sequence number of the next window; see `Sink.number`.
+        step_s: the bundle's time grid, seconds; each step in which a face was scored counts so long.
+        reset_s: two frames at most twice as far apart have no pause between them, seconds.
     """
 
-    def __init__(self, config: WindowConfig, clock: Clock, *, step_s: float, reset_s: float) -> None:
+    def __init__(
+        self,
+        config: WindowConfig,
+        clock: Clock,
+        origin: Origin,
+        number: Callable[[], tuple[str, int]],
+        *,
+        step_s: float,
+        reset_s: float,
+    ) -> None:
         self._config = config
         self._clock = clock
+        self._origin = origin
+        self._number = number
         self._timeline = Timeline(clock)
         self._length_ns = config.window_s * NS
-        self._step_ns = round(step_s * NS)
-        self._reset_ns = round(reset_s * NS)
+        self._step_s = step_s
+        self._pause_ns = round(2 * reset_s * NS)
         self._visits = Visits(reentry_s=config.reentry_s)
-        self._scored_ns: dict[int, int] = {}
         self._open: _Open | None = None
+        self._seen_ns: int | None = None  # up to here `observed_ns` was counted
 
-    def advance(self, now_ns: int) -> list[WindowAggregate]:
+    def advance(self, now_ns: int) -> list[Closed]:
         """Moves time on and closes the windows that ended, before anything of this instant is added.
 
         Args:
             now_ns: monotonic; not before the last call's.
 
         Returns:
-            The closed windows in order, mostly none.
+            The closed windows in order, mostly none; each with its interval in monotonic nanoseconds while the clock is
+            not known to be right, so that it can be stamped again when it is.
         """
         utc_ns = self._timeline.utc_ns(now_ns)
         if self._open is None:
             self._open = self._begin(utc_ns, now_ns)
-        closed = []
+        closed: list[Closed] = []
         while utc_ns >= self._open.end_ns:
             last = self._open
             late_ns = utc_ns - last.end_ns
+            self._count_seen(last, now_ns - late_ns, now_ns)
             stepped = self._timeline.resume(now_ns)
-            closed.append(self._aggregate(last, now_ns - late_ns, trusted=not stepped and self._timeline.true()))
+            trusted = not stepped and self._timeline.true()
+            closed.append(self._close(last, now_ns - late_ns, trusted=trusted, ahead=len(closed)))
             utc_ns = self._timeline.utc_ns(now_ns)
             if stepped:  # the next begins where this one ended, wherever that is now; it lasts until the grid is met
                 late_ns = min(late_ns, self._length_ns)
@@ -99,36 +121,51 @@ class Windower:
             scores: of those that were due.
             captured_ns: of the frame.
         """
-        window = self._open
-        if window is None:
-            raise RuntimeError("observe before advance")
+        window = self._opened()
+        self._count_seen(window, captured_ns, captured_ns)
+        self._seen_ns = captured_ns
         window.looked = True
         window.peak = max(window.peak, len(tracks))
+        begun = self._visits.begun
         visits = self._visits.observe(tracks, captured_ns)
+        window.begun += self._visits.begun - begun
         for visit in visits.values():
             window.visits.setdefault(visit.number, _Sums())
         for score in scores:
-            last_ns = self._scored_ns.get(score.track_id, captured_ns - self._step_ns)
-            self._scored_ns[score.track_id] = captured_ns
             if score.warm:
-                seconds = min(captured_ns - last_ns, self._reset_ns) / NS
                 sums = window.visits[visits[score.track_id].number]
-                sums.seconds += seconds
-                sums.valence += seconds * score.valence
-                sums.arousal += seconds * score.arousal
+                sums.steps += 1
+                sums.valence += score.valence
+                sums.arousal += score.arousal
+
+    def tick(self, tick: Tick) -> None:
+        """Notes why no frame came, after `advance` for the same instant."""
+        self._opened().idle.add(tick.reason)
 
     def forget(self, track_id: int) -> None:
         """Drops what is remembered of a track that ended."""
-        self._scored_ns.pop(track_id, None)
+        self._visits.forget(track_id)
 
-    def close(self, now_ns: int) -> list[WindowAggregate]:
+    def close(self, now_ns: int) -> list[Closed]:
         """Closes everything at the end of a run; the last window is `partial` unless it just ended."""
         closed = self.advance(now_ns)
         if self._open is not None and self._timeline.utc_ns(now_ns) > self._open.start_ns:
             self._open.partial = True
-            closed.append(self._aggregate(self._open, now_ns, trusted=self._timeline.true()))
+            closed.append(self._close(self._open, now_ns, trusted=self._timeline.true(), ahead=len(closed)))
         self._open = None
         return closed
+
+    def _opened(self) -> _Open:
+        if self._open is None:
+            raise RuntimeError("observe before advance")
+        return self._open
+
+    def _count_seen(self, window: _Open, until_ns: int, now_ns: int) -> None:
+        """Adds the time since the last frame to a window, unless there was a pause."""
+        if self._seen_ns is None or now_ns - self._seen_ns > self._pause_ns:
+            return
+        window.observed_ns += max(until_ns - max(self._seen_ns, window.begun_ns), 0)
+        self._seen_ns = max(self._seen_ns, until_ns)
 
     def _begin(self, utc_ns: int, now_ns: int, *, exact: bool = False) -> _Open:
         """A window that holds an instant: the grid's, or with `exact` what is left of the grid's from then on."""
@@ -151,37 +188,57 @@ class Windower:
             partial=False,
         )
 
-    def _aggregate(self, window: _Open, ended_ns: int, *, trusted: bool) -> WindowAggregate:
-        config = self._config
-        counted = [sums for sums in window.visits.values() if sums.seconds >= config.min_observed_s - 1e-6]
-        means = np.array([(s.valence / s.seconds, s.arousal / s.seconds) for s in counted]).reshape(-1, 2)
-        enough = len(counted) >= config.min_visits
-        return WindowAggregate(
-            start_ns=window.start_ns,
-            end_ns=window.end_ns,
-            synced=window.synced and self._clock.synced() and trusted,
-            boot_ns=None if window.synced else (window.begun_ns, ended_ns),
+    def _close(self, window: _Open, ended_ns: int, *, trusted: bool, ahead: int) -> Closed:
+        """The message of a window; `ahead`: how many were closed since the last one was published."""
+        origin, (epoch, seq) = self._origin, self._number()
+        seq += ahead
+        least = self._config.min_observed_s - 1e-6
+        counted = [sums for sums in window.visits.values() if sums.steps * self._step_s >= least]
+        means = np.array([(sums.valence / sums.steps, sums.arousal / sums.steps) for sums in counted]).reshape(-1, 2)
+        suppressed = self._suppressed(window, len(counted))
+        message = Window(
+            schema="affect/v1/window",
+            id=f"{origin.device}/{epoch}/{seq}",
+            seq=seq,
+            epoch=epoch,
+            site=origin.site,
+            device=origin.device,
+            tags=origin.tags,
+            start=instant(window.start_ns),
+            end=instant(window.end_ns),
+            tz=origin.tz,
+            clock="synced" if window.synced and self._clock.synced() and trusted else "unsynced",
             partial=window.partial,
+            observed_s=rounded(window.observed_ns / NS, 1),
             visits=len(counted),
+            visits_begun=window.begun,
             peak_simultaneous=window.peak,
-            scored_s=round(sum(sums.seconds for sums in window.visits.values()), 1),
+            scored_s=rounded(sum(sums.steps for sums in window.visits.values()) * self._step_s, 1),
             unscored_visits=len(window.visits) - len(counted),
-            valence=_spread(means[:, 0]) if enough else None,
-            arousal=_spread(means[:, 1]) if enough else None,
-            quadrants=_quadrants(means) if enough else None,
-            suppressed=None if enough else ("min_visits" if window.looked else "closed"),
+            valence=None if suppressed else _spread(means[:, 0]),
+            arousal=None if suppressed else _spread(means[:, 1]),
+            quadrants=None if suppressed else _quadrants(means),
+            suppressed=suppressed,
+            model=origin.model,
         )
+        return message, None if window.synced else (window.begun_ns, ended_ns)
+
+    def _suppressed(self, window: _Open, visits: int) -> Suppressed | None:
+        if window.looked:
+            return None if visits >= self._config.min_visits else "min_visits"
+        # Only the camera's own word makes it `closed`: a process that stood still has no ticks.
+        return "closed" if "closed" in window.idle and not window.idle & {"gone", "frozen"} else "camera"
 
 
 def _spread(values: NDArray[np.float64]) -> Spread:
-    return Spread(mean=round(float(values.mean()), 2), std=round(float(values.std()), 2))
+    return Spread(mean=rounded(float(values.mean())), std=rounded(float(values.std())))
 
 
 def _quadrants(means: NDArray[np.float64]) -> Quadrants:
     pleasant, active = means[:, 0] >= 0, means[:, 1] >= 0
 
     def share(mask: NDArray[np.bool_]) -> float:
-        return round(float(mask.mean()), 2)
+        return rounded(float(mask.mean()))
 
     return Quadrants(
         pos_high=share(pleasant & active),

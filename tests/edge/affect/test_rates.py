@@ -10,26 +10,28 @@ from edge.affect.model import load_model
 from edge.camera import open_camera
 from edge.clock import NS, FileClock
 from edge.config import CameraConfig, Config, WindowConfig
-from edge.device import build_pipeline
-from edge.values import WindowAggregate
+from edge.contract import Window
+from edge.device import build_device
+from edge.values import Look
 
 
-def watch(fps: float, seconds: int, sink: Any) -> list[WindowAggregate]:
+def watch(fps: float, seconds: int, sink: Any) -> list[Window]:
     """The whole windows of the first seconds of the scene."""
     config = Config(
         camera=CameraConfig(backend="scene", pace="fast", fps=fps, width=480, height=360),
         window=WindowConfig(window_s=10),
     )
     clock = FileClock()
-    pipeline = build_pipeline(
+    device = build_device(
         config,
         camera=open_camera(config, clock),
         model=load_model(config.model, config.engine),
         sink=sink,
         clock=clock,
     )
-    pipeline.on_scores = lambda frame, _: pipeline.stop() if frame.captured_ns >= seconds * NS else None
-    pipeline.run()
+    for look in device.looks():
+        if isinstance(look, Look) and look.captured_ns >= seconds * NS:
+            device.stop()
     return [window for window in sink.windows if not window.partial]
 
 
@@ -44,3 +46,4 @@ def test_windows_are_the_same_at_thirty_fifteen_and_ten_frames_a_second(new_sink
             assert max(means) - min(means) <= 0.05
         seconds = [window.scored_s for window in windows]
         assert max(seconds) - min(seconds) <= 0.05 * max(seconds)
+        assert [window.observed_s for window in windows] == [10.0] * 3

@@ -82,7 +82,7 @@ def test_camera_rate_does_not_change_the_dynamics(manifest: Manifest) -> None:
     for fps in (30, 15, 10, 5, 2):
         scores, state = play(Stream(LeakyHead(), manifest), [round(i * NS / fps) for i in range(3 * fps + 1)])
         assert state is not None
-        ends[fps] = (scores[-1].valence, state.steps)
+        ends[fps] = scores[-1].valence
     assert len(set(ends.values())) == 1, ends
 
 
@@ -93,7 +93,7 @@ def test_camera_at_the_grid_s_own_rate_fills_each_step_once_despite_its_jitter(
     times = [i * STEP_NS + (jitter_ns if i % 2 else -jitter_ns) for i in range(1, 40)]
     scores, state = play(Stream(LeakyHead(), manifest), times)
     assert state is not None
-    assert len(scores) == state.steps == 39
+    assert len(scores) == state.seen == 39
 
 
 def test_missing_steps_hold_the_last_embedding(manifest: Manifest) -> None:
@@ -104,7 +104,7 @@ def test_missing_steps_hold_the_last_embedding(manifest: Manifest) -> None:
     for value in (1.0, 1.0, 1.0, 1.0, 0.0):
         c = 0.8 * c + 0.2 * value
     assert score.valence == pytest.approx(c)
-    assert state.steps == 5
+    assert state.seen == 2
 
 
 def test_gap_longer_than_reset_starts_anew(manifest: Manifest) -> None:
@@ -112,12 +112,20 @@ def test_gap_longer_than_reset_starts_anew(manifest: Manifest) -> None:
     _, state = play(stream, [i * STEP_NS for i in range(20)])
     _, (kept,) = stream.step([embedding(1, 29 * STEP_NS)], [state])
     _, (fresh,) = stream.step([embedding(1, 30 * STEP_NS)], [state])
-    assert (kept.steps, fresh.steps) == (30, 1)
+    assert (kept.seen, fresh.seen) == (21, 1)
 
 
 def test_score_is_warm_after_the_warm_up(manifest: Manifest) -> None:
     scores, _ = play(Stream(LeakyHead(), manifest), [i * STEP_NS for i in range(8)])
     assert [s.warm for s in scores] == [False] * 4 + [True] * 4
+
+
+def test_held_steps_warm_nothing(manifest: Manifest) -> None:
+    """A face seen in five steps of forty: the state moved forty times, the face was looked at five times."""
+    scores, state = play(Stream(LeakyHead(), manifest), [i * STEP_NS for i in range(0, 40, 8)])
+    assert state is not None
+    assert state.seen == 5
+    assert [score.warm for score in scores] == [False] * 4 + [True]
 
 
 def test_all_faces_due_share_one_call(manifest: Manifest) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -9,9 +11,22 @@ from edge.affect.visits import Visits
 from edge.affect.window import Windower
 from edge.clock import NS, FileClock
 from edge.config import WindowConfig
-from edge.values import AffectScore, Detection, Track, WindowAggregate
+from edge.contract import Model, Origin, Window, decode, encode, nanoseconds
+from edge.values import AffectScore, Detection, Tick, Track
 
 STEP_NS = NS // 10
+ORIGIN = Origin(
+    site="hall",
+    device="door",
+    tz="Europe/Berlin",
+    tags={"zone": "entrance"},
+    model=Model(name="default", version=5, sha256="0" * 64),
+)
+
+
+def new_windower(clock: FileClock, window_s: int = 10) -> Windower:
+    config = WindowConfig(window_s=window_s)
+    return Windower(config, clock, ORIGIN, lambda: ("0123abcd", 7), step_s=0.1, reset_s=1.0)
 
 
 def track(track_id: int, x: float = 100.0, size: float = 60.0) -> Track:
@@ -30,18 +45,16 @@ class Scene:
     """Feeds a windower on the time grid."""
 
     def __init__(self, window_s: int = 10, origin_ns: int = 0) -> None:
-        self.windower = Windower(
-            WindowConfig(window_s=window_s), FileClock(origin_ns=origin_ns), step_s=0.1, reset_s=1.0
-        )
+        self.windower = new_windower(FileClock(origin_ns=origin_ns), window_s)
         self.now_ns = 0
-        self.closed: list[WindowAggregate] = []
+        self.closed: list[Window] = []
 
     def show(
         self, seconds: float, faces: dict[int, tuple[float, float]], warm: bool = True, size: float = 60.0
     ) -> None:
         """Shows faces for a while: id → (x, valence)."""
         for _ in range(round(seconds * 10)):
-            self.closed += self.windower.advance(self.now_ns)
+            self.advance()
             self.windower.observe(
                 [track(i, x, size) for i, (x, _) in faces.items()],
                 [score(i, self.now_ns, valence, warm=warm) for i, (_, valence) in faces.items()],
@@ -49,8 +62,18 @@ class Scene:
             )
             self.now_ns += STEP_NS
 
-    def end(self) -> list[WindowAggregate]:
-        self.closed += self.windower.close(self.now_ns)
+    def wait(self, seconds: int, reason: Any) -> None:
+        """No frame comes: a tick each second says why."""
+        for _ in range(seconds):
+            self.advance()
+            self.windower.tick(Tick(at_ns=self.now_ns, reason=reason))
+            self.now_ns += NS
+
+    def advance(self) -> None:
+        self.closed += [window for window, _ in self.windower.advance(self.now_ns)]
+
+    def end(self) -> list[Window]:
+        self.closed += [window for window, _ in self.windower.close(self.now_ns)]
         return self.closed
 
 
@@ -137,7 +160,7 @@ def test_windows_follow_each_other_without_a_gap_and_empty_ones_are_sent() -> No
     scene = Scene()
     scene.show(35, {})
     windows = scene.end()
-    assert [w.start_ns // NS for w in windows] == [0, 10, 20, 30]
+    assert [nanoseconds(w.start) // NS for w in windows] == [0, 10, 20, 30]
     assert [w.partial for w in windows] == [False, False, False, True]
     assert {w.suppressed for w in windows} == {"min_visits"}
 
@@ -147,34 +170,127 @@ def test_window_aligns_to_the_clock_and_the_first_is_partial() -> None:
     scene.show(10, {1: (100, 0.5)})
     first, second = scene.end()
     assert first.partial
-    assert first.start_ns == 1_000_000_000 * NS
-    assert second.start_ns == first.end_ns == 1_000_000_010 * NS
+    assert nanoseconds(first.start) == 1_000_000_000 * NS
+    assert nanoseconds(second.start) == nanoseconds(first.end) == 1_000_000_010 * NS
 
 
-def test_interval_in_which_nothing_was_looked_at_says_closed() -> None:
-    windower = Windower(WindowConfig(window_s=10), FileClock(), step_s=0.1, reset_s=1.0)
-    closed = [w for second in range(21) for w in windower.advance(second * NS)]
-    assert [w.suppressed for w in closed] == ["closed", "closed"]
-
-
-def test_score_stands_no_longer_than_the_reset() -> None:
+def test_windows_carry_the_identity_and_are_numbered_from_the_sink_s_next() -> None:
     scene = Scene()
-    scene.show(3, {1: (100, 0.5)})
-    scene.now_ns += 4 * NS
-    scene.show(1, {1: (100, 0.5)})
-    # 30 steps, then one second of the four held, then the nine steps after the first
-    assert scene.end()[0].scored_s == pytest.approx(3.0 + 1.0 + 0.9)
+    scene.show(5, {})
+    scene.now_ns += 20 * NS  # three windows close at once
+    windows = scene.end()
+    assert [window.id for window in windows] == ["door/0123abcd/7", "door/0123abcd/8", "door/0123abcd/9"]
+    assert {(w.site, w.device, w.tz, w.tags["zone"], w.model.version) for w in windows} == {
+        ("hall", "door", "Europe/Berlin", "entrance", 5)
+    }
+    assert all(decode(encode(window), Window) == window for window in windows)
+
+
+@pytest.mark.parametrize(
+    ("reasons", "suppressed"),
+    [
+        (["closed"], "closed"),
+        (["closed", "starting"], "closed"),
+        (["gone"], "camera"),
+        (["frozen"], "camera"),
+        (["starting"], "camera"),
+        (["closed", "gone"], "camera"),
+        ([], "camera"),
+    ],
+)
+def test_interval_without_a_frame_says_closed_only_where_the_camera_said_so(
+    reasons: list[str], suppressed: str
+) -> None:
+    scene = Scene()
+    scene.advance()
+    for reason in reasons:
+        scene.wait(10 // len(reasons), reason)
+    scene.now_ns = 10 * NS
+    (window,) = scene.end()
+    assert (window.suppressed, window.observed_s, window.partial) == (suppressed, 0, False)
+
+
+def test_camera_alive_for_three_seconds_of_sixty_shows_in_observed_s() -> None:
+    scene = Scene(window_s=60)
+    scene.show(3.1, {})
+    scene.wait(57, "gone")
+    (window, *_) = scene.end()
+    assert window.observed_s == pytest.approx(3.0)
+    assert (window.suppressed, window.partial) == ("min_visits", False)
+
+
+def test_time_between_frames_counts_as_observed_to_the_end_of_a_window_but_a_pause_does_not() -> None:
+    scene = Scene()
+    scene.show(12, {})
+    scene.now_ns += 3 * NS
+    scene.show(5, {})
+    assert [window.observed_s for window in scene.end()] == [10.0, pytest.approx(6.9)]
+
+
+def test_slow_camera_observes_all_the_time() -> None:
+    windower, closed = new_windower(FileClock()), []
+    for second in range(21):
+        closed += windower.advance(second * NS)
+        windower.observe([], [], second * NS)
+    assert [window.observed_s for window, _ in closed] == [10.0, 10.0]
+
+
+def test_visits_are_counted_as_begun_in_one_window_only() -> None:
+    scene = Scene()
+    scene.show(5, {1: (100, 0.5)})
+    scene.show(10, {1: (100, 0.5), 2: (400, 0.5)})
+    scene.show(10, {2: (400, 0.5), 3: (700, 0.5)}, warm=False)
+    windows = scene.end()
+    assert [window.visits_begun for window in windows] == [2, 1, 0]
+    assert [window.visits + window.unscored_visits for window in windows] == [2, 3, 2]
+
+
+def test_only_steps_in_which_a_face_was_seen_count() -> None:
+    """Five looks of forty steps are no visit, however long the face was about."""
+    scene = Scene()
+    for _ in range(5):
+        scene.show(0.1, {1: (100, 0.5)})
+        scene.show(0.7, {})
+    (window,) = scene.end()
+    assert (window.visits, window.unscored_visits, window.scored_s) == (0, 1, pytest.approx(0.5))
+
+
+def test_minus_zero_never_leaves() -> None:
+    scene = Scene()
+    scene.show(10, {1: (100, -0.001), 2: (300, -0.002), 3: (500, -0.001)})
+    (window,) = scene.end()
+    assert b'"mean":0.0' in encode(window)
+    assert b"-0.0," not in encode(window)
+
+
+def test_face_that_flickers_for_hours_is_one_visit_and_takes_no_more_memory_or_time() -> None:
+    """A poster that the detector loses every other second: a new track each time, one visit."""
+    visits = Visits(reentry_s=10)
+    for number in range(1, 2001):
+        at_ns = 2 * number * NS
+        assert visits.observe([track(number)], at_ns)[number].number == 1
+        visits.forget(number)
+    assert (visits.begun, len(visits._by_track), len(visits._recent)) == (1, 0, 1)
+
+
+def test_nothing_is_kept_of_people_who_left() -> None:
+    scene = Scene()
+    for number in range(1, 300):
+        scene.show(0.2, {number: (100.0 + 500 * (number % 7), 0.5)})
+        scene.windower.forget(number)
+    visits = scene.windower._visits
+    assert len(visits._recent) <= 51  # of the last ten seconds
+    assert len(visits._by_track) == 0
 
 
 def test_stepped_clock_does_not_make_up_the_years_between() -> None:
     clock = FileClock()
-    windower = Windower(WindowConfig(window_s=10), clock, step_s=0.1, reset_s=1.0)
-    seen: list[WindowAggregate] = []
+    windower, seen = new_windower(clock), []
     for second in range(40):
         if second == 15:
             clock.origin_ns = 1_700_000_001 * NS
         seen += windower.advance(second * NS)
-    starts = [w.start_ns // NS for w in seen]
+    starts = [nanoseconds(window.start) // NS for window, _ in seen]
     assert starts[:2] == [0, 10]
     assert len(starts) < 6
     assert starts == sorted(set(starts))
