@@ -97,16 +97,11 @@ class HoursConfig(_Section, frozen=True, kw_only=True):
 
 
 class FaceConfig(_Section, frozen=True, kw_only=True):
-    """Finding and judging faces. Faces failing a limit are followed but not scored, and counted by reason.
-
-    `detect_every`: `step` searches for faces when their scores are due, once in each step of the model's time grid;
-    a number n in every n-th frame, and follows them by their motion in between.
-    """
+    """Finding and judging faces. Faces failing a limit are followed but not scored, and counted by reason."""
 
     detector: Literal["blazeface", "yunet"] = "blazeface"
     model: str = ""
     min_score: Annotated[float, msgspec.Meta(ge=0.05, le=0.99)] = 0.6
-    detect_every: Literal["step"] | Annotated[int, msgspec.Meta(ge=1, le=10)] = "step"
     min_face_px: Annotated[float, msgspec.Meta(ge=8)] = 24.0
     max_yaw_deg: Annotated[float, msgspec.Meta(gt=0, le=90)] = 55.0
     min_sharpness: Annotated[float, msgspec.Meta(ge=0, le=1)] = 0.06

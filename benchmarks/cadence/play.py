@@ -1,23 +1,22 @@
-"""One clip through the device's own pipeline, and who was where and how they were scored in it."""
+"""One clip through the device's own loop, and who was where and how they were scored in it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
-import msgspec
 import numpy as np
 
 from edge.affect.model import AffectModel
 from edge.camera import open_camera
-from edge.cli.bench.nobody import NoSink
-from edge.clock import FileClock
+from edge.clock import NS, FileClock, grid_step
 from edge.config import CameraConfig, Config
-from edge.device import build_pipeline
+from edge.device import build_device
 from edge.face.detector import Detector
-from edge.values import AffectScore, Detection, Frame, UInt8Array
+from edge.face.search import Plan, Schedule
+from edge.publish.discard import Discard
+from edge.values import AffectScore, Detection, Frame, Look, UInt8Array
 
 
 class Sighting(NamedTuple):
@@ -77,39 +76,59 @@ class KnownFaces:
         return self._found[self.index]
 
 
-def play_clip(clip: Path, model: AffectModel, known: KnownFaces, *, detect_every: int | str, keep: int) -> Played:
+class Spaced(Schedule):
+    """Searches for faces in every n-th grid step and follows them in between; 0: in every frame.
+
+    Each face is scored in the first frame of a step in which it is found.
+    """
+
+    def __init__(self, every: int, *, step_s: float, reset_s: float) -> None:
+        super().__init__(step_s=step_s, reset_s=reset_s)
+        self._every = every
+        self._grid_ns = round(step_s * NS)
+
+    def plan(self, now_ns: int) -> Plan:
+        step = grid_step(now_ns, self._grid_ns)
+        if not self._every:
+            return Plan(step=step, scored=self._scored)
+        plan = super().plan(now_ns)
+        search = self._searched is None or step - self._searched >= self._every
+        return Plan(step=step, work=plan.work, search=plan.work and search, scored=self._scored)
+
+
+def play_clip(clip: Path, model: AffectModel, known: KnownFaces, *, every: int, keep: int) -> Played:
     """Runs a clip.
 
     Args:
         clip: a video file.
         model: that scores.
         known: the clip's faces, kept from run to run.
-        detect_every: `face.detect_every`.
-        keep: every how manieth frame there is, as of a slower camera.
+        every: faces are searched for in every n-th step of the grid; 0: in every frame.
+        keep: every n-th frame is there, as of a slower camera.
 
     Raises:
         CameraError: the clip cannot be read.
     """
     config = Config(camera=CameraConfig(backend="replay", path=str(clip), pace="fast"))
-    config = msgspec.structs.replace(config, face=msgspec.structs.replace(config.face, detect_every=detect_every))
     clock, played = FileClock(), Played()
     camera = open_camera(config, clock)
-    pipeline = build_pipeline(config, camera=camera, model=model, sink=NoSink(), clock=clock)
-    pipeline.detector, known.searches = known, 0
+    device = build_device(config, camera=camera, model=model, sink=Discard(), clock=clock)
+    manifest = model.bundle.manifest
+    device.schedule = Spaced(every, step_s=manifest.step_s, reset_s=manifest.reset_s)
+    device.detector, known.searches = known, 0
     with camera:
-        for frame in _every(camera.frames(), keep):
+        for frame in camera:
+            if not isinstance(frame, Frame) or frame.index % keep:
+                continue
             known.index = frame.index
-            scores = pipeline.step(frame)
-            # The tracks as of this very frame: asking for them changes nothing.
-            boxes = {track.id: track.detection.box_px for track in pipeline.tracker.tracks(frame.captured_ns)}
+            look = device.step(frame)
             slot = model.stream.slot(frame.captured_ns)
-            played.sightings += [Sighting(slot, score.track_id, boxes[score.track_id], score) for score in scores]
+            faces = look.faces if isinstance(look, Look) else ()
+            played.sightings += [
+                Sighting(slot, face.track.id, face.track.detection.box_px, face.score) for face in faces if face.score
+            ]
     played.seconds, played.searches = clock.now_ns / 1e9, known.searches
     return played
-
-
-def _every(frames: Iterator[Frame], keep: int) -> Iterator[Frame]:
-    return (frame for frame in frames if frame.index % keep == 0)
 
 
 def mean_by_interval(played: Played, steps: int) -> dict[int, np.ndarray]:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from enum import Enum
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
@@ -14,47 +13,33 @@ from numpy.typing import NDArray
 from edge.config import FaceConfig
 from edge.errors import FrameError
 from edge.geometry import yaw_degrees
-from edge.values import Detection, Float32Array, UInt8Array, check_picture
+from edge.values import Detection, Float32Array, Quality, UInt8Array, check_picture
 
 _SMALLEST_PX = 8  # a crop with less has no middle
 _REFERENCE_SIZE = 112  # crop side for which the blur scales below are given, pixels
 
 
-class Rejection(str, Enum):
-    """Why a face is not scored."""
-
-    SMALL = "small"
-    TURNED = "turned"
-    DARK = "dark"
-    BLURRED = "blurred"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class QualityGate:
-    """Limits below which a face is not scored.
+    """Measures faces and rejects those beyond the limits; its numbers are those that it judges by.
 
-    Attributes:
-        min_face_px: side of the detector's box, pixels.
-        max_yaw_deg: estimated turn to either side, degrees.
-        min_light: mean luma of the crop's middle, 0–255.
-        min_sharpness: see `sharpness`.
+    Args:
+        limits: `min_face_px`, `max_yaw_deg`, `min_light` and `min_sharpness`.
     """
 
-    min_face_px: float
-    max_yaw_deg: float
-    min_light: float
-    min_sharpness: float
+    def __init__(self, limits: FaceConfig) -> None:
+        self._limits = limits
 
-    def judge_pose(self, detection: Detection) -> Rejection | None:
-        """What the landmarks alone say; cheap, so it comes before the crop is cut."""
-        if detection.size_px < self.min_face_px:
-            return Rejection.SMALL
-        if abs(yaw_degrees(detection.landmarks_px)) > self.max_yaw_deg:
-            return Rejection.TURNED
-        return None
+    def judge_pose(self, detection: Detection) -> Quality:
+        """By the landmarks alone; cheap, so it comes before the crop is cut."""
+        found = Quality(size_px=detection.size_px, yaw_deg=abs(yaw_degrees(detection.landmarks_px)))
+        if found.size_px < self._limits.min_face_px:
+            return replace(found, rejection="small")
+        if found.yaw_deg > self._limits.max_yaw_deg:
+            return replace(found, rejection="turned")
+        return found
 
-    def judge_crop(self, crop: UInt8Array) -> Rejection | None:
-        """What the picture says; `crop` is uint8 (S, S, 3), RGB.
+    def judge_crop(self, pose: Quality, crop: UInt8Array) -> Quality:
+        """By the picture, after `judge_pose` let the face pass; `crop` is uint8 (S, S, 3), RGB.
 
         Raises:
             FrameError: it is not.
@@ -64,21 +49,10 @@ class QualityGate:
             raise FrameError(f"a crop is a square of at least {_SMALLEST_PX} pixels, got {crop.shape}")
         luma = np.asarray(cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY), np.uint8)
         light, contrast = _spread(_middle(luma))
-        if light < self.min_light:
-            return Rejection.DARK
-        if _share(_detail(luma), contrast) < self.min_sharpness:
-            return Rejection.BLURRED
-        return None
-
-
-def quality_gate(limits: FaceConfig) -> QualityGate:
-    """The gate that a configuration asks for."""
-    return QualityGate(
-        min_face_px=limits.min_face_px,
-        max_yaw_deg=limits.max_yaw_deg,
-        min_light=limits.min_light,
-        min_sharpness=limits.min_sharpness,
-    )
+        detail = _share(_detail(luma), contrast)
+        dark, blurred = light < self._limits.min_light, detail < self._limits.min_sharpness
+        rejection = "dark" if dark else "blurred" if blurred else None
+        return replace(pose, light=light, sharpness=detail, rejection=rejection)
 
 
 def sharpness(luma: UInt8Array | Float32Array) -> float:

@@ -48,14 +48,12 @@ class Tracker:
 
     Args:
         confirm_s: how long a face is seen, twice at least, before it becomes a track, seconds; a flicker of the
-            detector so gets no id, and a fast camera and a slow one begin a track at the same time.
+            detector so gets no id. Less than two searches in a row are apart.
         max_missed_s: how long a face may be out of sight before its track ends, seconds.
-        again_s: how long after it was seen last a face is worth a search of its own, seconds.
     """
 
-    def __init__(self, *, confirm_s: float = 0.09, max_missed_s: float = 0.8, again_s: float = 0.2) -> None:
+    def __init__(self, *, confirm_s: float = 0.045, max_missed_s: float = 0.8) -> None:
         self._confirm_ns = round(confirm_s * NS)
-        self._again_ns = round(again_s * NS)
         self._max_missed_ns = round(max_missed_s * NS)
         self._follows: list[_Follow] = []
         self._last_id = 0
@@ -97,36 +95,18 @@ class Tracker:
         return self.tracks(captured_ns)
 
     def coast(self, captured_ns: int) -> list[Track]:
-        """Takes a frame in which nobody looked for faces: who was there is taken to go on as before.
+        """Takes a frame in which faces were not searched for: each is taken to move on as before.
 
         Args:
             captured_ns: of the frame, not before the last one's.
 
         Returns:
-            As `update`; a face that was seen when last looked for has `missed` 0 and is where its motion carried it.
+            As `update`; a face that the last search found has `missed` 0 and is where its motion carried it.
         """
         self._follows = [follow for follow in self._follows if self._alive(follow, captured_ns)]
         for follow in self._follows:
             follow.age += 1
         return self.tracks(captured_ns, moved=True)
-
-    def unsettled(self, now_ns: int) -> bool:
-        """Whether a search now would tell something that the last one could not.
-
-        A face that was in view until a moment ago may have been missed by the detector alone, and a face in the making
-        may become a track.
-        """
-        return any(
-            0 < now_ns - follow.seen_ns < self._again_ns and follow.missed
-            if follow.id
-            else now_ns - follow.begun_ns >= self._confirm_ns
-            for follow in self._follows
-        )
-
-    @property
-    def calm(self) -> bool:
-        """Whether every face is a track and was seen when last looked for; nobody becomes `unsettled` by waiting."""
-        return all(follow.id and not follow.missed for follow in self._follows)
 
     def tracks(self, now_ns: int, *, moved: bool = False) -> list[Track]:
         """The confirmed ones, by id: where they were seen last or, `moved`, where their motion has carried them."""

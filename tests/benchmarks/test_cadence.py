@@ -76,9 +76,8 @@ def test_command_tells_what_a_clip_says(clips: Path, tmp_path: Path, detector_as
     if not clip.is_file():
         pytest.skip(f"{clip.name} is not on this machine")
     shutil.copy(clip, tmp_path)
-    done = CliRunner().invoke(app, ["cadence", str(tmp_path), "--settings", "step", "--keep", "1"])
+    done = CliRunner().invoke(app, ["cadence", str(tmp_path), "--steps", "1", "--keep", "1"])
     assert done.exit_code == 0, done.output
-    assert "step" in done.output
     assert "100.0%" in done.output
 
 

@@ -18,10 +18,9 @@ from numpy.typing import NDArray
 
 from edge.affect.model import AffectModel, load_model
 from edge.affect.window import Windower
-from edge.camera.hours import OpeningHours
 from edge.clock import NS, FileClock
-from edge.config import EngineConfig, FaceConfig, HoursConfig, ModelConfig, WindowConfig
-from edge.device import Pipeline
+from edge.config import Config, EngineConfig, FaceConfig, ModelConfig, WindowConfig
+from edge.device import Device, origin_of
 from edge.errors import FrameError
 from edge.face.crop import align_face
 from edge.face.detector import Detector, load_detector
@@ -29,11 +28,12 @@ from edge.face.quality import QualityGate
 from edge.face.search import Schedule
 from edge.face.tracker import Tracker
 from edge.geometry import CropRule
-from edge.health import Health
-from edge.values import Detection, FaceCrop, Frame
+from edge.health import HealthMonitor
+from edge.values import Detection, FaceCrop, Frame, Quality
 
 fuzz = settings.get_profile("fuzz")
-GATE = QualityGate(min_face_px=1, max_yaw_deg=90, min_light=0, min_sharpness=0)
+GATE = QualityGate(FaceConfig(min_face_px=1, max_yaw_deg=90, min_light=0, min_sharpness=0))
+POSE = Quality(size_px=60, yaw_deg=0)
 SIDES = st.sampled_from([0, 1, 2, 3, 7, 8, 31, 112, 191, 192, 193, 640, 4096, 5000])
 
 
@@ -133,14 +133,14 @@ def test_a_crop_of_any_face_in_any_picture(typed, pixels: NDArray[Any], numbers:
         GATE.judge_pose(found)
         crop = align_face(pixels, found.landmarks_px, 112, CropRule())
         assert (crop.shape, crop.dtype) == ((112, 112, 3), np.uint8)
-        GATE.judge_crop(crop)
+        GATE.judge_crop(POSE, crop)
 
 
 @fuzz
 @given(arrays())
 def test_the_gate_judges_any_array_or_refuses_it(typed, crop: NDArray[Any]) -> None:
     with typed(FrameError):
-        GATE.judge_crop(crop)
+        GATE.judge_crop(POSE, crop)
 
 
 class Found:
@@ -153,38 +153,27 @@ class Found:
         return [face(numbers) for numbers in self.faces]
 
 
-class Nowhere:
-    """A sink and a camera in one, without anything to give or to keep."""
-
-    dropped = failed = 0
-
-    def publish(self, aggregate: object) -> None:
-        pass
-
-    def report(self, health: object) -> None:
-        pass
-
-
 @cache
 def model() -> AffectModel:
     """No fixture: a failing example would print all of its weights."""
     return load_model(ModelConfig(), EngineConfig())
 
 
-def new_pipeline(detector: Any) -> Pipeline:
-    clock, nowhere = FileClock(), Nowhere()
-    return Pipeline(
+def new_device(detector: Any) -> Device:
+    clock, nowhere, origin = FileClock(), object(), origin_of(Config().device, model().bundle)
+    return Device(
         camera=nowhere,
-        hours=OpeningHours(HoursConfig()),
+        schedule=Schedule(step_s=0.1, reset_s=1.0),
         detector=detector,
         tracker=Tracker(confirm_s=0.0),
         gate=GATE,
         model=model(),
-        schedule=Schedule(step_s=0.1, reset_s=1.0),
-        windower=Windower(WindowConfig(window_s=10), clock, step_s=0.1, reset_s=1.0),
+        windower=Windower(WindowConfig(), clock, origin, lambda: ("0123abcd", 1), step_s=0.1, reset_s=1.0),
         sink=nowhere,
         clock=clock,
-        health=Health(),
+        health=HealthMonitor(),
+        origin=origin,
+        model_state="shipped",
     )
 
 
@@ -199,15 +188,16 @@ def new_pipeline(detector: Any) -> Pipeline:
 def test_a_run_of_any_frames_and_faces_goes_on(typed, script: list[Any]) -> None:
     """Each face is shown twice, so that it becomes a track, is cut and scored."""
     detector = Found()
-    pipeline = new_pipeline(detector)
-    clock: Any = pipeline.clock
+    device = new_device(detector)
+    clock: Any = device.clock
     for height, width, strides, found in script:
         picture = np.random.default_rng(1).integers(0, 256, (min(height, 300), min(width, 300), 3), np.uint8)
         detector.faces = found
         for _ in range(3):
             clock.now_ns += NS // 10
             with typed(FrameError):
-                pipeline.step(Frame(pixels=turned(picture, strides), captured_ns=clock.now_ns, index=0))
+                frame = Frame(pixels=turned(picture, strides), captured_ns=clock.now_ns, index=0)
+                device.look(frame, device.schedule.plan(clock.now_ns))
 
 
 def test_a_defect_of_opencv_on_a_frame_is_still_counted_not_fatal() -> None:
@@ -217,9 +207,9 @@ def test_a_defect_of_opencv_on_a_frame_is_still_counted_not_fatal() -> None:
         def detect(self, pixels: NDArray[np.uint8]) -> list[Detection]:
             raise cv2.error("a defect")
 
-    pipeline = new_pipeline(Broken())
-    pipeline._attempt(Frame(pixels=np.zeros((8, 8, 3), np.uint8), captured_ns=0, index=0))
-    assert pipeline.health.failed == 1
+    device = new_device(Broken())
+    device.step(Frame(pixels=np.zeros((8, 8, 3), np.uint8), captured_ns=0, index=0))
+    assert device.health.failed == 1
 
 
 def test_a_crop_that_is_no_square_is_refused_by_the_backbone_in_words(typed) -> None:

@@ -7,11 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge.clock import NS
-from edge.face.search import Schedule
+from edge.clock import NS, grid_step
+from edge.face.search import Plan, Schedule, Spent, one_frame_a_step
 from edge.values import Detection, Track
 
 PERIOD_NS = NS // 30
+MS = 1_000_000
 
 
 def tracks(*ids: int) -> list[Track]:
@@ -20,115 +21,124 @@ def tracks(*ids: int) -> list[Track]:
 
 
 def step_of(now_ns: int) -> int:
-    """The grid step that an instant is nearest to."""
-    return (now_ns + NS // 20) // (NS // 10)
+    return grid_step(now_ns, NS // 10)
 
 
-def look(
-    schedule: Schedule, now_ns: int, faces: list[Track], *, unsettled: bool = False
-) -> tuple[bool, list[int] | None]:
-    """One frame: whether it was searched, and who was looked at; None where it was left alone."""
-    schedule.begin(now_ns, step_of(now_ns))
-    searched = schedule.searches(now_ns, unsettled=unsettled)
-    if schedule.rests:
-        assert not searched
-        return False, None
-    if searched:
-        schedule.searched(now_ns)
-    chosen = schedule.choose(faces)
-    schedule.scored(len(chosen))
-    schedule.end()
-    return searched, [track.id for track in chosen]
-
-
-@pytest.mark.parametrize("every", [1, 2, 3, 10])
-def test_faces_are_searched_for_in_every_nth_frame_from_the_first_on(every: int) -> None:
-    schedule = Schedule(step_s=0.1, reset_s=1.0, detect_every=every)
-    searched = [look(schedule, index * PERIOD_NS, [])[0] for index in range(60)]
-    assert searched == [index % every == 0 for index in range(60)]
-
-
-def test_a_search_that_failed_is_made_up_in_the_next_frame() -> None:
-    schedule = Schedule(step_s=0.1, reset_s=1.0, detect_every=3)
-    schedule.begin(0, 0)
-    assert schedule.searches(0)  # and the detector raises
-    assert look(schedule, PERIOD_NS, [])[0]
+def work(
+    schedule: Schedule, now_ns: int, faces: list[Track], *, search_ms: float = 0, face_ms: float = 0
+) -> tuple[Plan, list[int]]:
+    """One frame: its plan, and who was scored in it."""
+    plan = schedule.plan(now_ns)
+    if not plan.work:
+        return plan, []
+    due = [track.id for track in plan.due(faces)]
+    search_ns = round(search_ms * MS) if plan.search else 0
+    total_ns = search_ns + round(len(due) * face_ms * MS)
+    spent = Spent(search_ns=search_ns, total_ns=total_ns, faces=len(faces), scored=due)
+    schedule.done(plan, spent, now_ns + total_ns)
+    return plan, due
 
 
 @pytest.mark.parametrize("fps", [5, 10, 12, 15, 20, 25, 30, 60])
-def test_faces_are_searched_for_in_the_first_frame_of_each_step_and_the_others_are_left_alone(fps: int) -> None:
+def test_first_frame_of_each_step_is_searched_and_scored_and_the_others_are_left_alone(fps: int) -> None:
     schedule = Schedule(step_s=0.1, reset_s=1.0, frame_s=1 / fps)
     times = [round(index * NS / fps) for index in range(4 * fps)]
-    looks = [look(schedule, now_ns, tracks(3, 7)) for now_ns in times]
+    worked = [work(schedule, now_ns, tracks(3, 7)) for now_ns in times]
     steps = [step_of(now_ns) for now_ns in times]
     first = [step not in steps[:index] for index, step in enumerate(steps)]
-    assert looks == [(True, [3, 7]) if new else (False, None) for new in first]
+    assert [(plan.work, plan.search, due) for plan, due in worked] == [
+        (True, True, [3, 7]) if new else (False, False, []) for new in first
+    ]
     assert sum(first) in (40, 41) if fps >= 10 else all(first)
 
 
-@given(
-    periods_ms=st.lists(st.integers(1, 400), min_size=5, max_size=60),
-    unsettled=st.lists(st.booleans(), min_size=60, max_size=60),
-)
-def test_whatever_the_camera_s_jitter_a_score_comes_from_a_search_in_its_own_frame(
-    periods_ms: list[int], unsettled: list[bool]
-) -> None:
-    schedule, now_ns, searched = Schedule(step_s=0.1, reset_s=1.0), 0, []
-    for period_ms, again in zip(periods_ms, unsettled, strict=False):
-        now_ns += period_ms * 1_000_000
-        search, looked = look(schedule, now_ns, tracks(1, 2), unsettled=again)
-        assert search == (looked is not None) == (again or step_of(now_ns) not in searched)
-        assert looked in ([1, 2], [], None)
-        assert (looked == [1, 2]) == (step_of(now_ns) not in searched)
-        searched += [step_of(now_ns)]
+@given(periods_ms=st.lists(st.integers(1, 400), min_size=5, max_size=60))
+def test_whatever_the_camera_s_jitter_it_decodes_the_frames_that_are_worked_on(periods_ms: list[int]) -> None:
+    schedule, wanted = Schedule(step_s=0.1, reset_s=1.0), one_frame_a_step(0.1)
+    now_ns, last_ns = 0, None
+    for period_ms in periods_ms:
+        now_ns += period_ms * MS
+        plan, due = work(schedule, now_ns, tracks(1, 2))
+        assert plan.work == plan.search == (due == [1, 2]) == wanted(now_ns, last_ns)
+        if plan.work:
+            last_ns = now_ns
 
 
-def test_a_search_that_failed_is_made_up_on_the_grid_too() -> None:
+def test_planning_changes_nothing_so_a_frame_that_failed_is_made_up_for_by_the_next() -> None:
     schedule = Schedule(step_s=0.1, reset_s=1.0)
-    look(schedule, 0, [])
-    schedule.begin(2 * PERIOD_NS, 1)
-    assert schedule.searches(2 * PERIOD_NS)  # and the detector raises
-    assert look(schedule, 3 * PERIOD_NS, []) == (True, [])
-    assert look(schedule, 4 * PERIOD_NS, []) == (False, None)
-
-
-def test_somebody_who_was_lost_is_searched_for_again_and_looked_at_in_the_same_step() -> None:
-    schedule = Schedule(step_s=0.1, reset_s=1.0)
-    look(schedule, 0, tracks(1, 2))
-    assert look(schedule, 2 * PERIOD_NS, tracks(2)) == (True, [2])
-    assert look(schedule, 3 * PERIOD_NS, tracks(1, 2), unsettled=True) == (True, [1])
-    assert look(schedule, 4 * PERIOD_NS, tracks(1, 2)) == (False, None)
-
-
-def test_faces_put_off_for_lack_of_time_keep_the_next_frame_from_being_left_alone() -> None:
-    schedule = Schedule(step_s=0.1, reset_s=1.0, now_ns=lambda: 0)
-    # Until it is known what a face costs, one a frame is tried.
-    assert look(schedule, 0, tracks(1, 2)) == (True, [1])
-    assert look(schedule, PERIOD_NS, tracks(1, 2)) == (False, [2])
-    assert look(schedule, PERIOD_NS + 1, tracks(1, 2)) == (False, None)
-
-
-def test_each_face_is_looked_at_once_a_step_in_the_order_of_its_id() -> None:
-    schedule = Schedule(step_s=0.1, reset_s=1.0, detect_every=1)
-    assert look(schedule, 0, tracks(3, 7)) == (True, [3, 7])
-    assert look(schedule, PERIOD_NS, tracks(3, 7, 9)) == (True, [9])
-    assert look(schedule, 2 * PERIOD_NS, tracks(3, 7, 9)) == (True, [3, 7, 9])
+    work(schedule, 0, [])
+    assert schedule.plan(2 * PERIOD_NS).search  # and the detector raises
+    assert work(schedule, 3 * PERIOD_NS, tracks(1))[1] == [1]
+    assert not schedule.plan(4 * PERIOD_NS).work
 
 
 def test_where_time_stands_still_nothing_is_ever_left_out() -> None:
     schedule = Schedule(step_s=0.1, reset_s=1.0)
     crowd = tracks(*range(1, 101))
     for step in range(50):
-        assert look(schedule, step * NS // 10, crowd) == (True, list(range(1, 101)))
+        plan, due = work(schedule, step * NS // 10, crowd, search_ms=500, face_ms=50)
+        assert (plan.search, due) == (True, list(range(1, 101)))
     assert (schedule.load.level, schedule.load.demand, schedule.load.skipped) == ("normal", None, 0)
 
 
-def test_who_left_is_forgotten_and_told() -> None:
+def test_a_crowd_in_the_first_frames_is_tried_one_by_one_until_its_cost_is_known() -> None:
+    schedule = Schedule(step_s=0.1, reset_s=1.0, live=True)
+    scored = [work(schedule, step * NS // 10, tracks(1, 2, 3), face_ms=5)[1] for step in range(4)]
+    assert [len(due) for due in scored] == [1, 1, 1, 3]
+    assert schedule.load.skipped == 6
+
+
+def test_who_waited_longest_is_next() -> None:
+    plan = Plan(step=9, room=2, scored={1: 8, 2: 5, 3: 7})
+    assert [track.id for track in plan.due(tracks(1, 2, 3, 4))] == [2, 4]
+    assert [track.id for track in plan.due(tracks(1, 2, 3))] == [2, 3]
+    assert plan.due([]) == []
+
+
+def test_only_the_oldest_take_turns_where_not_all_can_be_served_in_time() -> None:
+    plan = Plan(step=9, room=2, served=3, scored={})
+    assert [track.id for track in plan.due(tracks(4, 5, 6, 7))] == [4, 5]
+
+
+def levels(costs: list[tuple[float, float, int]]) -> tuple[list[str], list[bool], Schedule]:
+    """Frames of given costs: milliseconds of a search, of a face, and how many faces; ten a second."""
+    schedule = Schedule(step_s=0.1, reset_s=1.0, live=True)
+    told, searched = [], []
+    for step, (search_ms, face_ms, faces) in enumerate(costs):
+        plan, _ = work(schedule, step * NS // 10, tracks(*range(1, faces + 1)), search_ms=search_ms, face_ms=face_ms)
+        searched.append(plan.search)
+        told.append(schedule.load.level)
+    return told, searched, schedule
+
+
+def test_first_level_searches_half_as_often_and_second_rotates_faces() -> None:
+    told, searched, _ = levels([(50, 4, 10)] * 30)
+    assert told[-1] == "detector"
+    assert searched[-10:] in ([True, False] * 5, [False, True] * 5)
+    told, searched, schedule = levels([(50, 10, 10)] * 30)
+    assert told[-1] == "faces"
+    assert searched[-10:] in ([True, False] * 5, [False, True] * 5)
+    assert schedule.load.demand == pytest.approx(1.5)
+
+
+def test_a_search_that_takes_long_leaves_half_of_the_time_for_faces() -> None:
+    _, searched, _ = levels([(190, 5, 10)] * 60)
+    assert sum(searched[20:60]) == 10  # every four steps, though it takes two of them
+
+
+def test_lower_level_comes_back_after_five_seconds_in_which_it_would_have_done() -> None:
+    told, _, _ = levels([(50, 4, 10)] * 30 + [(20, 2, 10)] * 70)
+    assert told[29] == "detector"
+    back = told.index("normal", 30)
+    assert 50 <= back - 30 <= 60
+    assert set(told[back:]) == {"normal"}
+
+
+def test_nothing_is_kept_of_faces_that_are_gone() -> None:
     schedule = Schedule(step_s=0.1, reset_s=1.0)
-    look(schedule, 0, tracks(1, 2, 3))
-    assert sorted(schedule.forget({2})) == [1, 3]
-    assert schedule.forget({2}) == []
-    assert schedule.tracks == 1
+    for step in range(200):
+        work(schedule, step * NS // 10, tracks(*range(3 * step + 1, 3 * step + 4)))
+    assert len(schedule._scored) <= 3 * 12
 
 
 @given(
@@ -139,31 +149,17 @@ def test_who_left_is_forgotten_and_told() -> None:
 def test_whatever_the_costs_no_frame_is_given_more_than_it_has_time_for(
     detect_ms: int, face_ms: int, crowds: list[int]
 ) -> None:
-    """A frame may cost a search and one face; beyond that, the budget. And nobody is looked at twice in a step."""
-    now = [0]
-    schedule = Schedule(step_s=0.1, reset_s=1.0, frame_s=1 / 30, now_ns=lambda: now[0])
-    looked: set[tuple[int, int]] = set()
-    worked_on: list[int] = []  # faces in view, frame by frame
-    searches = 0
+    """A frame may cost a search and one face; beyond that, the budget."""
+    schedule, now_ns = Schedule(step_s=0.1, reset_s=1.0, frame_s=1 / 30, live=True), 0
+    worked: list[int] = []  # faces in view, frame by frame
     for faces in crowds:
-        begun = captured = now[0]
-        slot = step_of(captured)
-        schedule.begin(captured, slot)
-        if schedule.searches(captured):
-            now[0] += detect_ms * 1_000_000
-            schedule.searched(captured)
-            searches += 1
-        if schedule.rests:
-            now[0] = begun + PERIOD_NS
-            continue
-        chosen = schedule.choose(tracks(*range(1, faces + 1)))
-        assert not looked & {(track.id, slot) for track in chosen}
-        looked |= {(track.id, slot) for track in chosen}
-        now[0] += len(chosen) * face_ms * 1_000_000
-        schedule.scored(len(chosen))
-        schedule.end()
-        worked_on.append(faces)
-        if searches > 3:  # the level of a frame follows from the faces in view in the one before
-            calm = worked_on[-2] >= faces
-            assert not calm or now[0] - begun <= (80 + detect_ms + face_ms) * 1_000_000
-        now[0] = max(now[0], begun + PERIOD_NS)
+        crowd = tracks(*range(1, faces + 1))
+        plan, due = work(schedule, now_ns, crowd, search_ms=detect_ms, face_ms=face_ms)
+        spent_ns = (detect_ms * plan.search + face_ms * len(due)) * MS
+        if plan.work:
+            worked.append(faces)
+            if len(worked) > 8:
+                # The level of a frame follows from the faces in view in the one before.
+                calm = worked[-2] >= faces
+                assert not calm or spent_ns <= (80 + detect_ms + face_ms) * MS
+        now_ns += max(spent_ns, PERIOD_NS)

@@ -25,8 +25,8 @@ def follow(tracker: Tracker, frames: list[list[Detection]], step_ns: int = FPS30
     return [[t.id for t in seen(tracker.update(faces, i * step_ns))] for i, faces in enumerate(frames)]
 
 
-@pytest.mark.parametrize(("fps", "frames"), [(60, 6), (30, 3), (15, 2), (10, 1), (5, 1), (1, 1)])
-def test_face_gets_an_id_after_a_tenth_of_a_second_and_two_sightings(fps: int, frames: int) -> None:
+@pytest.mark.parametrize(("fps", "frames"), [(60, 3), (30, 2), (15, 1), (10, 1), (5, 1), (1, 1)])
+def test_face_gets_an_id_after_two_sightings_that_are_not_of_one_moment(fps: int, frames: int) -> None:
     seen_ids = follow(Tracker(), [[face(100)]] * (frames + 2), step_ns=1_000_000_000 // fps)
     assert seen_ids == [[]] * frames + [[1], [1]]
 
@@ -143,16 +143,3 @@ def test_face_in_the_making_gets_no_id_from_frames_without_a_search() -> None:
     assert tracker.coast(5 * FPS30_NS) == []
     (track,) = tracker.update([face(100)], 6 * FPS30_NS)
     assert track.id == 1
-
-
-def test_face_that_was_just_lost_or_may_become_a_track_is_worth_a_search_and_nobody_else() -> None:
-    tracker = Tracker()
-    assert not tracker.unsettled(0)
-    tracker.update([face(100)], 0)
-    assert not tracker.unsettled(2 * FPS30_NS)  # too early to become a track
-    assert tracker.unsettled(3 * FPS30_NS)
-    tracker.update([face(100)], 3 * FPS30_NS)
-    assert not tracker.unsettled(6 * FPS30_NS)
-    tracker.update([], 6 * FPS30_NS)
-    assert tracker.unsettled(7 * FPS30_NS)
-    assert not tracker.unsettled(9 * FPS30_NS + 10)  # two steps of the grid after it was seen
