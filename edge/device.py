@@ -1,34 +1,35 @@
-"""The loop: frames in, windows out.
+"""The loop: camera → face → affect → window → publish, one frame after the other.
 
-Owns the map from track to LSTM state, dropped with its track, and asks the schedule who is due. A frame that cannot
-be worked on is counted, logged at a limited rate and skipped; only an unbroken row of them ends the run.
+Owns the LSTM states by track, each dropped with its track. A frame that cannot be worked on is counted, logged at a
+limited rate and skipped; an unbroken row of them ends the run.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 import cv2
 
 from edge.affect.model import AffectModel
 from edge.affect.stream import StreamState
-from edge.affect.window import Windower
-from edge.board import Board
+from edge.affect.window import Closed, Windower
+from edge.board import read_board
 from edge.camera import Camera
-from edge.camera.hours import OpeningHours
-from edge.clock import NS, Clock, FileClock
-from edge.config import Config
+from edge.clock import NS, Clock
+from edge.config import Config, DeviceConfig
+from edge.contract import Health, Model, ModelState, Origin
 from edge.errors import EngineError, FrameError
 from edge.face.crop import align_face
 from edge.face.detector import Detector, load_detector
-from edge.face.quality import QualityGate, quality_gate
-from edge.face.search import Schedule
+from edge.face.quality import QualityGate
+from edge.face.search import Plan, Schedule, Spent
 from edge.face.tracker import Tracker, seen
-from edge.health import Health
+from edge.health import HealthMonitor
+from edge.model.bundle import Bundle
 from edge.publish import Sink
-from edge.values import AffectScore, Embedding, FaceCrop, Frame, HealthReport, Track, WindowAggregate
+from edge.values import AffectScore, Face, FaceCrop, Frame, Look, Quality, Tick, Track
 
 log = logging.getLogger(__name__)
 
@@ -36,20 +37,13 @@ _REPORT_S = 60
 _MAX_FAILURES = 100  # frames in a row that may fail before the run is given up
 _LOG_EVERY = 50
 
-OnScores = Callable[[Frame, Sequence[AffectScore]], None]
-
 
 @dataclass(slots=True, kw_only=True, eq=False)
-class Pipeline:
-    """Everything that a frame passes, in order. Each part is owned by this pipeline alone.
-
-    Attributes:
-        on_scores: called with each frame and its new scores, for someone who looks on; numbers only.
-        on_frame: called after each frame, whatever became of it: the sign of life.
-    """
+class Device:
+    """Everything that a frame passes, in order. Each part is owned by this device alone."""
 
     camera: Camera
-    hours: OpeningHours
+    schedule: Schedule
     detector: Detector
     tracker: Tracker
     gate: QualityGate
@@ -57,174 +51,160 @@ class Pipeline:
     windower: Windower
     sink: Sink
     clock: Clock
-    health: Health
-    schedule: Schedule
-    board: Board = field(default_factory=Board)
-    on_scores: OnScores | None = None
-    on_frame: Callable[[], None] | None = None
-    stopping: bool = False
+    health: HealthMonitor
+    origin: Origin
+    model_state: ModelState
+    _living: set[int] = field(default_factory=set, init=False)  # tracks
     _states: dict[int, StreamState] = field(default_factory=dict, init=False)
     _failures: int = field(default=0, init=False)  # in a row
     _reported_ns: int | None = field(default=None, init=False)
-    _done_slot: int | None = field(default=None, init=False)  # the grid step of which no further frame is needed
 
-    def run(self) -> None:
+    def looks(self) -> Iterator[Look | Tick]:
         """Works until the camera ends or `stop` is called, then closes the open window.
 
+        Yields:
+            What became of each frame or tick, after it was worked on.
+
         Raises:
-            CameraError: the camera vanished.
+            CameraError: the camera cannot be had any more.
             EngineError: frame after frame cannot be worked on.
+            PublishError: windows cannot be handed over any more.
         """
-        last_ns = None
+        now_ns = None
         try:
             with self.camera:
-                for frame in self.camera.frames():
-                    last_ns = frame.captured_ns
-                    self._attempt(frame)
-                    if self.on_frame is not None:
-                        self.on_frame()
-                    if self.stopping:
-                        break
+                for event in self.camera:
+                    now_ns = event.captured_ns if isinstance(event, Frame) else event.at_ns
+                    yield self.step(event)
         finally:
-            if last_ns is not None:
-                self._publish(self.windower.close(last_ns))
+            if now_ns is not None:
+                self._publish(self.windower.close(now_ns))
 
     def stop(self) -> None:
         """Ends the run after the frame at hand; safe to call from a signal handler."""
-        self.stopping = True
+        self.camera.close()
 
-    def wait(self) -> None:
-        """Moves time on while the camera gives nothing: windows close, health is told, and a stop is heard."""
-        if self.stopping:
-            self.camera.close()
-            return
-        # A second behind, so that a frame that is under way is not older than what was closed.
-        now_ns = self.clock.monotonic_ns() - NS
+    def step(self, event: Frame | Tick) -> Look | Tick:
+        """Takes one frame or tick all the way."""
+        now_ns = event.captured_ns if isinstance(event, Frame) else event.at_ns
         self._publish(self.windower.advance(now_ns))
         self._report(now_ns)
-
-    def wants(self, captured_ns: int) -> bool:
-        """Whether a frame taken then would be worked on; one that would not counts as seen.
-
-        May be called from the camera's thread. In doubt, and while a frame of the same step is worked on, it would.
-        """
-        if self.model.stream.slot(captured_ns) != self._done_slot:
-            return True
-        self.health.spared += 1
-        return False
-
-    def step(self, frame: Frame) -> list[AffectScore]:
-        """Takes one frame through every stage; returns the scores of the faces that were due."""
-        timing, schedule, now_ns = self.health.timing, self.schedule, frame.captured_ns
-        with timing("publish"):
-            self._publish(self.windower.advance(now_ns))
-            self._report(now_ns)
-        if not self.hours.open_at(self.clock.utc_ns(now_ns)):
-            self.health.closed += 1
-            return []
+        if isinstance(event, Tick):
+            self.windower.tick(event)
+            return event
         self.health.seen += 1
-        slot = self.model.stream.slot(now_ns)
-        schedule.begin(now_ns, slot)
-        search = schedule.searches(now_ns, unsettled=self.tracker.unsettled(now_ns))
-        if schedule.rests:
-            return []
-        in_view = seen(self._search(frame) if search else self._coast(frame))
-        due = schedule.choose(in_view)
-        with timing("crop"):
-            crops = self._cut(frame, due)
-        with timing("embed"):
-            embeddings = self.model.backbone.embed_all(crops)
-        with timing("head"):
-            scores = self._score(embeddings)
-        schedule.scored(len(due))
-        with timing("window"):
-            self.windower.observe(in_view, scores, now_ns)
-        schedule.end()
-        self._done_slot = slot if schedule.done and self.tracker.calm else None
-        self.health.scored += len(scores)
-        self.health.faces = len(in_view)
-        if scores and not isinstance(self.clock, FileClock):  # whose time stands still meanwhile
-            self.health.latency.add(self.clock.monotonic_ns() - now_ns)
-        return scores
+        plan = self.schedule.plan(now_ns)
+        try:
+            look = self.look(event, plan) if plan.work else Look.of(event)
+        except (FrameError, EngineError, cv2.error) as error:
+            self._skip(event, error)
+            return Look.of(event)
+        if look.worked:
+            self._failures = 0
+            with self.health.timing("window"):
+                self.windower.observe([face.track for face in look.faces], look.scores, now_ns)
+        return look
 
-    def snapshot(self) -> HealthReport:
+    def look(self, frame: Frame, plan: Plan) -> Look:
+        """Finds the faces in a frame, judges and scores those that are due, and notes what that took.
+
+        Raises:
+            FrameError, EngineError, cv2.error: the frame cannot be worked on.
+        """
+        health, begun_ns = self.health, self.clock.monotonic_ns()
+        tracks = self._find(frame, plan)
+        searched_ns = self.clock.monotonic_ns()
+        due = plan.due(tracks)
+        qualities, crops = self._judge(frame, due)
+        scores = self._score(crops)
+        now_ns = self.clock.monotonic_ns()
+        spent = Spent(
+            search_ns=searched_ns - begun_ns,
+            total_ns=now_ns - begun_ns,
+            faces=len(tracks),
+            scored=[track.id for track in due],
+        )
+        self.schedule.done(plan, spent, now_ns)
+        health.worked += 1
+        health.faces = len(tracks)
+        health.scored += len(scores)
+        if scores and self.clock.live:
+            health.latency.add(now_ns - frame.captured_ns)
+        faces = [Face(track=track, quality=qualities.get(track.id), score=scores.get(track.id)) for track in tracks]
+        return Look.of(frame, worked=True, faces=faces)
+
+    def snapshot(self) -> Health:
         """How the device is doing now; may be called from another thread."""
         return self.health.report(
-            dropped=self.camera.dropped,
-            failed=self.camera.failed,
+            self.origin,
+            self.clock,
+            camera=self.camera,
             load=self.schedule.load,
-            board=self.board.read(),
+            board=read_board(),
+            delivery=self.sink.delivery(),
+            model_state=self.model_state,
             accelerated=self.model.accelerated,
         )
 
-    def _attempt(self, frame: Frame) -> None:
-        try:
-            scores = self.step(frame)
-        except (FrameError, EngineError, cv2.error) as error:
-            self.health.failed += 1
-            self._failures += 1
-            if self._failures % _LOG_EVERY == 1:
-                log.warning("frame %d skipped, %d failed so far: %s", frame.index, self.health.failed, error)
-            if self._failures >= _MAX_FAILURES:
-                raise EngineError(f"{self._failures} frames in a row failed, the last with: {error}") from error
-            return
-        self._failures = 0
-        if self.on_scores is not None:
-            self.on_scores(frame, scores)
-
-    def _search(self, frame: Frame) -> list[Track]:
-        """The tracks in this frame, by a search for faces."""
-        timing, now_ns = self.health.timing, frame.captured_ns
-        with timing("detect"):
-            detections = self.detector.detect(frame.pixels)
-        self.schedule.searched(now_ns)
-        with timing("track"):
-            tracks = self.tracker.update(detections, now_ns)
-            self._forget(tracks)
-        return tracks
-
-    def _coast(self, frame: Frame) -> list[Track]:
-        """The tracks in this frame, by their motion."""
-        with self.health.timing("track"):
-            tracks = self.tracker.coast(frame.captured_ns)
-            self._forget(tracks)
-        return tracks
-
-    def _cut(self, frame: Frame, tracks: Sequence[Track]) -> list[FaceCrop]:
-        """The crops of those faces that are good enough to score."""
-        shape = self.model.bundle.manifest.crop
-        crops = []
-        for track in tracks:
-            rejection = self.gate.judge_pose(track.detection)
-            if rejection is None:
-                pixels = align_face(frame.pixels, track.detection.landmarks_px, shape.size, shape.rule)
-                rejection = self.gate.judge_crop(pixels)
-            if rejection is None:
-                crops.append(FaceCrop(track_id=track.id, pixels=pixels, captured_ns=frame.captured_ns))
-            else:
-                self.health.rejections[rejection.value] += 1
-        return crops
-
-    def _score(self, embeddings: Sequence[Embedding]) -> list[AffectScore]:
-        """Steps the streams of all faces due, together, and keeps their new states."""
-        if not embeddings:
-            return []
-        states = [self._states.get(embedding.track_id) for embedding in embeddings]
-        scores, after = self.model.stream.step(embeddings, states)
-        self._states.update((score.track_id, state) for score, state in zip(scores, after, strict=True))
-        return scores
-
-    def _forget(self, tracks: Sequence[Track]) -> None:
+    def _find(self, frame: Frame, plan: Plan) -> list[Track]:
+        """The faces in view: by a search, or where their motion has carried them."""
+        if plan.search:
+            with self.health.timing("detect"):
+                detections = self.detector.detect(frame.pixels)
+            with self.health.timing("track"):
+                tracks = self.tracker.update(detections, frame.captured_ns)
+        else:
+            with self.health.timing("track"):
+                tracks = self.tracker.coast(frame.captured_ns)
         living = {track.id for track in tracks}
         self.health.tracks = max(self.health.tracks, *living, 0)
-        for track_id in self.schedule.forget(living):
+        for track_id in self._living - living:
             self._states.pop(track_id, None)
             self.windower.forget(track_id)
+        self._living = living
+        return seen(tracks)
 
-    def _publish(self, closed: Sequence[WindowAggregate]) -> None:
-        for aggregate in closed:
-            self.sink.publish(aggregate)
-            self.health.closed_window(aggregate.suppressed)
+    def _judge(self, frame: Frame, due: Sequence[Track]) -> tuple[dict[int, Quality], list[FaceCrop]]:
+        """What the gate says of each face, by track, and the crops of those that are good enough."""
+        shape = self.model.bundle.manifest.crop
+        qualities, crops = {}, []
+        with self.health.timing("crop", busy=bool(due)):
+            for track in due:
+                quality = self.gate.judge_pose(track.detection)
+                if quality.rejection is None:
+                    pixels = align_face(frame.pixels, track.detection.landmarks_px, shape.size, shape.rule)
+                    quality = self.gate.judge_crop(quality, pixels)
+                if quality.rejection is None:
+                    crops.append(FaceCrop(track_id=track.id, pixels=pixels, captured_ns=frame.captured_ns))
+                else:
+                    self.health.rejections[quality.rejection] += 1
+                qualities[track.id] = quality
+        return qualities, crops
+
+    def _score(self, crops: Sequence[FaceCrop]) -> dict[int, AffectScore]:
+        """The scores of all crops, by track; steps their streams together and keeps the new states."""
+        if not crops:
+            return {}
+        with self.health.timing("embed"):
+            embeddings = self.model.backbone.embed_all(crops)
+        with self.health.timing("head"):
+            scores, after = self.model.stream.step(embeddings, [self._states.get(crop.track_id) for crop in crops])
+        self._states.update((score.track_id, state) for score, state in zip(scores, after, strict=True))
+        return {score.track_id: score for score in scores}
+
+    def _skip(self, frame: Frame, error: Exception) -> None:
+        self.health.failed += 1
+        self._failures += 1
+        if self._failures % _LOG_EVERY == 1:
+            log.warning("frame %d skipped, %d failed so far: %s", frame.index, self.health.failed, error)
+        if self._failures >= _MAX_FAILURES:
+            raise EngineError(f"{self._failures} frames in a row failed, the last with: {error}") from error
+
+    def _publish(self, closed: Sequence[Closed]) -> None:
+        for window, boot_ns in closed:
+            with self.health.timing("publish"):
+                self.sink.publish(window, boot_ns)
+            self.health.closed_window(window)
 
     def _report(self, now_ns: int) -> None:
         if self._reported_ns is None:
@@ -234,40 +214,42 @@ class Pipeline:
             self.sink.report(self.snapshot())
 
 
-def build_pipeline(
+def origin_of(device: DeviceConfig, bundle: Bundle) -> Origin:
+    """Who sends, as configured, and with which model."""
+    manifest = bundle.manifest
+    model = Model(name=manifest.name, version=manifest.version, sha256=bundle.sha256)
+    return Origin(site=device.site, device=device.name, tz=device.tz, tags=device.tags, model=model)
+
+
+def build_device(
     config: Config,
     *,
     camera: Camera,
     model: AffectModel,
     sink: Sink,
     clock: Clock,
-    on_scores: OnScores | None = None,
-    health: Health | None = None,
-) -> Pipeline:
-    """Puts a pipeline together as the configuration says.
+    model_state: ModelState = "shipped",
+    health: HealthMonitor | None = None,
+) -> Device:
+    """Puts a device together as the configuration says.
 
     Raises:
         AssetError: the face detector's file is missing or altered.
         EngineError: the runtime cannot load it.
     """
-    face, manifest = config.face, model.bundle.manifest
-    return Pipeline(
+    step_s, reset_s = model.bundle.manifest.step_s, model.bundle.manifest.reset_s
+    origin = origin_of(config.device, model.bundle)
+    return Device(
         camera=camera,
-        hours=OpeningHours(config.hours, config.device.tz),
-        detector=load_detector(face, config.engine),
+        schedule=Schedule(step_s=step_s, reset_s=reset_s, frame_s=1 / config.camera.fps, live=clock.live),
+        detector=load_detector(config.face, config.engine),
         tracker=Tracker(),
-        gate=quality_gate(face),
+        gate=QualityGate(config.face),
         model=model,
-        windower=Windower(config.window, clock, step_s=manifest.step_s, reset_s=manifest.reset_s),
+        windower=Windower(config.window, clock, origin, sink.number, step_s=step_s, reset_s=reset_s),
         sink=sink,
         clock=clock,
-        health=health or Health(),
-        schedule=Schedule(
-            step_s=manifest.step_s,
-            reset_s=manifest.reset_s,
-            frame_s=1 / config.camera.fps,
-            detect_every=face.detect_every,
-            now_ns=None if isinstance(clock, FileClock) else clock.monotonic_ns,
-        ),
-        on_scores=on_scores,
+        health=health or HealthMonitor(),
+        origin=origin,
+        model_state=model_state,
     )

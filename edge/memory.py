@@ -22,7 +22,7 @@ def seal_memory() -> None:
     try:
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     except (OSError, ValueError) as error:
-        raise EdgeError(f"core dumps cannot be forbidden ({error}); see RLIMIT_CORE of this process") from error
+        raise EdgeError(f"core dumps cannot be forbidden ({error})", fix="see RLIMIT_CORE of this process") from error
     # 1 would let a handler in /proc/sys/kernel/core_pattern have the memory although the size limit is 0.
     if ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0) != 0:
         raise EdgeError("this process cannot be made undumpable: prctl(PR_SET_DUMPABLE) failed")

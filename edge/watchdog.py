@@ -1,18 +1,13 @@
-"""What the service manager is told over sd_notify: that the device is ready, that it lives, that it stops.
+"""Tells the service manager over sd_notify that the device is ready, works, and stops.
 
-Owns the socket. Whoever calls `alive` has just done something; there is no timer here, so a device that hangs is
-restarted. Nothing but three fixed words is ever sent.
+`alive` is called after each frame or tick; there is no timer here, so a device that hangs is restarted.
 """
 
 from __future__ import annotations
 
-import logging
 import socket
-import threading
 import time
 from contextlib import suppress
-
-log = logging.getLogger(__name__)
 
 _EVERY_S = 1.0
 
@@ -29,7 +24,6 @@ class Watchdog:
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) if address else None
         if self._socket is not None:
             self._socket.setblocking(False)
-        self._lock = threading.Lock()
         self._said_s = float("-inf")
 
     def ready(self) -> None:
@@ -37,13 +31,11 @@ class Watchdog:
         self._say(b"READY=1")
 
     def alive(self) -> None:
-        """A frame was worked on, or a try to open the camera came to its end; said once a second at most."""
-        with self._lock:
-            now_s = time.monotonic()
-            if now_s - self._said_s < _EVERY_S:
-                return
+        """A frame or a tick was worked on; sent once a second at most."""
+        now_s = time.monotonic()
+        if now_s - self._said_s >= _EVERY_S:
             self._said_s = now_s
-        self._say(b"WATCHDOG=1")
+            self._say(b"WATCHDOG=1")
 
     def stopping(self) -> None:
         """The run ends in order."""
@@ -55,7 +47,13 @@ class Watchdog:
             self._socket.close()
             self._socket = None
 
+    def __enter__(self) -> Watchdog:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
     def _say(self, word: bytes) -> None:
         if self._socket is not None:
-            with suppress(OSError):  # a manager that does not listen has its reasons; the device goes on
+            with suppress(OSError):  # the device goes on without a manager that listens
                 self._socket.sendto(word, self._address)

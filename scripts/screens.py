@@ -17,14 +17,14 @@ from pathlib import Path
 
 from rich.console import Console
 
+from edge.affect.model import load_model
+from edge.camera import open_camera
 from edge.cli.watch.screen import Screen
-from edge.cli.watch.sight import Aimer
-from edge.clock import FileClock
+from edge.clock import NS, FileClock
 from edge.config import CameraConfig, Config
-from edge.demo.scene import Scene
-from edge.face.detector import load_detector
-from edge.face.quality import quality_gate
-from edge.model.bundle import default_bundle, load_bundle
+from edge.device import build_device
+from edge.publish.discard import Discard
+from edge.values import Look
 
 PAGE = Path(__file__).resolve().parent.parent / "docs/installing.md"
 ROOT = "/mnt"  # stands for the scratch folder that `init` writes into
@@ -103,14 +103,15 @@ def _converse(keyboard: int, answers: Sequence[tuple[str, str]]) -> str:
 
 def draw_watch(seconds: float = _WATCHED_S) -> str:
     """What `affect-edge watch` shows after some seconds of the drawn scene; the same every time."""
-    config = Config(camera=CameraConfig(backend="scene", fps=10, pace="fast"))
-    shape = load_bundle(default_bundle()).manifest.crop
-    aimer = Aimer(load_detector(config.face, config.engine), quality_gate(config.face), shape)
+    config, clock = Config(camera=CameraConfig(backend="scene", fps=10, pace="fast")), FileClock()
+    model = load_model(config.model, config.engine)
+    device = build_device(config, camera=open_camera(config, clock), model=model, sink=Discard(), clock=clock)
     screen = Screen(config.face, config.camera.backend)
-    for frame in Scene(config.camera, FileClock()).frames():
-        screen.add(aimer.look(frame))
-        if frame.index >= seconds * config.camera.fps:
-            break
+    for look in device.looks():
+        if isinstance(look, Look):
+            screen.add(look)
+        if clock.now_ns >= seconds * NS:
+            device.stop()
     drawn = io.StringIO()
     Console(file=drawn, width=80, highlight=False, color_system=None).print(screen.draw())
     return "\n".join(line.rstrip() for line in drawn.getvalue().splitlines())

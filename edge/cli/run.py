@@ -14,70 +14,58 @@ import typer
 
 from edge.affect.model import prepare_model
 from edge.camera import open_camera
-from edge.camera.reopening import CameraWatch
 from edge.cli import app
 from edge.clock import Clock, FileClock, SystemClock
-from edge.config import Config, load_config, require_deployment
-from edge.device import Pipeline, build_pipeline
-from edge.health import Health
-from edge.memory import seal_memory
+from edge.config import Config, load_config
+from edge.contract import Origin
+from edge.device import Device, build_device, origin_of
+from edge.face.search import one_frame_a_step
 from edge.model.store import Store
-from edge.publish.durable import DurableOutbox
-from edge.publish.mqtt import make_publisher
+from edge.publish.homeassistant import discovery_message
+from edge.publish.mqtt import MqttPublisher
+from edge.publish.outbox import Outbox
 from edge.publish.prometheus import MetricsServer
 from edge.watchdog import Watchdog
 
 log = logging.getLogger(__name__)
 
+CONFIG = Path("/etc/affect-edge/config.toml")
+
 
 @app.command(epilog="Example: affect-edge run --config /etc/affect-edge/config.toml")
-def run(
-    config: Annotated[Path, typer.Option(help="The device's configuration, TOML.", show_default=False)],
-) -> None:
+def run(config: Annotated[Path, typer.Option(help="The device's configuration, TOML.")] = CONFIG) -> None:
     """Watch the configured camera and publish a window of aggregated scores every minute over MQTT.
 
     A live camera starts only when [deployment] says why, where the notice hangs, who answers for it and under whose
     law. The broker may come and go; windows wait for it. SIGTERM or Ctrl-C ends the run and sends what is open.
     """
-    seal_memory()
     chosen = load_config(config)
-    require_deployment(chosen)
     clock = clock_of(chosen)
     with ExitStack() as stack:
-        health, watchdog = Health(), Watchdog(os.environ.get("NOTIFY_SOCKET", ""))
+        watchdog = stack.enter_context(Watchdog(os.environ.get("NOTIFY_SOCKET", "")))
         store = stack.enter_context(Store(chosen.model))
-        model, health.bundle_state = store.start(lambda bundle: prepare_model(bundle, chosen.engine))
-        stack.callback(watchdog.close)
-        watch = CameraWatch(troubles=health.camera, attempted=watchdog.alive)
-        camera = open_camera(chosen, clock, watch)
-        outbox = stack.enter_context(open_outbox(chosen, clock))
-        publisher = make_publisher(chosen, model.bundle, clock, outbox)
-        pipeline = build_pipeline(chosen, camera=camera, model=model, sink=publisher, clock=clock, health=health)
-        watch.waiting, watch.wanted = pipeline.wait, pipeline.wants
-
-        def looked() -> None:
-            watchdog.alive()
-            store.alive()
-
-        pipeline.on_frame = looked
-        if chosen.metrics.port:
-            stack.enter_context(MetricsServer(chosen.metrics.port, lambda: publisher.describe(pipeline.snapshot())))
-        publisher.start()
-        stack.callback(publisher.close)
-        stop_on_signal(pipeline)
+        model, model_state = store.start(lambda bundle: prepare_model(bundle, chosen.engine))
         manifest = model.bundle.manifest
+        camera = stack.enter_context(open_camera(chosen, clock, one_frame_a_step(manifest.step_s)))
+        publisher = open_publisher(chosen, origin_of(chosen.device, model.bundle), clock)
+        stack.callback(publisher.close)
+        device = build_device(chosen, camera=camera, model=model, sink=publisher, clock=clock, model_state=model_state)
+        port = chosen.metrics.port
+        metrics = stack.enter_context(MetricsServer(port, device.snapshot)) if port else None
+        publisher.start()
+        stop_on_signal(device)
         log.info(
             "watching %s with model %s %d, publishing to %s:%d",
-            chosen.camera.backend,
-            manifest.name,
-            manifest.version,
-            chosen.mqtt.host,
-            chosen.mqtt.port,
-        )
+            chosen.camera.backend, manifest.name, manifest.version, chosen.mqtt.host, chosen.mqtt.port,
+        )  # fmt: skip
         watchdog.ready()
-        pipeline.run()
+        for _ in device.looks():
+            watchdog.alive()
+            store.alive()
+            if metrics is not None:
+                metrics.check()
         watchdog.stopping()
-        log.info("stopped after %d frames", pipeline.health.seen)
+        log.info("stopped after %d frames", device.health.seen + camera.skipped)
 
 
 def clock_of(config: Config) -> Clock:
@@ -85,21 +73,23 @@ def clock_of(config: Config) -> Clock:
     return FileClock() if config.camera.backend == "replay" else SystemClock()
 
 
-def open_outbox(config: Config, clock: Clock) -> DurableOutbox:
-    """The outbox on disk, where the configuration or the service manager wants it.
+def open_publisher(config: Config, origin: Origin, clock: Clock) -> MqttPublisher:
+    """The publisher with its outbox on disk, not yet started.
 
     Raises:
-        PublishError: the file cannot be made, or another process uses it.
+        PublishError: the outbox cannot be made, another process uses it, or a certificate or password cannot be used.
     """
-    return DurableOutbox(Path(config.outbox.path), config.outbox, clock)
+    outbox = Outbox(Path(config.outbox.path), config.outbox, clock)
+    discovery = discovery_message(config.homeassistant, origin, window_s=config.window.window_s)
+    return MqttPublisher(config, origin, outbox, clock, discovery)
 
 
-def stop_on_signal(pipeline: Pipeline) -> None:
+def stop_on_signal(device: Device) -> None:
     """Lets SIGTERM and SIGINT end the run after the frame at hand; a second one ends it at once."""
 
     def stop(number: int, _: FrameType | None) -> None:
         signal.signal(number, signal.SIG_DFL)
-        pipeline.stop()
+        device.stop()
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, stop)

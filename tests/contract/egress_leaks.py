@@ -33,15 +33,15 @@ SHARED = Path("/dev/shm/affect-edge-planted-leak")
 def at_first_frame(leak: Callable[[Any], None]) -> None:
     """Calls a leak with the pixels of the first frame, uint8 (H, W, 3)."""
     done: list[bool] = []
-    step = edge.device.Pipeline.step
+    look = edge.device.Device.look
 
-    def leaking(pipeline: Any, frame: Any) -> Any:
+    def leaking(device: Any, frame: Any, plan: Any) -> Any:
         if not done:
             done.append(True)
             leak(frame.pixels)
-        return step(pipeline, frame)
+        return look(device, frame, plan)
 
-    edge.device.Pipeline.step = leaking
+    edge.device.Device.look = leaking
 
 
 def jpeg(pixels: Any) -> bytes:

@@ -16,20 +16,21 @@ from edge.affect.model import AffectModel, load_model
 from edge.camera import open_camera
 from edge.clock import FileClock
 from edge.config import CameraConfig, Config
-from edge.device import build_pipeline
-from edge.values import AffectScore, WindowAggregate
+from edge.contract import Window
+from edge.device import build_device
+from edge.values import AffectScore, Look
 
 pytestmark = pytest.mark.usefixtures("detector_asset")
 
 
-Replay = Callable[[Path], tuple[list[AffectScore], list[WindowAggregate]]]
+Replay = Callable[[Path], tuple[list[AffectScore], list[Window]]]
 
 
 @pytest.fixture
 def replay(new_sink: Any) -> Replay:
     model = load_model(Config().model, Config().engine)
 
-    def run(clip: Path) -> tuple[list[AffectScore], list[WindowAggregate]]:
+    def run(clip: Path) -> tuple[list[AffectScore], list[Window]]:
         if not clip.is_file():
             pytest.skip(f"{clip.name} is not on this machine")
         return play(clip, model, new_sink())
@@ -37,18 +38,11 @@ def replay(new_sink: Any) -> Replay:
     return run
 
 
-def play(clip: Path, model: AffectModel, sink: Any) -> tuple[list[AffectScore], list[WindowAggregate]]:
+def play(clip: Path, model: AffectModel, sink: Any) -> tuple[list[AffectScore], list[Window]]:
     config = Config(camera=CameraConfig(backend="replay", path=str(clip), pace="fast"))
     clock = FileClock()
-    scores: list[AffectScore] = []
-    build_pipeline(
-        config,
-        camera=open_camera(config, clock),
-        model=model,
-        sink=sink,
-        clock=clock,
-        on_scores=lambda _, found: scores.extend(found),
-    ).run()
+    device = build_device(config, camera=open_camera(config, clock), model=model, sink=sink, clock=clock)
+    scores = [score for look in device.looks() if isinstance(look, Look) for score in look.scores]
     return scores, sink.windows
 
 
