@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import cache
 from typing import Any
 
@@ -31,12 +30,9 @@ class QualityGate:
 
     def judge_pose(self, detection: Detection) -> Quality:
         """By the landmarks alone; cheap, so it comes before the crop is cut."""
-        found = Quality(size_px=detection.size_px, yaw_deg=abs(yaw_degrees(detection.landmarks_px)))
-        if found.size_px < self._limits.min_face_px:
-            return replace(found, rejection="small")
-        if found.yaw_deg > self._limits.max_yaw_deg:
-            return replace(found, rejection="turned")
-        return found
+        size_px, yaw_deg = detection.size_px, abs(yaw_degrees(detection.landmarks_px))
+        small, turned = size_px < self._limits.min_face_px, yaw_deg > self._limits.max_yaw_deg
+        return Quality(size_px=size_px, yaw_deg=yaw_deg, rejection="small" if small else "turned" if turned else None)
 
     def judge_crop(self, pose: Quality, crop: UInt8Array) -> Quality:
         """By the picture, after `judge_pose` let the face pass; `crop` is uint8 (S, S, 3), RGB.
@@ -51,8 +47,13 @@ class QualityGate:
         light, contrast = _spread(_middle(luma))
         detail = _share(_detail(luma), contrast)
         dark, blurred = light < self._limits.min_light, detail < self._limits.min_sharpness
-        rejection = "dark" if dark else "blurred" if blurred else None
-        return replace(pose, light=light, sharpness=detail, rejection=rejection)
+        return Quality(
+            size_px=pose.size_px,
+            yaw_deg=pose.yaw_deg,
+            light=light,
+            sharpness=detail,
+            rejection="dark" if dark else "blurred" if blurred else None,
+        )
 
 
 def sharpness(luma: UInt8Array | Float32Array) -> float:

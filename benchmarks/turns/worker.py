@@ -1,0 +1,83 @@
+"""`python worker.py FRAMES.npy`, with a checkout as the current folder: its device works on frames when it is told to.
+
+Each line on stdin starts one round over all frames; the answer is its processor time, milliseconds. Imports nothing of
+`benchmarks`, since the other checkout has its own. Knows the loop of today and the one before it (`edge.pipeline`).
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+FPS = 30
+
+
+class NoCamera:
+    """A camera that is never read."""
+
+    dropped = failed = skipped = 0
+    events = dict.fromkeys(("gone", "stalled", "frozen", "resized", "reopened", "failed_opens"), 0)
+
+
+class NoSink:
+    """Discards what it is given, whatever that is."""
+
+    def publish(self, *_: object) -> None:
+        pass
+
+    def report(self, *_: object) -> None:
+        pass
+
+
+def open_loop() -> tuple[Callable[[Any], object], Any, Any]:
+    """The step of the device in the current folder, its clock and the type of a frame."""
+    import edge
+
+    if Path.cwd() not in Path(str(edge.__file__)).resolve().parents:
+        sys.exit(f"{Path.cwd()}: holds no package `edge`")
+    from edge.affect.model import load_model
+    from edge.clock import FileClock
+    from edge.config import Config
+
+    config, clock = Config(), FileClock()
+    model = load_model(config.model, config.engine)
+    parts: dict[str, Any] = {"camera": NoCamera(), "model": model, "clock": clock}
+    try:
+        from edge.device import build_device
+    except ImportError:
+        from edge.pipeline import build_pipeline
+        from edge.types import Frame
+
+        return build_pipeline(config, sink=NoSink(), **parts).step, clock, Frame
+    from edge.publish.discard import Discard
+    from edge.values import Frame
+
+    return build_device(config, sink=Discard(), **parts).step, clock, Frame
+
+
+def main() -> None:
+    """Answers each line on stdin with the milliseconds of a round."""
+    cv2.setNumThreads(1)
+    step, clock, frame_type = open_loop()
+    pictures, index = np.load(sys.argv[1]), 0
+    for _ in sys.stdin:
+        spent_ns = 0
+        for picture in pictures:
+            clock.now_ns = index * 1_000_000_000 // FPS
+            frame = frame_type(pixels=picture.copy(), captured_ns=clock.now_ns, index=index)
+            begun_ns = time.process_time_ns()
+            step(frame)
+            spent_ns += time.process_time_ns() - begun_ns
+            index += 1
+        print(spent_ns / 1e6, flush=True)
+
+
+if __name__ == "__main__":
+    sys.path[0] = "."  # the checkout, not the folder of this file
+    main()
