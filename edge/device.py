@@ -195,7 +195,7 @@ class Device:
     def _skip(self, frame: Frame, error: Exception) -> None:
         self.health.failed += 1
         self._failures += 1
-        if self._failures % _LOG_EVERY == 1:
+        if self.health.failed % _LOG_EVERY == 1:
             log.warning("frame %d skipped, %d failed so far: %s", frame.index, self.health.failed, error)
         if self._failures >= _MAX_FAILURES:
             raise EngineError(f"{self._failures} frames in a row failed, the last with: {error}") from error

@@ -128,13 +128,11 @@ class Track:
     Attributes:
         id: from 1, ascending.
         detection: where the face is now, or was last seen when `missed` > 0.
-        age: frames since the track was first seen, 1 in its first.
-        missed: frames since it was last seen, 0 when seen in this one.
+        missed: searches since it was last found, 0 when the last one found it.
     """
 
     id: int
     detection: Detection
-    age: int
     missed: int
 
 

@@ -31,7 +31,6 @@ class _Follow:
     begun_ns: int
     seen_ns: int
     velocity: tuple[float, float]
-    age: int
     hits: int
     missed: int
 
@@ -70,7 +69,6 @@ class Tracker:
         """
         pairs = self._associate(detections, captured_ns)
         for index, follow in enumerate(self._follows):
-            follow.age += 1
             if index in pairs:
                 self._sight(follow, detections[pairs[index]], captured_ns)
             else:
@@ -86,7 +84,6 @@ class Tracker:
                         begun_ns=captured_ns,
                         seen_ns=captured_ns,
                         velocity=(0.0, 0.0),
-                        age=1,
                         hits=1,
                         missed=0,
                     )
@@ -104,8 +101,6 @@ class Tracker:
             As `update`; a face that the last search found has `missed` 0 and is where its motion carried it.
         """
         self._follows = [follow for follow in self._follows if self._alive(follow, captured_ns)]
-        for follow in self._follows:
-            follow.age += 1
         return self.tracks(captured_ns, moved=True)
 
     def tracks(self, now_ns: int, *, moved: bool = False) -> list[Track]:
@@ -114,7 +109,6 @@ class Tracker:
             Track(
                 id=follow.id,
                 detection=_shifted(follow.detection, follow.predict(now_ns)) if moved else follow.detection,
-                age=follow.age,
                 missed=follow.missed,
             )
             for follow in self._follows

@@ -220,6 +220,22 @@ def test_frame_that_cannot_be_worked_on_is_counted_skipped_and_made_up_for_by_th
     assert sorted(step_of(score) for score in scores) == [*range(1, 21)]
 
 
+def test_frames_that_fail_now_and_then_are_logged_at_a_limited_rate(build: Build, caplog: Any) -> None:
+    device: Any = build([face(80)], frames(12, 10))
+
+    class Flaky(ScriptedDetector):
+        def detect(self, pixels: np.ndarray) -> list[Detection]:
+            self.calls += 1
+            if self.calls % 2:
+                raise FrameError("odd")
+            return []
+
+    device.detector = Flaky([])
+    run(device)
+    assert device.health.failed == 60
+    assert len(caplog.records) == 2
+
+
 def test_unbroken_row_of_failures_ends_the_run_with_its_exit_code(build: Build, caplog: Any) -> None:
     device: Any = build([], frames(60, 10))
     device.detector.faces = EngineError("broken")

@@ -34,7 +34,7 @@ def track(track_id: int, x: float = 100.0, size: float = 60.0) -> Track:
     detection = Detection(
         box_px=(x - half, 100 - half, x + half, 100 + half), score=0.9, landmarks_px=np.zeros((6, 2), np.float32)
     )
-    return Track(id=track_id, detection=detection, age=5, missed=0)
+    return Track(id=track_id, detection=detection, missed=0)
 
 
 def score(track_id: int, at_ns: int, valence: float = 0.5, arousal: float = 0.2, warm: bool = True) -> AffectScore:

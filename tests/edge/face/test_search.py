@@ -17,7 +17,7 @@ MS = 1_000_000
 
 def tracks(*ids: int) -> list[Track]:
     detection = Detection(box_px=(0, 0, 60, 60), score=0.9, landmarks_px=np.zeros((6, 2), np.float32))
-    return [Track(id=track_id, detection=detection, age=5, missed=0) for track_id in ids]
+    return [Track(id=track_id, detection=detection, missed=0) for track_id in ids]
 
 
 def step_of(now_ns: int) -> int:

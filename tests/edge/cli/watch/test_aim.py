@@ -64,7 +64,7 @@ def drawn(screen: Screen) -> str:
 
 def face(x: float, y: float, rejection: Rejection | None = None, size: float = 50, number: int = 1) -> Face:
     quality = Quality(size_px=size, yaw_deg=0, light=100, sharpness=0.2, rejection=rejection)
-    track = Track(id=number, detection=detection(x - size / 2, y - size / 2, size), age=5, missed=0)
+    track = Track(id=number, detection=detection(x - size / 2, y - size / 2, size), missed=0)
     return Face(track=track, quality=quality)
 
 
