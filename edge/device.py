@@ -7,7 +7,7 @@ limited rate and skipped; an unbroken row of them ends the run.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import cv2
@@ -200,7 +200,7 @@ class Device:
         if self._failures >= _MAX_FAILURES:
             raise EngineError(f"{self._failures} frames in a row failed, the last with: {error}") from error
 
-    def _publish(self, closed: Sequence[Closed]) -> None:
+    def _publish(self, closed: Iterable[Closed]) -> None:
         for window, boot_ns in closed:
             with self.health.timing("publish"):
                 self.sink.publish(window, boot_ns)

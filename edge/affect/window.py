@@ -6,7 +6,7 @@ the scores are withheld. Every interval gives a window, an empty one too, so tha
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -82,27 +82,28 @@ class Windower:
         self._open: _Open | None = None
         self._seen_ns: int | None = None  # up to here `observed_ns` was counted
 
-    def advance(self, now_ns: int) -> list[Closed]:
+    def advance(self, now_ns: int) -> Iterator[Closed]:
         """Moves time on and closes the windows that ended, before anything of this instant is added.
+
+        Nothing happens before the result is iterated. Publish each window before the next: it takes its number then.
 
         Args:
             now_ns: monotonic; not before the last call's.
 
-        Returns:
+        Yields:
             The closed windows in order, mostly none; each with its interval in monotonic nanoseconds while the clock is
             not known to be right, so that it can be stamped again when it is.
         """
         utc_ns = self._timeline.utc_ns(now_ns)
         if self._open is None:
             self._open = self._begin(utc_ns, now_ns)
-        closed: list[Closed] = []
         while utc_ns >= self._open.end_ns:
             last = self._open
             late_ns = utc_ns - last.end_ns
             self._count_seen(last, now_ns - late_ns, now_ns)
             stepped = self._timeline.resume(now_ns)
             trusted = not stepped and self._timeline.true()
-            closed.append(self._close(last, now_ns - late_ns, trusted=trusted, ahead=len(closed)))
+            yield self._close(last, now_ns - late_ns, trusted=trusted)
             utc_ns = self._timeline.utc_ns(now_ns)
             if stepped:  # the next begins where this one ended, wherever that is now; it lasts until the grid is met
                 late_ns = min(late_ns, self._length_ns)
@@ -111,7 +112,6 @@ class Windower:
                 self._open = self._next(last, now_ns - late_ns)
             else:
                 self._open = self._begin(utc_ns, now_ns)
-        return closed
 
     def observe(self, tracks: Sequence[Track], scores: Sequence[AffectScore], captured_ns: int) -> None:
         """Adds what one frame showed, after `advance` for the same instant.
@@ -146,14 +146,13 @@ class Windower:
         """Drops what is remembered of a track that ended."""
         self._visits.forget(track_id)
 
-    def close(self, now_ns: int) -> list[Closed]:
-        """Closes everything at the end of a run; the last window is `partial` unless it just ended."""
-        closed = self.advance(now_ns)
+    def close(self, now_ns: int) -> Iterator[Closed]:
+        """As `advance`, at the end of a run: closes everything; the last window is `partial` unless it just ended."""
+        yield from self.advance(now_ns)
         if self._open is not None and self._timeline.utc_ns(now_ns) > self._open.start_ns:
             self._open.partial = True
-            closed.append(self._close(self._open, now_ns, trusted=self._timeline.true(), ahead=len(closed)))
+            yield self._close(self._open, now_ns, trusted=self._timeline.true())
         self._open = None
-        return closed
 
     def _opened(self) -> _Open:
         if self._open is None:
@@ -188,10 +187,8 @@ class Windower:
             partial=False,
         )
 
-    def _close(self, window: _Open, ended_ns: int, *, trusted: bool, ahead: int) -> Closed:
-        """The message of a window; `ahead`: how many were closed since the last one was published."""
+    def _close(self, window: _Open, ended_ns: int, *, trusted: bool) -> Closed:
         origin, (epoch, seq) = self._origin, self._number()
-        seq += ahead
         least = self._config.min_observed_s - 1e-6
         counted = [sums for sums in window.visits.values() if sums.steps * self._step_s >= least]
         means = np.array([(sums.valence / sums.steps, sums.arousal / sums.steps) for sums in counted]).reshape(-1, 2)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -24,9 +25,10 @@ ORIGIN = Origin(
 )
 
 
-def new_windower(clock: FileClock, window_s: int = 10) -> Windower:
+def new_windower(clock: FileClock, window_s: int = 10, closed: Sequence[object] = ()) -> Windower:
+    """A windower; `closed` is what was published, which numbers follow."""
     config = WindowConfig(window_s=window_s)
-    return Windower(config, clock, ORIGIN, lambda: ("0123abcd", 7), step_s=0.1, reset_s=1.0)
+    return Windower(config, clock, ORIGIN, lambda: ("0123abcd", 7 + len(closed)), step_s=0.1, reset_s=1.0)
 
 
 def track(track_id: int, x: float = 100.0, size: float = 60.0) -> Track:
@@ -45,9 +47,9 @@ class Scene:
     """Feeds a windower on the time grid."""
 
     def __init__(self, window_s: int = 10, origin_ns: int = 0) -> None:
-        self.windower = new_windower(FileClock(origin_ns=origin_ns), window_s)
-        self.now_ns = 0
         self.closed: list[Window] = []
+        self.windower = new_windower(FileClock(origin_ns=origin_ns), window_s, self.closed)
+        self.now_ns = 0
 
     def show(
         self, seconds: float, faces: dict[int, tuple[float, float]], warm: bool = True, size: float = 60.0
@@ -70,10 +72,12 @@ class Scene:
             self.now_ns += NS
 
     def advance(self) -> None:
-        self.closed += [window for window, _ in self.windower.advance(self.now_ns)]
+        for window, _ in self.windower.advance(self.now_ns):
+            self.closed.append(window)
 
     def end(self) -> list[Window]:
-        self.closed += [window for window, _ in self.windower.close(self.now_ns)]
+        for window, _ in self.windower.close(self.now_ns):
+            self.closed.append(window)
         return self.closed
 
 
