@@ -1,7 +1,7 @@
-"""`python -m benchmarks.soak.device FOLDER`: `affect-edge run` with a camera and a clock that can be spoilt.
+"""`python -m benchmarks.soak.device FOLDER`: `affect-edge run` with a camera and a clock that can be made to fail.
 
-Everything else is the product: its verb, its pipeline, model, publisher, watchdog and signals. Replaced are three names
-of the verb: the clock, the source below `ReopeningSource`, and the outbox by one that also keeps a journal.
+Everything else is the product: its verb, its loop, model, publisher, watchdog and signals. Replaced are three names of
+the verb: the clock, the camera by a live one over a staged source, and the outbox by one that also keeps a journal.
 """
 
 from __future__ import annotations
@@ -9,61 +9,52 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from benchmarks.soak.journal import JournalingOutbox
 from benchmarks.soak.resources import Sampler
 from benchmarks.soak.stage import Stage, StagedClock, StagedSource
-from edge.camera import Camera
-from edge.camera.around import CameraAround
+from edge.camera import Wanted
 from edge.camera.live import LiveCamera
-from edge.camera.reopening import CameraWatch, ReopeningSource
 from edge.cli import main
 from edge.cli import run as verb
 from edge.clock import Clock
 from edge.config import Config
 from edge.demo.scene import Scene
-from edge.publish.database import outbox_path
-from edge.values import Frame
+from edge.values import Frame, Tick
 
 
-class ClockedCamera(CameraAround):
-    """A `Camera` around another, which measures how long its reader works on each frame."""
+class ClockedCamera(LiveCamera):
+    """A live camera that measures how long the loop works on each frame."""
 
-    def __init__(self, camera: Camera, sampler: Sampler) -> None:
-        super().__init__(camera)
+    def __init__(self, sampler: Sampler, *parts: Any) -> None:
+        super().__init__(*parts)
         self._sampler = sampler
 
-    def frames(self) -> Iterator[Frame]:
-        """See `Camera.frames`."""
-        for frame in super().frames():
+    def __iter__(self) -> Iterator[Frame | Tick]:
+        for event in super().__iter__():
             begun_ns, begun_cpu_ns = time.perf_counter_ns(), time.thread_time_ns()
-            yield frame
-            self._sampler.add(time.perf_counter_ns() - begun_ns, time.thread_time_ns() - begun_cpu_ns)
+            yield event
+            if isinstance(event, Frame):
+                self._sampler.add(time.perf_counter_ns() - begun_ns, time.thread_time_ns() - begun_cpu_ns)
 
 
 def stage_device(folder: Path) -> None:
     """Gives the verb `run` the staged clock and camera, and the outbox with a journal."""
     stage, sampler = Stage(folder), Sampler(folder / "samples.jsonl")
 
-    def open_camera(config: Config, clock: Clock, watch: CameraWatch) -> Camera:
-        scene = Scene(config.camera, clock)
-
-        def opener() -> StagedSource:
-            return StagedSource(scene, stage, clock, config.camera.fps)
-
-        source = ReopeningSource(opener(), opener, watch)
-        return ClockedCamera(LiveCamera(source, stall_s=None, waiting=watch.wait), sampler)
-
-    def open_outbox(config: Config, clock: Clock) -> JournalingOutbox:
-        device = config.device
-        path = outbox_path(config.outbox, device.site, device.name, "", folder)
-        return JournalingOutbox(path, config.outbox, clock, journal=folder / "journal.jsonl")
+    def open_camera(config: Config, clock: Clock, wanted: Wanted) -> ClockedCamera:
+        scene = Scene(config.camera.width, config.camera.height)
+        opener = partial(StagedSource, scene, stage, clock, config.camera.fps)
+        return ClockedCamera(sampler, "staged camera", opener, clock, wanted)
 
     def clock_of(_config: Config) -> Clock:
         return StagedClock(stage)
 
-    vars(verb).update(open_camera=open_camera, open_outbox=open_outbox, clock_of=clock_of)
+    outbox = partial(JournalingOutbox, journal=folder / "journal.jsonl")
+    vars(verb).update(open_camera=open_camera, clock_of=clock_of, Outbox=outbox)
 
 
 if __name__ == "__main__":

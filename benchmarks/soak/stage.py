@@ -10,7 +10,6 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-from edge.camera.live import Picture
 from edge.clock import NS, Clock, SystemClock
 from edge.demo.scene import Scene
 from edge.errors import CameraError
@@ -60,6 +59,8 @@ class Stage:
 class StagedClock:
     """The machine's clock, moved and doubted as the stage says. A `Clock`."""
 
+    live = True
+
     def __init__(self, stage: Stage) -> None:
         self._stage = stage
         self._system = SystemClock()
@@ -83,6 +84,10 @@ class StagedClock:
         offset_s, synced = self._stage.clock()
         self._measured = (round(offset_s * NS), synced)
 
+    def known_utc_ns(self) -> int | None:
+        offset_s, synced = self._stage.clock()
+        return time.time_ns() + round(offset_s * NS) if synced else None
+
 
 class StagedSource:
     """The drawn scene as a device that can fail like one. A `Source`.
@@ -97,8 +102,6 @@ class StagedSource:
         CameraError: the camera is gone.
     """
 
-    name = "staged camera"
-
     def __init__(self, scene: Scene, stage: Stage, clock: Clock, fps: float) -> None:
         self._scene, self._stage, self._clock = scene, stage, clock
         self._period_s = 1 / fps
@@ -106,8 +109,7 @@ class StagedSource:
         self._last: UInt8Array | None = None
         self._check()
 
-    def read(self) -> Picture | None:
-        """See `Source.read`."""
+    def grab(self) -> int | None:
         state = self._check()
         if state == "stalled":
             time.sleep(_NAP_S)
@@ -117,15 +119,18 @@ class StagedSource:
             threading.Event().wait()
         time.sleep(max(0.0, self._next_s - time.monotonic()))
         self._next_s = max(self._next_s + self._period_s, time.monotonic())
-        if state != "frozen" or self._last is None:
+        return self._clock.monotonic_ns()
+
+    def read(self) -> UInt8Array:
+        if self._last is None or self._stage.camera() != "frozen":
             self._last = self._scene.draw(time.monotonic() % 86_400)
-        return Picture(self._last, self._clock.monotonic_ns())
+        return self._last
 
     def close(self) -> None:
-        """See `Source.close`."""
+        """Nothing is open."""
 
     def _check(self) -> str:
         state = self._stage.camera()
         if state == "gone":
-            raise CameraError(f"{self.name}: the camera is gone; was it unplugged?")
+            raise CameraError("staged camera: the camera is gone; was it unplugged?")
         return state

@@ -79,7 +79,7 @@ def open_publisher(config: Config, origin: Origin, clock: Clock) -> MqttPublishe
     Raises:
         PublishError: the outbox cannot be made, another process uses it, or a certificate or password cannot be used.
     """
-    outbox = Outbox(Path(config.outbox.path), config.outbox, clock)
+    outbox = Outbox(Path(config.outbox.path), config.outbox, clock, origin)
     discovery = discovery_message(config.homeassistant, origin, window_s=config.window.window_s)
     return MqttPublisher(config, origin, outbox, clock, discovery)
 
