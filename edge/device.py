@@ -57,6 +57,7 @@ class Device:
     _living: set[int] = field(default_factory=set, init=False)  # tracks
     _states: dict[int, StreamState] = field(default_factory=dict, init=False)
     _failures: int = field(default=0, init=False)  # in a row
+    _now_ns: int | None = field(default=None, init=False)  # of the last event, and of the last report
     _reported_ns: int | None = field(default=None, init=False)
 
     def looks(self) -> Iterator[Look | Tick]:
@@ -70,15 +71,13 @@ class Device:
             EngineError: frame after frame cannot be worked on.
             PublishError: windows cannot be handed over any more.
         """
-        now_ns = None
         try:
             with self.camera:
                 for event in self.camera:
-                    now_ns = event.captured_ns if isinstance(event, Frame) else event.at_ns
                     yield self.step(event)
         finally:
-            if now_ns is not None:
-                self._publish(self.windower.close(now_ns))
+            if self._now_ns is not None:
+                self._publish(self.windower.close(self._now_ns))
 
     def stop(self) -> None:
         """Ends the run after the frame at hand; safe to call from a signal handler."""
@@ -86,10 +85,11 @@ class Device:
 
     def step(self, event: Frame | Tick) -> Look | Tick:
         """Takes one frame or tick all the way."""
-        now_ns = event.captured_ns if isinstance(event, Frame) else event.at_ns
+        self._now_ns = now_ns = event.captured_ns if isinstance(event, Frame) else event.at_ns
         self._publish(self.windower.advance(now_ns))
         self._report(now_ns)
         if isinstance(event, Tick):
+            self.health.faces = 0
             self.windower.tick(event)
             return event
         self.health.seen += 1
