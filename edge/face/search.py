@@ -137,8 +137,8 @@ class Schedule:
         step = grid_step(now_ns, self._step_ns)
         if step == self._step:
             return Plan(step=step, work=False, search=False, room=0)
-        spacing = self._spacing if self._level else 1
-        search = self._searched is None or (step - self._searched) * self._step_ns >= spacing * self._unit_ns
+        rested_ns = (step - self._searched) * self._step_ns if self._searched is not None else None
+        search = not self._level or rested_ns is None or rested_ns >= self._spacing * self._unit_ns
         room = served = None
         if self._live and not self._face.known:
             room = 1  # a crowd in the first frame must not find the device unprepared

@@ -64,6 +64,11 @@ def test_whatever_the_camera_s_jitter_it_decodes_the_frames_that_are_worked_on(p
             last_ns = now_ns
 
 
+def test_a_camera_that_is_faster_than_it_was_asked_to_be_is_searched_in_every_step() -> None:
+    schedule = Schedule(step_s=0.1, reset_s=1.0, frame_s=1 / 5)
+    assert all(work(schedule, index * NS // 10, tracks(1))[0].search for index in range(20))
+
+
 def test_planning_changes_nothing_so_a_frame_that_failed_is_made_up_for_by_the_next() -> None:
     schedule = Schedule(step_s=0.1, reset_s=1.0)
     work(schedule, 0, [])
