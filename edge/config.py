@@ -10,7 +10,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 
-from edge.contract import Share, Slug, TagKey, TagValue
+from edge.contract import Slug, TagKey, TagValue
+from edge.contract.fields import Share
 from edge.errors import DeploymentError
 from edge.hours import parse_hours
 from edge.paths import state_folder

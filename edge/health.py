@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol, cast
 
@@ -22,7 +22,7 @@ class CameraCounts(Protocol):
     dropped: int
     failed: int
     skipped: int
-    events: Mapping[str, int]
+    events: dict[str, int]
 
 
 class Timing:

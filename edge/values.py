@@ -28,11 +28,7 @@ MAX_SIDE_PX = 4096  # of a frame; the largest that a camera can be asked for
 
 
 def check_picture(pixels: NDArray[np.generic]) -> None:
-    """Refuses what is no picture: everything but uint8 (H, W, 3) with at least one pixel.
-
-    Raises:
-        FrameError: says what came instead.
-    """
+    """Raises FrameError, which says what came, for everything but uint8 (H, W, 3) with at least one pixel."""
     if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3 or not pixels.size:
         raise FrameError(f"a picture is uint8 (H, W, 3) and not empty, got {pixels.dtype} {pixels.shape}")
 
@@ -48,20 +44,11 @@ class _Unpicklable:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Frame(_Unpicklable):
-    """One picture from a camera.
+    """One picture from a camera; raises FrameError where `pixels` is none."""
 
-    Attributes:
-        pixels: uint8 (H, W, 3), RGB, at most `MAX_SIDE_PX` a side.
-        captured_ns: monotonic nanoseconds at which the picture was taken (file time for a replay).
-        index: running number of the frame in its source, from 0; dropped frames leave gaps.
-
-    Raises:
-        FrameError: `pixels` is something else.
-    """
-
-    pixels: UInt8Array
-    captured_ns: int
-    index: int
+    pixels: UInt8Array  # (H, W, 3), RGB, at most `MAX_SIDE_PX` a side
+    captured_ns: int  # monotonic nanoseconds at which it was taken; file time for a replay
+    index: int  # running number in its source, from 0; dropped frames leave gaps
 
     def __post_init__(self) -> None:
         check_picture(self.pixels)
@@ -123,50 +110,30 @@ class Detection:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Track:
-    """One face followed over frames. The id is never used twice in a run and identifies no person.
+    """One face followed over frames. The id is never used twice in a run and identifies no person."""
 
-    Attributes:
-        id: from 1, ascending.
-        detection: where the face is now, or was last seen when `missed` > 0.
-        missed: searches since it was last found, 0 when the last one found it.
-    """
-
-    id: int
-    detection: Detection
-    missed: int
+    id: int  # from 1, ascending
+    detection: Detection  # where the face is now, or was last seen when `missed` > 0
+    missed: int  # searches since it was last found, 0 when the last one found it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Quality:
-    """What the quality gate measured of one face.
+    """What the quality gate measured of one face. A face that it rejected before it was cut out has no light."""
 
-    Attributes:
-        size_px: side of the detector's box, pixels.
-        yaw_deg: estimated turn to either side, degrees.
-        light: mean luma of the crop's middle, 0–255; None where the face was rejected before it was cut out.
-        sharpness: share of the crop's contrast that lies in fine detail, 0–1; None as `light`.
-        rejection: why the face is not scored; None where it is good enough.
-    """
-
-    size_px: float
-    yaw_deg: float
-    light: float | None = None
-    sharpness: float | None = None
-    rejection: Rejection | None = None
+    size_px: float  # side of the detector's box, pixels
+    yaw_deg: float  # estimated turn to either side, degrees
+    light: float | None = None  # mean luma of the crop's middle, 0–255
+    sharpness: float | None = None  # share of the crop's contrast that lies in fine detail, 0–1
+    rejection: Rejection | None = None  # None: good enough to be scored
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class FaceCrop(_Unpicklable):
-    """The aligned square that the network sees.
-
-    Attributes:
-        track_id: the track it was cut for.
-        pixels: uint8 (S, S, 3), RGB.
-        captured_ns: of the frame it was cut from.
-    """
+    """The aligned square that the network sees."""
 
     track_id: int
-    pixels: UInt8Array
+    pixels: UInt8Array  # (S, S, 3), RGB
     captured_ns: int
 
     def __post_init__(self) -> None:
@@ -175,19 +142,12 @@ class FaceCrop(_Unpicklable):
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Embedding:
-    """What the backbone makes of one crop.
-
-    Attributes:
-        track_id: the track it belongs to.
-        captured_ns: of the frame.
-        vector: float32 (D,).
-        va: float32 (2,), valence and arousal of this picture alone, −1..1.
-    """
+    """What the backbone makes of one crop."""
 
     track_id: int
     captured_ns: int
-    vector: Float32Array
-    va: Float32Array
+    vector: Float32Array  # (D,)
+    va: Float32Array  # (2,), valence and arousal of this picture alone, −1..1
 
     def __post_init__(self) -> None:
         self.vector.setflags(write=False)
@@ -196,62 +156,40 @@ class Embedding:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AffectScore:
-    """The streamed answer for one face at one step of the time grid.
-
-    Attributes:
-        track_id: the track it belongs to.
-        captured_ns: of the frame that was scored.
-        valence: how pleasant the expression looks, −1..1.
-        arousal: how activated it looks, −1..1.
-        warm: False until the face was seen in enough steps; such scores are not counted.
-    """
+    """The streamed answer for one face at one step of the time grid."""
 
     track_id: int
     captured_ns: int
-    valence: float
-    arousal: float
-    warm: bool
+    valence: float  # how pleasant the expression looks, −1..1
+    arousal: float  # how activated it looks, −1..1
+    warm: bool  # False until the face was seen in enough steps; such scores are not counted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Face:
-    """One face in view in one frame.
-
-    Attributes:
-        track: which face, and where.
-        quality: None where the face was not looked at, for lack of time.
-        score: None where it was not looked at or was rejected.
-    """
+    """One face in view in one frame."""
 
     track: Track
-    quality: Quality | None = None
-    score: AffectScore | None = None
+    quality: Quality | None = None  # None: it was not looked at, for lack of time
+    score: AffectScore | None = None  # None: it was not looked at, or rejected
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Look:
-    """What one frame showed, as numbers. It holds no picture.
-
-    Attributes:
-        index, captured_ns: of the frame.
-        size_px: width and height of the frame.
-        worked: False where nothing was done: the grid step had its frame already, or the frame could not be used.
-        faces: in view, by ascending track id.
-    """
+    """What one frame showed, as numbers. It holds no picture."""
 
     index: int
     captured_ns: int
-    size_px: tuple[int, int]
-    worked: bool
-    faces: Sequence[Face]
+    size_px: tuple[int, int]  # width and height of the frame
+    worked: bool  # False: nothing was done; the grid step had its frame already, or the frame could not be used
+    faces: Sequence[Face]  # in view, by ascending track id
 
     @classmethod
     def of(cls, frame: Frame, *, worked: bool = False, faces: Sequence[Face] = ()) -> Look:
         """A look at a frame; without anything else, one in which nothing was done."""
         height, width = frame.pixels.shape[:2]
-        return cls(
-            index=frame.index, captured_ns=frame.captured_ns, size_px=(width, height), worked=worked, faces=faces
-        )
+        size_px = (width, height)
+        return cls(index=frame.index, captured_ns=frame.captured_ns, size_px=size_px, worked=worked, faces=faces)
 
     @property
     def scores(self) -> list[AffectScore]:

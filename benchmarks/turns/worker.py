@@ -51,8 +51,8 @@ def open_loop() -> tuple[Callable[[Any], object], Any, Any]:
     try:
         from edge.device import build_device
     except ImportError:
-        from edge.pipeline import build_pipeline
-        from edge.types import Frame
+        from edge.pipeline import build_pipeline  # type: ignore[import-not-found]
+        from edge.types import Frame  # type: ignore[import-not-found]
 
         return build_pipeline(config, sink=NoSink(), **parts).step, clock, Frame
     from edge.publish.discard import Discard

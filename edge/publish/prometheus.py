@@ -16,7 +16,7 @@ import msgspec
 from msgspec import inspect
 
 from edge.contract import Health, Model
-from edge.errors import ConfigError
+from edge.errors import ConfigError, EdgeError
 
 log = logging.getLogger(__name__)
 
@@ -62,6 +62,11 @@ class MetricsServer:
         """Host and port it listens on."""
         host, port = self._server.server_address[:2]
         return str(host), int(port)
+
+    def check(self) -> None:
+        """Raises EdgeError once the server has ended by itself."""
+        if not self._thread.is_alive():
+            raise EdgeError("metrics.port: the server of the metrics has ended", fix="see the log")
 
     def close(self) -> None:
         """Stops answering; may be called twice."""

@@ -21,7 +21,7 @@ from msgspec.structs import replace
 
 from edge import contract
 from edge.contract.fields import Count, Total
-from edge.errors import ConfigError
+from edge.errors import ConfigError, EdgeError
 from edge.publish.prometheus import HOST, Collector, MetricsServer
 from scripts.mqtt_examples import HEALTH
 
@@ -243,6 +243,14 @@ def test_after_closing_nobody_answers(told: Told) -> None:
     server.close()
     with pytest.raises((urllib.error.URLError, ConnectionError)):
         urllib.request.urlopen(f"http://{host}:{port}/metrics", timeout=1)
+
+
+def test_a_server_that_has_ended_is_told(server: MetricsServer) -> None:
+    server.check()
+    server._server.shutdown()
+    server._thread.join(5)
+    with pytest.raises(EdgeError, match="the server of the metrics has ended"):
+        server.check()
 
 
 def test_a_client_that_says_nothing_is_hung_up_on_quietly(
