@@ -18,9 +18,8 @@ from numpy.typing import NDArray
 
 from edge.affect.model import AffectModel, load_model
 from edge.affect.window import Windower
-from edge.camera.hours import OpeningHours
 from edge.clock import NS, FileClock
-from edge.config import EngineConfig, FaceConfig, HoursConfig, ModelConfig, WindowConfig
+from edge.config import EngineConfig, FaceConfig, ModelConfig, WindowConfig
 from edge.device import Pipeline
 from edge.errors import FrameError
 from edge.face.crop import align_face
@@ -175,7 +174,6 @@ def new_pipeline(detector: Any) -> Pipeline:
     clock, nowhere = FileClock(), Nowhere()
     return Pipeline(
         camera=nowhere,
-        hours=OpeningHours(HoursConfig()),
         detector=detector,
         tracker=Tracker(confirm_s=0.0),
         gate=GATE,
