@@ -15,7 +15,7 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from edge.camera import Camera, Wanted, no_events
+from edge.camera import Camera, Shown, Wanted, no_events
 from edge.camera.source import Source
 from edge.clock import NS, Clock
 from edge.errors import CameraError, CameraStuckError, FrameError
@@ -43,10 +43,6 @@ class _Shot(NamedTuple):
     number: int
 
 
-def _unchanged(pixels: UInt8Array) -> UInt8Array:
-    return pixels
-
-
 class LiveCamera(Camera):
     """Frames of a device, read by a thread that starts with the iteration.
 
@@ -54,8 +50,7 @@ class LiveCamera(Camera):
         name: the device, as it is called in errors.
         open_source: opens it, or raises `CameraError`.
         clock: whose monotonic time ticks have; the drivers' stamps are of the same.
-        wanted: which frames are worth decoding; None for all.
-        shown: what is done to each picture before it is given.
+        wanted, shown: see their types.
         hours: when it may be open.
         stuck_s: seconds that one call of the device may take.
         now_s: monotonic seconds, for tests.
@@ -70,7 +65,7 @@ class LiveCamera(Camera):
         open_source: Callable[[], Source],
         clock: Clock,
         wanted: Wanted | None = None,
-        shown: Callable[[UInt8Array], UInt8Array] = _unchanged,
+        shown: Shown = np.asarray,
         hours: OpeningHours | None = None,
         *,
         stuck_s: float = STUCK_S,
@@ -175,12 +170,10 @@ class LiveCamera(Camera):
                 self._lose("gone", error.message)
 
     def _is_open(self) -> bool:
-        if self._hours.always:
-            return True
-        utc_ns = self._clock.known_utc_ns()
-        if utc_ns is None:
+        open_now = self._hours.open_now(self._clock.known_utc_ns)
+        if not open_now and self._clock.known_utc_ns() is None:
             self._tell(f"{self._name}: stays closed; [hours] needs the time, and the clock is not synchronized")
-        return utc_ns is not None and self._hours.open_at(utc_ns)
+        return open_now
 
     def _read(self, source: Source) -> None:
         captured_ns = source.grab()
