@@ -33,7 +33,6 @@ _JOIN_S = 3.0
 _FIRST_DELAY_S, _MAX_DELAY_S = 1.0, 60.0
 _FLAT = 8  # a picture whose brightest and darkest value are closer is dark or covered: its bytes may well repeat
 
-
 Reason = Literal["starting", "closed", "gone", "frozen"]
 
 
@@ -144,21 +143,15 @@ class LiveCamera(Camera):
                 self._busy_s = time.monotonic()
                 self.step()
         except Exception as error:  # noqa: BLE001 - it belongs to the reader, not to a thread that nobody watches
-            self._fail(error)
-        try:
-            self._let_go()
-        except Exception as error:  # noqa: BLE001 - as above
-            self._fail(error)
-
-    def _fail(self, error: Exception) -> None:
-        with self._changed:
-            self._error = self._error or error
-            self._changed.notify_all()
+            with self._changed:
+                self._error = error
+                self._changed.notify_all()
+        self._let_go()
 
     def step(self) -> None:
         """What the capture thread does over and over: reads one frame, or opens the device, or waits a moment."""
         if not self._is_open():
-            self._reason = "closed"
+            self._reason, self._last = "closed", None
             self._let_go()
             time.sleep(_NAP_S)
         elif self._source is None:
@@ -230,10 +223,7 @@ class LiveCamera(Camera):
         self.events[kind] += 1
         self._reason = "frozen" if kind == "frozen" else "gone"
         self._tell(f"{why}; it is opened again and again until it works")
-        try:
-            self._let_go()
-        except Exception as error:  # noqa: BLE001 - a driver in trouble raises what it likes; it is given up anyway
-            log.debug("%s: closing failed: %s", self._name, error)
+        self._let_go()
         self._wait()
 
     def _try(self) -> None:
@@ -263,8 +253,11 @@ class LiveCamera(Camera):
 
     def _let_go(self) -> None:
         source, self._source = self._source, None
-        if source is not None:
-            source.close()
+        try:
+            if source is not None:
+                source.close()
+        except Exception as error:  # noqa: BLE001 - a driver in trouble raises what it likes; it is given up anyway
+            log.debug("%s: closing failed: %s", self._name, error)
 
     def _tell(self, why: str) -> None:
         """One line for each change of what is wrong, none for each try."""

@@ -26,7 +26,7 @@ _CAPABILITY = Struct("84x2I12x")  # all capabilities, those of this device
 _FORMAT = Struct("I0P6I176x")  # type; width, height, fourcc, field, bytes a row, bytes
 _RATE = Struct("5I184x")  # type; capability, mode, seconds, frames in them
 _REQUEST = Struct("3I8x")  # count, type, memory
-_BUFFER = Struct("5I2l16x2IL3I0l")  # as `_Buffer`
+_BUFFER = Struct("4I4x2l20xILI8x0l")  # as `_Buffer`
 
 
 class _Buffer(NamedTuple):
@@ -34,15 +34,11 @@ class _Buffer(NamedTuple):
     type: int = _CAPTURE
     used: int = 0
     flags: int = 0
-    field: int = 0
     seconds: int = 0
     micros: int = 0
-    sequence: int = 0
     memory: int = _MMAP
     offset: int = 0
     length: int = 0
-    reserved: int = 0
-    request: int = 0
 
 
 class _Call(NamedTuple):
@@ -50,15 +46,10 @@ class _Call(NamedTuple):
     number: int
     layout: Struct
 
-    @property
-    def code(self) -> int:
-        return self.direction << 30 | self.layout.size << 16 | ord("V") << 8 | self.number
-
 
 _QUERYCAP, _S_FMT, _S_PARM = _Call(2, 0, _CAPABILITY), _Call(3, 5, _FORMAT), _Call(3, 22, _RATE)
-_REQBUFS, _QUERYBUF = _Call(3, 8, _REQUEST), _Call(3, 9, _BUFFER)
-_QBUF, _DQBUF = _Call(3, 15, _BUFFER), _Call(3, 17, _BUFFER)
-_STREAMON, _STREAMOFF = _Call(1, 18, Struct("i")), _Call(1, 19, Struct("i"))
+_REQBUFS, _QUERYBUF, _QBUF = _Call(3, 8, _REQUEST), _Call(3, 9, _BUFFER), _Call(3, 15, _BUFFER)
+_DQBUF, _STREAMON, _STREAMOFF = _Call(3, 17, _BUFFER), _Call(1, 18, Struct("i")), _Call(1, 19, Struct("i"))
 
 
 class Mode(NamedTuple):
@@ -72,11 +63,7 @@ class Mode(NamedTuple):
 
 
 class VideoDevice:
-    """An open `/dev/video*`. All methods raise `OSError` where the driver refuses.
-
-    Args:
-        path: of the device.
-    """
+    """An open `/dev/video*`. All methods raise `OSError` where the driver refuses."""
 
     def __init__(self, path: str) -> None:
         self._fd = os.open(path, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
@@ -149,5 +136,5 @@ class VideoDevice:
 
     def _call(self, call: _Call, *values: int) -> tuple[Any, ...]:
         data = bytearray(call.layout.pack(*values) if values else call.layout.size)
-        fcntl.ioctl(self._fd, call.code, data)
+        fcntl.ioctl(self._fd, call.direction << 30 | call.layout.size << 16 | ord("V") << 8 | call.number, data)
         return call.layout.unpack(data)
