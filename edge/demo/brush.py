@@ -43,7 +43,7 @@ def mirrored(half: Points, middle: float) -> NDArray[np.float64]:
     right = np.asarray(half, np.float64)
     left = right[::-1] * (-1, 1)
     keep = left[np.abs(left[:, 0]) > 1e-6]
-    return np.asarray(np.concatenate([right, keep]) + (middle, 0.0), np.float64)
+    return np.add(np.concatenate([right, keep]), (middle, 0.0), dtype=np.float64)
 
 
 def _fixed(points: Points) -> NDArray[np.int32]:
