@@ -25,6 +25,12 @@ def read_matrix(path: Path) -> Matrix | None:
     return None
 
 
+def is_mp4(path: Path) -> bool:
+    """Whether a file begins as such files do, whatever comes then."""
+    with path.open("rb") as file:
+        return file.read(8)[4:] == b"ftyp"
+
+
 def is_cut(path: Path) -> bool:
     """Whether the last of the file's boxes reaches beyond its end, or what follows them is none."""
     length = end = path.stat().st_size

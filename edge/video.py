@@ -17,7 +17,7 @@ import numpy as np
 
 from edge.clock import NS
 from edge.errors import CameraError, FrameError, one_line
-from edge.mp4 import UPRIGHT, Matrix, is_cut, read_matrix
+from edge.mp4 import UPRIGHT, Matrix, is_cut, is_mp4, read_matrix
 from edge.stderr import native_stderr
 from edge.values import MAX_SIDE_PX, UInt8Array
 
@@ -102,7 +102,7 @@ class VideoFile:
     def __init__(self, path: str | Path, fps: float = 30.0) -> None:
         self._path = _regular_file(str(path))
         matrix = read_matrix(self._path)
-        self._capture = self._open()
+        self._capture = self._open(matrix)
         suffix = self._path.suffix.lower()
         get = self._capture.get
         named, count = get(cv2.CAP_PROP_FPS), get(cv2.CAP_PROP_FRAME_COUNT)
@@ -187,7 +187,7 @@ class VideoFile:
             f"-an {shlex.quote(str(new))}"
         )
 
-    def _open(self) -> cv2.VideoCapture:
+    def _open(self, matrix: Matrix | None) -> cv2.VideoCapture:
         # OpenCV 5.0 has it in `cv2.utils.logging`, 4.11 only as `cv2.setLogLevel` (both tried in November 2026).
         getattr(cv2.utils, "logging", cv2).setLogLevel(0)  # LOG_LEVEL_SILENT
         os.environ["OPENCV_FFMPEG_CAPTURE_OPTIONS"] = _LOCAL_ONLY  # whatever it was
@@ -195,6 +195,10 @@ class VideoFile:
         with native_stderr():
             capture = cv2.VideoCapture(str(self._path), cv2.CAP_FFMPEG, [cv2.CAP_PROP_N_THREADS, 1])
         if not capture.isOpened():
+            if matrix is None and is_mp4(self._path):
+                raise CameraError(
+                    f"{self._path}: an MP4 file without its index, as when a recording breaks off", "record it again"
+                )
             raise CameraError(f"{self._path}: not a video that OpenCV can read", self._cure())
         width, height = (capture.get(side) for side in (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT))
         if max(width, height) > MAX_SIDE_PX:  # before a frame of it is decoded, which may take a gigabyte

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import cv2
 import numpy as np
 
 from benchmarks.videos.recipes import FPS, RECIPES, Recipe, draw_clip, make
@@ -20,6 +21,7 @@ from edge.video import VideoFile
 
 SCORE_OFF = 0.02  # how far a mean may be from the twin's
 PICTURE_OFF = 8.0  # grey levels, the mean over all pixels and frames; codecs that lose much stay below 5
+_SHAPE_OFF = 0.02  # ratio of width and height
 _REFUSED = 6  # exit code of a video that cannot be used
 
 
@@ -115,20 +117,21 @@ def _pictures(path: Path) -> tuple[int, dict[int, UInt8Array]]:
         count += 1
         number = round(time_ns / 1e9 * FPS)
         if number % 3 == 0:
-            kept.setdefault(number, picture[::2, ::2])
+            kept.setdefault(number, picture)
     video.close()
     return count, kept
 
 
 def _difference(one: dict[int, UInt8Array], other: dict[int, UInt8Array]) -> float:
-    """Mean absolute difference of pictures of the same time, grey levels; infinite where none has the same size."""
+    """Mean absolute difference of pictures of the same time, grey levels; infinite where none has the same shape."""
     offs = []
     for number in sorted(set(one) & set(other)):
         first, second = one[number], other[number]
-        height, width = min(first.shape[0], second.shape[0]), min(first.shape[1], second.shape[1])
-        if max(first.shape[0], second.shape[0]) - height > 2 or max(first.shape[1], second.shape[1]) - width > 2:
+        height, width = second.shape[:2]
+        if abs(first.shape[1] / first.shape[0] - width / height) > _SHAPE_OFF:
             return float("inf")
-        offs.append(float(np.abs(first[:height, :width].astype(np.int16) - second[:height, :width]).mean()))
+        same = cv2.resize(first, (width, height), interpolation=cv2.INTER_AREA)
+        offs.append(float(np.abs(same.astype(np.int16) - second).mean()))
     return float(np.mean(offs)) if offs else float("inf")
 
 

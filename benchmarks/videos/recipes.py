@@ -78,7 +78,8 @@ RECIPES = [
     Recipe(title="H.264, AVI, no B frames", name="h264.avi", how=f"{_X264} -bf 0"),
     Recipe(title="H.264, FLV", name="h264.flv", how=_X264),
     Recipe(title="H.264, bare stream (25 frames a second assumed)", name="bare.h264", how=_X264, twin="fast.mp4"),
-    Recipe(title="plain at 25 frames a second", name="fast.mp4", how=f"{_X264} -filter:v setpts=N/25/TB -r 25"),
+    Recipe(title="plain at 25 frames a second", name="fast.mp4", twin="fast.mp4",
+           how=f"{_X264} -filter:v setpts=N/25/TB -r 25"),
     Recipe(title="H.264, fragmented MP4", name="fragmented.mp4", how=f"{_X264} -movflags frag_keyframe+empty_moov"),
     Recipe(
         title="sound first, MP4", name="sound.mp4",
@@ -101,7 +102,7 @@ RECIPES = [
         how=f"{_X264} -vf {_DROPPED} -vsync vfr",
     ),
     Recipe(
-        title="plain, repeating the frame before for each one dropped above", name="dropped.mp4",
+        title="plain, repeating the frame before for each one dropped above", name="dropped.mp4", twin="dropped.mp4",
         how=f"{_X264} -vf {_DROPPED},fps={FPS}:round=up",
     ),
     Recipe(
@@ -175,8 +176,8 @@ RECIPES = [
     Recipe(title="MPEG-4, MP4", name="mpeg4.mp4", how=f"-c:v mpeg4 -q:v 2 {_YUV}"),
     Recipe(title="MPEG-2, MPEG-TS", name="mpeg2.ts", how=f"-c:v mpeg2video -q:v 2 -r 30 {_YUV}"),
     Recipe(title="MPEG-1", name="mpeg1.mpg", how=f"-c:v mpeg1video -q:v 2 -r 30 {_YUV}"),
-    Recipe(title="H.263, 3GP", name="h263.3gp", how=f"-c:v h263 -q:v 2 {_YUV} -vf scale=704:576", twin="704.mp4"),
-    Recipe(title="plain, 704 × 576", name="704.mp4", how=f"{_X264} -vf scale=704:576,setsar=1"),
+    Recipe(title="H.263, 3GP, pixels 12:11", name="h263.3gp", how=f"-c:v h263 -q:v 2 {_YUV} "
+           "-vf scale=704:576:flags=lanczos,setsar=12/11"),
     Recipe(title="Theora, Ogg", name="theora.ogv", how=f"-c:v libtheora -q:v 10 {_YUV}"),
     Recipe(title="WMV 8", name="wmv.wmv", how=f"-c:v wmv2 -q:v 2 {_YUV}"),
     Recipe(title="MS MPEG-4 v3, AVI", name="msmpeg4.avi", how=f"-c:v msmpeg4 -q:v 2 {_YUV}"),
@@ -186,14 +187,14 @@ RECIPES = [
     Recipe(title="PNG, MOV", name="png.mov", how="-c:v png -pix_fmt rgb24"),
     Recipe(title="GIF, 10 frames a second, 256 colours", name="animated.gif",
            how="-filter_complex fps=10,split[a][b];[a]palettegen[p];[b][p]paletteuse", twin="ten.mp4"),
-    Recipe(title="plain, 10 frames a second", name="ten.mp4", how=f"{_X264} -vf fps=10"),
+    Recipe(title="plain, 10 frames a second", name="ten.mp4", how=f"{_X264} -vf fps=10", twin="ten.mp4"),
     # Damage.
     Recipe(title="cut after 60 %, MKV", name="cut.mkv", how=_X264, twin="first-part.mp4", after=cut(0.6)),
     Recipe(title="cut after 60 %, MPEG-TS", name="cut.ts", how=_X264, twin="first-part.mp4", after=cut(0.6)),
     Recipe(title="cut after 60 %, MP4 with its index first", name="cut-index.mp4", twin="first-part.mp4",
            how=f"{_X264} -movflags +faststart", after=cut(0.6)),
     Recipe(title="cut after 60 %, MP4 with its index last", name="cut.mp4", how=_X264, after=cut(0.6)),
-    Recipe(title="plain, the first part", name="first-part.mp4", how=f"{_X264} -t 7"),
+    Recipe(title="plain, the first part", name="first-part.mp4", how=f"{_X264} -t 7", twin="first-part.mp4"),
 ]  # fmt: skip
 
 
