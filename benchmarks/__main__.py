@@ -15,10 +15,11 @@ from benchmarks.report.command import report
 from benchmarks.soak.command import soak
 from benchmarks.studio.command import studio
 from benchmarks.turns.command import turns
+from benchmarks.videos.command import videos
 from convert.command_line import run_verbs
 
 # One package a verb. What a verb needs is imported when it runs: no verb waits for another's packages.
-VERBS = (cadence, compare, egress, fleet, floor, peers, reference, report, soak, studio, turns)
+VERBS = (cadence, compare, egress, fleet, floor, peers, reference, report, soak, studio, turns, videos)
 
 app = typer.Typer(
     help="Measurements that anyone can repeat.",

@@ -85,9 +85,10 @@ class ZoneConfig(_Section, frozen=True, kw_only=True):
 
 
 class HoursConfig(_Section, frozen=True, kw_only=True):
-    """When the camera is on, in the device's time zone; empty: always.
+    """When the camera is on, in the device's time zone; empty: always. Otherwise the device is closed, also while the
+    clock is not known to be right. Files have no hours.
 
-    Each entry is `mon-sat 09:00-20:00`, `sun 11:00-17:00` or `daily 08:00-24:00`.
+    Each entry is `mon-sat 09:00-20:00`, `daily 08:00-24:00` or, over midnight, `fri-sat 22:00-02:00`.
     """
 
     open: list[str] = []

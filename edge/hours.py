@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import date, datetime, time, timedelta, timezone, tzinfo
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -60,14 +60,20 @@ class OpeningHours:
         self._zone = _zone(tz)
         self._last: tuple[int, bool] = (-1, True)
 
-    @property
-    def always(self) -> bool:
-        """Whether it never closes, so that nobody needs to know the time."""
-        return not self._spans
+    def open_now(self, known_utc_ns: Callable[[], int | None]) -> bool:
+        """Whether it is open now: closed while the time is not known, unless it never closes.
+
+        Args:
+            known_utc_ns: gives UTC nanoseconds since 1970, or None while they are not known to be right.
+        """
+        if not self._spans:
+            return True
+        utc_ns = known_utc_ns()
+        return utc_ns is not None and self.open_at(utc_ns)
 
     def open_at(self, utc_ns: int) -> bool:
         """Whether it is open at an instant, UTC nanoseconds since 1970."""
-        if self.always:
+        if not self._spans:
             return True
         minute = utc_ns // 60_000_000_000  # since 1972 every zone is off UTC by whole minutes
         if minute != self._last[0]:

@@ -6,6 +6,7 @@ Refuses what OpenCV would give wrongly without a word: interlaced pictures, code
 from __future__ import annotations
 
 import math
+import os
 import shlex
 import stat
 from collections.abc import Iterator
@@ -14,10 +15,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from edge import mp4
-from edge.capture import native_stderr, open_capture
 from edge.clock import NS
 from edge.errors import CameraError, FrameError, one_line
+from edge.mp4 import UPRIGHT, Matrix, is_cut, is_mp4, read_matrix
+from edge.stderr import native_stderr
 from edge.values import MAX_SIDE_PX, UInt8Array
 
 _SHORTEST_STEP_NS = 1000
@@ -26,8 +27,9 @@ _LONGEST_GAP_UNKNOWN_NS = 10 * NS  # where the file does not say how long it las
 _END_AFTER_MISSES = 300  # failed reads in a row that mean the end where the file does not say how long it is
 _WIDEST = 4.0  # ratio of a pixel's sides; beyond, the file is broken
 _STREAMS = (".mjpg", ".mjpeg")  # pictures one after the other, which look like one picture from their beginning
-_TURNS = {90: (0, 1, -1, 0), 180: (-1, 0, 0, -1), 270: (0, -1, 1, 0)}  # as `mp4.Track.matrix`
-_CODECS = {"av01": "AV1", "avc1": "H.264", "h264": "H.264", "hev1": "HEVC", "hvc1": "HEVC", "vp90": "VP9"}
+_TURNS: dict[int, Matrix] = {90: (0, 1, -1, 0), 180: (-1, 0, 0, -1), 270: (0, -1, 1, 0)}
+_LOCAL_ONLY = "protocol_whitelist;file"  # a playlist is a file too, but must not make FFmpeg open an address
+_CODECS = {"av01": "AV1", "hev1": "HEVC", "hvc1": "HEVC", "vp90": "VP9"}
 
 
 class Timeline:
@@ -99,8 +101,8 @@ class VideoFile:
 
     def __init__(self, path: str | Path, fps: float = 30.0) -> None:
         self._path = _regular_file(str(path))
-        self._track = mp4.read_track(self._path)
-        self._capture = self._open()
+        matrix = read_matrix(self._path)
+        self._capture = self._open(matrix)
         suffix = self._path.suffix.lower()
         get = self._capture.get
         named, count = get(cv2.CAP_PROP_FPS), get(cv2.CAP_PROP_FRAME_COUNT)
@@ -113,9 +115,8 @@ class VideoFile:
         self._timeline = Timeline(self.fps, min(lasts_ns, _LONGEST_GAP_NS))
         # Containers without a count only estimate one, and an intact MP4 may hide frames by an edit list: what they
         # say is owed only by an AVI, whose header counts what was written, and by an MP4 that was cut.
-        self._owed = suffix == ".avi" or (self._track is not None and mp4.is_cut(self._path))
-        matrix = _TURNS.get(int(get(cv2.CAP_PROP_ORIENTATION_META)), (1, 0, 0, 1))
-        self._matrix = self._track.matrix if self._track is not None else matrix
+        self._owed = suffix == ".avi" or (matrix is not None and is_cut(self._path))
+        self._matrix = matrix or _TURNS.get(int(get(cv2.CAP_PROP_ORIENTATION_META)), UPRIGHT)
         self._capture.set(cv2.CAP_PROP_ORIENTATION_AUTO, 0)  # it does not know mirrored pictures
         self._stretch = _stretch(get(cv2.CAP_PROP_SAR_NUM), get(cv2.CAP_PROP_SAR_DEN))
         self.index = 0
@@ -141,7 +142,11 @@ class VideoFile:
         self.failed += missing
         self.index += missing
         if not self._delivered:
-            raise CameraError(f"{self._path}: no frame of it can be decoded, its codec is {self.codec}", self._cure())
+            letters = (
+                int(self._capture.get(cv2.CAP_PROP_FOURCC)).to_bytes(8, "little", signed=True)[:4].decode("latin-1")
+            )
+            codec = _CODECS.get(letters.lower(), one_line(letters) or "unknown")
+            raise CameraError(f"{self._path}: no frame of it can be decoded, its codec is {codec}", self._cure())
 
     def read(self) -> UInt8Array:
         """The picture of the frame that the iteration gave last, once: uint8 (H, W, 3), RGB.
@@ -161,14 +166,6 @@ class VideoFile:
         if not good or pixels is None or pixels.ndim != 3 or max(pixels.shape) > MAX_SIDE_PX:
             raise FrameError(f"{self._path}: frame {self.index - 1} could not be decoded")
         return _shown(np.asarray(cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB), np.uint8), self._stretch, self._matrix)
-
-    @property
-    def codec(self) -> str:
-        """The codec's usual name, or its four letters."""
-        letters = int(self._capture.get(cv2.CAP_PROP_FOURCC)).to_bytes(8, "little", signed=True)[:4].decode("latin-1")
-        if self._track is not None and self._track.codec:
-            letters = self._track.codec
-        return _CODECS.get(letters.lower(), one_line(letters) or "unknown")
 
     def close(self) -> None:
         """Lets go of the file."""
@@ -190,12 +187,19 @@ class VideoFile:
             f"-an {shlex.quote(str(new))}"
         )
 
-    def _open(self) -> cv2.VideoCapture:
+    def _open(self, matrix: Matrix | None) -> cv2.VideoCapture:
+        # OpenCV 5.0 has it in `cv2.utils.logging`, 4.11 only as `cv2.setLogLevel` (both tried in November 2026).
+        getattr(cv2.utils, "logging", cv2).setLogLevel(0)  # LOG_LEVEL_SILENT
+        os.environ["OPENCV_FFMPEG_CAPTURE_OPTIONS"] = _LOCAL_ONLY  # whatever it was
         # One decoding thread: with several, what is made of a damaged file may differ from run to run.
-        capture = open_capture(str(self._path), cv2.CAP_FFMPEG, {cv2.CAP_PROP_N_THREADS: 1})
+        with native_stderr():
+            capture = cv2.VideoCapture(str(self._path), cv2.CAP_FFMPEG, [cv2.CAP_PROP_N_THREADS, 1])
         if not capture.isOpened():
-            codec = f", codec {self._track.codec}" if self._track is not None and self._track.codec else ""
-            raise CameraError(f"{self._path}: not a video that OpenCV can read{codec}", self._cure())
+            if matrix is None and is_mp4(self._path):
+                raise CameraError(
+                    f"{self._path}: an MP4 file without its index, as when a recording breaks off", "record it again"
+                )
+            raise CameraError(f"{self._path}: not a video that OpenCV can read", self._cure())
         width, height = (capture.get(side) for side in (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT))
         if max(width, height) > MAX_SIDE_PX:  # before a frame of it is decoded, which may take a gigabyte
             capture.release()
@@ -211,7 +215,7 @@ def _stretch(wide: float, tall: float) -> tuple[float, float]:
     return (max(ratio, 1.0), max(1 / ratio, 1.0)) if 1 / _WIDEST <= ratio <= _WIDEST else (1.0, 1.0)
 
 
-def _shown(pixels: UInt8Array, stretch: tuple[float, float], matrix: tuple[int, int, int, int]) -> UInt8Array:
+def _shown(pixels: UInt8Array, stretch: tuple[float, float], matrix: Matrix) -> UInt8Array:
     """A decoded picture as it is meant to be seen."""
     if stretch != (1.0, 1.0):
         width, height = (round(side * by) for side, by in zip(pixels.shape[1::-1], stretch, strict=True))

@@ -7,8 +7,6 @@ from pathlib import Path
 import cv2
 
 from convert.errors import DataError
-from edge.clock import FileClock
-from edge.config import CameraConfig
 from edge.demo.scene import Scene
 
 _FPS, _WIDTH, _HEIGHT = 10, 320, 240
@@ -20,8 +18,7 @@ def draw_clip(path: Path, *, seconds: float = 65) -> Path:
     Raises:
         DataError: OpenCV cannot write such a file here.
     """
-    camera = CameraConfig(backend="scene", width=_WIDTH, height=_HEIGHT, fps=_FPS, pace="fast")
-    scene = Scene(camera, FileClock())
+    scene = Scene(_WIDTH, _HEIGHT)
     writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), float(_FPS), (_WIDTH, _HEIGHT))
     if not writer.isOpened():
         raise DataError(f"{path}: OpenCV cannot write MJPEG into AVI here")

@@ -12,15 +12,18 @@ from pathlib import Path
 from typing import get_args
 
 import msgspec
+import numpy as np
+from numpy.typing import NDArray
 
 from convert.datasets.labels_csv import parse_group, parse_weight
 from convert.datasets.records import LabelledFrame, Part, Reading
 from convert.datasets.text_files import parse_number, read_table
-from convert.datasets.videos import frame_rate
+from convert.datasets.videos import frame_at, frame_times
 from convert.errors import DataError
 
 SOURCE = "csv"
 _LONGEST_S = 1e6
+_MOST_FRAMES = 1e8
 
 
 class Declaration(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -67,12 +70,12 @@ def read_plain(path: Path, reading: Reading) -> Iterator[LabelledFrame]:
     Raises:
         DataError: the file is malformed; names the line.
     """
-    rates: dict[Path, float | None] = {}
+    times: dict[Path, NDArray[np.float64] | None] = {}
     for line, row in read_table(path, ("valence", "arousal")):
         where = f"{path}:{line}"
         valence = parse_number(row.get("valence"), where, "column 'valence'")
         arousal = parse_number(row.get("arousal"), where, "column 'arousal'")
-        place = _place(path, row, where, rates)
+        place = _place(path, row, where, times)
         if place is None:
             reading.drop("no picture or video")
             continue
@@ -93,7 +96,7 @@ def read_plain(path: Path, reading: Reading) -> Iterator[LabelledFrame]:
 
 
 def _place(
-    path: Path, row: Mapping[str, str], where: str, rates: dict[Path, float | None]
+    path: Path, row: Mapping[str, str], where: str, times: dict[Path, NDArray[np.float64] | None]
 ) -> tuple[Path, int | None, float | None] | None:
     if row.get("image"):
         picture = path.parent / row["image"]
@@ -101,18 +104,18 @@ def _place(
     if not row.get("video"):
         raise DataError(f"{where}: needs column 'image' or column 'video'")
     video = path.parent / row["video"]
-    if video not in rates:
-        rates[video] = frame_rate(video) if video.is_file() else None
-    rate = rates[video]
-    if rate is None:
+    if video not in times:
+        times[video] = frame_times(video) if video.is_file() else None
+    shown_s = times[video]
+    if shown_s is None:
         return None
     if row.get("frame"):
-        number = parse_number(row["frame"], where, "column 'frame'", low=0, high=_LONGEST_S * rate)
+        number = parse_number(row["frame"], where, "column 'frame'", low=0, high=_MOST_FRAMES)
         if number != int(number):
             raise DataError(f"{where}: column 'frame' is {number:g}, not a whole number")
-        return video, int(number), number / rate
+        return video, int(number), float(shown_s[min(int(number), len(shown_s) - 1)])
     time_s = parse_number(row.get("time_s"), where, "column 'time_s'", low=0, high=_LONGEST_S)
-    return video, round(time_s * rate), time_s
+    return video, frame_at(shown_s, time_s), time_s
 
 
 def _part(text: str, where: str) -> Part | None:

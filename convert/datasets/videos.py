@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
-import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from convert.errors import DataError
+from edge.errors import CameraError, FrameError
 from edge.values import UInt8Array
+from edge.video import VideoFile
+
+Float64Array = NDArray[np.float64]
 
 _ENDINGS = frozenset({".mp4", ".avi", ".mov", ".mkv", ".webm", ".mpg"})
-_USUAL_RATE = 30.0
 _DEPTH = 6
 
 
@@ -38,10 +42,10 @@ def index_videos(root: Path, *, leave: Iterable[str] = ()) -> dict[str, Path]:
 
 
 def frame_rate(path: Path) -> float:
-    """Frames a second; 30 where the file does not say.
+    """Frames a second, on average; 30 where the file does not say.
 
     Raises:
-        DataError: the file is no video that OpenCV reads.
+        DataError: the file is no video that can be read.
     """
     rate, _ = measure_video(path)
     return rate
@@ -51,44 +55,71 @@ def measure_video(path: Path) -> tuple[float, int]:
     """Frames a second, and how many frames the file says it has (0 where it does not say).
 
     Raises:
-        DataError: the file is no video that OpenCV reads.
+        DataError: the file is no video that can be read.
     """
-    video = _open(path)
-    rate, count = float(video.get(cv2.CAP_PROP_FPS)), int(video.get(cv2.CAP_PROP_FRAME_COUNT))
-    video.release()
-    return rate if 0 < rate < 1000 else _USUAL_RATE, max(count, 0)
+    with _opened(path) as video:
+        return video.fps, video.length or 0
+
+
+def frame_times(path: Path) -> Float64Array:
+    """When each frame is shown, seconds since the first: float64 (frames,), rising.
+
+    Reads the whole file: only its time stamps tell where the rate varies.
+
+    Raises:
+        DataError: the file is no video that can be read.
+    """
+    with _opened(path) as video:
+        times = {index: time_ns / 1e9 for index, time_ns in video}
+    return np.interp(np.arange(max(times) + 1), list(times), list(times.values()))  # damaged ones lie between
+
+
+def frame_at(times: Float64Array, time_s: float) -> int:
+    """The number of the frame that is shown at a time: the last one begun by then, half a usual frame early or late.
+
+    Args:
+        times: as `frame_times` gives them.
+        time_s: seconds since the first frame; after the last frame's time the number is one that the video has not.
+    """
+    period_s = float(np.median(np.diff(times))) if len(times) > 1 else 1.0
+    if time_s > times[-1] + 1.5 * period_s:
+        return len(times)
+    return max(int(np.searchsorted(times, time_s + period_s / 2, "right")) - 1, 0)
 
 
 def read_video(path: Path, wanted: Iterable[int]) -> Iterator[tuple[int, UInt8Array]]:
-    """Single frames, decoded on the way; ends early where the video does.
+    """Single frames, upright and with square pixels, decoded on the way; ends early where the video does.
 
     Args:
         path: the file.
-        wanted: numbers of frames from 0, rising.
+        wanted: numbers of frames from 0, rising; damaged ones are left out.
 
     Yields:
         The number and uint8 (H, W, 3), RGB.
 
     Raises:
-        DataError: the file is no video that OpenCV reads.
+        DataError: the file is no video that can be read.
     """
-    video = _open(path)
-    at = -1
+    with _opened(path) as video:
+        numbers = iter(wanted)
+        number = next(numbers, None)
+        for index, _ in video:
+            while number is not None and number < index:
+                number = next(numbers, None)
+            if number is None:
+                return
+            if number == index:
+                with suppress(FrameError):
+                    yield number, video.read()
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[VideoFile]:
     try:
-        for number in wanted:
-            while at < number:
-                if not video.grab():
-                    return
-                at += 1
-            read, frame = video.retrieve()
-            if read:
-                yield number, np.ascontiguousarray(frame[:, :, ::-1], np.uint8)
-    finally:
-        video.release()
-
-
-def _open(path: Path) -> cv2.VideoCapture:
-    video = cv2.VideoCapture(str(path))
-    if not video.isOpened():
-        raise DataError(f"{path}: not a video that can be read")
-    return video
+        video = VideoFile(path)
+        try:
+            yield video
+        finally:
+            video.close()
+    except CameraError as error:
+        raise DataError(error.message, error.fix) from error

@@ -15,11 +15,13 @@ from edge.config import Config, require_deployment
 from edge.contract import CameraEvents
 from edge.hours import OpeningHours
 from edge.memory import seal_memory
-from edge.values import Frame, Tick
+from edge.values import Frame, Tick, UInt8Array
 
 Wanted = Callable[[int, int | None], bool]
 """Whether a frame is worth decoding: (nanoseconds at which it was taken, those of the last frame that was decoded, or
 None). Called by the camera's thread; depends on nothing else."""
+Shown = Callable[[UInt8Array], UInt8Array]
+"""What is done to each picture, uint8 (H, W, 3) RGB, before it is given."""
 
 
 class Camera(Protocol):
@@ -74,10 +76,10 @@ def open_camera(config: Config, clock: Clock, wanted: Wanted | None = None) -> C
     """Opens the configured camera; its frames are already turned, flipped and without the excluded zones.
 
     A live camera is opened only with a filled `[deployment]`, and after this process's memory was sealed. Outside its
-    opening hours it is not opened at all; the iteration opens it when it is time.
+    opening hours it is not opened; the iteration opens it when it is time.
 
     Args:
-        config: `camera` says which and how, `zones` what is never looked at, `hours` when.
+        config: which camera and how.
         clock: gives a live frame its time; a `FileClock` is moved along by a file and by the drawn scene.
         wanted: which frames are worth decoding; None for all.
 

@@ -15,7 +15,7 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from edge.camera import Camera, Wanted, no_events
+from edge.camera import Camera, Shown, Wanted, no_events
 from edge.camera.source import Source
 from edge.clock import NS, Clock
 from edge.errors import CameraError, CameraStuckError, FrameError
@@ -33,7 +33,6 @@ _JOIN_S = 3.0
 _FIRST_DELAY_S, _MAX_DELAY_S = 1.0, 60.0
 _FLAT = 8  # a picture whose brightest and darkest value are closer is dark or covered: its bytes may well repeat
 
-
 Reason = Literal["starting", "closed", "gone", "frozen"]
 
 
@@ -43,10 +42,6 @@ class _Shot(NamedTuple):
     number: int
 
 
-def _unchanged(pixels: UInt8Array) -> UInt8Array:
-    return pixels
-
-
 class LiveCamera(Camera):
     """Frames of a device, read by a thread that starts with the iteration.
 
@@ -54,8 +49,7 @@ class LiveCamera(Camera):
         name: the device, as it is called in errors.
         open_source: opens it, or raises `CameraError`.
         clock: whose monotonic time ticks have; the drivers' stamps are of the same.
-        wanted: which frames are worth decoding; None for all.
-        shown: what is done to each picture before it is given.
+        wanted, shown: see their types.
         hours: when it may be open.
         stuck_s: seconds that one call of the device may take.
         now_s: monotonic seconds, for tests.
@@ -70,7 +64,7 @@ class LiveCamera(Camera):
         open_source: Callable[[], Source],
         clock: Clock,
         wanted: Wanted | None = None,
-        shown: Callable[[UInt8Array], UInt8Array] = _unchanged,
+        shown: Shown = np.asarray,
         hours: OpeningHours | None = None,
         *,
         stuck_s: float = STUCK_S,
@@ -149,21 +143,15 @@ class LiveCamera(Camera):
                 self._busy_s = time.monotonic()
                 self.step()
         except Exception as error:  # noqa: BLE001 - it belongs to the reader, not to a thread that nobody watches
-            self._fail(error)
-        try:
-            self._let_go()
-        except Exception as error:  # noqa: BLE001 - as above
-            self._fail(error)
-
-    def _fail(self, error: Exception) -> None:
-        with self._changed:
-            self._error = self._error or error
-            self._changed.notify_all()
+            with self._changed:
+                self._error = error
+                self._changed.notify_all()
+        self._let_go()
 
     def step(self) -> None:
         """What the capture thread does over and over: reads one frame, or opens the device, or waits a moment."""
         if not self._is_open():
-            self._reason = "closed"
+            self._reason, self._last = "closed", None
             self._let_go()
             time.sleep(_NAP_S)
         elif self._source is None:
@@ -175,12 +163,10 @@ class LiveCamera(Camera):
                 self._lose("gone", error.message)
 
     def _is_open(self) -> bool:
-        if self._hours.always:
-            return True
-        utc_ns = self._clock.known_utc_ns()
-        if utc_ns is None:
+        open_now = self._hours.open_now(self._clock.known_utc_ns)
+        if not open_now and self._clock.known_utc_ns() is None:
             self._tell(f"{self._name}: stays closed; [hours] needs the time, and the clock is not synchronized")
-        return utc_ns is not None and self._hours.open_at(utc_ns)
+        return open_now
 
     def _read(self, source: Source) -> None:
         captured_ns = source.grab()
@@ -237,10 +223,7 @@ class LiveCamera(Camera):
         self.events[kind] += 1
         self._reason = "frozen" if kind == "frozen" else "gone"
         self._tell(f"{why}; it is opened again and again until it works")
-        try:
-            self._let_go()
-        except Exception as error:  # noqa: BLE001 - a driver in trouble raises what it likes; it is given up anyway
-            log.debug("%s: closing failed: %s", self._name, error)
+        self._let_go()
         self._wait()
 
     def _try(self) -> None:
@@ -270,8 +253,11 @@ class LiveCamera(Camera):
 
     def _let_go(self) -> None:
         source, self._source = self._source, None
-        if source is not None:
-            source.close()
+        try:
+            if source is not None:
+                source.close()
+        except Exception as error:  # noqa: BLE001 - a driver in trouble raises what it likes; it is given up anyway
+            log.debug("%s: closing failed: %s", self._name, error)
 
     def _tell(self, why: str) -> None:
         """One line for each change of what is wrong, none for each try."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import import_module
 from typing import Any
 
@@ -40,48 +42,47 @@ class PicameraSource:
         self._request: Any = None
         self._camera = _open()
         try:
-            frame_us = round(1e6 / config.fps)
-            self._camera.configure(
-                self._camera.create_video_configuration(
-                    main={"size": (config.width, config.height), "format": _WANTED_FORMAT},
-                    controls={"FrameDurationLimits": (frame_us, frame_us)},
-                    buffer_count=_BUFFERS,
-                )
-            )
-            given = self._camera.camera_configuration()["main"]["format"]
-            if given not in _RGB_IN_MEMORY:
-                raise CameraError(f"picamera2: gives {given} pictures, which are not supported", "update picamera2")
-            self._order = _RGB_IN_MEMORY[given]
-            self._camera.start()
+            with _errors("cannot start the camera", "check camera.width, height and fps"):
+                self._order = self._start(config)
         except CameraError:
             self._camera.close()
             raise
-        except Exception as error:  # picamera2 raises what libcamera's binding gives it, of any type
-            self._camera.close()
-            raise CameraError(
-                f"picamera2: cannot start the camera ({_line(error)})", "check camera.width, height and fps"
-            ) from error
+
+    def _start(self, config: CameraConfig) -> tuple[int, int, int]:
+        frame_us = round(1e6 / config.fps)
+        self._camera.configure(
+            self._camera.create_video_configuration(
+                main={"size": (config.width, config.height), "format": _WANTED_FORMAT},
+                controls={"FrameDurationLimits": (frame_us, frame_us)},
+                buffer_count=_BUFFERS,
+            )
+        )
+        given = self._camera.camera_configuration()["main"]["format"]
+        if given not in _RGB_IN_MEMORY:
+            raise CameraError(f"picamera2: gives {given} pictures, which are not supported", "update picamera2")
+        self._camera.start()
+        return _RGB_IN_MEMORY[given]
 
     def grab(self) -> int | None:
         self._give_back()
-        try:
+        with _errors("the camera stopped", "check its ribbon cable"):
             # The job outlives a wait in vain: asking anew would leave the old request, and its buffer, to nobody.
             if self._job is None:
                 self._job = self._camera.capture_request(wait=False)
-            self._request = self._job.get_result(timeout=_WAIT_S)
+            try:
+                self._request = self._job.get_result(timeout=_WAIT_S)
+            except TimeoutError:
+                return None
             self._job = None
             stamp_ns = int(self._request.get_metadata().get("SensorTimestamp", 0))
-        except TimeoutError:
-            return None
-        except Exception as error:  # as above
-            raise CameraError(f"picamera2: the camera stopped ({_line(error)})", "check its ribbon cable") from error
         return capture_time(stamp_ns, self._clock.monotonic_ns())
 
     def read(self) -> UInt8Array:
         try:
-            array = self._request.make_array("main")
-        except Exception as error:  # as above
-            raise FrameError(f"picamera2: a frame could not be read ({_line(error)})") from error
+            with _errors("a frame could not be read", ""):
+                array = self._request.make_array("main")
+        except CameraError as error:
+            raise FrameError(error.message) from error
         finally:
             self._give_back()
         if array.ndim != 3 or array.dtype != np.uint8:
@@ -102,27 +103,25 @@ class PicameraSource:
 
 def _open() -> Any:
     os.environ.setdefault("LIBCAMERA_LOG_LEVELS", "*:ERROR")  # it writes to stderr by itself
-    try:
+    fix = (
+        "on Raspberry Pi OS run `sudo apt install python3-picamera2` and make the virtual environment with "
+        "--system-site-packages, or use camera.backend 'v4l2'"
+    )
+    with _errors("not importable", fix):
         module = import_module("picamera2")
-    except ImportError as error:
-        raise CameraError(
-            f"picamera2: not importable ({_line(error)})",
-            "on Raspberry Pi OS run `sudo apt install python3-picamera2` and make the virtual environment with "
-            "--system-site-packages, or use camera.backend 'v4l2'",
-        ) from error
-    try:
+    with _errors("cannot open the camera", "another program may use it"):
         if not module.Picamera2.global_camera_info():
-            raise CameraError(
-                "picamera2: no camera found", "check its ribbon cable, then `rpicam-hello --list-cameras`"
-            )
+            fix = "check its ribbon cable, then `rpicam-hello --list-cameras`"
+            raise CameraError("picamera2: no camera found", fix)
         return module.Picamera2()
+
+
+@contextmanager
+def _errors(what: str, fix: str) -> Iterator[None]:
+    """Errors of picamera2, which are of any type, as a `CameraError`."""
+    try:
+        yield
     except CameraError:
         raise
-    except Exception as error:  # as in PicameraSource
-        raise CameraError(
-            f"picamera2: cannot open the camera ({_line(error)})", "another program may use it"
-        ) from error
-
-
-def _line(error: Exception) -> str:
-    return one_line(str(error)) or type(error).__name__
+    except Exception as error:
+        raise CameraError(f"picamera2: {what} ({one_line(str(error)) or type(error).__name__})", fix) from error

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
-from edge.camera import Camera, Wanted, no_events
+import numpy as np
+
+from edge.camera import Camera, Shown, Wanted, no_events
 from edge.clock import NS, Clock, FileClock
 from edge.config import CameraConfig
 from edge.errors import FrameError
-from edge.values import Frame, UInt8Array
+from edge.values import Frame
 from edge.video import VideoFile
 
 
@@ -19,19 +21,14 @@ class Replay(Camera):
     Args:
         config: `path`, `loop` and `pace`; `fps` is used only for a file that does not name its rate.
         clock: moved along if it is a `FileClock`.
-        wanted: which frames are worth converting; None for all.
-        shown: what is done to each picture before it is given.
+        wanted, shown: see their types.
 
     Raises:
         CameraError: not a regular file, unreadable, or no video in it.
     """
 
     def __init__(
-        self,
-        config: CameraConfig,
-        clock: Clock,
-        wanted: Wanted | None = None,
-        shown: Callable[[UInt8Array], UInt8Array] = lambda pixels: pixels,
+        self, config: CameraConfig, clock: Clock, wanted: Wanted | None = None, shown: Shown = np.asarray
     ) -> None:
         self.events = no_events()
         self._config, self._wanted, self._shown = config, wanted, shown

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
-from edge.camera import Camera, Wanted, no_events
+import numpy as np
+
+from edge.camera import Camera, Shown, Wanted, no_events
 from edge.clock import NS, Clock, FileClock
 from edge.config import CameraConfig
 from edge.demo.scene import Scene
 from edge.hours import OpeningHours
-from edge.values import Frame, Tick, UInt8Array
+from edge.values import Frame, Tick
 
 _NAP_S = 0.25
 
@@ -19,11 +21,10 @@ class SceneCamera(Camera):
     """Draws frame after frame, without end.
 
     Args:
-        config: `width`, `height`, `fps` and `pace`: `file` keeps real time and leaves out the frames that are due when
-            it is late; `fast` draws every frame as quickly as it is asked for.
+        config: `width`, `height`, `fps` and `pace`: `file` keeps real time and leaves out the frames for which it is
+            late; `fast` draws every frame as quickly as it is asked for.
         clock: gives the first frame its time; a `FileClock` is moved along, and then no frame is left out.
-        wanted: which frames are worth drawing; None for all.
-        shown: what is done to each picture before it is given.
+        wanted, shown: see their types.
         hours: when it is open.
         seed: another one gives other chances.
     """
@@ -33,7 +34,7 @@ class SceneCamera(Camera):
         config: CameraConfig,
         clock: Clock,
         wanted: Wanted | None = None,
-        shown: Callable[[UInt8Array], UInt8Array] = lambda pixels: pixels,
+        shown: Shown = np.asarray,
         hours: OpeningHours | None = None,
         *,
         seed: int = 0,
@@ -63,7 +64,7 @@ class SceneCamera(Camera):
             at_ns = origin_ns + elapsed_ns
             if file_clock is not None:
                 file_clock.now_ns = at_ns
-            if not self._is_open():
+            if not self._hours.open_now(self._clock.known_utc_ns):
                 yield Tick(at_ns=at_ns, reason="closed")
                 index += round(NS / self._period_ns)
                 if not self._paced:
@@ -79,12 +80,6 @@ class SceneCamera(Camera):
 
     def close(self) -> None:
         self._closed = True
-
-    def _is_open(self) -> bool:
-        if self._hours.always:
-            return True
-        utc_ns = self._clock.known_utc_ns()
-        return utc_ns is not None and self._hours.open_at(utc_ns)
 
     def _sleep_until(self, real_ns: int) -> bool:
         """Waits for an instant of the machine's own time; False when it was closed meanwhile."""

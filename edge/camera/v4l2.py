@@ -7,6 +7,8 @@ import logging
 import re
 import stat
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import cv2
@@ -14,10 +16,10 @@ import numpy as np
 
 from edge.camera.source import capture_time
 from edge.camera.videodev import Mode, VideoDevice
-from edge.capture import native_stderr
 from edge.clock import Clock
 from edge.config import CameraConfig
 from edge.errors import CameraError, FrameError
+from edge.stderr import native_stderr
 from edge.values import UInt8Array
 
 log = logging.getLogger(__name__)
@@ -58,32 +60,27 @@ class V4l2Source:
 
     def __init__(self, config: CameraConfig, clock: Clock) -> None:
         self._name, self._clock = config.device, clock
-        self._device = _open(config.device)
+        with _errors(self._name):
+            if not stat.S_ISCHR(Path(self._name).stat().st_mode):
+                raise CameraError(f"{self._name}: not a camera device", "set camera.device, for instance /dev/video0")
+            self._device = VideoDevice(self._name)
         try:
-            self._mode = self._choose(config)
-            self._device.start()
-            deadline_s = time.monotonic() + _START_S
-            while not self._device.wait(_WAIT_S):
-                if time.monotonic() > deadline_s:
-                    raise CameraError(f"{self._name}: opens but gives no picture", "check its cable and its power")
+            with _errors(self._name):
+                self._mode = self._start(config)
         except CameraError:
             self._device.close()
             raise
-        except OSError as error:
-            self._device.close()
-            raise _refused(self._name, error) from error
 
     def grab(self) -> int | None:
         try:
-            if not self._device.wait(_WAIT_S):
-                if not Path(self._name).exists():
-                    raise CameraError(f"{self._name}: the camera is gone; was it unplugged?")
-                return None
-        except CameraError:
-            raise
+            came = self._device.wait(_WAIT_S)
         except OSError as error:
             raise CameraError(f"{self._name}: the camera is gone ({error.strerror}); was it unplugged?") from error
-        return capture_time(self._device.stamp_ns, self._clock.monotonic_ns())
+        if came:
+            return capture_time(self._device.stamp_ns, self._clock.monotonic_ns())
+        if not Path(self._name).exists():
+            raise CameraError(f"{self._name}: the camera is gone; was it unplugged?")
+        return None
 
     def read(self) -> UInt8Array:
         try:
@@ -97,8 +94,10 @@ class V4l2Source:
     def close(self) -> None:
         self._device.close()
 
-    def _choose(self, config: CameraConfig) -> Mode:
-        """Sets the mode that is nearest to the configured one."""
+    def _start(self, config: CameraConfig) -> Mode:
+        """Begins in the mode that is nearest to the configured one, and waits for the first picture."""
+        if not self._device.captures():
+            raise CameraError(f"{self._name}: a node without pictures", "try the next /dev/video")
         size = (config.width, config.height)
         raw = 2 * config.width * config.height * config.fps <= _RAW_BYTES_PER_S
         for fourcc in ("YUYV", "MJPG") if raw else ("MJPG",):
@@ -112,6 +111,11 @@ class V4l2Source:
             )  # fmt: skip
         if mode.fourcc not in (*_RAW, *_COMPRESSED):
             raise CameraError(f"{self._name}: gives pictures as {mode.fourcc!r}, which is not supported")
+        self._device.start()
+        deadline_s = time.monotonic() + _START_S
+        while not self._device.wait(_WAIT_S):
+            if time.monotonic() > deadline_s:
+                raise CameraError(f"{self._name}: opens but gives no picture", "check its cable and its power")
         return mode
 
 
@@ -137,30 +141,21 @@ def _decode(data: bytes, mode: Mode) -> UInt8Array | None:
     return picture if conversion is None else np.asarray(cv2.cvtColor(picture, conversion), np.uint8)
 
 
-def _open(name: str) -> VideoDevice:
+@contextmanager
+def _errors(name: str) -> Iterator[None]:
+    """Errors of the system, as what they mean for someone who wants to see a picture."""
     try:
-        if not stat.S_ISCHR(Path(name).stat().st_mode):
-            raise CameraError(f"{name}: not a camera device", "set camera.device, for instance to /dev/video0")
-        device = VideoDevice(name)
-        if not device.captures():
-            device.close()
-            raise CameraError(f"{name}: a node without pictures", "try the next /dev/video")
+        yield
     except CameraError:
         raise
     except OSError as error:
-        raise _refused(name, error) from None
-    return device
-
-
-def _refused(name: str, error: OSError) -> CameraError:
-    """What an error of the system means for someone who wants to see a picture."""
-    said, fix = {
-        errno.ENOENT: ("no such device", "plug the camera in, or set camera.device to one that /dev/video* lists"),
-        errno.EACCES: (
-            "permission denied",
-            "add this user to the group video (`sudo usermod -aG video USER`), log in anew",
-        ),
-        errno.EBUSY: ("busy", f"find who uses it with `fuser -v {name}`"),
-        errno.ENOTTY: ("cannot be opened as a camera", "set camera.device to one that `v4l2-ctl --list-devices` names"),
-    }.get(error.errno or 0, (f"cannot be opened ({error.strerror})", "check camera.device"))
-    return CameraError(f"{name}: {said}", fix)
+        said, fix = {
+            errno.ENOENT: ("no such device", "plug the camera in, or set camera.device to one that /dev/video* lists"),
+            errno.EACCES: (
+                "permission denied",
+                "add this user to the group video (`sudo usermod -aG video USER`), log in anew",
+            ),
+            errno.EBUSY: ("busy", f"find who uses it with `fuser -v {name}`"),
+            errno.ENOTTY: ("cannot be opened as a camera", "set camera.device; `v4l2-ctl --list-devices` names them"),
+        }.get(error.errno or 0, (f"cannot be opened ({error.strerror})", "check camera.device"))
+        raise CameraError(f"{name}: {said}", fix) from error

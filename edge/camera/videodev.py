@@ -6,99 +6,64 @@ and shows what was in its memory before (5.0.0.93, November 2026).
 
 from __future__ import annotations
 
-import ctypes
 import errno
 import fcntl
 import mmap
 import os
 import select
 import time
-from ctypes import c_char, c_int, c_long, c_ubyte, c_uint32, c_void_p, sizeof
+from contextlib import suppress
 from fractions import Fraction
-from typing import NamedTuple, TypeVar
+from struct import Struct
+from typing import Any, NamedTuple
 
 _CAPTURE, _MMAP = 1, 1  # V4L2_BUF_TYPE_VIDEO_CAPTURE, V4L2_MEMORY_MMAP
 _CAP_CAPTURE, _CAP_STREAMING, _CAP_DEVICE_CAPS = 0x1, 0x04000000, 0x80000000
 _FLAG_ERROR, _FLAG_CLOCK, _CLOCK_MONOTONIC = 0x40, 0xE000, 0x2000
-Argument = TypeVar("Argument", bound="ctypes.Structure | c_int")
 _BUFFERS = 2  # one that the driver fills, one that is read: no frame grows old in a queue
+# The kernel's structures in native layout, with the fields that are of interest; `0P` and `0l` align as they do.
+_CAPABILITY = Struct("84x2I12x")  # all capabilities, those of this device
+_FORMAT = Struct("I0P6I176x")  # type; width, height, fourcc, field, bytes a row, bytes
+_RATE = Struct("5I184x")  # type; capability, mode, seconds, frames in them
+_REQUEST = Struct("3I8x")  # count, type, memory
+_BUFFER = Struct("4I4x2l20xILI8x0l")  # as `_Buffer`
 
 
-class _Capability(ctypes.Structure):
-    _fields_ = [
-        ("names", c_char * 80), ("version", c_uint32), ("all", c_uint32), ("device", c_uint32), ("rest", c_uint32 * 3),
-    ]  # fmt: skip
+class _Buffer(NamedTuple):
+    number: int
+    type: int = _CAPTURE
+    used: int = 0
+    flags: int = 0
+    seconds: int = 0
+    micros: int = 0
+    memory: int = _MMAP
+    offset: int = 0
+    length: int = 0
 
 
-class _Pixels(ctypes.Structure):
-    _fields_ = [
-        ("width", c_uint32), ("height", c_uint32), ("fourcc", c_uint32), ("field", c_uint32), ("stride", c_uint32),
-        ("size", c_uint32), ("rest", c_uint32 * 6),
-    ]  # fmt: skip
+class _Call(NamedTuple):
+    direction: int  # 1 write, 2 read, 3 both
+    number: int
+    layout: Struct
 
 
-class _AnyFormat(ctypes.Union):
-    _fields_ = [("pixels", _Pixels), ("raw", c_ubyte * 200), ("aligned", c_void_p)]
-
-
-class _Format(ctypes.Structure):
-    _fields_ = [("type", c_uint32), ("of", _AnyFormat)]
-
-
-class _Rate(ctypes.Structure):
-    _fields_ = [
-        ("type", c_uint32), ("capability", c_uint32), ("mode", c_uint32), ("seconds", c_uint32), ("frames", c_uint32),
-        ("rest", c_ubyte * 184),
-    ]  # fmt: skip
-
-
-class _Request(ctypes.Structure):
-    _fields_ = [("count", c_uint32), ("type", c_uint32), ("memory", c_uint32), ("rest", c_uint32 * 2)]
-
-
-class _Place(ctypes.Union):
-    _fields_ = [("offset", c_uint32), ("aligned", c_void_p)]
-
-
-class _Buffer(ctypes.Structure):
-    _fields_ = [
-        ("index", c_uint32), ("type", c_uint32), ("used", c_uint32), ("flags", c_uint32), ("field", c_uint32),
-        ("seconds", c_long), ("micros", c_long), ("timecode", c_uint32 * 4), ("sequence", c_uint32),
-        ("memory", c_uint32), ("place", _Place), ("length", c_uint32), ("rest", c_uint32 * 2),
-    ]  # fmt: skip
-
-
-def _code(direction: int, number: int, argument: type[ctypes.Structure] | type[c_int]) -> int:
-    return direction << 30 | sizeof(argument) << 16 | ord("V") << 8 | number
-
-
-_WRITE, _READ, _BOTH = 1, 2, 3
-_QUERYCAP = _code(_READ, 0, _Capability)
-_S_FMT = _code(_BOTH, 5, _Format)
-_REQBUFS = _code(_BOTH, 8, _Request)
-_QUERYBUF, _QBUF, _DQBUF = (_code(_BOTH, number, _Buffer) for number in (9, 15, 17))
-_STREAMON, _STREAMOFF = (_code(_WRITE, number, c_int) for number in (18, 19))
-_S_PARM = _code(_BOTH, 22, _Rate)
+_QUERYCAP, _S_FMT, _S_PARM = _Call(2, 0, _CAPABILITY), _Call(3, 5, _FORMAT), _Call(3, 22, _RATE)
+_REQBUFS, _QUERYBUF, _QBUF = _Call(3, 8, _REQUEST), _Call(3, 9, _BUFFER), _Call(3, 15, _BUFFER)
+_DQBUF, _STREAMON, _STREAMOFF = _Call(3, 17, _BUFFER), _Call(1, 18, Struct("i")), _Call(1, 19, Struct("i"))
 
 
 class Mode(NamedTuple):
-    """What a device gives: four letters of its pixel format, size in pixels, bytes a row (0 where that has no meaning),
-    and frames a second (0 where the driver does not say).
-    """
+    """What a device gives."""
 
-    fourcc: str
+    fourcc: str  # four letters of the pixel format
     width: int
     height: int
-    stride: int
-    fps: float
+    stride: int  # bytes a row; 0 where that has no meaning
+    fps: float  # 0 where the driver does not say
 
 
 class VideoDevice:
-    """An open `/dev/video*`. All methods raise `OSError` where the driver refuses.
-
-    Args:
-        path: of the device.
-    """
+    """An open `/dev/video*`. All methods raise `OSError` where the driver refuses."""
 
     def __init__(self, path: str) -> None:
         self._fd = os.open(path, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
@@ -107,58 +72,45 @@ class VideoDevice:
 
     def captures(self) -> bool:
         """Whether it gives pictures at all; other nodes of a camera do not."""
-        try:
-            capability = self._ask(_QUERYCAP, _Capability())
-        except OSError:
-            self.close()
-            raise
-        able = capability.device if capability.all & _CAP_DEVICE_CAPS else capability.all
+        able, here = self._call(_QUERYCAP)
+        able = here if able & _CAP_DEVICE_CAPS else able
         return bool(able & _CAP_CAPTURE and able & _CAP_STREAMING)
 
     def set_mode(self, fourcc: str, width: int, height: int, fps: float) -> Mode:
         """Asks for a mode; returns the one that the driver chose."""
-        wanted = _Format(type=_CAPTURE)
-        pixels = wanted.of.pixels
-        pixels.width, pixels.height, pixels.fourcc = width, height, int.from_bytes(fourcc.encode(), "little")
-        pixels = self._ask(_S_FMT, wanted).of.pixels
-        a_second = Fraction(fps).limit_denominator(1001)
-        rate = _Rate(type=_CAPTURE, seconds=a_second.denominator, frames=a_second.numerator)
-        try:
-            rate = self._ask(_S_PARM, rate)
-            given = rate.frames / rate.seconds if rate.seconds else 0.0
-        except OSError:  # many drivers have one rate only
-            given = 0.0
-        name = pixels.fourcc.to_bytes(4, "little").decode("latin-1")
-        return Mode(name, pixels.width, pixels.height, pixels.stride, given)
+        letters = int.from_bytes(fourcc.encode(), "little")
+        _, width, height, letters, _, stride, _ = self._call(_S_FMT, _CAPTURE, width, height, letters, 0, 0, 0)
+        rate, given = Fraction(fps).limit_denominator(1001), 0.0
+        with suppress(OSError, ZeroDivisionError):  # many drivers have one rate only
+            *_, seconds, frames = self._call(_S_PARM, _CAPTURE, 0, 0, rate.denominator, rate.numerator)
+            given = frames / seconds
+        return Mode(letters.to_bytes(4, "little").decode("latin-1"), width, height, stride, given)
 
     def start(self) -> None:
         """Begins to capture in the mode set last."""
-        count = self._ask(_REQBUFS, _Request(count=_BUFFERS, type=_CAPTURE, memory=_MMAP)).count
+        count, *_ = self._call(_REQBUFS, _BUFFERS, _CAPTURE, _MMAP)
         for index in range(count):
-            buffer = self._ask(_QUERYBUF, _Buffer(index=index, type=_CAPTURE, memory=_MMAP))
-            self._maps.append(
-                mmap.mmap(self._fd, buffer.length, mmap.MAP_SHARED, mmap.PROT_READ, offset=buffer.place.offset)
-            )
-            self._ask(_QBUF, buffer)
-        self._ask(_STREAMON, c_int(_CAPTURE))
+            buffer = _Buffer(*self._call(_QUERYBUF, *_Buffer(index)))
+            self._maps.append(mmap.mmap(self._fd, buffer.length, mmap.MAP_SHARED, mmap.PROT_READ, offset=buffer.offset))
+            self._call(_QBUF, *_Buffer(index))
+        self._call(_STREAMON, _CAPTURE)
 
     def wait(self, timeout_s: float) -> bool:
         """Takes the next frame, and gives the one before back to the driver; False when none came in time."""
         if self._held is not None:
             held, self._held = self._held, None
-            self._ask(_QBUF, held)
+            self._call(_QBUF, *_Buffer(held.number))
         poll = select.poll()
         poll.register(self._fd, select.POLLIN)
         if not poll.poll(timeout_s * 1000):
             return False
         try:
-            self._held = self._ask(_DQBUF, _Buffer(type=_CAPTURE, memory=_MMAP))
+            self._held = _Buffer(*self._call(_DQBUF, *_Buffer(0)))
         except OSError as error:
             if error.errno not in (errno.EAGAIN, errno.EIO):
                 raise
             time.sleep(0.05)  # EIO: a fault of the moment, such as a lost signal
-            return False
-        return True
+        return self._held is not None
 
     @property
     def stamp_ns(self) -> int:
@@ -166,27 +118,23 @@ class VideoDevice:
         held = self._held
         if held is None or held.flags & _FLAG_CLOCK != _CLOCK_MONOTONIC:
             return 0
-        return int(held.seconds * 1_000_000_000 + held.micros * 1000)
+        return held.seconds * 1_000_000_000 + held.micros * 1000
 
     def read(self) -> bytes:
         """The frame as it came; empty when the driver says that it is damaged."""
         held = self._held
-        if held is None or held.flags & _FLAG_ERROR:
-            return b""
-        return self._maps[held.index][: held.used]
+        return b"" if held is None or held.flags & _FLAG_ERROR else self._maps[held.number][: held.used]
 
     def close(self) -> None:
         """Stops, and lets go of the device."""
-        try:
-            for buffer in self._maps:
-                buffer.close()
-            self._ask(_STREAMOFF, c_int(_CAPTURE))
-        except OSError:  # unplugged
-            pass
-        finally:
-            self._maps, self._held = [], None
-            os.close(self._fd)
+        for buffer in self._maps:
+            buffer.close()
+        self._maps, self._held = [], None
+        with suppress(OSError):  # unplugged
+            self._call(_STREAMOFF, _CAPTURE)
+        os.close(self._fd)
 
-    def _ask(self, request: int, argument: Argument) -> Argument:
-        fcntl.ioctl(self._fd, request, argument)
-        return argument
+    def _call(self, call: _Call, *values: int) -> tuple[Any, ...]:
+        data = bytearray(call.layout.pack(*values) if values else call.layout.size)
+        fcntl.ioctl(self._fd, call.direction << 30 | call.layout.size << 16 | ord("V") << 8 | call.number, data)
+        return call.layout.unpack(data)

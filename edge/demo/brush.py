@@ -19,16 +19,7 @@ _BITS = 4  # sub-pixel bits of OpenCV's fixed-point corners
 
 
 def smooth(points: Points, *, steps: int = 6, closed: bool = True) -> NDArray[np.float64]:
-    """A Catmull–Rom curve through points.
-
-    Args:
-        points: (N, 2), x and y.
-        steps: points made from each one given.
-        closed: whether the last joins the first.
-
-    Returns:
-        float64 (M, 2).
-    """
+    """A Catmull–Rom curve through points (N, 2), `steps` for each: float64 (M, 2). Closed, the last joins the first."""
     given = np.asarray(points, np.float64)
     if closed:
         around = np.concatenate([given[-1:], given, given[:2]])
@@ -52,8 +43,7 @@ def mirrored(half: Points, middle: float) -> NDArray[np.float64]:
     right = np.asarray(half, np.float64)
     left = right[::-1] * (-1, 1)
     keep = left[np.abs(left[:, 0]) > 1e-6]
-    outline: NDArray[np.float64] = np.concatenate([right, keep]) + np.array([middle, 0.0])
-    return outline
+    return np.add(np.concatenate([right, keep]), (middle, 0.0), dtype=np.float64)
 
 
 def _fixed(points: Points) -> NDArray[np.int32]:

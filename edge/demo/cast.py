@@ -17,7 +17,7 @@ DESIGN_WIDTH, DESIGN_HEIGHT = 640, 480  # the picture in which places are given;
 
 STORY_S = 40.0  # quiet, then something delights them, then something annoys them, and quiet again
 
-Beat = tuple[float, float, float]
+Beat = tuple[float, float, float]  # second, valence, arousal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,31 +32,18 @@ class Place:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Actor:
-    """One person's part.
-
-    Attributes:
-        look: what the person looks like.
-        x, y, scale: where the person stands, in the design picture.
-        beats: (second, valence, arousal), in order; between two of them the face moves smoothly, and after
-            `STORY_S` it starts over.
-        away: from and until which second the person leaves to the right, is gone, and returns; None to stay.
-    """
+    """One person's part."""
 
     look: Look
-    x: float
+    x: float  # where the person stands, in the design picture
     y: float
     scale: float
-    beats: tuple[Beat, ...]
-    away: tuple[float, float] | None = None
+    beats: tuple[Beat, ...]  # in order; between two the face moves smoothly, and after `STORY_S` it starts over
+    away: tuple[float, float] | None = None  # from and until which second the person is away, to the right
 
 
 class Part:
-    """An actor with the chances of one run.
-
-    Args:
-        actor: the part to play.
-        random: decides how quickly the person reacts, sways and blinks.
-    """
+    """An actor with the chances of one run: how quickly the person reacts, sways and blinks."""
 
     def __init__(self, actor: Actor, random: np.random.Generator) -> None:
         self.actor = actor

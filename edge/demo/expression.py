@@ -7,14 +7,13 @@ pleasure, the corners and the inner brows move with displeasure, eyes, brows and
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from edge.demo.brush import Color, Field, disc, fill, smooth, stroke
-from edge.demo.portrait import EYE_X, EYE_Y, MIDDLE, MOUTH_Y, WIDTH, Layer, Look, paint_bust
+from edge.demo.portrait import EYE_X, EYE_Y, MIDDLE, MOUTH_Y, WIDTH, Bust, Layer, Look
 from edge.values import UInt8Array
 
 _JAW_TOP, _CHIN, _JAW_END = 196, 252, 306  # rows: the falling jaw stretches what is above the chin, squeezes below
@@ -25,46 +24,25 @@ _TOP, _BOTTOM = 100, 262  # rows in which folds and cheeks are shaded
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pose:
-    """What a face does at one instant.
+    """What a face does at one instant."""
 
-    Attributes:
-        valence, arousal: −1..1.
-        blink: 0 open to 1 shut.
-        gaze: where the eyes look, (right, down), −1..1 of the picture.
-    """
-
-    valence: float
-    arousal: float
-    blink: float = 0.0
-    gaze: tuple[float, float] = (0.0, 0.0)
+    valence: float  # −1..1
+    arousal: float  # −1..1
+    blink: float = 0.0  # 0 open to 1 shut
+    gaze: tuple[float, float] = (0.0, 0.0)  # where the eyes look, (right, down), −1..1 of the picture
 
 
-class _Action(NamedTuple):
+class _Action:
     """Strengths of what moves, 0–1 each."""
 
-    smile: float
-    frown: float
-    anger: float
-    sorrow: float
-    alert: float
-    drowsy: float
-    opening: float
-
-
-def _act(pose: Pose) -> _Action:
-    smile, frown = max(pose.valence, 0.0), max(-pose.valence, 0.0)
-    alert, drowsy = max(pose.arousal, 0.0), max(-pose.arousal, 0.0)
-    startle = max(alert - 0.2, 0.0) / 0.8
-    lively = min(max(0.5 + 0.9 * pose.arousal, 0.0), 1.0)
-    return _Action(
-        smile=smile,
-        frown=frown,
-        anger=frown * lively,
-        sorrow=frown * (1 - lively),
-        alert=alert,
-        drowsy=drowsy,
-        opening=min(smile * (0.28 + 0.5 * alert) + (1 - smile) * (1 - 0.55 * frown) * 0.75 * startle**1.2, 1.0),
-    )
+    def __init__(self, pose: Pose) -> None:
+        lively = min(max(0.5 + 0.9 * pose.arousal, 0.0), 1.0)
+        self.smile, self.frown = max(pose.valence, 0.0), max(-pose.valence, 0.0)
+        self.alert, self.drowsy = max(pose.arousal, 0.0), max(-pose.arousal, 0.0)
+        self.anger, self.sorrow = self.frown * lively, self.frown * (1 - lively)
+        startle = max(self.alert - 0.2, 0.0) / 0.8
+        startled = (1 - self.smile) * (1 - 0.55 * self.frown) * 0.75 * startle**1.2
+        self.opening = min(self.smile * (0.28 + 0.5 * self.alert) + startled, 1.0)
 
 
 class Portrait:
@@ -76,7 +54,7 @@ class Portrait:
 
     def __init__(self, look: Look) -> None:
         self._look = look
-        self._bust = paint_bust(look)
+        self._bust = Bust(look).paint()
         self._skin = _mean(look.skin, 0.88)
         self._lid = _mean(look.skin, 0.74)
         self._line = tuple(value * factor for value, factor in zip(look.skin, (0.40, 0.29, 0.27), strict=True))
@@ -85,7 +63,7 @@ class Portrait:
 
     def draw(self, pose: Pose) -> Layer:
         """Draws the person, a layer of its own."""
-        action = _act(pose)
+        action = _Action(pose)
         jaw = round(17 * action.opening)
         pixels, cover = self._bust.pixels.copy(), self._bust.cover
         if jaw:
@@ -120,15 +98,11 @@ class Portrait:
         lower = [(x + 0.6 * outer, y + 0.72 * low + 0.4 * tilt), (x, y + low), (x + 0.55 * inner, y + 0.8 * low + 0.8)]
         top = smooth(upper, closed=False, steps=5)
         slit = np.concatenate([top, smooth([upper[-1], *lower, upper[0]], closed=False, steps=5)])
-        box = _box(slit, 5, face.shape)
-        origin = (box[1].start, box[0].start)
-        patch = face[box]
+        patch, origin, ball = _patch(face, slit, 5, _WHITE)
         # The lid: skin over the ball of the eye, with its crease above.
         fill(face, np.concatenate([top, [(x + outer, y - 5), (x, y - up - 4.5), (x + inner, y - 2)]]), self._lid)
         crease = top - np.array([0, 3.6 + 1.6 * wide])
         stroke(face, crease[3:-2], self._line, 1)
-        ball = np.empty_like(patch)
-        ball[:] = _WHITE
         iris = (x + 4.5 * pose.gaze[0] - origin[0], y - 0.9 + 2.5 * pose.gaze[1] - origin[1])
         disc(ball, iris, 7.6, tuple(0.45 * value for value in self._look.iris))
         disc(ball, iris, 6.6, self._look.iris)
@@ -153,12 +127,9 @@ class Portrait:
         spine = smooth([(x + dx, y + dy - lift) for dx, dy in line], closed=False, steps=6)
         thick = np.interp(np.linspace(0, 1, len(spine)), [0, 0.2, 0.6, 1], [2.6, 3.4, 2.7, 0.6])[:, None]
         outline = np.concatenate([spine - (0, 1) * thick, (spine + (0, 1) * thick)[::-1]])
-        box = _box(outline, 3, face.shape)
-        patch, origin = face[box], (box[1].start, box[0].start)
+        patch, origin, paint = _patch(face, outline, 3, _mean(self._look.hair, 0.8))
         cover = np.zeros(patch.shape[:2], np.uint8)
         fill(cover, outline - origin, 225)
-        paint = np.empty_like(patch)
-        paint[:] = np.clip(_mean(self._look.hair, 0.8), 0, 255)
         _blend(patch, paint, cv2.GaussianBlur(cover, (0, 0), 0.8))
 
     def _mouth(self, face: UInt8Array, action: _Action, jaw: int) -> None:
@@ -194,12 +165,9 @@ class Portrait:
     def _cavity(
         self, face: UInt8Array, gap: NDArray[np.float64], upper: float, lower: float, half: float, action: _Action
     ) -> None:
-        box = _box(gap, 2, face.shape)
-        patch, origin = face[box], (box[1].start, box[0].start)
+        patch, origin, paint = _patch(face, gap, 2, _MOUTH)
         inside = np.zeros(patch.shape[:2], np.uint8)
         fill(inside, gap - origin, 255)
-        paint = np.empty_like(patch)
-        paint[:] = _MOUTH
         deep = lower - upper
         tongue = smooth([(MIDDLE + dx * half, lower + dy) for dx, dy in ((-0.5, 6), (0, -0.34 * deep), (0.5, 6))])
         fill(paint, tongue - origin, _TONGUE)
@@ -243,11 +211,16 @@ def _mean(color: Color, factor: float) -> Color:
     return (color[0] * factor, color[1] * factor * 0.96, color[2] * factor * 0.94)
 
 
-def _box(outline: NDArray[np.float64], margin: int, shape: tuple[int, ...]) -> tuple[slice, slice]:
-    """The part of a picture that an outline covers, as (rows, columns)."""
-    left, top = np.floor(outline.min(axis=0)).astype(int) - margin
-    right, bottom = np.ceil(outline.max(axis=0)).astype(int) + margin
-    return slice(max(top, 0), min(bottom, shape[0])), slice(max(left, 0), min(right, shape[1]))
+def _patch(
+    face: UInt8Array, outline: NDArray[np.float64], margin: int, color: Color
+) -> tuple[UInt8Array, tuple[int, int], UInt8Array]:
+    """The part of a picture that an outline covers, its left upper corner, and paint of its size."""
+    left, top = (max(int(edge) - margin, 0) for edge in np.floor(outline.min(axis=0)))
+    right, bottom = (int(edge) + margin for edge in np.ceil(outline.max(axis=0)))
+    patch = face[top:bottom, left:right]
+    paint = np.empty_like(patch)
+    paint[:] = np.clip(color, 0, 255)
+    return patch, (left, top), paint
 
 
 def _blend(under: UInt8Array, over: UInt8Array, cover: NDArray[np.integer | np.floating]) -> None:

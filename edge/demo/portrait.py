@@ -25,15 +25,7 @@ MOUTH_Y = 208.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Look:
-    """What somebody looks like.
-
-    Attributes:
-        skin, hair, iris, lips, clothes: RGB, 0–255.
-        style: of the hair.
-        beard: 0 none to 1 full.
-        width: of the head, 1 is the mean.
-        seed: of the texture.
-    """
+    """What somebody looks like; colours are RGB, 0–255."""
 
     skin: Color
     hair: Color
@@ -41,9 +33,9 @@ class Look:
     lips: Color
     clothes: Color
     style: Literal["short", "long", "curly", "bob"]
-    beard: float = 0.0
-    width: float = 1.0
-    seed: int = 0
+    beard: float = 0.0  # 0 none to 1 full
+    width: float = 1.0  # of the head, 1 is the mean
+    seed: int = 0  # of the texture
 
 
 _FACE = [(0, 76), (30, 79), (51, 93), (62, 118), (64.5, 145), (61.5, 176), (54, 206), (40.5, 232), (22, 248), (0, 253)]
@@ -64,12 +56,9 @@ class Layer(NamedTuple):
     cover: UInt8Array
 
 
-def paint_bust(look: Look) -> Layer:
+class Bust:
     """Paints a person without moving features."""
-    return _Painter(look).paint()
 
-
-class _Painter:
     def __init__(self, look: Look) -> None:
         self._look = look
         self._field = Field(WIDTH, HEIGHT)
@@ -80,6 +69,7 @@ class _Painter:
         self._pores = self._texture(1.6, 1.6)
 
     def paint(self) -> Layer:
+        """The person, on a layer of its own."""
         look = self._look
         self._hair(_BACK[look.style], dim=0.72, bumpy=look.style == "curly")
         self._neck()

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from edge.demo.backdrop import paint_backdrop, paint_counter
 from edge.demo.cast import CAST, DESIGN_HEIGHT, DESIGN_WIDTH, Part, Place
 from edge.demo.expression import Portrait
-from edge.demo.portrait import HEIGHT, MIDDLE, WIDTH, Layer
+from edge.demo.portrait import HEIGHT, MIDDLE, WIDTH
 from edge.values import UInt8Array
 
 _FACE_Y, _FACE_HALF_WIDTH, _FACE_HALF_HEIGHT = 166.0, 63.0, 87.0  # of a portrait, in its own units
@@ -25,20 +25,13 @@ _COUNTER_BELOW = 186.0  # the counter's edge below the middle of the lowest face
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SceneFace:
-    """What is known about one drawn face.
+    """What is known about one drawn face."""
 
-    Attributes:
-        actor: its number in the cast, from 0; says nothing about track ids.
-        valence, arousal: what its script says, −1..1.
-        box_px: (x1, y1, x2, y2) from hairline to chin, pixels of the picture.
-        visible: whether the whole box lies in the picture.
-    """
-
-    actor: int
-    valence: float
+    actor: int  # its number in the cast, from 0; says nothing about track ids
+    valence: float  # what its script says, −1..1
     arousal: float
-    box_px: tuple[float, float, float, float]
-    visible: bool
+    box_px: tuple[float, float, float, float]  # (x1, y1, x2, y2) from hairline to chin, pixels of the picture
+    visible: bool  # the whole box lies in the picture
 
 
 class Scene:
@@ -68,11 +61,7 @@ class Scene:
         """Draws the picture at a time, seconds from the first frame: uint8 (H, W, 3), RGB."""
         picture = self._backdrop.copy()
         for number in self._back_to_front:
-            part = self._parts[number]
-            matrix = self._matrix(part.place(t_s))
-            spot = self._reach(matrix)
-            if spot is not None:
-                _lay(picture, self._portraits[number].draw(part.pose(t_s)), matrix, spot)
+            self._lay(picture, number, t_s)
         picture[self._counter_y :] = self._counter
         return np.asarray(cv2.convertScaleAbs(picture, alpha=1 + 0.07 * math.sin(2 * math.pi * t_s / 23)), np.uint8)
 
@@ -90,12 +79,26 @@ class Scene:
             [[cos, -sin, x - cos * MIDDLE + sin * _FACE_Y], [sin, cos, y - sin * MIDDLE - cos * _FACE_Y]], np.float64
         )
 
-    def _reach(self, matrix: NDArray[np.float64]) -> tuple[int, int, int, int] | None:
-        """The part of the picture that a portrait may cover, (left, top, right, bottom); None when it is outside."""
+    def _lay(self, picture: UInt8Array, number: int, t_s: float) -> None:
+        """Lays a portrait into a picture, in place."""
+        part = self._parts[number]
+        matrix = self._matrix(part.place(t_s))
         corners = np.array([[0, 0, 1], [WIDTH, 0, 1], [0, HEIGHT, 1], [WIDTH, HEIGHT, 1]]) @ matrix.T
-        left, top = np.maximum(np.floor(corners.min(axis=0)).astype(int), 0)
-        right, bottom = np.minimum(np.ceil(corners.max(axis=0)).astype(int), (self._width, self._counter_y))
-        return (int(left), int(top), int(right), int(bottom)) if left < right and top < bottom else None
+        left, top = (int(edge) for edge in np.maximum(np.floor(corners.min(axis=0)), 0))
+        right, bottom = (int(edge) for edge in np.minimum(np.ceil(corners.max(axis=0)), (self._width, self._counter_y)))
+        if left >= right or top >= bottom:
+            return
+        layer = self._portraits[number].draw(part.pose(t_s))
+        shifted, size = matrix - np.array([[0, 0, left], [0, 0, top]]), (right - left, bottom - top)
+        pixels = cv2.warpAffine(layer.pixels, shifted, size, flags=cv2.INTER_LINEAR)
+        uncovered = cv2.bitwise_not(cv2.warpAffine(layer.cover, shifted, size, flags=cv2.INTER_LINEAR))
+        under = picture[top:bottom, left:right]
+        # under × uncovered / 255, rounded, in integers: three times as fast as `cv2.multiply` with a scale.
+        product: NDArray[np.uint16] = np.multiply(under, cv2.merge([uncovered] * 3), dtype=np.uint16)
+        product += product >> 8
+        product += 128
+        product >>= 8
+        under[:] = cv2.add(product.astype(np.uint8), pixels)
 
     def _face(self, number: int, t_s: float) -> SceneFace:
         part = self._parts[number]
@@ -108,24 +111,3 @@ class Scene:
         box = (x - half_x, y - half_y, x + half_x, y + half_y)
         inside = box[0] >= 0 and box[1] >= 0 and box[2] <= self._width and box[3] <= self._height
         return SceneFace(actor=number, valence=valence, arousal=arousal, box_px=box, visible=inside)
-
-
-def _lay(
-    picture: UInt8Array,
-    layer: Layer,
-    matrix: NDArray[np.float64],
-    spot: tuple[int, int, int, int],
-) -> None:
-    """Lays a portrait into a picture, in place."""
-    left, top, right, bottom = spot
-    shifted = matrix - np.array([[0, 0, left], [0, 0, top]])
-    size = (right - left, bottom - top)
-    pixels = cv2.warpAffine(layer.pixels, shifted, size, flags=cv2.INTER_LINEAR)
-    uncovered = cv2.bitwise_not(cv2.warpAffine(layer.cover, shifted, size, flags=cv2.INTER_LINEAR))
-    under = picture[top:bottom, left:right]
-    # under × uncovered / 255, rounded, in integers: three times as fast as `cv2.multiply` with a scale.
-    product: NDArray[np.uint16] = np.multiply(under, cv2.merge([uncovered] * 3), dtype=np.uint16)
-    product += product >> 8
-    product += 128
-    product >>= 8
-    under[:] = cv2.add(product.astype(np.uint8), pixels)

@@ -11,8 +11,6 @@ from pathlib import Path
 
 import cv2
 
-from edge.clock import FileClock
-from edge.config import CameraConfig
 from edge.demo.scene import Scene
 from edge.errors import ConfigError
 from firmware_config.debian.target import ROOT
@@ -64,7 +62,7 @@ def draw(path: Path, *, seconds: float = SCENE_S) -> Path:
     Raises:
         PackageError: OpenCV cannot write such a file here.
     """
-    scene = Scene(CameraConfig(backend="scene", width=_WIDTH, height=_HEIGHT, fps=_FPS, pace="fast"), FileClock())
+    scene = Scene(_WIDTH, _HEIGHT)
     writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), float(_FPS), (_WIDTH, _HEIGHT))
     if not writer.isOpened():
         raise PackageError(f"{path.name}: OpenCV cannot write MJPEG into AVI here; give a video with --clip")

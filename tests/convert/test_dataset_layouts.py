@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from convert.datasets.pixels import open_frames
 from convert.datasets.records import LabelledFrame, Reading
 from convert.datasets.split import is_held_out
 from convert.datasets.text_files import parse_rating
+from convert.datasets.videos import frame_at, frame_times, read_video
 from convert.errors import DataError
 
 
@@ -269,7 +271,7 @@ Spoil = Callable[[Path], object]
             "affwild",
             make_affwild,
             lambda root: (root / "videos" / "train" / "105.mp4").write_bytes(b"none"),
-            r"105\.mp4: not a video that can be read",
+            r"105\.mp4: not a video that OpenCV can read",
         ),
         (
             "affwild2",
@@ -452,3 +454,38 @@ def test_a_points_file_is_read_or_refused(lines: list[str], tmp_path_factory: py
     assert points.ndim == 2
     assert points.shape[1] == 2
     assert np.isfinite(points).all()
+
+
+FILES = Path(__file__).parents[1] / "edge" / "camera" / "files"
+
+
+def test_a_time_finds_the_frame_that_is_shown_then_where_the_rate_varies() -> None:
+    times = frame_times(FILES / "gap.mp4")
+    assert times == pytest.approx([0, 0.1, 0.2, 14.3, 14.4, 14.5])
+    asked = [0.0, 0.04, 0.06, 0.2, 5.0, 14.2, 14.3, 14.44, 14.6, 15.0]
+    assert [frame_at(times, time_s) for time_s in asked] == [0, 0, 1, 2, 2, 2, 3, 4, 5, 6]
+
+
+def test_labels_by_time_follow_the_stamps_not_the_mean_rate(tmp_path: Path) -> None:
+    shutil.copy(FILES / "gap.mp4", tmp_path / "gap.mp4")
+    rows = ["gap.mp4,0.1,0,0", "gap.mp4,14.3,0,0", "gap.mp4,20,0,0"]
+    frames, _ = read("csv", write(tmp_path / "labels.csv", "video,time_s,valence,arousal", *rows))
+    assert [frame.frame for frame in frames] == [1, 3, 6]
+    assert [pixels is None for _, pixels in open_frames(frames)] == [False, False, True]
+
+
+def test_pictures_of_a_video_have_square_pixels(tmp_path: Path) -> None:
+    (_, pixels) = next(read_video(FILES / "anamorphic.mp4", [2]))
+    assert pixels.shape == (48, 64, 3)
+
+
+@pytest.mark.parametrize("name", ["interlaced.mp4", "av1.mp4"])
+def test_a_video_that_cannot_be_shown_is_refused_with_the_cure_or_shown(name: str) -> None:
+    try:
+        pictures = [pixels for _, pixels in read_video(FILES / name, range(6))]
+    except DataError as error:
+        said = str(error)
+    else:
+        said = f"convert it: ffmpeg -i {FILES / name}"
+        assert all(np.ptp(pixels) > 100 for pixels in pictures)
+    assert f"convert it: ffmpeg -i {FILES / name}" in said

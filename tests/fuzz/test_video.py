@@ -23,9 +23,11 @@ from edge.face.detector import load_detector
 from edge.model import assets
 from edge.model.assets import BLAZEFACE, read_asset
 from edge.model.engines.litert import LiteRtEngine
+from edge.video import VideoFile
 
 fuzz = settings.get_profile("fuzz")
 FORMATS = {".avi": "MJPG", ".mp4": "mp4v"}
+OTHERS = sorted((Path(__file__).parents[1] / "edge" / "camera" / "files").iterdir())
 FRAMES = 12
 
 
@@ -54,7 +56,7 @@ def frames(folder: Path, suffix: str, data: bytes) -> int:
     path.write_bytes(data)
     count, last_ns = 0, -1
     with Replay(CameraConfig(backend="replay", path=str(path), pace="fast"), FileClock()) as camera:
-        for frame in camera.frames():
+        for frame in camera:
             assert frame.captured_ns > last_ns
             last_ns = frame.captured_ns
             count += 1
@@ -90,6 +92,18 @@ def test_a_video_with_pieces_exchanged(videos, folder: Path, typed, suffix: str,
 
 
 @fuzz
+@given(st.sampled_from(OTHERS), st.data())
+def test_a_video_of_another_kind_with_pieces_exchanged(folder: Path, typed, whole: Path, data: st.DataObject) -> None:
+    """Pauses, fields, long pixels, a codec that cannot be decoded; their headers above all."""
+    spoilt = bytearray(whole.read_bytes())
+    for at in data.draw(st.lists(st.integers(0, len(spoilt) - 8), min_size=1, max_size=6)):
+        put = data.draw(st.binary(min_size=1, max_size=4) | st.sampled_from([b"\xff" * 4, b"\0" * 4]))
+        spoilt[at : at + len(put)] = put
+    with typed(CameraError):
+        frames(folder, whole.suffix, bytes(spoilt))
+
+
+@fuzz
 @given(st.sampled_from([*FORMATS, ".mkv", ".mjpg", ".txt", ".m3u8"]), st.binary(max_size=400))
 @example(".m3u8", b"#EXTM3U\n#EXTINF:1,\n/etc/passwd\n")
 @example(".txt", b"ffconcat version 1.0\nfile /etc/passwd\n")
@@ -103,27 +117,15 @@ def test_any_bytes_as_a_video(folder: Path, typed, suffix: str, data: bytes) -> 
 @pytest.mark.parametrize("name", ["a\0b.avi", "", "/dev/zero", "/proc/self/mem", "http://127.0.0.1/a.avi"])
 def test_a_path_that_is_no_video_is_one_line(typed, name: str) -> None:
     with typed(CameraError):
-        Replay(_config(name), FileClock())
+        VideoFile(name)
         raise AssertionError("opened")
 
 
-def _config(path: str) -> Any:
-    class Unchecked:
-        """What the configuration itself would already have refused."""
-
-        loop, pace, fps = False, "fast", 10.0
-
-    Unchecked.path = path
-    return Unchecked()
-
-
 HUGE = """
-from edge.camera.replay import Replay
-from edge.clock import FileClock
-from edge.config import CameraConfig
 from edge.errors import CameraError
+from edge.video import VideoFile
 try:
-    Replay(CameraConfig(backend="replay", path=sys.argv[2]), FileClock())
+    VideoFile(sys.argv[2])
 except CameraError as error:
     print(error)
 """

@@ -85,7 +85,7 @@ def test_a_cut_mp4_that_lost_its_index_is_refused(make_video):
     path = make_video("clip.mp4")
     data = path.read_bytes()
     path.write_bytes(data[: len(data) // 2])
-    with pytest.raises(CameraError, match="not a video"):
+    with pytest.raises(CameraError, match="an MP4 file without its index"):
         replay(path)
 
 

@@ -92,13 +92,12 @@ CORNERS = {  # of a picture that is dark with a bright corner top left: the matr
 }
 
 
-@pytest.mark.parametrize("header", [b"tkhd", b"mvhd"])
 @pytest.mark.parametrize(("matrix", "corner"), CORNERS.values(), ids=CORNERS)
-def test_a_picture_is_turned_and_mirrored_as_the_file_says(make_video, header, matrix, corner):
+def test_a_picture_is_turned_and_mirrored_as_the_file_says(make_video, matrix, corner):
     path = make_video("clip.mp4", frames=3)  # a red square top left
     data = bytearray(path.read_bytes())
     a, b, c, d = (number << 16 for number in matrix)
-    at = data.index(header) + (44 if header == b"tkhd" else 40)
+    at = data.index(b"tkhd") + 44
     data[at : at + 36] = struct.pack(">9i", a, b, 0, c, d, 0, 0, 0, 1 << 30)
     path.write_bytes(data)
     _, pictures, _ = play(path)
@@ -106,17 +105,6 @@ def test_a_picture_is_turned_and_mirrored_as_the_file_says(make_video, header, m
     y, x = (10 if side == 0 else -10 for side in corner)
     assert pictures[0][y, x, 0] > 200
     assert pictures[0][-y, -x, 0] < 60
-
-
-def test_a_matrix_of_a_track_and_one_of_the_file_are_both_followed(make_video):
-    path = make_video("clip.mp4", frames=1)
-    data = bytearray(path.read_bytes())
-    for header, at in ((b"tkhd", 44), (b"mvhd", 40)):
-        at += data.index(header)
-        data[at : at + 36] = struct.pack(">9i", 0, 1 << 16, 0, -1 << 16, 0, 0, 0, 0, 1 << 30)
-    path.write_bytes(data)
-    _, pictures, _ = play(path)
-    assert pictures[0][-10, -10, 0] > 200  # twice by 90
 
 
 @pytest.mark.parametrize(
@@ -203,6 +191,7 @@ def test_a_playlist_cannot_reach_the_network(tmp_path, monkeypatch):
             assert "not a video" in refused(path)
             assert asked == []
             if int(cv2.__version__.partition(".")[0]) >= 5:  # 4.11 has an FFmpeg that refuses by itself
+                monkeypatch.setenv("OPENCV_FFMPEG_CAPTURE_OPTIONS", "protocol_whitelist;file,http,tcp")
                 cv2.VideoCapture(str(path), cv2.CAP_FFMPEG)
                 assert asked == ["/part.ts"]
         finally:
