@@ -18,7 +18,7 @@ _CHANGE, _ALERT, _HANDSHAKE, _DATA = 20, 21, 22, 23
 _FINISHED = 20
 _TAG_BYTES = 16
 # Extensions of a ClientHello that hold nothing but names of algorithms, with those that hold less.
-_PLAIN_EXTENSIONS = {10, 11, 13, 22, 23, 35, 43, 45, 49, 50}
+_PLAIN_EXTENSIONS = {10, 11, 13, 22, 23, 27, 35, 43, 45, 49, 50}
 _SERVER_NAME, _PADDING, _KEY_SHARE, _RENEGOTIATION = 0, 21, 51, 65281
 _RANDOM_BYTES = 32
 
