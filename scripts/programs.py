@@ -25,6 +25,7 @@ PACKAGES = {
     "mosquitto_passwd": ("mosquitto",),
     "mosquitto_sub": ("mosquitto-clients",),
     "openssl": ("openssl",),
+    "promtool": ("prometheus",),
     "strace": ("strace",),
     "systemd-analyze": ("systemd",),
 }
@@ -34,7 +35,7 @@ OPTIONAL = {
     "lintian": "judges packages that `make deb` made, which is not part of the tests",
     "systemd-nspawn": "boots a root that whoever runs the test has to make first",
 }
-SERVICES = ("mosquitto",)  # what the packages above would start, now and at the next boot
+SERVICES = ("mosquitto", "prometheus")  # what the packages above would start, now and at the next boot
 MAY_SKIP = "AFFECT_EDGE_SKIP"
 _POLICY = Path("/usr/sbin/policy-rc.d")  # Debian asks it before a package starts a service; 101 means no
 

@@ -18,8 +18,8 @@ _CHANGE, _ALERT, _HANDSHAKE, _DATA = 20, 21, 22, 23
 _FINISHED = 20
 _TAG_BYTES = 16
 # Extensions of a ClientHello that hold nothing but names of algorithms, with those that hold less.
-_PLAIN_EXTENSIONS = {10, 11, 13, 22, 23, 35, 43, 45, 49, 50}
-_SERVER_NAME, _PADDING, _KEY_SHARE = 0, 21, 51
+_PLAIN_EXTENSIONS = {10, 11, 13, 22, 23, 27, 35, 43, 45, 49, 50}
+_SERVER_NAME, _PADDING, _KEY_SHARE, _RENEGOTIATION = 0, 21, 51, 65281
 _RANDOM_BYTES = 32
 
 
@@ -151,6 +151,15 @@ def _derive(secret: bytes, algorithm: hashes.HashAlgorithm, label: bytes, size: 
     return HKDFExpand(algorithm=algorithm, length=size, info=info).derive(secret)
 
 
+def _key_sizes(data: bytes) -> Iterator[int]:
+    """Bytes of each public key in a ClientHello: one, or two where one of them withstands quantum computers."""
+    at = 2
+    while at < len(data):
+        size = int.from_bytes(data[at + 2 : at + 4], "big")
+        yield size
+        at += 4 + size
+
+
 def _read_hello(body: bytes, host: str) -> Iterator[Part]:
     """A ClientHello; its random numbers are the only bytes of it that are not fixed by name or length."""
     if body[0] != 1 or int.from_bytes(body[1:4], "big") != len(body) - 4 or body[4:6] != b"\3\3":
@@ -174,7 +183,10 @@ def _read_hello(body: bytes, host: str) -> Iterator[Part]:
             if any(data):
                 raise TlsError("a ClientHello whose padding is not zero")
         elif kind == _KEY_SHARE:
-            loose += size - 6
+            loose += sum(_key_sizes(data))
+        elif kind == _RENEGOTIATION:  # OpenSSL 3.5 says so what older ones say with a cipher's number
+            if data != b"\0":
+                raise TlsError("a ClientHello that renegotiates")
         elif kind not in _PLAIN_EXTENSIONS or size > 128:
             raise TlsError(f"a ClientHello with extension {kind}")
         where += 4 + size

@@ -262,5 +262,5 @@ class LiveCamera(Camera):
     def _tell(self, why: str) -> None:
         """One line for each change of what is wrong, none for each try."""
         if why != self._told:
-            log.warning("%s", why)
+            log.warning("camera: %s", why)
             self._told = why

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import random
+import ssl
+import struct
 from dataclasses import replace
 from pathlib import Path
 
@@ -152,6 +154,48 @@ def test_a_packet_with_something_else_in_it_is_refused(stream: bytes) -> None:
 def test_what_tls_did_not_send_is_refused(stream: bytes) -> None:
     with pytest.raises((TlsError, IndexError)):
         list(read_stream(stream, {}, "localhost"))
+
+
+def _hello(*extensions: tuple[int, bytes]) -> bytes:
+    """A ClientHello with some extensions, in its record."""
+    held = b"".join(struct.pack(">HH", kind, len(data)) + data for kind, data in extensions)
+    body = b"\3\3" + bytes(32) + b"\0" + b"\0\2\x13\1" + b"\1\0" + struct.pack(">H", len(held)) + held
+    message = b"\1" + len(body).to_bytes(3, "big") + body
+    return b"\x16\3\1" + struct.pack(">H", len(message)) + message
+
+
+def _keys(*sizes: int) -> tuple[int, bytes]:
+    """The extension with public keys of some sizes."""
+    entries = b"".join(struct.pack(">HH", 29, size) + bytes(size) for size in sizes)
+    return 51, struct.pack(">H", len(entries)) + entries
+
+
+@pytest.mark.parametrize(
+    ("extensions", "loose"),
+    [((_keys(32),), 64), ((_keys(1216, 32), (65281, b"\0")), 1280)],
+    ids=["OpenSSL 3.0", "OpenSSL 3.5"],
+)
+def test_first_message_of_tls_is_known_to_the_last_byte(extensions: tuple[tuple[int, bytes], ...], loose: int) -> None:
+    stream = _hello(*extensions)
+    parts = list(read_stream(stream, {}, "localhost"))
+    assert sum(part.size for part in parts) == len(stream)
+    assert [part.size for part in parts if "keys" in part.what] == [loose]
+
+
+@pytest.mark.parametrize("extension", [(65281, b"\5leak!"), (65281, b""), (4660, b"")])
+def test_an_extension_with_something_in_it_is_refused(extension: tuple[int, bytes]) -> None:
+    with pytest.raises(TlsError):
+        list(read_stream(_hello(extension), {}, "localhost"))
+
+
+def test_first_message_of_this_machine_s_openssl_is_known() -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.minimum_version = ssl.TLSVersion.TLSv1_3
+    sent = ssl.MemoryBIO()
+    with pytest.raises(ssl.SSLWantReadError):
+        context.wrap_bio(ssl.MemoryBIO(), sent, server_hostname="localhost").do_handshake()
+    stream = sent.read()
+    assert sum(part.size for part in read_stream(stream, {}, "localhost")) == len(stream)
 
 
 def test_only_keys_may_stand_in_the_key_log() -> None:
