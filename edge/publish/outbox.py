@@ -21,7 +21,7 @@ from edge.clock import NS, Clock
 from edge.config import OutboxConfig
 from edge.contract import Delivery, Origin, Window, decode, encode, instant, nanoseconds
 from edge.errors import PublishError
-from edge.publish.database import STOPPED, Database, Row, State, remove_aside, set_aside
+from edge.publish.database import STATE, STOPPED, Database, Row, State, remove_aside, set_aside
 from edge.publish.gate import words_of
 
 log = logging.getLogger(__name__)
@@ -96,7 +96,7 @@ class Outbox:
             self._settle()  # what was held is older, and claims its time first
             boot = self._clock.boot_id
             held = boot_ns if boot is not None and self._limits.hold_unsynced_s > 0 else None
-            key, now_ns = next(reversed(self._rows), 0) + 1, self._clock.monotonic_ns()
+            key, now_ns = next(reversed(self._rows), STATE[-1]) + 1, self._clock.monotonic_ns()
             row = Row(key, b"", self._topic, boot=boot, kept_ns=now_ns, held=held)
             window = self._fill(row, window)
             self._state.seq = window.seq
@@ -208,7 +208,7 @@ class Outbox:
     def _adopt(self, file: Database) -> None:
         """Takes over what an earlier run left. One that did not end in order lost its open window."""
         # What was kept before the file could be read comes behind what was in it.
-        for key, row in enumerate(self._rows.values(), max(file.rows, default=0) + 1):
+        for key, row in enumerate(self._rows.values(), max(file.rows, default=STATE[-1]) + 1):
             row.key = key
         mine = {row.key: row for row in self._rows.values()}
         self._rows, self._unsaved = file.rows | mine, file.spoilt | mine.keys()
