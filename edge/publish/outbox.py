@@ -29,8 +29,7 @@ log = logging.getLogger(__name__)
 ROW_BYTES = 96  # what a row costs beside its message, about
 _SLACK_NS = NS  # a time daemon's slow corrections stay below
 _DAY_NS = 86_400 * NS
-_CLEAN_S = 60.0
-_MOST_WORDS = 128
+_CLEAN_S, _MOST_WORDS = 60.0, 128
 
 
 class Outbox:
@@ -111,7 +110,7 @@ class Outbox:
                 row.message = encode(msgspec.structs.replace(window, id=name, epoch=self._state.epoch, seq=1))
 
     def owed(self, limit: int) -> list[Row]:
-        """At most so many windows that may be sent now, the newest first: a live one never waits behind a backlog."""
+        """At most so many windows that may be sent now, the newest first."""
         with self._lock:
             self._settle()
             waiting = (row for row in reversed(self._rows.values()) if row.state == "waiting" and row.held is None)
@@ -297,6 +296,5 @@ class Outbox:
 def _stamped(message: bytes, start_ns: int, end_ns: int) -> Window:
     """A window on a clock that is now right; moved only where it was wrong by a second or more."""
     window = msgspec.structs.replace(decode(message, Window), clock="synced")
-    if abs(start_ns - nanoseconds(window.start)) < NS and abs(end_ns - nanoseconds(window.end)) < NS:
-        return window
-    return msgspec.structs.replace(window, start=instant(start_ns), end=instant(end_ns))
+    moved_ns = max(abs(start_ns - nanoseconds(window.start)), abs(end_ns - nanoseconds(window.end)))
+    return window if moved_ns < NS else msgspec.structs.replace(window, start=instant(start_ns), end=instant(end_ns))
