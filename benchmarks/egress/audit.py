@@ -5,6 +5,8 @@ from __future__ import annotations
 import sqlite3
 from pathlib import Path
 
+import msgspec
+
 from benchmarks.egress.calls import Call
 from benchmarks.egress.laboratory import PASSWORD, Recording
 from benchmarks.egress.ledger import Ledger, describe
@@ -77,7 +79,8 @@ class Audit:
             return "-"
         database = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
         try:
-            return str(database.execute("SELECT epoch FROM state").fetchone()[0])
+            state = database.execute("SELECT message FROM windows WHERE key = 0").fetchone()
+            return str(msgspec.json.decode(state[0])["epoch"])
         finally:
             database.close()
 

@@ -212,7 +212,11 @@ class Status(Part, frozen=True, kw_only=True):
         Meta(description="`offline` is sent by the device when it stops, else by the broker as its last will."),
     ]
     since: (
-        Annotated[Instant, Meta(description="Start of this broker session, UTC, not of the device's run.")] | UnsetType
+        Annotated[
+            Instant,
+            Meta(description="Start of this broker session, or when the device stopped, UTC. Absent in a last will."),
+        ]
+        | UnsetType
     ) = UNSET
     clock: Annotated[Trust, Meta(description="Whether the clock behind `since` could be trusted.")] | UnsetType = UNSET
     version: Release | UnsetType = UNSET

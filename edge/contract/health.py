@@ -139,7 +139,8 @@ class Delivery(Part, frozen=True, kw_only=True):
     connected: Annotated[bool, Meta(description="The broker session is up.")] = False
     waiting: Annotated[Count, Meta(description="Windows waiting for the broker.")] = 0
     evicted: Annotated[
-        Total, Meta(description="Windows lost because the outbox or the disk was full or they were too old.")
+        Total,
+        Meta(description="Windows lost: too old, too many, unreadable on the disk, or stopped by the privacy gate."),
     ] = 0
     refused: Annotated[Total, Meta(description="Windows that the broker refused, each counted once.")] = 0
     reconnects: Annotated[Total, Meta(description="Times the broker session was made anew.")] = 0
@@ -147,7 +148,7 @@ class Delivery(Part, frozen=True, kw_only=True):
         Total, Meta(description="Runs that were killed or lost power, each with the window that was open.")
     ] = 0
     resets: Annotated[
-        Total, Meta(description="Broken outbox databases set aside in this run; what waited in them was not sent.")
+        Total, Meta(description="Broken outbox files set aside in this run; what could be read was carried over.")
     ] = 0
 
 

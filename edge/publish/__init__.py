@@ -11,19 +11,19 @@ class Sink(Protocol):
     """Takes what the loop makes. No call waits for a network, and none fails because of one."""
 
     def number(self) -> tuple[str, int]:
-        """Epoch and `seq` that the next window has to carry; the number is used up by `publish` alone."""
+        """Epoch and `seq` that the next window has to carry; used up by `publish` alone."""
         ...
 
     def publish(self, window: Window, boot_ns: tuple[int, int] | None) -> None:
         """Takes one closed window.
 
         Args:
-            window: the window, with the number that `number` gave.
+            window: with the number that `number` gave.
             boot_ns: its interval in monotonic nanoseconds while the clock is not synchronized, else None.
 
         Raises:
-            ValueError: the window is too long to be sent.
-            PublishError: nothing is sent any more; end the process, so that its service manager starts it again.
+            ValueError: it is too long to be sent.
+            PublishError: nothing is sent any more; let it end the process, so that a new one begins.
         """
         ...
 

@@ -25,7 +25,7 @@ _COLUMNS = {"message": "BLOB", "topic": "TEXT", "end_ns": "INTEGER", "trusted": 
 _COLUMNS |= dict.fromkeys(("kept_ns", "begun_ns", "ended_ns", "refused", "digest"), "INTEGER")
 _NAMES = ", ".join(["key", *_COLUMNS])
 STOPPED = 0  # in place of a reason code: the privacy gate stopped it
-STATE = (0, -1)  # keys of the two rows that both hold the `State`
+STATE = (0, 1)  # keys of the two rows that both hold the `State`; windows have larger ones
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO}  # of a disk that may be well again later
 
 

@@ -24,7 +24,7 @@ class Journal:
         self._connected = self._delivered = False
         self._told: End | None = None
         self._short_sessions = 0
-        self._refusals: dict[str, int] = {}
+        self._refusals: dict[tuple[str, bool], int] = {}  # by message, and whether it is for its size
         self._stopped: set[tuple[str, str]] = set()
 
     def alive(self, lived_s: float) -> None:
@@ -59,12 +59,12 @@ class Journal:
     def answered(self, what: str, reason: int) -> None:
         """The broker answered a `window`, the `status` or the `discovery`: an access list may let one pass alone."""
         if reason >= REFUSED:
-            if self._refusals.get(what) != reason:
+            if self._refusals.get((what, reason == TOO_LARGE)) != reason:
                 said = _REASONS.get(reason, "")
                 log.warning("%s: refuses this device's %s (reason 0x%02x%s)", self._where, what, reason, said)
-            self._refusals[what] = reason
+            self._refusals[what, reason == TOO_LARGE] = reason
             return
-        if self._refusals.pop(what, None) is not None:
+        if self._refusals.pop((what, False), None) is not None:
             log.info("%s: accepts this device's %s again", self._where, what)
         if what == "window" and not self._delivered:
             self._delivered = True

@@ -32,13 +32,11 @@ log = logging.getLogger(__name__)
 
 FIRST_DELAY_S = 0.5
 _TICK_S = 0.2  # a closed window waits for the thread so long at most
-_IDLE_S = 1.0
 _WINDOW_BYTES, _HEALTH_BYTES = 1024, 2048  # a window with its topic and tags of ordinary length, and a health report
 _LIVE_BURST_S, _BACKLOG_BURST_S = 60.0, 10.0  # so many seconds' worth may be sent at once
 _FAREWELL_S = 0.1  # kept of the closing time for the end of the connection
 _RULES = (0x87, 0x97)  # not authorized, quota exceeded: about the device, so that another answer may come
 _CLOCK_FIX = "let a time service run (timedatectl set-ntp true), or set outbox.hold_unsynced_s = 0"
-_FOREVER_S = 2**32 - 1  # MQTT's longest expiry
 
 
 class MqttPublisher:
@@ -122,10 +120,7 @@ class MqttPublisher:
         return msgspec.structs.replace(known, connected=self._session.connected, reconnects=reconnects)
 
     def close(self, timeout_s: float = 5.0) -> None:
-        """Sends what is owed if the broker is there, says `offline`, ends the thread and closes the outbox.
-
-        A thread that still waits for a dead host after `timeout_s` seconds ends by itself, without sending.
-        """
+        """Sends what is owed if the broker is there, says `offline`, and closes the outbox, all within `timeout_s`."""
         if self._closing.is_set():
             return
         self._deadline_s = time.monotonic() + timeout_s
@@ -142,10 +137,10 @@ class MqttPublisher:
 
     def _raise_failure(self) -> None:
         if self.failed is not None:
-            raise PublishError(f"publishing has ended: {self.failed!r}", fix="see the log") from self.failed
+            raise PublishError(f"publishing has ended ({type(self.failed).__name__})", fix="see the log") from self.failed
 
     def _new_session(self) -> Session:
-        expiry_s = min(int(self._config.outbox.max_age_days * 86_400), _FOREVER_S)
+        expiry_s = min(int(self._config.outbox.max_age_days * 86_400), 2**32 - 1)  # MQTT knows no longer one
         name = f"affect-{self._origin.site}-{self._origin.device}"
         return Session(self._config.mqtt, self._credentials, name, self._gate, self._status("offline"), expiry_s)
 
@@ -218,7 +213,7 @@ class MqttPublisher:
 
     def _offer(self, session: Session) -> float:
         """Sends what may be sent now; returns the seconds until there may be more."""
-        wait_s, now_ns = _IDLE_S, self._clock.utc_ns(self._clock.monotonic_ns())
+        wait_s, now_ns = 1.0, self._clock.utc_ns(self._clock.monotonic_ns())
         for row in self._outbox.owed(session.in_flight_limit - len(self._sent)):
             window, age_s = Message(row.topic, row.message), (now_ns - row.end_ns) / NS
             if 0 <= age_s < self._stagger_s and not self._closing.is_set():

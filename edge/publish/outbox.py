@@ -21,7 +21,7 @@ from edge.clock import NS, Clock
 from edge.config import OutboxConfig
 from edge.contract import Delivery, Origin, Window, decode, encode, instant, nanoseconds
 from edge.errors import PublishError
-from edge.publish.database import STOPPED, Database, Row, State, remove_aside, set_aside
+from edge.publish.database import STATE, STOPPED, Database, Row, State, remove_aside, set_aside
 from edge.publish.gate import words_of
 
 log = logging.getLogger(__name__)
@@ -29,8 +29,7 @@ log = logging.getLogger(__name__)
 ROW_BYTES = 96  # what a row costs beside its message, about
 _SLACK_NS = NS  # a time daemon's slow corrections stay below
 _DAY_NS = 86_400 * NS
-_CLEAN_S = 60.0
-_MOST_WORDS = 128
+_CLEAN_S, _MOST_WORDS = 60.0, 128
 
 
 class Outbox:
@@ -96,7 +95,7 @@ class Outbox:
             self._settle()  # what was held is older, and claims its time first
             boot = self._clock.boot_id
             held = boot_ns if boot is not None and self._limits.hold_unsynced_s > 0 else None
-            key, now_ns = next(reversed(self._rows), 0) + 1, self._clock.monotonic_ns()
+            key, now_ns = next(reversed(self._rows), STATE[-1]) + 1, self._clock.monotonic_ns()
             row = Row(key, b"", self._topic, boot=boot, kept_ns=now_ns, held=held)
             window = self._fill(row, window)
             self._state.seq = window.seq
@@ -111,7 +110,7 @@ class Outbox:
                 row.message = encode(msgspec.structs.replace(window, id=name, epoch=self._state.epoch, seq=1))
 
     def owed(self, limit: int) -> list[Row]:
-        """At most so many windows that may be sent now, the newest first: a live one never waits behind a backlog."""
+        """At most so many windows that may be sent now, the newest first."""
         with self._lock:
             self._settle()
             waiting = (row for row in reversed(self._rows.values()) if row.state == "waiting" and row.held is None)
@@ -208,7 +207,7 @@ class Outbox:
     def _adopt(self, file: Database) -> None:
         """Takes over what an earlier run left. One that did not end in order lost its open window."""
         # What was kept before the file could be read comes behind what was in it.
-        for key, row in enumerate(self._rows.values(), max(file.rows, default=0) + 1):
+        for key, row in enumerate(self._rows.values(), max(file.rows, default=STATE[-1]) + 1):
             row.key = key
         mine = {row.key: row for row in self._rows.values()}
         self._rows, self._unsaved = file.rows | mine, file.spoilt | mine.keys()
@@ -297,6 +296,5 @@ class Outbox:
 def _stamped(message: bytes, start_ns: int, end_ns: int) -> Window:
     """A window on a clock that is now right; moved only where it was wrong by a second or more."""
     window = msgspec.structs.replace(decode(message, Window), clock="synced")
-    if abs(start_ns - nanoseconds(window.start)) < NS and abs(end_ns - nanoseconds(window.end)) < NS:
-        return window
-    return msgspec.structs.replace(window, start=instant(start_ns), end=instant(end_ns))
+    moved_ns = max(abs(start_ns - nanoseconds(window.start)), abs(end_ns - nanoseconds(window.end)))
+    return window if moved_ns < NS else msgspec.structs.replace(window, start=instant(start_ns), end=instant(end_ns))

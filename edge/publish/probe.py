@@ -16,17 +16,14 @@ from edge.publish.credentials import Credentials
 from edge.publish.gate import Gate
 from edge.publish.session import REFUSED, Message, Session
 
-KIND = "probe"
-_WAIT_S = 10.0
-_TICK_S = 0.2
+_WAIT_S, _TICK_S = 10.0, 0.2
 
 
 class Probe:
     """A session that lets nothing pass but the probe's empty message and, where it is configured, the discovery.
 
     Args:
-        config: the broker.
-        credentials: TLS and password.
+        config, credentials: the broker, and who the device is to it.
         origin: whose rights are tried.
         discovery: topic and payload of Home Assistant's message, as the device would send it.
 
@@ -40,10 +37,10 @@ class Probe:
     def __init__(
         self, config: MqttConfig, credentials: Credentials, origin: Origin, discovery: tuple[str, bytes] | None = None
     ) -> None:
-        self.message = Message(origin.topic(KIND), b"")
+        self.message = Message(origin.topic("probe"), b"")
         self.discovery = Message(*discovery, retain=True) if discovery else None
         fixed = {message.topic: message.payload for message in (self.message, self.discovery) if message}
-        name = f"affect-{origin.site}-{origin.device}-{KIND}"
+        name = f"affect-{origin.site}-{origin.device}-probe"
         self._session = session = Session(config, credentials, name, Gate(None, fixed=fixed))
         self._answers: dict[int, int] = {}
         session.open()
@@ -59,13 +56,13 @@ class Probe:
         Raises:
             PublishError: it was refused, or never acknowledged.
         """
-        begun_s = time.monotonic()
-        sent = self._session.send(message)
+        begun_s, sent = time.monotonic(), self._session.send(message)
         self._wait(lambda: sent in self._answers)
-        if sent not in self._answers:
+        reason = self._answers.get(sent)
+        if reason is None:
             raise PublishError(f"{message.topic}: the broker did not acknowledge a message within {_WAIT_S:g} s")
-        if self._answers[sent] >= REFUSED:
-            raise PublishError(f"{message.topic}: the broker refused a message (reason 0x{self._answers[sent]:02x})")
+        if reason >= REFUSED:
+            raise PublishError(f"{message.topic}: the broker refused a message (reason 0x{reason:02x})")
         return time.monotonic() - begun_s
 
     def close(self) -> None:

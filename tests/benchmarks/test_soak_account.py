@@ -57,7 +57,7 @@ def test_a_row_dropped_from_the_outbox_is_found(tmp_path: Path):
     keep_three(outbox)
     outbox.close()
     with sqlite3.connect(path) as database:
-        database.execute("DELETE FROM windows WHERE key = 2")
+        database.execute("DELETE FROM windows WHERE key = 3")
     database.close()
     outbox = JournalingOutbox(path, OutboxConfig(), SystemClock(), ORIGIN, journal=journal)
     sent = [Arrival(row.topic, row.message) for row in outbox.owed(10)]

@@ -397,7 +397,7 @@ def test_a_publisher_that_dies_says_so_at_the_next_window_which_is_kept(
     monkeypatch.setattr(outbox, "owed", broken)
     publisher.start()
     until(lambda: publisher.failed is not None)
-    with pytest.raises(PublishError, match="publishing has ended: KeyError") as caught:
+    with pytest.raises(PublishError, match=r"publishing has ended \(KeyError\)") as caught:
         put(publisher)
     assert caught.value.exit_code == 7
     with pytest.raises(PublishError):
