@@ -38,6 +38,8 @@ def render(results: Sequence[Result]) -> str:
     head = _HEAD.format(
         seconds=SECONDS, count=len(results), ffmpeg=version, opencv=cv2.__version__, off=f"{SCORE_OFF:g}"
     )
+    if all(result.scores is None for result in results):
+        head = head.replace("\n\n", "\n\n**Only pictures were compared in this run; no scores were made.**\n\n", 1)
     rows = [_row(result) for result in results]
     refusals = [f"- `{result.recipe.name}`: {_anonymous(result.refused)}" for result in results if result.refused]
     return head + "\n".join(rows) + "\n\n## What is said of those that are refused\n\n" + "\n".join(refusals) + "\n"

@@ -29,20 +29,13 @@ class Camera(Protocol):
 
     A file gives every frame and then ends. A live camera gives the newest frame, or a `Tick` in each second without
     one, and ends only by `close`.
-
-    Attributes:
-        length: frames in all, as far as it is known; None where it is not, or where there is no end.
-        dropped: frames that a newer one overtook.
-        failed: frames that were there but damaged.
-        skipped: frames that were not decoded because nobody wanted them.
-        events: faults of a live camera, by kind; complete, 0 where there was none.
     """
 
-    length: int | None = None
-    dropped: int = 0
-    failed: int = 0
-    skipped: int = 0
-    events: dict[str, int]
+    length: int | None = None  # frames in all; None where that is not known, or there is no end
+    dropped: int = 0  # frames that a newer one overtook
+    failed: int = 0  # frames that came damaged
+    skipped: int = 0  # frames that were not decoded because nobody wanted them
+    events: dict[str, int]  # faults of a live camera, by kind; complete, 0 where there was none
 
     def __iter__(self) -> Iterator[Frame | Tick]:
         """Gives frames and ticks.
@@ -102,16 +95,11 @@ def open_camera(config: Config, clock: Clock, wanted: Wanted | None = None) -> C
     require_deployment(config)
     seal_memory()
     from edge.camera.live import LiveCamera
-    from edge.camera.source import Source
 
-    def open_source() -> Source:
-        if view.backend == "picamera2":
-            from edge.camera.picamera import PicameraSource
+    if view.backend == "picamera2":
+        from edge.camera.picamera import PicameraSource
 
-            return PicameraSource(view, clock)
-        from edge.camera.v4l2 import V4l2Source
+        return LiveCamera("picamera2", lambda: PicameraSource(view, clock), clock, wanted, shown, hours)
+    from edge.camera.v4l2 import V4l2Source
 
-        return V4l2Source(view, clock)
-
-    name = view.device if view.backend == "v4l2" else view.backend
-    return LiveCamera(name, open_source, clock, wanted, shown, hours)
+    return LiveCamera(view.device, lambda: V4l2Source(view, clock), clock, wanted, shown, hours)

@@ -7,20 +7,21 @@ that never returns ends the iteration, since no thread can end that.
 from __future__ import annotations
 
 import logging
-import random
 import threading
 import time
 from collections.abc import Callable, Iterator
-from typing import Literal, NamedTuple
+from dataclasses import replace
+from typing import Literal
 
 import numpy as np
 
+from edge.backoff import Backoff
 from edge.camera import Camera, Shown, Wanted, no_events
 from edge.camera.source import Source
 from edge.clock import NS, Clock
 from edge.errors import CameraError, CameraStuckError, FrameError
 from edge.hours import OpeningHours
-from edge.values import MAX_SIDE_PX, Frame, Tick, UInt8Array
+from edge.values import Frame, Tick, UInt8Array
 
 log = logging.getLogger(__name__)
 
@@ -36,12 +37,6 @@ _FLAT = 8  # a picture whose brightest and darkest value are closer is dark or c
 Reason = Literal["starting", "closed", "gone", "frozen"]
 
 
-class _Shot(NamedTuple):
-    pixels: UInt8Array
-    captured_ns: int
-    number: int
-
-
 class LiveCamera(Camera):
     """Frames of a device, read by a thread that starts with the iteration.
 
@@ -51,8 +46,6 @@ class LiveCamera(Camera):
         clock: whose monotonic time ticks have; the drivers' stamps are of the same.
         wanted, shown: see their types.
         hours: when it may be open.
-        stuck_s: seconds that one call of the device may take.
-        now_s: monotonic seconds, for tests.
 
     Raises:
         CameraError: it cannot be opened now, in its opening hours.
@@ -66,13 +59,10 @@ class LiveCamera(Camera):
         wanted: Wanted | None = None,
         shown: Shown = np.asarray,
         hours: OpeningHours | None = None,
-        *,
-        stuck_s: float = STUCK_S,
-        now_s: Callable[[], float] = time.monotonic,
     ) -> None:
         self.events = no_events()
         self._name, self._open_source, self._clock, self._wanted = name, open_source, clock, wanted
-        self._shown, self._hours, self._stuck_s, self._now_s = shown, hours or OpeningHours(), stuck_s, now_s
+        self._shown, self._hours = shown, hours or OpeningHours()
         self._told = ""  # what is wrong, as it was logged last
         # Of the capture thread alone, once it runs.
         self._source = open_source() if self._is_open() else None
@@ -80,14 +70,14 @@ class LiveCamera(Camera):
         self._shape: tuple[int, ...] | None = None
         self._last: UInt8Array | None = None
         self._given_ns: int | None = None
-        self._good_s = self._changed_s = now_s()
-        self._failures = 0  # since the last good frame
+        self._good_s = self._changed_s = time.monotonic()
+        self._backoff, self._worked = Backoff(_FIRST_DELAY_S, _MAX_DELAY_S), True  # worked since the last wait
         self._next_s = 0.0  # when it may be opened again
         # Of both threads.
         self._reason: Reason = "starting"  # why there is no frame, if there is none
         self._busy_s = time.monotonic()  # when the capture thread was last seen outside a call of the device
         self._changed = threading.Condition()
-        self._slot: _Shot | None = None
+        self._slot: Frame | None = None
         self._error: Exception | None = None
         self._closed = False
         self._last_ns = -1  # of the last frame or tick
@@ -95,8 +85,7 @@ class LiveCamera(Camera):
 
     def __iter__(self) -> Iterator[Frame | Tick]:
         if not self._closed:
-            self._good_s = self._changed_s = self._now_s()
-            self._busy_s = time.monotonic()
+            self._good_s = self._changed_s = self._busy_s = time.monotonic()
             self._thread.start()
         while (event := self._take()) is not None:
             yield event
@@ -120,17 +109,15 @@ class LiveCamera(Camera):
             self._changed.wait_for(lambda: self._closed or self._slot is not None or self._error is not None, _TICK_S)
             if self._closed:
                 return None
-            shot, self._slot = self._slot, None
-            if shot is None:
-                return self._tick()
-        return Frame(pixels=self._shown(shot.pixels), captured_ns=shot.captured_ns, index=shot.number)
+            frame, self._slot = self._slot, None
+            return frame or self._tick()
 
     def _tick(self) -> Tick:
         if self._error is not None:
             raise self._error
-        if time.monotonic() - self._busy_s > self._stuck_s:
+        if time.monotonic() - self._busy_s > STUCK_S:
             raise CameraStuckError(
-                f"{self._name}: a read did not return for {self._stuck_s:g} s and cannot be interrupted",
+                f"{self._name}: a read did not return for {STUCK_S:g} s and cannot be interrupted",
                 "start the process again, and the board when that does not help",
             )
         # A second behind, so that a frame under way is not older than the tick.
@@ -179,18 +166,17 @@ class LiveCamera(Camera):
             return
         try:
             pixels = source.read()
-            if max(pixels.shape) > MAX_SIDE_PX:
-                raise FrameError(f"{self._name}: a frame of {pixels.shape[1]}x{pixels.shape[0]} pixels")
+            frame = Frame(pixels=self._shown(pixels), captured_ns=captured_ns, index=number)
         except FrameError:
             self.failed += 1
             self._check_stall()
             return
         if self._is_new(pixels):
-            self._put(_Shot(pixels, captured_ns, number))
+            self._put(frame)
 
     def _is_new(self, pixels: UInt8Array) -> bool:
         """Whether the camera is not frozen; notes its size."""
-        now_s = self._now_s()
+        now_s = time.monotonic()
         if self._last is None or not np.array_equal(self._last, pixels) or np.ptp(pixels) < _FLAT:
             self._changed_s = now_s
         elif now_s - self._changed_s > FROZEN_S:
@@ -199,24 +185,24 @@ class LiveCamera(Camera):
         if self._shape is not None and pixels.shape != self._shape:
             self.events["resized"] += 1
             log.warning("%s: gives %dx%d, it was %dx%d", self._name, *pixels.shape[1::-1], *self._shape[1::-1])
-        self._shape, self._last, self._good_s, self._failures = pixels.shape, pixels, now_s, 0
+        self._shape, self._last, self._good_s, self._worked = pixels.shape, pixels, now_s, True
         self._reason = "gone"  # if nothing comes from now on
         if self._told:
             self._told = ""
             log.info("%s: gives frames again", self._name)
         return True
 
-    def _put(self, shot: _Shot) -> None:
-        self._given_ns = shot.captured_ns
+    def _put(self, frame: Frame) -> None:
+        self._given_ns = frame.captured_ns
         with self._changed:
             # Two stamps may be equal where a driver's clock is coarse; time must move on all the same.
-            self._last_ns = max(shot.captured_ns, self._last_ns + 1)
+            self._last_ns = max(frame.captured_ns, self._last_ns + 1)
             self.dropped += self._slot is not None
-            self._slot = shot._replace(captured_ns=self._last_ns)
+            self._slot = replace(frame, captured_ns=self._last_ns)
             self._changed.notify_all()
 
     def _check_stall(self) -> None:
-        if self._now_s() - self._good_s > STALL_S:
+        if time.monotonic() - self._good_s > STALL_S:
             self._lose("stalled", f"{self._name}: no usable frame for {STALL_S:g} s; check its cable and its power")
 
     def _lose(self, kind: str, why: str) -> None:
@@ -227,7 +213,7 @@ class LiveCamera(Camera):
         self._wait()
 
     def _try(self) -> None:
-        if self._now_s() < self._next_s:
+        if time.monotonic() < self._next_s:
             time.sleep(_NAP_S)
             return
         try:
@@ -238,18 +224,16 @@ class LiveCamera(Camera):
             self._tell(f"{error}; it is opened again and again until it works")
             self._wait()
             return
-        self._good_s = self._now_s()
+        self._good_s = time.monotonic()
         if self._reason != "frozen":  # a frozen camera has to show something else first
             self._changed_s = self._good_s
         if self._reason == "closed":
             self._reason = "starting"
-        self.events["reopened"] += self._failures > 0
+        self.events["reopened"] += not self._worked
 
     def _wait(self) -> None:
-        """Sets the next try: later after every failure in a row, and not in step with other devices."""
-        limit_s = min(_MAX_DELAY_S, _FIRST_DELAY_S * 2.0 ** min(self._failures, 16))
-        self._next_s = self._now_s() + limit_s * random.uniform(0.5, 1.0)
-        self._failures += 1
+        self._next_s = time.monotonic() + self._backoff.next_s(lasted=self._worked)
+        self._worked = False
 
     def _let_go(self) -> None:
         source, self._source = self._source, None

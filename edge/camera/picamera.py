@@ -79,10 +79,9 @@ class PicameraSource:
 
     def read(self) -> UInt8Array:
         try:
-            with _errors("a frame could not be read", ""):
-                array = self._request.make_array("main")
-        except CameraError as error:
-            raise FrameError(error.message) from error
+            array = self._request.make_array("main")
+        except Exception as error:  # as in `_errors`
+            raise FrameError(f"picamera2: a frame could not be read ({one_line(str(error))})") from error
         finally:
             self._give_back()
         if array.ndim != 3 or array.dtype != np.uint8:
@@ -103,16 +102,12 @@ class PicameraSource:
 
 def _open() -> Any:
     os.environ.setdefault("LIBCAMERA_LOG_LEVELS", "*:ERROR")  # it writes to stderr by itself
-    fix = (
-        "on Raspberry Pi OS run `sudo apt install python3-picamera2` and make the virtual environment with "
-        "--system-site-packages, or use camera.backend 'v4l2'"
-    )
-    with _errors("not importable", fix):
+    package = "on Raspberry Pi OS `sudo apt install python3-picamera2`, in a virtual environment --system-site-packages"
+    with _errors("not importable", f"{package}; or use camera.backend 'v4l2'"):
         module = import_module("picamera2")
     with _errors("cannot open the camera", "another program may use it"):
         if not module.Picamera2.global_camera_info():
-            fix = "check its ribbon cable, then `rpicam-hello --list-cameras`"
-            raise CameraError("picamera2: no camera found", fix)
+            raise CameraError("picamera2: no camera found", "check its cable, then `rpicam-hello --list-cameras`")
         return module.Picamera2()
 
 

@@ -26,7 +26,6 @@ class SceneCamera(Camera):
         clock: gives the first frame its time; a `FileClock` is moved along, and then no frame is left out.
         wanted, shown: see their types.
         hours: when it is open.
-        seed: another one gives other chances.
     """
 
     def __init__(
@@ -36,15 +35,13 @@ class SceneCamera(Camera):
         wanted: Wanted | None = None,
         shown: Shown = np.asarray,
         hours: OpeningHours | None = None,
-        *,
-        seed: int = 0,
     ) -> None:
         self.events = no_events()
         self._clock, self._wanted, self._shown = clock, wanted, shown
         self._hours = hours or OpeningHours()
         self._paced = config.pace == "file"
         self._period_ns = NS / config.fps
-        self._scene = Scene(config.width, config.height, seed=seed)
+        self._scene = Scene(config.width, config.height)
         self._closed = False
 
     def __iter__(self) -> Iterator[Frame | Tick]:

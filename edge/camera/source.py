@@ -36,12 +36,8 @@ class Source(Protocol):
 
 
 def capture_time(stamp_ns: int, now_ns: int) -> int:
-    """A driver's time stamp where it is of our clock and plausible, else now.
+    """A driver's time stamp where it is of our clock and plausible, else now, when the frame was received.
 
-    V4L2 and libcamera stamp frames in monotonic time, but some drivers leave zero or count from elsewhere.
-
-    Args:
-        stamp_ns: what the driver says.
-        now_ns: monotonic nanoseconds now, after the frame was received.
+    V4L2 and libcamera stamp frames in monotonic nanoseconds, but some drivers leave zero or count from elsewhere.
     """
     return stamp_ns if now_ns - NS <= stamp_ns <= now_ns else now_ns

@@ -151,10 +151,7 @@ def _errors(name: str) -> Iterator[None]:
     except OSError as error:
         said, fix = {
             errno.ENOENT: ("no such device", "plug the camera in, or set camera.device to one that /dev/video* lists"),
-            errno.EACCES: (
-                "permission denied",
-                "add this user to the group video (`sudo usermod -aG video USER`), log in anew",
-            ),
+            errno.EACCES: ("permission denied", "`sudo usermod -aG video USER` (the group video), then log in anew"),
             errno.EBUSY: ("busy", f"find who uses it with `fuser -v {name}`"),
             errno.ENOTTY: ("cannot be opened as a camera", "set camera.device; `v4l2-ctl --list-devices` names them"),
         }.get(error.errno or 0, (f"cannot be opened ({error.strerror})", "check camera.device"))

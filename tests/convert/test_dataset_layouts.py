@@ -487,5 +487,5 @@ def test_a_video_that_cannot_be_shown_is_refused_with_the_cure_or_shown(name: st
         said = str(error)
     else:
         said = f"convert it: ffmpeg -i {FILES / name}"
-        assert all(np.ptp(pixels) > 100 for pixels in pictures)
+        assert len({pixels.tobytes() for pixels in pictures}) >= 5
     assert f"convert it: ffmpeg -i {FILES / name}" in said

@@ -106,7 +106,7 @@ def test_damaged_frames_are_counted_and_leave_a_gap():
 
 
 def test_a_picture_larger_than_a_frame_may_be_is_damaged(monkeypatch):
-    monkeypatch.setattr("edge.camera.live.MAX_SIDE_PX", 3)
+    monkeypatch.setattr("edge.values.MAX_SIDE_PX", 3)
     source = FakeSource(1, 2)
     with live(source) as camera:
         iter(camera).__next__()  # the tick that tells of it
@@ -192,10 +192,11 @@ def test_close_is_safe_while_the_reader_holds_the_lock_as_in_a_signal_handler():
 
 def test_a_call_that_never_returns_ends_the_run_with_its_own_exit_code(monkeypatch):
     monkeypatch.setattr("edge.camera.live._JOIN_S", 0.1)
+    monkeypatch.setattr("edge.camera.live.STUCK_S", 0.1)
     source, release = FakeSource(), threading.Event()
     source.grab = release.wait  # type: ignore[method-assign,assignment]
     begun = time.monotonic()
-    with live(source, stuck_s=0.1) as camera, pytest.raises(CameraStuckError, match="did not return") as caught:
+    with live(source) as camera, pytest.raises(CameraStuckError, match="did not return") as caught:
         next(iter(camera))
     assert caught.value.exit_code == 8
     assert time.monotonic() - begun < 4
@@ -255,14 +256,21 @@ class WallClock(FileClock):
 class Bench:
     """A camera over scripted devices, ten steps a second of the test's clock; no thread."""
 
-    def __init__(self, hours: OpeningHours | None = None) -> None:
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, hours: OpeningHours | None = None) -> None:
+        monkeypatch.setattr("edge.camera.live.time", self)
         self.now_s = 0.0
         self.devices: list[Scripted] = []
         self.opened_s: list[float] = []
         self.refusal: CameraError | None = None
         self.size, self.shows = 8, "noise"
         self.clock = WallClock()
-        self.camera = LiveCamera(NAME, self._open, self.clock, hours=hours, now_s=lambda: self.now_s)
+        self.camera = LiveCamera(NAME, self._open, self.clock, hours=hours)
+
+    def monotonic(self) -> float:
+        return self.now_s
+
+    def sleep(self, seconds: float) -> None:
+        """Naps take no time here."""
 
     def _open(self) -> Scripted:
         self.opened_s.append(self.now_s)
@@ -279,6 +287,7 @@ class Bench:
     def run(self, seconds: float) -> None:
         for _ in range(round(seconds * 10)):
             self.now_s += 0.1
+            self.camera._busy_s = self.now_s
             self.camera.step()
 
     @property
@@ -297,8 +306,7 @@ class Bench:
 
 @pytest.fixture
 def bench(monkeypatch: pytest.MonkeyPatch) -> Bench:
-    monkeypatch.setattr("edge.camera.live._NAP_S", 0.0)
-    return Bench()
+    return Bench(monkeypatch)
 
 
 def test_every_kind_of_fault_is_counted_from_the_start(bench):
@@ -403,9 +411,8 @@ def at(*when: int) -> int:
 
 @pytest.fixture
 def shop(monkeypatch: pytest.MonkeyPatch) -> Bench:
-    monkeypatch.setattr("edge.camera.live._NAP_S", 0.0)
     monkeypatch.setattr(WallClock, "known", at(2026, 11, 23, 8, 59))
-    return Bench(OpeningHours(["mon-fri 09:00-18:00"]))
+    return Bench(monkeypatch, OpeningHours(["mon-fri 09:00-18:00"]))
 
 
 def test_outside_its_hours_the_device_is_not_open_and_opens_on_time(shop, monkeypatch):

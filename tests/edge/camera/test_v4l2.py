@@ -273,3 +273,16 @@ def test_a_camera_that_is_unplugged_is_gone(opened, path):
     Path(path).unlink()
     with pytest.raises(CameraError, match="is gone"):
         source.grab()
+
+
+def test_a_jpeg_without_huffman_tables_is_a_good_frame(opened, capfd):
+    """Many USB cameras leave out the usual ones, as the AVI format allows."""
+    data, kept, at = jpeg(), b"\xff\xd8", 2
+    while data[at + 1] != 0xDA:  # segments up to the start of the scan
+        end = at + 2 + int.from_bytes(data[at + 2 : at + 4], "big")
+        kept += b"" if data[at + 1] == 0xC4 else data[at:end]
+        at = end
+    assert len(kept) < at
+    pixels = source_of(opened, "MJPG", kept + data[at:]).read()
+    assert np.array_equal(pixels, source_of(opened, "MJPG", data).read())
+    assert capfd.readouterr() == ("", "")
