@@ -12,7 +12,6 @@ import paho.mqtt.client as mqtt
 import typer
 from paho.mqtt.enums import CallbackAPIVersion
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from edge.affect.model import load_model
 from edge.camera import open_camera
@@ -64,18 +63,15 @@ def _perform(config: Config, seconds: float, subscriber: _Subscriber, console: C
     outbox = Outbox(None, config.outbox, clock, origin)  # in memory: the demo leaves nothing behind
     publisher = MqttPublisher(config, origin, outbox, clock)
     device = build_device(config, camera=camera, model=model, sink=publisher, clock=clock)
-    columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
-        task, begun_s = progress.add_task("watching the scene", total=seconds), time.monotonic()
-        publisher.start()
-        try:
-            for _ in device.looks():
-                progress.update(task, completed=time.monotonic() - begun_s)
-                _show_new(subscriber, progress.console)
-                if time.monotonic() - begun_s >= seconds:
-                    device.stop()
-        finally:
-            publisher.close()
+    publisher.start()
+    begun_s = time.monotonic()
+    try:
+        for _ in device.looks():
+            _show_new(subscriber, console)
+            if time.monotonic() - begun_s >= seconds:
+                device.stop()
+    finally:
+        publisher.close()
     return device
 
 

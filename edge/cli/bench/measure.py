@@ -23,6 +23,7 @@ from edge.clock import NS, FileClock
 from edge.config import Config, WindowConfig
 from edge.contract import Stage, Window
 from edge.device import Device, build_device, origin_of
+from edge.errors import CameraError
 from edge.health import HealthMonitor, Timing
 from edge.publish.discard import Discard
 from edge.publish.outbox import Outbox
@@ -57,7 +58,7 @@ def measure_load(
         each_frame: called after each frame, also of the warm-up; the processor time that it takes is not counted.
 
     Raises:
-        CameraError: a video cannot be opened or decoded.
+        CameraError: a video cannot be opened or decoded, or is too short.
     """
     clock = FileClock()
     camera = make_camera(clock)
@@ -76,6 +77,8 @@ def measure_load(
                 recorder.samples.clear()
                 times, faces, scores, first_ns, begun_s = [], 0, 0, last_ns, time.process_time() - aside_s
         cpu_s = time.process_time() - aside_s - begun_s
+    if not times:
+        raise CameraError("the input is too short to say anything", f"give more than {WARM_UP} frames")
     seconds = (last_ns - first_ns) / NS
     return Load(
         faces=round(faces / len(times), 2),

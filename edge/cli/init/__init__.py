@@ -73,43 +73,37 @@ def init(
     for path in (config_path, drop_in_path):
         _check_place(path)
     say("\nThe place")
-    site = ask("site", site, "Site, a-z 0-9 and -", check=partial(_check_device, "site", "--site"))
-    device = ask("device", device, "This device's name there", check=partial(_check_device, "name", "--device"))
-    zone = ask("tz", tz, "Time zone", default=time_zone(), check=partial(_check_device, "tz", "--tz"))
     found = {"": "the profile's; no USB camera was found", **dict(list_cameras())}
     told = partial(_camera, found)
-    camera = ask("camera", camera, "Camera", default="", choices=() if camera else list(found), told=told)
+    place = {
+        "site": ask("site", site, "Site, a-z 0-9 and -", check=partial(_check_device, "site", "--site")),
+        "device": ask("device", device, "This device's name there", check=partial(_check_device, "name", "--device")),
+        "tz": ask("tz", tz, "Time zone", default=time_zone(), check=partial(_check_device, "tz", "--tz")),
+        "camera": camera or ask("camera", None, "Camera", default="", choices=list(found), told=told),
+    }
     say("\nThe broker, to which windows are sent over MQTT")
     check_broker = _split if address else _resolve
     host, port = _split(ask("broker", broker, "Broker, HOST or HOST:PORT", default="localhost", check=check_broker))
     username = ask("username", username, "User name there; Enter for none", default="")
-    tls = host not in LOOPBACK and not plaintext
+    local = host in LOOPBACK
+    connection = {
+        "host": host,
+        "port": port or (_PLAIN_PORT if local or plaintext else _TLS_PORT),
+        "tls": not (local or plaintext),
+        "plaintext": plaintext and not local,
+        "ca_file": ca_file,
+        "username": username,
+        "password_file": f"/run/credentials/{unit}/mqtt-password" if username else "",
+    }
     say(_WHY)
-    purpose = ask("purpose", purpose, "Purpose", choices=_PURPOSES)
-    notice = ask("notice", notice, "Where does the notice hang that tells visitors")
-    controller = ask("controller", controller, "Who answers for the data, and how to reach them")
-    jurisdiction = ask("jurisdiction", jurisdiction, "Whose law applies, e.g. DE")
+    deployment = {
+        "purpose": ask("purpose", purpose, "Purpose", choices=_PURPOSES),
+        "notice": ask("notice", notice, "Where does the notice hang that tells visitors"),
+        "controller": ask("controller", controller, "Who answers for the data, and how to reach them"),
+        "jurisdiction": ask("jurisdiction", jurisdiction, "Whose law applies, e.g. DE"),
+    }
     questions.complain()
-    text, config = write_config(
-        Answers(
-            profile=board,
-            site=site,
-            device=device,
-            tz=zone,
-            camera=camera,
-            host=host,
-            port=port or (_TLS_PORT if tls else _PLAIN_PORT),
-            tls=tls,
-            plaintext=plaintext and host not in LOOPBACK,
-            ca_file=ca_file,
-            username=username,
-            password_file=f"/run/credentials/{unit}/mqtt-password" if username else "",
-            purpose=purpose,  # type: ignore[arg-type] # one of the choices
-            notice=notice,
-            controller=controller,
-            jurisdiction=jurisdiction,
-        )
-    )
+    text, config = write_config(msgspec.convert({"profile": board, **place, **connection, **deployment}, Answers))
     drop_in = write_drop_in(
         config,
         broker=address or _resolve(f"[{host}]" if ":" in host else host),
@@ -120,7 +114,7 @@ def init(
     _write(drop_in_path, drop_in)
     say("")
     if tz is None:
-        typer.echo(f"time zone {zone}; another: device.tz in the configuration")
+        typer.echo(f"time zone {config.device.tz}; another: device.tz in the configuration")
     typer.echo(f"written  {config_path}\nwritten  {drop_in_path}")
     _tell(named, config, instance)
 
@@ -170,10 +164,7 @@ def _check_place(path: Path) -> None:
 
 def _says_nothing(path: Path) -> bool:
     """Whether a file holds comments only: a template that nobody has filled."""
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError):
-        return False
+    lines = path.read_text(encoding="utf-8", errors="replace").splitlines() if path.is_file() else ["not a file"]
     return all(line.strip() == "" or line.lstrip().startswith("#") for line in lines)
 
 

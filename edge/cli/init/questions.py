@@ -10,11 +10,7 @@ from edge.errors import ConfigError
 
 
 class Questions:
-    """Asks what no option says.
-
-    Args:
-        interactive: someone is there to answer.
-    """
+    """Asks what no option says. `interactive`: someone is there to answer."""
 
     def __init__(self, interactive: bool) -> None:
         self._interactive = interactive
@@ -60,11 +56,16 @@ class Questions:
             check(value)
             return value
 
+        def parse_or_ask_again(answer: str) -> str:
+            try:
+                return parse(answer)
+            except ConfigError as error:
+                raise typer.BadParameter(str(error)) from error
+
         if given is not None:
             return parse(given)
         if not self._interactive:
-            if default is None:
-                self._missing.append(f"--{option}")
+            self._missing += [f"--{option}"] if default is None else []
             return default or ""
         if list(choices) == [default]:
             typer.echo(f"{question}: {told(choices[0])}")
@@ -74,25 +75,9 @@ class Questions:
         if choices:
             question = f"{question}, 1-{len(choices)}"
             default = str(choices.index(default) + 1) if default in choices else None
-        return str(typer.prompt(question, default=default, show_default=bool(default), value_proc=_again(parse)))
+        return str(typer.prompt(question, default=default, show_default=bool(default), value_proc=parse_or_ask_again))
 
     def complain(self) -> None:
-        """Ends the questions.
-
-        Raises:
-            ConfigError: nobody was there to answer some; names their options.
-        """
+        """Raises ConfigError where nobody was there to answer; names the options."""
         if self._missing:
             raise ConfigError(f"not given, and nobody is at a terminal to ask: {', '.join(self._missing)}")
-
-
-def _again(parse: Callable[[str], str]) -> Callable[[str], str]:
-    """The same, so that `typer.prompt` asks again after an error of ours."""
-
-    def parse_or_ask(answer: str) -> str:
-        try:
-            return parse(answer)
-        except ConfigError as error:
-            raise typer.BadParameter(str(error)) from error
-
-    return parse_or_ask
