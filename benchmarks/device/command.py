@@ -83,6 +83,8 @@ def device(
         notes=notes,
     )
     show_result(result, console)
+    if every_frame:
+        console.print(f"The last {len(inputs) - 1} columns: a search and a score of each face in every frame.")
     if started is not None:
         console.print(f"to the first score {started.first_score_s:.2f} s, memory {started.rss_mb:.0f} MB")
     if out is not None:

@@ -20,7 +20,7 @@ from edge.cli.bench.crowd import Crowd
 from edge.cli.bench.measure import WARM_UP
 from edge.cli.bench.result import describe_bundle, describe_host, write_result
 from edge.config import Config, EngineConfig, ModelConfig
-from edge.errors import ConfigError, EdgeError
+from edge.errors import CameraError, ConfigError, EdgeError
 
 
 @pytest.fixture(scope="module")
@@ -133,3 +133,8 @@ def test_cold_start_that_fails_says_why(tmp_path: Path, monkeypatch: pytest.Monk
     (tmp_path / "config.toml").write_text("speed = 1")
     with pytest.raises(EdgeError, match="speed: unknown key"):
         cold.measure_cold(tmp_path / "config.toml", faces=1)
+
+
+def test_input_that_ends_within_the_warm_up_says_so(model: AffectModel, detector_asset: Path) -> None:
+    with pytest.raises(CameraError, match="too short"):
+        measure_load(Config(), model, partial(Crowd, 1, fps=30, frames=WARM_UP))

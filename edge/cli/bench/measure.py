@@ -77,7 +77,7 @@ def measure_load(
                 recorder.samples.clear()
                 times, faces, scores, first_ns, begun_s = [], 0, 0, last_ns, time.process_time() - aside_s
         cpu_s = time.process_time() - aside_s - begun_s
-    if not times:
+    if not (begun_s and times):  # it ended within the warm-up
         raise CameraError("the input is too short to say anything", f"give more than {WARM_UP} frames")
     seconds = (last_ns - first_ns) / NS
     return Load(
