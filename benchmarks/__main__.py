@@ -6,6 +6,7 @@ import typer
 
 from benchmarks.cadence.command import cadence
 from benchmarks.compare.command import compare
+from benchmarks.device.command import device
 from benchmarks.egress.command import egress
 from benchmarks.fleet.command import fleet
 from benchmarks.floor.command import floor
@@ -19,7 +20,7 @@ from benchmarks.videos.command import videos
 from convert.command_line import run_verbs
 
 # One package a verb. What a verb needs is imported when it runs: no verb waits for another's packages.
-VERBS = (cadence, compare, egress, fleet, floor, peers, reference, report, soak, studio, turns, videos)
+VERBS = (cadence, compare, device, egress, fleet, floor, peers, reference, report, soak, studio, turns, videos)
 
 app = typer.Typer(
     help="Measurements that anyone can repeat.",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -9,13 +11,12 @@ from typing import Any, TypeVar
 import msgspec
 import numpy as np
 
+from benchmarks.document import read_document, write_document
 from convert.errors import DataError
-from edge.cli.bench.busy import LoadAverage, measure_since, note_load
-from edge.cli.bench.document import read_document, write_document
 from edge.cli.bench.quantiles import percentile
-from edge.cli.bench.result import Host, describe_host, this_commit, today
+from edge.cli.bench.result import Host, LoadAverage, describe_host, describe_load, today
 from edge.config import EngineConfig
-from edge.release import VERSION
+from edge.release import VERSION, commit
 
 FORMAT = 1
 
@@ -48,7 +49,26 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
 RecordType = TypeVar("RecordType", bound=Record)
 
 
-def describe_origin(device_name: str, *, load_before: float | None, threads: int = 1) -> dict[str, Any]:
+def read_load() -> float:
+    """The load average of the last minute."""
+    return os.getloadavg()[0]
+
+
+def this_commit() -> str:
+    """The commit this was built from, shortened; of a checkout, the one that is checked out, as far as git is here."""
+    if commit() != "checkout":
+        return commit()[:10]
+    try:
+        found = subprocess.run(
+            ["git", "describe", "--always", "--dirty", "--abbrev=10", "--exclude=*"],
+            cwd=Path(__file__).parent, capture_output=True, text=True, timeout=10, check=True,
+        )  # fmt: skip
+    except (OSError, subprocess.SubprocessError):
+        return commit()
+    return found.stdout.strip()
+
+
+def describe_origin(device_name: str, *, load_before: float, threads: int = 1) -> dict[str, Any]:
     """The fields of a `Record` that do not depend on what was measured, at the end of a measurement.
 
     Args:
@@ -56,14 +76,14 @@ def describe_origin(device_name: str, *, load_before: float | None, threads: int
         load_before: `read_load` at the start.
         threads: that the measurement kept busy.
     """
-    load = measure_since(load_before)
+    load, notes = describe_load(load_before, threads=threads)
     return {
         "affect_edge": VERSION,
         "commit": this_commit(),
         "date": today(),
         "host": describe_host(EngineConfig(threads=threads), "litert", device_name),
         "load": load,
-        "notes": note_load(load, threads=threads),
+        "notes": notes,
     }
 
 

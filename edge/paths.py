@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 NOWHERE = Path("/nonexistent")  # the home of Debian's users that have none; nothing is ever there
-_CONFIGS = Path("/etc/affect-edge")
+CONFIGS = Path("/etc/affect-edge")
 _SERVICES = Path("/var/lib/affect-edge")
 
 
@@ -32,6 +32,6 @@ def state_folder(config_file: Path | None, site: str, device: str) -> Path:
     given = os.environ.get("STATE_DIRECTORY", "").partition(":")[0]
     if given:
         return Path(given)
-    if config_file is not None and config_file.absolute().parent == _CONFIGS:
+    if config_file is not None and config_file.absolute().parent == CONFIGS:
         return _SERVICES if config_file.stem == "config" else _SERVICES / config_file.stem
     return home_folder() / ".local" / "state" / "affect-edge" / f"{site}-{device}"

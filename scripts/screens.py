@@ -28,13 +28,14 @@ from edge.values import Look
 
 PAGE = Path(__file__).resolve().parent.parent / "docs/installing.md"
 ROOT = "/mnt"  # stands for the scratch folder that `init` writes into
-# Typed one after the other, each when a question waits: board, site (wrong at first), device, broker (one that is not
-# there at first), user, purpose, notice, controller, jurisdiction.
+# Typed one after the other, each when its question waits: board, site (wrong at first), device, time zone, broker (one
+# that is not there at first), user, purpose, notice, controller, jurisdiction.
 ANSWERS = (
     ("Board", "rpi5"),
     ("Site", "Main Hall"),
     ("Site", "museum"),
     ("This device", "hall-2"),
+    ("Time zone", "Europe/Berlin"),
     ("Broker", "broker.invalid"),
     ("Broker", "192.0.2.10"),
     ("User name", "hall-2"),

@@ -34,10 +34,10 @@ def compare(
     from rich.table import Table
 
     from benchmarks.compare.changes import WORK, find_judged, find_regressions, list_changes, list_differences
+    from benchmarks.device.result import read_result
     from benchmarks.reference.kept import find_reference
     from benchmarks.screen import open_screen
     from convert.errors import DataError
-    from edge.cli.bench.result import read_result
 
     now = read_result(result)
     path = find_reference(reference, now.host.device, other_than=result)

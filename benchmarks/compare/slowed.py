@@ -1,6 +1,6 @@
 """The device with every run of a graph made longer, to see whether the gate notices.
 
-python -m benchmarks.compare.slowed 30 bench --faces 4 --out slowed.json
+python -m benchmarks.compare.slowed 30 device --faces 4 --out slowed.json
 """
 
 from __future__ import annotations
@@ -40,6 +40,6 @@ def slow_down(percent: float) -> Callable[[], None]:
 
 if __name__ == "__main__":
     slow_down(float(sys.argv.pop(1)))
-    from edge.cli import main
+    from benchmarks.__main__ import main
 
     main()

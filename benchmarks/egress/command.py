@@ -34,11 +34,13 @@ def egress(
     from benchmarks.egress.laboratory import find_mosquitto, record
     from benchmarks.egress.report import as_json, as_markdown, make_report
     from benchmarks.egress.tracing import require_trace
+    from edge.output import check_output
 
     if report is not None and report.suffix not in (".md", ".json"):
         raise DataError(f"{report}: a report is written as .md or .json")
     if video is not None and not video.is_file():
         raise DataError(f"{video}: no such file; give a video, or leave it out for the drawn scene")
+    check_output("--report", report, video)
     find_mosquitto()
     require_trace()
     with tempfile.TemporaryDirectory(prefix="egress-") as scratch, Progress("egress proof", 3, every=1) as progress:

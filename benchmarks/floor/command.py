@@ -29,7 +29,9 @@ def floor(
     from benchmarks.record import write_record
     from benchmarks.screen import open_screen
     from edge.model.bundle import default_bundle, load_bundle
+    from edge.output import check_output
 
+    check_output("--out", out, bundle)
     with Progress("floor", rounds, every=10) as progress:
         found = measure_floor(
             load_bundle(bundle or default_bundle()), device_name, rounds=rounds, calls=10, advance=progress.advance

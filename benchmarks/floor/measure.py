@@ -11,13 +11,12 @@ import numpy as np
 from benchmarks.floor.bare import BareEngine
 from benchmarks.floor.matrix import COLUMNS, INNER, ROWS, build_product
 from benchmarks.floor.result import Floor, Part
-from benchmarks.record import describe_origin, median_figure
+from benchmarks.record import describe_origin, median_figure, read_load
 from benchmarks.rounds import Rounds, compare_rounds, time_rounds
 from convert.errors import TrainingError
 from convert.models.cost import count_macs
 from convert.quantization.graph import float_operators
 from edge.affect.model import prepare_model
-from edge.cli.bench.busy import read_load
 from edge.cli.bench.crowd import draw_crowd
 from edge.cli.bench.result import describe_bundle
 from edge.config import EngineConfig, FaceConfig

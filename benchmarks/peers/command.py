@@ -46,7 +46,7 @@ def peers(
     from benchmarks.peers.measure import describe_packages, measure_peers
     from benchmarks.peers.others import DRAWN, enter_detectors, enter_landmarker, enter_networks
     from benchmarks.peers.result import Peers
-    from benchmarks.record import describe_origin, write_record
+    from benchmarks.record import describe_origin, read_load, write_record
     from benchmarks.screen import open_screen
     from convert.commands.options import obtain_teacher
     from convert.datasets.collection import data_root
@@ -55,12 +55,13 @@ def peers(
     from convert.progress import Progress
     from convert.trained import read_trained
     from edge.affect.model import prepare_model
-    from edge.cli.bench.busy import read_load
     from edge.cli.bench.result import describe_bundle
     from edge.config import EngineConfig
     from edge.model.assets import asset_folders
     from edge.model.bundle import load_bundle
+    from edge.output import check_output
 
+    check_output("--out", out, *bundle or ())
     load_before = read_load()
     files = models or data_root(data).parent / "models"
     task = files / "face_landmarker.task"

@@ -16,9 +16,9 @@ def reference(
     device_name: Annotated[
         str, typer.Option("--device-name", help="Call this machine so; default: its own name.")
     ] = "",
-    faces: Annotated[str, typer.Option("--faces", help="Drawn faces in view, for `bench`.")] = "1,2,4,8,16",
-    frames: Annotated[int, typer.Option("--frames", min=60, help="Frames of each load, for `bench`.")] = 1500,
-    sustained: Annotated[int, typer.Option("--sustained", min=0, help="Minutes of work, for `bench`.")] = 5,
+    faces: Annotated[str, typer.Option("--faces", help="Drawn faces in view, for `device`.")] = "1,2,4,8,16",
+    frames: Annotated[int, typer.Option("--frames", min=60, help="Frames of each load, for `device`.")] = 1500,
+    sustained: Annotated[int, typer.Option("--sustained", min=0, help="Minutes of work, for `device`.")] = 5,
     rounds: Annotated[int, typer.Option("--rounds", min=6, help="Of `floor` and `peers`.")] = 60,
     with_peers: Annotated[
         bool, typer.Option("--peers/--no-peers", help="Peers need the `convert` group and the pictures.")
@@ -31,7 +31,7 @@ def reference(
     ] = None,
     out: Annotated[Path | None, typer.Option("--out", help="Folder; default: benchmarks/reference/DEVICE.")] = None,
 ) -> None:
-    """Runs `affect-edge bench`, `floor` and `peers` in turn and keeps their results where `report` finds them.
+    """Runs `device`, `floor` and `peers` in turn and keeps their results where `report` finds them.
 
     A new result takes the place of the device's older one of the same bundle. Close what else runs first:
     a note goes into each file when the load average says that others worked.
@@ -48,7 +48,7 @@ def reference(
     known = ["--teacher", str(teacher.resolve())] if teacher else []
     shown = ["--faces", faces, "--frames", str(frames), "--sustained", str(sustained), "--every-frame"]
     runs: dict[Kind, list[str]] = {
-        "bench": ["edge", "bench", *shown],
+        "bench": ["benchmarks", "device", *shown],
         "floor": ["benchmarks", "floor", "--rounds", str(rounds)],
     }
     if with_peers:

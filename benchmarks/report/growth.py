@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from edge.cli.bench.measure import Load
+from benchmarks.device.result import Load
 
 _TOLERANCE = 1.05  # a load this little above the line is noise
 

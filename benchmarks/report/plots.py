@@ -10,14 +10,15 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from benchmarks.device.result import STAGES, Load, Minute
 from benchmarks.peers.result import Peer, Peers
 from benchmarks.report.growth import Growth, processor_ms
-from edge.cli.bench.measure import STAGES, Load
-from edge.cli.bench.result import Minute
 
 _INK, _GREY, _KIT, _OTHER = "#1c2430", "#8a94a3", "#1f6fb2", "#c2571a"
-_STAGE_COLOURS = ("#c9d2dc", "#1f6fb2", "#7fb2dd", "#f0b489", "#f7d9c4", "#c2571a", "#7a9a4f", "#b9c9a2", "#5d6673")
-_A_FACE = ("quantize", "invoke")
+_COLOURS = {
+    "capture": "#c9d2dc", "detect": "#1f6fb2", "track": "#7fb2dd", "crop": "#f0b489", "embed": "#c2571a",
+    "quantize": "#f7d9c4", "invoke": "#c2571a", "head": "#7a9a4f", "window": "#b9c9a2", "publish": "#5d6673",
+}  # fmt: skip
 _HASH = "Description"
 _NEAR = 3.0  # times the time before: so close that a label needs a row of its own
 
@@ -57,12 +58,13 @@ def draw_growth(loads: Sequence[Load], growth: Growth | None) -> bytes:
 
 def draw_stages(loads: Sequence[Load]) -> bytes:
     """Where a frame's time goes, mean by stage, one bar a load; what counts a face is brought to a frame."""
-    parts = {stage: [_a_frame(load, stage) for load in loads] for stage in STAGES}
+    measured = [stage for stage in STAGES if all(stage in load.stage_ms for load in loads)]
+    parts = {stage: [_a_frame(load, stage) for load in loads] for stage in measured}
     with _canvas(parts) as canvas:
         axes, base = canvas.axes, [0.0] * len(loads)
         names = [f"{load.faces:.4g}" for load in loads]
-        for colour, (stage, heights) in zip(_STAGE_COLOURS, parts.items(), strict=True):
-            axes.bar(names, heights, bottom=base, color=colour, width=0.6, label=stage)
+        for stage, heights in parts.items():
+            axes.bar(names, heights, bottom=base, color=_COLOURS[stage], width=0.6, label=stage)
             base = [below + height for below, height in zip(base, heights, strict=True)]
         axes.set(xlabel="faces in view", ylabel="ms a frame, mean")
         axes.legend(frameon=False, ncols=3)
@@ -188,4 +190,4 @@ def _a_frame(load: Load, stage: str) -> float:
     quantiles, frames = load.stage_ms[stage], max(load.frame_ms.n, 1)
     if quantiles.mean is None:
         return 0.0
-    return quantiles.mean * (quantiles.n / frames if stage in (*_A_FACE, "head", "window", "publish") else 1.0)
+    return quantiles.mean * (1.0 if stage in ("capture", "detect", "track") else quantiles.n / frames)

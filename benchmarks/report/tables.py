@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from benchmarks.device.result import STAGES, Load, Result
 from benchmarks.floor.result import Floor
 from benchmarks.peers.result import Peer, Peers
 from benchmarks.record import Figure
 from benchmarks.report.blocks import Grid
 from benchmarks.report.gather import Device, ramp
-from edge.cli.bench.measure import STAGES, Load
 from edge.cli.bench.quantiles import Percentile
-from edge.cli.bench.result import Result
 
 _A_FACE = ("quantize", "invoke")  # stages that are timed a face, not a frame
 
@@ -50,13 +49,15 @@ def stages(loads: Sequence[Load]) -> Grid:
     rows.append(["frame, mean", *(_number(load.frame_ms.mean) for load in loads)])
     rows.append(["frames worked on", *(str(load.frame_ms.n) for load in loads)])
     for stage in STAGES:
-        unit = "a face" if stage in _A_FACE else "when due" if stage == "head" else "a frame"
-        rows.append([f"{stage}, mean {unit}", *(_number(load.stage_ms[stage].mean) for load in loads)])
+        means = [load.stage_ms[stage].mean for load in loads if stage in load.stage_ms]
+        if len(means) == len(loads):
+            unit = "a face" if stage in _A_FACE else "when due" if stage in ("embed", "head") else "a frame"
+            rows.append([f"{stage}, mean {unit}", *map(_number, means)])
     rows += [
         ["a window's message", *(_number(load.message_ms.mean) for load in loads)],
         ["of one core", *(_share(load.cpu_core) for load in loads)],
         ["its median second", *(_shares(load.cpu_core_p50) for load in loads)],
-        ["neither detector nor network", *(_share(load.outside) for load in loads)],
+        ["neither detector nor network", *("" if load.outside is None else _share(load.outside) for load in loads)],
         ["scores a face and second", *(f"{load.scores_per_face_s:g}" for load in loads)],
     ]
     return Grid(head, rows)

@@ -21,6 +21,7 @@ from convert.evidence.compare import paired_bootstrap
 from convert.metrics import TARGETS, agreement
 from convert.progress import Progress
 from edge.model.bundle import Crop, default_bundle, load_bundle
+from edge.output import check_output
 from edge.values import Float32Array
 
 _PAGE = """\
@@ -60,6 +61,7 @@ def baselines(
 
     Example: python -m convert baselines --data ../shared/data --write docs/baselines.md
     """
+    check_output("--write", write, bundle)
     device = Device(load_bundle(bundle or default_bundle()))
     crop = device.manifest.crop
     root = data_root(data)

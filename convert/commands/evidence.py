@@ -41,6 +41,7 @@ from edge.face.detector import BlazeFace
 from edge.model.assets import BLAZEFACE, read_asset
 from edge.model.bundle import load_bundle
 from edge.model.engines.litert import LiteRtEngine
+from edge.output import check_output
 
 CARD_PART = "evidence.md"
 _SHOWN = 20  # of the studio's frames on the sheet
@@ -70,6 +71,7 @@ def evidence(
 
     Beside other sizes: python -m convert evidence --bundle nano=out/nano/bundle --bundle plus=out/plus/bundle
     """
+    check_output("--page", page, *run.glob("*"), *parse_bundles(bundle or []).values())
     folder = Run(run)
     recipe = folder.recipe()
     beside = {name: load_bundle(path) for name, path in parse_bundles(bundle or []).items()}

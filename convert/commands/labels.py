@@ -16,6 +16,7 @@ from convert.labels.picture import plot_merged
 from convert.labels.ratings import read_ratings
 from convert.labels.screening import CHECK_TOLERANCE, GOLD_TOLERANCE, left_out, read_known
 from convert.metrics import TARGETS
+from edge.output import check_output
 
 app = typer.Typer(
     help="One label from several annotators: aligned, screened, weighted, and how far they agree. See docs/labels.md.",
@@ -51,6 +52,7 @@ def merge(
 
     Example: python -m convert labels merge ratings.csv --gold gold.csv --out labels.csv
     """
+    check_output("--out", out, *files, gold, checks)
     merged = _merge(files, gold, checks, step_s, max_lag_s, common_lag_s, keep_outliers)
     rows = write_labels(merged, out)
     _print(merged)
@@ -74,6 +76,7 @@ def report(
 
     Example: python -m convert labels report ratings.csv --picture report.png
     """
+    check_output("--picture", picture, *files, gold, checks)
     merged = _merge(files, gold, checks, step_s, max_lag_s, common_lag_s, keep_outliers)
     _print(merged)
     if picture is not None:

@@ -20,6 +20,7 @@ from convert.ladder.table import render_page, render_table
 from convert.material import Pictures
 from convert.quantization.recipes import DEFAULT, find_quantization
 from convert.trained import read_trained
+from edge.output import check_output
 
 
 def ladder(
@@ -47,6 +48,10 @@ def ladder(
     """
     page = write or Path("docs/ladder.md")
     record = page.with_suffix(".json")
+    if page == record:
+        raise DataError(f"--write {page}: is the page, and its record lies beside it as .json; name it .md")
+    for place in (page, record):
+        check_output("--write", place, *add or (), bundle, weights)
     if add or render:
         found = read_ladder(record)
         measured = {path: read_measurement(path) for path in add or []}

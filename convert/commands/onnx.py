@@ -28,6 +28,7 @@ from convert.trained import read_trained
 from convert.training.examples import AUXILIARY
 from edge.affect.backbone import Backbone
 from edge.model.engines.onnx import OnnxEngine
+from edge.output import check_output
 from edge.values import Float32Array, UInt8Array
 
 _MOST_RMS = 0.02  # of valence and arousal to the float network's
@@ -61,6 +62,7 @@ def onnx(
 
     Of a run of your own: python -m convert onnx --run out/mine --bundle out/mine/bundle --out out/jetson
     """
+    check_output("--out", out, bundle, run, weights, emptied=True)
     if run is not None and bundle is None:
         raise DataError(f"{run}: a run names no sources and terms; give what `pack` made of it with --bundle")
     trained = read_trained(bundle, run, weights, recipe)

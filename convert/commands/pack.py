@@ -17,6 +17,7 @@ from convert.run import Run
 from convert.signing import Signer
 from convert.sources import choose_licence, list_sources
 from edge.model.bundle import Metric
+from edge.output import check_output
 
 
 def pack(
@@ -42,6 +43,8 @@ def pack(
 
     Example: python -m convert pack --run out/default --out edge/bundles/default --version 2 --zip out/default.zip
     """
+    check_output("--out", out, run, sign, emptied=True)
+    check_output("--zip", archive, sign, *run.glob("*"))
     folder = Run(run)
     signer = Signer(sign) if sign else None
     evaluation = folder.read_json("evaluation.json", "train")

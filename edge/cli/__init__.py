@@ -1,7 +1,4 @@
-"""The command line: one file a verb, and only the file of the verb that is asked for is imported.
-
-A verb's module is `edge.cli.<verb>`, and registers itself on `app`.
-"""
+"""The command line: one module a verb, `edge.cli.<verb>`, which registers itself on `app` when it is imported."""
 
 from __future__ import annotations
 
@@ -9,10 +6,9 @@ import logging
 import sys
 from collections.abc import Sequence
 from importlib import import_module
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
-from typer.core import TyperGroup
 
 from edge.errors import EdgeError
 from edge.release import VERSION, commit
@@ -24,33 +20,8 @@ EXIT_CODES = """Exit codes: 0 done, 1 output or demo broker, 2 usage or configur
 # In the order in which the help lists them.
 VERBS = ("bench", "info", "demo", "doctor", "fetch", "init", "replay", "run", "watch", "bundle")
 
-
-class LazyVerbs(TyperGroup):
-    """Imports a verb's module when the verb is asked for; all of them for a list, and to suggest another spelling.
-
-    A camera that starts `run` has no use for the tables of `bench`; most of a command's time is its imports.
-    """
-
-    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002 — typer's signature
-        """All verbs, every one of them imported."""
-        self._import(VERBS)
-        return list(VERBS)
-
-    def get_command(self, ctx: Any, cmd_name: str) -> Any:
-        """The verb's command; None where there is no such verb."""
-        self._import([cmd_name] if cmd_name in VERBS else VERBS)
-        return super().get_command(ctx, cmd_name)
-
-    def _import(self, verbs: Sequence[str]) -> None:
-        if missing := [verb for verb in verbs if verb not in self.commands]:
-            for verb in missing:
-                import_module(f"{__name__}.{verb}")
-            self.commands = typer.main.get_group(app).commands
-
-
 app = typer.Typer(
     name="affect-edge",
-    cls=LazyVerbs,
     help="Valence and arousal from faces, computed on the camera. Pictures never leave the process; only counts and "
     "averages of several people do. An expression is not a feeling.",
     epilog=EXIT_CODES,
@@ -82,9 +53,21 @@ def _root(
     )
 
 
+def load_verbs(words: Sequence[str]) -> None:
+    """Imports the verb that a command line asks for; all of them where it asks for none, or for one there is not.
+
+    A camera that starts `run` has no use for the tables of `bench`, and most of a command's time is its imports.
+    """
+    asked = next((word for word in words if not word.startswith("-")), "")
+    for verb in [asked] if asked in VERBS else VERBS:
+        import_module(f"{__name__}.{verb}")
+
+
 def main() -> None:
     """Runs the command line; a user's mistake ends in one line on stderr and a documented exit code."""
     try:
+        if "--version" not in sys.argv[1:2]:
+            load_verbs(sys.argv[1:])
         app()
     except EdgeError as error:
         typer.echo(f"affect-edge: {error}", err=True)

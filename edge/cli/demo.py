@@ -6,42 +6,38 @@ import logging
 import queue
 import threading
 import time
-from collections.abc import Sequence
 from typing import Annotated
 
 import paho.mqtt.client as mqtt
 import typer
 from paho.mqtt.enums import CallbackAPIVersion
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from edge.affect.model import load_model
 from edge.camera import open_camera
 from edge.cli import app
-from edge.clock import NS, SystemClock
+from edge.clock import SystemClock
 from edge.config import CameraConfig, Config, DeviceConfig, MqttConfig, OutboxConfig, WindowConfig
+from edge.contract import Spread, Window, decode
 from edge.demo.broker import EmbeddedBroker
-from edge.device import Pipeline, build_pipeline
+from edge.device import Device, build_device, origin_of
 from edge.errors import PublishError
-from edge.publish.durable import DurableOutbox
-from edge.publish.mqtt import make_publisher
-from edge.publish.payload import SpreadPayload, WindowPayload, decode_window
-from edge.values import AffectScore, Frame
+from edge.face.search import one_frame_a_step
+from edge.publish.mqtt import MqttPublisher
+from edge.publish.outbox import Outbox
 
 _WIDTH, _HEIGHT = 41, 11  # of the valence/arousal picture, characters
 
 
 @app.command(epilog="Example: affect-edge demo --seconds 20")
-def demo(
-    seconds: Annotated[float, typer.Option(min=5, max=600, help="How long to run.")] = 35.0,
-) -> None:
+def demo(seconds: Annotated[float, typer.Option(min=5, max=600, help="How long to run.")] = 35.0) -> None:
     """Show the main job on drawn faces: no camera, no network, an MQTT broker on loopback that ends with it.
 
     Needs the `demo` extra and the face detector (`affect-edge fetch`).
     """
     logging.getLogger().setLevel(logging.WARNING)
     console = Console(highlight=False)
-    with EmbeddedBroker() as broker:
+    with EmbeddedBroker() as broker, _Subscriber(broker.port) as subscriber:
         config = Config(
             device=DeviceConfig(site="demo", name="scene"),
             camera=CameraConfig(backend="scene"),
@@ -50,47 +46,40 @@ def demo(
             outbox=OutboxConfig(hold_unsynced_s=0),
         )
         console.print(f"MQTT broker on 127.0.0.1:{broker.port}, drawn scene, windows of 10 s, {seconds:g} s in all.")
-        with _Subscriber(broker.port) as subscriber:
-            pipeline = _perform(config, seconds, subscriber, console)
-            subscriber.wait_for(pipeline.health.windows)
+        device = _perform(config, seconds, subscriber, console)
+        windows = sum(device.health.windows.values())
+        subscriber.wait_for(windows)
+        _show_new(subscriber, console)
+        console.print(_summary(device, subscriber.windows, seconds), soft_wrap=True)
+        if subscriber.windows < windows:
+            raise PublishError(f"{windows - subscriber.windows} windows did not arrive at the demo's subscriber")
+
+
+def _perform(config: Config, seconds: float, subscriber: _Subscriber, console: Console) -> Device:
+    """Runs the device for a while, showing windows as they arrive."""
+    clock, model = SystemClock(), load_model(config.model, config.engine)
+    camera = open_camera(config, clock, one_frame_a_step(model.bundle.manifest.step_s))
+    origin = origin_of(config.device, model.bundle)
+    outbox = Outbox(None, config.outbox, clock, origin)  # in memory: the demo leaves nothing behind
+    publisher = MqttPublisher(config, origin, outbox, clock)
+    device = build_device(config, camera=camera, model=model, sink=publisher, clock=clock)
+    publisher.start()
+    begun_s = time.monotonic()
+    try:
+        for _ in device.looks():
             _show_new(subscriber, console)
-            _summarize(pipeline, subscriber, seconds, console)
-
-
-def _perform(config: Config, seconds: float, subscriber: _Subscriber, console: Console) -> Pipeline:
-    """Runs the pipeline for a while, showing windows as they arrive."""
-    clock = SystemClock()
-    model = load_model(config.model, config.engine)
-    outbox = DurableOutbox(None, config.outbox, clock)  # in memory: the demo leaves nothing behind
-    publisher = make_publisher(config, model.bundle, clock, outbox)
-    pipeline = build_pipeline(config, camera=open_camera(config, clock), model=model, sink=publisher, clock=clock)
-    columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
-        task = progress.add_task("watching the scene", total=seconds)
-        begun_ns = clock.monotonic_ns()
-
-        def look_on(_frame: Frame, _scores: Sequence[AffectScore]) -> None:
-            elapsed_s = (clock.monotonic_ns() - begun_ns) / NS
-            progress.update(task, completed=elapsed_s)
-            _show_new(subscriber, progress.console)
-            if elapsed_s >= seconds:
-                pipeline.stop()
-
-        pipeline.on_scores = look_on
-        publisher.start()
-        try:
-            pipeline.run()
-        finally:
-            publisher.close()
-            outbox.close()
-    return pipeline
+            if time.monotonic() - begun_s >= seconds:
+                device.stop()
+    finally:
+        publisher.close()
+    return device
 
 
 class _Subscriber:
     """A client as anyone would write one: subscribes to every window and decodes it."""
 
     def __init__(self, port: int) -> None:
-        self.arrived: queue.SimpleQueue[WindowPayload] = queue.SimpleQueue()
+        self.arrived: queue.SimpleQueue[Window] = queue.SimpleQueue()
         self.windows = 0
         self._subscribed = threading.Event()
         self._port = port
@@ -117,7 +106,7 @@ class _Subscriber:
             time.sleep(0.05)
 
     def _receive(self, _client: mqtt.Client, _userdata: object, message: mqtt.MQTTMessage) -> None:
-        self.arrived.put(decode_window(bytes(message.payload)))
+        self.arrived.put(decode(bytes(message.payload), Window))
         self.windows += 1
 
 
@@ -127,7 +116,7 @@ def _show_new(subscriber: _Subscriber, console: Console) -> None:
             console.print(line, soft_wrap=True)
 
 
-def window_lines(window: WindowPayload) -> list[str]:
+def window_lines(window: Window) -> list[str]:
     """A window as a few lines of text, with a small picture of the valence/arousal plane when it has scores."""
     kind = " (partial)" if window.partial else ""
     head = f"\n{window.id}  {window.start:%H:%M:%S}–{window.end:%H:%M:%S} UTC{kind}: {window.visits} visits"
@@ -138,7 +127,7 @@ def window_lines(window: WindowPayload) -> list[str]:
     return lines + plane(window.valence, window.arousal)
 
 
-def plane(valence: SpreadPayload, arousal: SpreadPayload) -> list[str]:
+def plane(valence: Spread, arousal: Spread) -> list[str]:
     """The plane as text: valence from −1 to 1 to the right, arousal upwards, ● the mean, ░ one deviation around."""
     rows = []
     center = (round((valence.mean + 1) / 2 * (_WIDTH - 1)), round((1 - arousal.mean) / 2 * (_HEIGHT - 1)))
@@ -156,20 +145,18 @@ def plane(valence: SpreadPayload, arousal: SpreadPayload) -> list[str]:
     return rows
 
 
-def _numbers(spread: SpreadPayload) -> str:
+def _numbers(spread: Spread) -> str:
     return f"{spread.mean:+.2f} ± {spread.std:.2f}"
 
 
-def _summarize(pipeline: Pipeline, subscriber: _Subscriber, seconds: float, console: Console) -> None:
-    health = pipeline.health
-    stages = ", ".join(f"{name} {time.mean_ms:.2f}" for name, time in health.stages.items() if time.frames)
-    total = sum(time.mean_ms for time in health.stages.values())
-    console.print(
-        f"\n{health.tracks} faces followed, {health.seen / seconds:.0f} frames a second, {health.scored} scores.\n"
-        f"{total:.1f} ms a frame: {stages}.\n"
-        f"{subscriber.windows} of {health.windows} windows delivered over MQTT. No picture left the process.\n"
-        "Drawn faces, this time. On real ones: an expression is not a feeling, visits are not unique visitors.",
-        soft_wrap=True,
+def _summary(device: Device, arrived: int, seconds: float) -> str:
+    health, due = device.health, max(device.health.worked, 1)
+    spent_ms = {stage: times.total_ns / 1e6 / due for stage, times in health.stages.items()}
+    told = ", ".join(f"{stage} {ms:.2f}" for stage, ms in spent_ms.items())
+    frames = (health.seen + device.camera.skipped) / seconds
+    return (
+        f"\n{health.tracks} faces followed, {frames:.0f} frames a second, {health.scored} scores.\n"
+        f"{due / seconds:.0f} frames a second were due, {sum(spent_ms.values()):.1f} ms each: {told}.\n"
+        f"{arrived} of {sum(health.windows.values())} windows delivered over MQTT. No picture left the process.\n"
+        "Drawn faces, this time. On real ones: an expression is not a feeling, visits are not unique visitors."
     )
-    if subscriber.windows < health.windows:
-        raise PublishError(f"{health.windows - subscriber.windows} windows did not arrive at the demo's subscriber")

@@ -20,36 +20,32 @@ from edge.model.store import Store
 from edge.release import VERSION, commit
 
 _PACKAGES = (
-    "numpy",
-    "opencv-python-headless",
-    "ai-edge-litert",
-    "tflite-runtime",
-    "onnxruntime",
-    "msgspec",
-    "paho-mqtt",
-    "typer",
-    "rich",
+    *("numpy", "opencv-python-headless", "ai-edge-litert", "tflite-runtime", "onnxruntime"),
+    *("msgspec", "paho-mqtt", "typer", "rich"),
 )
+_TOLD = ("name", "version", "created", "licence", "network", "step_s", "files", "metrics", "sources")
 
 
 @app.command(epilog="Example: affect-edge info --json | jq .bundle")
 def info(
     config: Annotated[Path | None, typer.Option(help="Tell of this configuration's model and runtime.")] = None,
-    json: Annotated[bool, typer.Option("--json", help="One JSON object instead of tables.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="One JSON object instead of lines.")] = False,
 ) -> None:
     """Say versions, commit, model bundle and hashes; the bundle is verified on this machine first."""
     facts = gather(load_config(config) if config else Config())
     if json:
         typer.echo(msgspec.json.format(msgspec.json.encode(facts), indent=2).decode())
         return
-    _show(facts)
+    for key, value in _rows(facts):
+        typer.echo(f"{key:<12} {value}")
+    typer.echo("\nThe scores describe expressions, not feelings, and are not made to judge a person.")
 
 
 def gather(config: Config) -> dict[str, Any]:
     """Everything `info` tells, ready for JSON.
 
     Raises:
-        BundleError, EngineError: no model runs here.
+        BundleError, ConfigError, EngineError: no model runs here.
     """
     (bundle, proof), why = Store(config.model).first(lambda bundle: (bundle, prove(bundle, config.engine)))
     manifest = bundle.manifest
@@ -60,22 +56,14 @@ def gather(config: Config) -> dict[str, Any]:
         "machine": f"{platform.system()} {platform.machine()}",
         "packages": {name: found for name in _PACKAGES if (found := _installed(name))},
         "bundle": {
-            "name": manifest.name,
-            "version": manifest.version,
-            "created": manifest.created,
-            "licence": manifest.licence,
-            "network": manifest.network,
+            **{key: getattr(manifest, key) for key in _TOLD},
             "input_px": manifest.crop.size,
-            "step_s": manifest.step_s,
             "sha256": bundle.sha256,
             "state": why,
             "signature": signature_state(bundle),
-            "files": manifest.files,
             "golden_max_difference": {name: round(worst, 6) for name, worst in proof.golden.items()},
             "runtime": proof.runtime,
             "engine": proof.engine,
-            "metrics": manifest.metrics,
-            "sources": manifest.sources,
         },
         "assets": [_asset_facts(asset) for asset in ASSETS],
     }
@@ -103,38 +91,31 @@ def _asset_facts(asset: Asset) -> dict[str, Any]:
         read_asset(asset)
         state = "verified"
     except AssetError:
-        state = "missing, run `affect-edge fetch`" if path is None else "altered, run `affect-edge fetch`"
-    return {
-        "name": asset.name,
-        "state": state,
-        "path": str(path or ""),
-        "sha256": asset.sha256,
-        "licence": asset.licence,
-        "origin": asset.origin,
-    }
+        state = f"{'missing' if path is None else 'altered'}, run `affect-edge fetch`"
+    told = {"name": asset.name, "state": state, "path": str(path or ""), "sha256": asset.sha256}
+    return told | {"licence": asset.licence, "origin": asset.origin}
 
 
-def _show(facts: dict[str, Any]) -> None:
+def _rows(facts: dict[str, Any]) -> list[tuple[str, str]]:
     bundle = facts["bundle"]
     worst = ", ".join(f"{name} {value:g}" for name, value in bundle["golden_max_difference"].items())
-    rows = [
+    accuracy = [
+        f"{metric.answer} {metric.target}: CCC {metric.ccc:.2f} [{metric.ccc_low:.2f}, {metric.ccc_high:.2f}] "
+        f"on {metric.data}, n = {metric.n}"
+        for metric in bundle["metrics"]
+    ]
+    return [
         ("affect-edge", f"{facts['affect_edge']} ({facts['commit']})"),
         ("python", f"{facts['python']} on {facts['machine']}"),
         *(("package", f"{name} {found}") for name, found in facts["packages"].items()),
         ("bundle", f"{bundle['name']} {bundle['version']}, made {bundle['created']}, {bundle['licence']}"),
         ("", bundle["network"]),
-        ("", f"{bundle['sha256']}  manifest.json"),
         ("runs as", bundle["state"]),
         ("signature", bundle["signature"]),
-        *(("", f"{digest}  {name}") for name, digest in bundle["files"].items()),
+        ("file", f"{bundle['sha256']}  manifest.json"),
+        *(("file", f"{sha256}  {name}") for name, sha256 in bundle["files"].items()),
         ("golden", f"reproduced on {bundle['engine']}; largest difference: {worst}"),
+        *(("accuracy", line) for line in accuracy),
+        *(("detector", f"{one['state']}, {one['licence']}") for one in facts["assets"]),
+        *(("file", f"{one['sha256']}  {one['path']}") for one in facts["assets"]),
     ]
-    for metric in bundle["metrics"]:
-        interval = f"[{metric.ccc_low:.2f}, {metric.ccc_high:.2f}]"
-        where = f"{metric.data}, n = {metric.n}"
-        rows.append(("accuracy", f"{metric.answer} {metric.target}: CCC {metric.ccc:.2f} {interval} on {where}"))
-    for asset in facts["assets"]:
-        rows += [("detector", f"{asset['state']}, {asset['licence']}"), ("", f"{asset['sha256']}  {asset['path']}")]
-    for key, value in rows:
-        typer.echo(f"{key:<12} {value}")
-    typer.echo("\nThe scores describe expressions, not feelings, and are not made to judge a person.")

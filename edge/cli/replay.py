@@ -5,12 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import stat
 import sys
 import time
-from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Annotated, TextIO
+from typing import Annotated
 
 import msgspec
 import typer
@@ -21,65 +21,58 @@ from edge.affect.model import load_model
 from edge.camera import open_camera
 from edge.cli import app
 from edge.clock import NS, FileClock
-from edge.config import Config, load_config
-from edge.device import Pipeline, build_pipeline
-from edge.errors import ConfigError, EdgeError
+from edge.config import Config, files_of, load_config
+from edge.device import Device, build_device
+from edge.errors import EdgeError
+from edge.output import check_output, open_private
 from edge.publish.jsonlines import JsonLines
-from edge.publish.message import origin_of
-from edge.values import AffectScore, Frame
+from edge.values import Look, Tick
 
 
-@app.command(
-    epilog="Example: affect-edge replay visit.mp4 --scores scores.jsonl > windows.jsonl",
-)
+@app.command(epilog="Example: affect-edge replay visit.mp4 --scores scores.jsonl > windows.jsonl")
 def replay(
     video: Annotated[Path, typer.Argument(help="A video file on this machine.", show_default=False)],
     scores: Annotated[
         Path | None, typer.Option(help="Also write one JSON line for each scored face and step; numbers only.")
     ] = None,
-    config: Annotated[Path | None, typer.Option(help="Configuration; its camera section is not used.")] = None,
+    config: Annotated[
+        Path | None, typer.Option(help="Configuration; its camera section and opening hours are not used.")
+    ] = None,
 ) -> None:
     """Run a video through the whole path, as fast as it goes; print its windows as JSON lines.
 
-    Time comes from the file and starts at 1970-01-01T00:00:00Z, so two runs give the same bytes. Windows with fewer
-    than three visits carry no scores; `--scores` is for material whose people have agreed. The scores describe
-    expressions, not feelings.
+    Time comes from the file and starts at 1970-01-01T00:00:00Z, so two runs give the same bytes. Windows of too few
+    people carry no scores; `--scores` is for material whose people have agreed, and the file is its owner's alone. The
+    scores describe expressions, not feelings.
     """
     chosen = load_config(config) if config else Config()
+    check_output("--scores", scores, video, config, *files_of(chosen))
+    if chosen.hours.open:
+        typer.echo(f"{config}: [hours] is not used, since a video's times are not those of a day", err=True)
     camera = msgspec.structs.replace(chosen.camera, backend="replay", path=str(video), pace="fast", loop=False)
     chosen = msgspec.structs.replace(chosen, camera=camera)
     clock = FileClock()
     with ExitStack() as stack:
         source = open_camera(chosen, clock)
         model = load_model(chosen.model, chosen.engine)
-        sink = JsonLines(sys.stdout, origin_of(chosen.device, model.bundle), epoch=_epoch(video))
-        stack.callback(sink.close)
-        lines = stack.enter_context(_open_scores(scores)) if scores else None
-        pipeline = build_pipeline(chosen, camera=source, model=model, sink=sink, clock=clock)
+        sink = JsonLines(sys.stdout, epoch=_epoch(video))
+        lines = stack.enter_context(open_private("--scores", scores)) if scores else None
+        device = build_device(chosen, camera=source, model=model, sink=sink, clock=clock)
         progress = stack.enter_context(_progress())
-        task = progress.add_task(video.name, total=source.length)
-
-        def look_on(frame: Frame, found: Sequence[AffectScore]) -> None:
-            if lines:
-                _write_scores(lines, frame, found)
-            progress.update(task, completed=frame.index + 1)
-
-        pipeline.on_scores = look_on
-        begun = time.perf_counter()
+        task, begun = progress.add_task(video.name, total=source.length), time.perf_counter()
         try:
-            pipeline.run()
+            for look in device.looks():
+                if isinstance(look, Tick):
+                    continue
+                if lines:
+                    lines.writelines(_score_lines(look))
+                progress.update(task, completed=look.index + 1)
         except (EdgeError, BrokenPipeError):  # the latter, a reader who went away, ends quietly in typer
             raise
         except OSError as error:  # a full disk, for instance
-            _abandon_stdout()
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or the interpreter tries again at its end
             raise EdgeError(f"the output cannot be written ({error.strerror}); what came before it is there") from error
-        elapsed = time.perf_counter() - begun
-    _summarize(pipeline, elapsed)
-
-
-def _abandon_stdout() -> None:
-    """Keeps the interpreter from trying, at its end, to flush what cannot be written."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    typer.echo(_summary(device, time.perf_counter() - begun), err=True)
 
 
 def _epoch(video: Path) -> str:
@@ -91,38 +84,37 @@ def _epoch(video: Path) -> str:
     return digest.hexdigest()[:8]
 
 
-def _open_scores(path: Path) -> TextIO:
-    try:
-        return path.open("w", encoding="utf-8")
-    except OSError as error:
-        raise ConfigError(f"--scores {path}: cannot be written ({error.strerror})") from error
-
-
-def _write_scores(lines: TextIO, frame: Frame, found: Sequence[AffectScore]) -> None:
-    for score in found:
-        line = {
-            "frame": frame.index,
-            "t_s": round(frame.captured_ns / NS, 3),
+def _score_lines(look: Look) -> list[str]:
+    found = [
+        {
+            "frame": look.index,
+            "t_s": round(look.captured_ns / NS, 3),
             "track": score.track_id,
             "valence": round(score.valence, 4),
             "arousal": round(score.arousal, 4),
             "warm": score.warm,
         }
-        lines.write(json.dumps(line, separators=(",", ":")) + "\n")
+        for score in look.scores
+    ]
+    return [json.dumps(line, separators=(",", ":")) + "\n" for line in found]
 
 
 def _progress() -> Progress:
-    console = Console(stderr=True)
+    """A bar on the terminal, unless stdout may end there too and its lines would be glued to the bar."""
     columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
-    return Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
+    console = Console(stderr=True)
+    shared = sys.stdout.isatty() or stat.S_ISFIFO(os.fstat(sys.stdout.fileno()).st_mode)
+    return Progress(*columns, console=console, transient=True, disable=shared or not console.is_terminal)
 
 
-def _summarize(pipeline: Pipeline, elapsed_s: float) -> None:
-    health = pipeline.health
-    rejected = ", ".join(f"{count} {reason}" for reason, count in sorted(health.rejections.items())) or "none"
-    typer.echo(
-        f"{health.seen} frames in {elapsed_s:.1f} s ({health.seen / max(elapsed_s, 1e-9):.0f} a second), "
-        f"{health.tracks} tracks, {health.scored} scores, rejected: {rejected}"
-        + (f", {failed} frames unusable" if (failed := health.failed + pipeline.camera.failed) else ""),
-        err=True,
+def _summary(device: Device, elapsed_s: float) -> str:
+    health, camera = device.health, device.camera
+    seen = health.seen + camera.skipped
+    rejected = ", ".join(f"{count} {reason}" for reason, count in sorted(health.rejections.items()) if count) or "none"
+    failed = health.failed + camera.failed
+    return (
+        f"{seen} frames in {elapsed_s:.1f} s ({seen / max(elapsed_s, 1e-9):.0f} a second), {health.tracks} tracks, "
+        f"{health.scored} scores, rejected: {rejected}"
+        + (f", {failed} frames unusable" if failed else "")
+        + "\nTimes are the video's own: its first frame is at 1970-01-01T00:00:00Z."
     )

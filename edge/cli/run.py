@@ -21,6 +21,7 @@ from edge.contract import Origin
 from edge.device import Device, build_device, origin_of
 from edge.face.search import one_frame_a_step
 from edge.model.store import Store
+from edge.paths import CONFIGS
 from edge.publish.homeassistant import discovery_message
 from edge.publish.mqtt import MqttPublisher
 from edge.publish.outbox import Outbox
@@ -29,7 +30,7 @@ from edge.watchdog import Watchdog
 
 log = logging.getLogger(__name__)
 
-CONFIG = Path("/etc/affect-edge/config.toml")
+CONFIG = CONFIGS / "config.toml"
 
 
 @app.command(epilog="Example: affect-edge run --config /etc/affect-edge/config.toml")

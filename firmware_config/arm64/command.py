@@ -18,6 +18,7 @@ from edge.cli.bench.result import describe_host, today
 from edge.cli.doctor.finding import EXIT_CODES, Level
 from edge.config import EngineConfig
 from edge.errors import ConfigError
+from edge.output import check_output
 from firmware_config.arm64.clip import Clip, find_clips
 from firmware_config.arm64.comparison import compare
 from firmware_config.arm64.emulation import CPU, Emulation, prepare_emulation
@@ -57,6 +58,8 @@ def arm64_check(
 
     Example: sudo .venv/dev/bin/python -m firmware_config arm64-check --suite trixie
     """
+    for place in (out, out.with_suffix(".md")):
+        check_output("--out", place, clip)
     if render:
         print(write_page(read_report(out), out))
         return

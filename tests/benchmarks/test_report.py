@@ -9,6 +9,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from benchmarks.device.result import STAGES, Load
 from benchmarks.reference.kept import FOLDER, find_kept, list_devices
 from benchmarks.report.blocks import Grid, Heading, Picture, Words, to_html, to_markdown
 from benchmarks.report.command import report
@@ -16,7 +17,6 @@ from benchmarks.report.gather import gather_devices
 from benchmarks.report.growth import measure_growth
 from benchmarks.report.plots import draw_growth, read_hash
 from convert.errors import DataError
-from edge.cli.bench.measure import STAGES, Load
 from edge.cli.bench.quantiles import Quantiles, summarize
 from edge.profiles import profile_names
 

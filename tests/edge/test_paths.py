@@ -59,6 +59,6 @@ def test_a_configuration_named_from_its_own_folder_is_a_service_s(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.delenv("STATE_DIRECTORY", raising=False)
-    monkeypatch.setattr(paths, "_CONFIGS", tmp_path)
+    monkeypatch.setattr(paths, "CONFIGS", tmp_path)
     monkeypatch.chdir(tmp_path)
     assert state_folder(Path("config.toml"), "site", "device") == Path("/var/lib/affect-edge")

@@ -1,4 +1,4 @@
-"""A camera that looks at a given number of drawn faces, all in view all the time: the load is what is asked for."""
+"""A camera that sees a given number of drawn faces all the time, so that the load is the one that was asked for."""
 
 from __future__ import annotations
 
@@ -8,67 +8,43 @@ from collections.abc import Iterator
 import cv2
 import numpy as np
 
+from edge.camera import Camera, no_events
 from edge.clock import NS, FileClock
-from edge.config import CameraConfig
 from edge.demo.scene import Scene
 from edge.values import Frame, UInt8Array
 
+MOST = 25  # faces
 _WIDTH, _HEIGHT = 640, 480
 _MARGIN = 0.55  # of a face's box, cut with it on each side
 _DRAWN = 24  # different pictures, repeated
 _SWAY = 0.06  # of a cell
 
 
-class Crowd:
-    """A `Camera` of `frames` frames on a clock that it moves along.
+class Crowd(Camera):
+    """Gives `frames` frames with `faces` faces, 1 to 25, at `fps` a second of a clock that it moves along."""
 
-    Args:
-        faces: in every picture, 1 to 25.
-        fps: a second, by its clock.
-        frames: in all.
-        clock: gives the first frame its time.
-        seed: other people.
-    """
+    def __init__(self, faces: int, clock: FileClock, *, fps: float, frames: int) -> None:
+        self.length, self.events = frames, no_events()
+        self._clock, self._fps = clock, fps
+        self._pictures = draw_crowd(faces)
 
-    failed = 0
-    dropped = 0
-
-    def __init__(self, faces: int, *, fps: float, frames: int, clock: FileClock, seed: int = 0) -> None:
-        self.length: int | None = frames
-        self.ended = False
-        self._period_ns = NS / fps
-        self._clock = clock
-        self._pictures = draw_crowd(faces, seed=seed)
-
-    def frames(self) -> Iterator[Frame]:
-        """See `Camera.frames`."""
-        begun_ns = self._clock.monotonic_ns()
+    def __iter__(self) -> Iterator[Frame]:
+        begun_ns, last = self._clock.monotonic_ns(), len(self._pictures) - 1
         for index in range(self.length or 0):
-            if self.ended:
-                return
-            self._clock.now_ns = begun_ns + round(index * self._period_ns)
-            turn = index % (2 * len(self._pictures) - 2)
-            pixels = self._pictures[min(turn, 2 * len(self._pictures) - 2 - turn)].copy()
+            self._clock.now_ns = begun_ns + round(index * NS / self._fps)
+            pixels = self._pictures[last - abs(last - index % (2 * last))].copy()  # to the last picture and back
             yield Frame(pixels=pixels, captured_ns=self._clock.now_ns, index=index)
 
     def close(self) -> None:
-        """See `Camera.close`."""
-        self.ended = True
-
-    def __enter__(self) -> Crowd:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
+        self.length = 0
 
 
 def draw_crowd(faces: int, *, seed: int = 0, count: int = _DRAWN) -> list[UInt8Array]:
     """Pictures of so many faces in a grid, swaying a little: uint8 (480, 640, 3), RGB."""
-    if not 1 <= faces <= 25:
-        raise ValueError(f"{faces} faces: 1 to 25 fit")
+    if not 1 <= faces <= MOST:
+        raise ValueError(f"{faces} faces: 1 to {MOST} fit")
     columns = math.ceil(math.sqrt(faces * _WIDTH / _HEIGHT))
-    rows = math.ceil(faces / columns)
-    width, height = _WIDTH // columns, _HEIGHT // rows
+    width, height = _WIDTH // columns, _HEIGHT // math.ceil(faces / columns)
     side = min(width, height, 220)
     portraits = _portraits(side, seed)
     pictures = []
@@ -86,7 +62,7 @@ def draw_crowd(faces: int, *, seed: int = 0, count: int = _DRAWN) -> list[UInt8A
 
 def _portraits(side: int, seed: int) -> list[UInt8Array]:
     """Square cuts of the drawn scene's people, faces in the middle."""
-    scene = Scene(CameraConfig(backend="scene", width=1280, height=960, pace="fast"), FileClock(), seed=seed)
+    scene = Scene(1280, 960, seed=seed)
     cuts = []
     for second in (2.0, 9.0, 17.0, 26.0):
         picture = scene.draw(second)

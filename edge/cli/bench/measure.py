@@ -1,224 +1,180 @@
-"""One load, measured: the device's own pipeline over a crowd or a clip, as fast as it goes, on its own time grid."""
+"""The device's own loop over drawn faces, timed: as fast as it goes for one load, at a camera's pace for minutes."""
 
 from __future__ import annotations
 
 import time
+from collections import defaultdict
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import msgspec
-import numpy as np
 
-from edge.affect.backbone import Backbone
 from edge.affect.model import AffectModel
-from edge.affect.stream import Stream
-from edge.camera import Camera, open_camera
+from edge.board import read_board
+from edge.camera import Camera
 from edge.cli.bench.crowd import Crowd
-from edge.cli.bench.quantiles import Percentile, Quantiles, percentile, summarize
-from edge.cli.bench.recorder import Recorder, TimedEngine
-from edge.cli.bench.yardstick import Yardstick
+from edge.cli.bench.quantiles import summarize
+from edge.cli.bench.result import Load, Minute
 from edge.clock import NS, FileClock
 from edge.config import Config, WindowConfig
-from edge.device import build_pipeline
-from edge.publish.durable import DurableOutbox
-from edge.publish.message import Origin, origin_of, window_message
-from edge.values import Frame, HealthReport, WindowAggregate
+from edge.contract import Stage, Window
+from edge.device import Device, build_device, origin_of
+from edge.errors import CameraError
+from edge.health import HealthMonitor, Timing
+from edge.publish.discard import Discard
+from edge.publish.outbox import Outbox
+from edge.values import Look
 
-STAGES = ("capture", "detect", "track", "crop", "quantize", "invoke", "head", "window", "publish")
-WINDOW_S = 10
-_WARM_UP = 20  # frames
-
+STAGES = ("capture", "detect", "track", "crop", "embed", "head", "window", "publish")
+WARM_UP = 20  # frames
 MakeCamera = Callable[[FileClock], Camera]
 
 
-class Load(msgspec.Struct, frozen=True, kw_only=True):
-    """What was measured of one load.
+@dataclass(slots=True, eq=False)
+class Recorder(HealthMonitor):
+    """A device's health that keeps every time in which a stage had something to do: milliseconds by stage."""
 
-    Attributes:
-        faces: in view, mean a frame.
-        fps: frames a second by the input's own time; how often a face is due follows from it.
-        frame_ms: from a frame's arrival until its scores lie in the window; capture is not in it, nor are frames that
-            were left alone, since no score was due.
-        stage_ms: by stage, one sample a frame (`quantize` and `invoke`: a face; `head`: a frame in which one is due).
-        message_ms: from the first frame after a window's end until its message lies, encoded, in the outbox on disk.
-        cpu_core: of one core, at `fps` frames a second; capture is in it.
-        cpu_core_p50: the same by seconds of the input: their median; None in older files and of fewer than 6 seconds.
-        scores_per_face_s: how often each face was scored, a second of the input.
-        outside: share of a frame's time that is neither capture, detector nor invoke.
-        work: processor time of a second of the input over that of a fixed product of matrices beside it (`Yardstick`);
-            the median of the seconds; None in older files and of fewer than 6 seconds.
-        every_frame: whether faces were searched for in every frame and each was scored in it, the most that can be
-            asked; else as configured.
-    """
+    samples: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
 
-    faces: float
-    fps: float
-    frame_ms: Quantiles
-    stage_ms: dict[str, Quantiles]
-    message_ms: Quantiles
-    cpu_core: float
-    scores_per_face_s: float
-    outside: float
-    cpu_core_p50: Percentile | None = None
-    work: Percentile | None = None
-    every_frame: bool = False
-
-
-class _DiskSink:
-    """A `Sink` that keeps windows on disk as the device does, and encodes their message; nothing is sent."""
-
-    def __init__(self, outbox: DurableOutbox, origin: Origin) -> None:
-        self._outbox = outbox
-        self._origin = origin
-
-    def publish(self, aggregate: WindowAggregate) -> None:
-        window_message(self._outbox.insert(aggregate, self._origin), historical=False)
-
-    def report(self, health: HealthReport) -> None:
-        """Once a minute; not part of what is measured."""
-
-    def close(self, timeout_s: float = 5.0) -> None:
-        """The outbox is its opener's."""
-
-
-def crowd_of(faces: int, *, fps: float, frames: int) -> MakeCamera:
-    """A drawn crowd; see `Crowd`."""
-    return lambda clock: Crowd(faces, fps=fps, frames=frames + _WARM_UP, clock=clock)
-
-
-def clip_of(config: Config, path: Path) -> MakeCamera:
-    """A video file, decoded as it is measured."""
-    camera = msgspec.structs.replace(config.camera, backend="replay", path=str(path), pace="fast", loop=False)
-    return lambda clock: open_camera(msgspec.structs.replace(config, camera=camera), clock)
-
-
-def ask_most(config: Config, model: AffectModel, fps: float) -> tuple[Config, AffectModel]:
-    """The same device, asked for the most: a search in every frame, and a time grid as fine as the frames."""
-    manifest = msgspec.structs.replace(model.bundle.manifest, step_s=1 / fps)
-    return (
-        msgspec.structs.replace(config, face=msgspec.structs.replace(config.face, detect_every=1)),
-        replace(
-            model,
-            bundle=replace(model.bundle, manifest=manifest),
-            stream=Stream(model.stream.engine, manifest),
-        ),
-    )
+    def timing(self, stage: Stage, *, busy: bool = True) -> Timing:
+        """Takes the time of a block."""
+        kept = self.samples[stage] if busy else []
+        return Timing(lambda ns: kept.append(ns / 1e6))
 
 
 def measure_load(
-    config: Config,
-    model: AffectModel,
-    make_camera: MakeCamera,
-    *,
-    every_frame: bool = False,
-    advance: Callable[[], None] = lambda: None,
+    config: Config, model: AffectModel, make_camera: MakeCamera, *, each_frame: Callable[[Look], None] = lambda _: None
 ) -> Load:
-    """Runs one input through the pipeline and says what it took.
+    """Runs one input through the device and says what it took.
 
     Args:
-        config: of the device; its windows are made `WINDOW_S` long.
+        config: of the device; windows last 10 s.
         model: loaded.
         make_camera: the input, on the clock that it is given.
-        every_frame: whether `config` and `model` are of `ask_most`; it is noted in the result.
-        advance: called after each frame.
+        each_frame: called after each frame, also of the warm-up; the processor time that it takes is not counted.
 
     Raises:
-        CameraError: a clip cannot be opened, or is too short to say anything.
+        CameraError: a video cannot be opened or decoded, or is too short.
     """
-    clock, recorder, yardstick = FileClock(), Recorder(), Yardstick()
-    timed = replace(
-        model, backbone=Backbone(TimedEngine(model.backbone.engine, recorder), model.bundle.manifest.backbone)
+    clock = FileClock()
+    camera = make_camera(clock)
+    times: list[tuple[float, bool]] = []  # milliseconds, and whether something was due
+    faces = scores = first_ns = last_ns = 0
+    aside_s = begun_s = 0.0
+    with open_device(config, model, camera, clock) as (device, recorder):
+        for index, (look, capture_ms, frame_ms) in enumerate(_steps(device, camera), 1):
+            recorder.samples["capture"].append(capture_ms)
+            times.append((frame_ms, look.worked))
+            faces, scores, last_ns = faces + recorder.faces, scores + len(look.scores), look.captured_ns
+            now_s = time.process_time()
+            each_frame(look)
+            aside_s += time.process_time() - now_s
+            if index == WARM_UP:
+                recorder.samples.clear()
+                times, faces, scores, first_ns, begun_s = [], 0, 0, last_ns, time.process_time() - aside_s
+        cpu_s = time.process_time() - aside_s - begun_s
+    if not (begun_s and times):  # it ended within the warm-up
+        raise CameraError("the input is too short to say anything", f"give more than {WARM_UP} frames")
+    seconds = (last_ns - first_ns) / NS
+    return Load(
+        faces=round(faces / len(times), 2),
+        fps=round(len(times) / seconds, 2),
+        frame_ms=summarize([ms for ms, worked in times if worked]),
+        stage_ms={stage: summarize(recorder.samples[stage]) for stage in STAGES},
+        message_ms=summarize(recorder.samples["publish"]),
+        cpu_core=round(cpu_s / seconds, 4),
+        scores_per_face_s=round(scores / seconds / max(faces / len(times), 1e-9), 2),
     )
-    window = WindowConfig(window_s=WINDOW_S)
-    config = msgspec.structs.replace(config, window=window)
-    with TemporaryDirectory(prefix="affect-edge-bench-") as folder:
-        outbox = DurableOutbox(Path(folder) / "outbox.db", config.outbox, clock)
-        try:
-            camera = make_camera(clock)
-            sink = _DiskSink(outbox, origin_of(config.device, model.bundle))
-            pipeline = build_pipeline(config, camera=camera, model=timed, sink=sink, clock=clock, health=recorder)
-            times: list[float] = []
-            rested: list[bool] = []
-            messages: list[float] = []
-            faces = scored = 0
-            first_ns = cpu_s = 0.0
-            # Seconds of the input, of the processor, and of the yardstick, second by second.
-            marks: list[tuple[float, float, float]] = []
-            with camera:
-                for index, (frame, capture_ms) in enumerate(_captured(camera.frames())):
-                    if index == _WARM_UP:
-                        recorder.samples.clear()
-                        times, rested, messages, faces, scored = [], [], [], 0, 0
-                        first_ns, cpu_s = frame.captured_ns, time.process_time() - yardstick.spent_s
-                    input_s = (frame.captured_ns - first_ns) / NS
-                    if index >= _WARM_UP and (not marks or input_s >= marks[-1][0] + 1):
-                        marks.append((input_s, time.process_time() - yardstick.spent_s, yardstick.measure()))
-                    recorder.samples["capture"].append(capture_ms)
-                    windows, worked = recorder.windows, len(recorder.samples["window"])
-                    begun = time.perf_counter_ns()
-                    scored += len(pipeline.step(frame))
-                    times.append((time.perf_counter_ns() - begun) / 1e6)
-                    rested.append(len(recorder.samples["window"]) == worked)
-                    faces += recorder.faces
-                    if recorder.windows > windows:
-                        messages.append(recorder.samples["publish"][-1])
-                    advance()
-            cpu_s = time.process_time() - yardstick.spent_s - cpu_s
-            seconds = (clock.now_ns - first_ns) / NS * len(times) / max(len(times) - 1, 1)
-        finally:
-            outbox.close()
-    load = _load(
-        recorder, times, rested, messages, faces=faces, scored=scored, cpu_s=cpu_s, seconds=seconds, marks=marks
-    )
-    return msgspec.structs.replace(load, every_frame=every_frame)
 
 
-def _captured(frames: Iterator[Frame]) -> Iterator[tuple[Frame, float]]:
+def measure_sustained(
+    config: Config,
+    model: AffectModel,
+    *,
+    faces: int,
+    fps: float,
+    minutes: int,
+    minute_s: float = 60.0,
+    root: Path = Path("/sys"),
+    tell: Callable[[Minute], None] = lambda _: None,
+) -> list[Minute]:
+    """Works at a camera's pace for a while, one figure a minute: a board that gets hot becomes slower.
+
+    Args:
+        config, model: of the device.
+        faces: drawn, in view all the time.
+        fps: kept by waiting; a frame that is late is not made up for.
+        minutes: how many.
+        minute_s: how long one is; shorter in tests.
+        root: where sysfs is mounted.
+        tell: called with each minute as it ends.
+    """
+    clock, frames, found = FileClock(), round(fps * minute_s), []
+    camera = Crowd(faces, clock, fps=fps, frames=frames * minutes)
+    with open_device(config, model, camera, clock) as (device, _):
+        steps, due_s = _steps(device, camera), time.monotonic()
+        for number in range(1, minutes + 1):
+            times = []
+            for look, _, frame_ms in islice(steps, frames):
+                times.append((frame_ms, look.worked))
+                due_s = max(due_s + 1 / fps, time.monotonic())
+                time.sleep(max(due_s - time.monotonic(), 0.0))
+            board = read_board(root)
+            minute = Minute(
+                minute=number,
+                frame_ms=summarize([ms for ms, worked in times if worked]),
+                late=round(sum(ms > 1000 / fps for ms, _ in times) / len(times), 4),
+                temperature_c=board.temperature_c,
+                cpu_mhz=board.cpu_mhz,
+                throttled=board.throttled,
+            )
+            found.append(minute)
+            tell(minute)
+    return found
+
+
+def _steps(device: Device, camera: Camera) -> Iterator[tuple[Look, float, float]]:
+    """What became of each frame, the milliseconds until it was there, and those of the work on it."""
+    frames = iter(camera)
     while True:
-        begun = time.perf_counter_ns()
+        begun_ns = time.perf_counter_ns()
         frame = next(frames, None)
         if frame is None:
             return
-        yield frame, (time.perf_counter_ns() - begun) / 1e6
+        taken_ns = time.perf_counter_ns()
+        look = device.step(frame)
+        if isinstance(look, Look):
+            yield look, (taken_ns - begun_ns) / 1e6, (time.perf_counter_ns() - taken_ns) / 1e6
 
 
-def _load(
-    recorder: Recorder,
-    times: list[float],
-    rested: list[bool],
-    messages: list[float],
-    *,
-    faces: int,
-    scored: int,
-    cpu_s: float,
-    seconds: float,
-    marks: list[tuple[float, float, float]],
-) -> Load:
-    samples = recorder.samples
-    count, invoked = max(len(times), 1), len(samples["invoke"])
-    per_face = (sum(samples["embed"]) - sum(samples["invoke"])) / invoked if invoked else 0.0
-    busy = [ms for ms in samples["head"] if ms > 0.005]  # a frame in which nobody is due passes through
-    stages = {stage: samples[stage] for stage in STAGES if stage != "quantize"} | {"head": busy}
-    summaries = {stage: summarize(values) for stage, values in stages.items()}
-    # Quantizing is what embedding takes beside the run itself: a mean, since the two are timed apart.
-    summaries["quantize"] = Quantiles(n=invoked, mean=round(per_face, 4) if invoked else None)
-    marked = np.array(marks).reshape(-1, 3)
-    shares = np.diff(marked[:, 1]) / np.diff(marked[:, 0])
-    # What the yardstick took before and after a second, since what else the machine did may have changed within it.
-    beside = (marked[1:, 2] + marked[:-1, 2]) / 2
-    core = sum(times) - sum(samples["detect"]) - sum(samples["invoke"])
-    mean_faces = faces / count
-    return Load(
-        faces=round(mean_faces, 2),
-        fps=round(len(times) / seconds, 2) if seconds > 0 else 0.0,
-        frame_ms=summarize([ms for ms, left_alone in zip(times, rested, strict=True) if not left_alone]),
-        stage_ms={stage: summaries[stage] for stage in STAGES},
-        message_ms=summarize(messages),
-        cpu_core=round(cpu_s / seconds, 4) if seconds > 0 else 0.0,
-        scores_per_face_s=round(scored / seconds / mean_faces, 2) if seconds > 0 and mean_faces else 0.0,
-        outside=round(core / sum(times), 4) if times else 0.0,
-        cpu_core_p50=percentile(np.sort(shares), 0.5),
-        work=percentile(np.sort(shares / beside), 0.5),
-    )
+class _DiskSink(Discard):
+    """Keeps windows on disk as the device does, and sends nothing."""
+
+    def __init__(self, outbox: Outbox) -> None:
+        self._outbox = outbox
+
+    def number(self) -> tuple[str, int]:
+        return self._outbox.number()
+
+    def publish(self, window: Window, boot_ns: tuple[int, int] | None) -> None:
+        self._outbox.keep(window, boot_ns)
+
+
+@contextmanager
+def open_device(
+    config: Config, model: AffectModel, camera: Camera, clock: FileClock
+) -> Iterator[tuple[Device, Recorder]]:
+    """A device whose windows of 10 s go into an outbox on disk, from which nothing is sent."""
+    recorder, drawn = Recorder(), msgspec.structs.replace(config.camera, backend="scene")
+    config = msgspec.structs.replace(config, camera=drawn, window=WindowConfig(window_s=10))
+    with TemporaryDirectory(prefix="affect-edge-bench-") as folder:
+        outbox = Outbox(Path(folder) / "outbox.db", config.outbox, clock, origin_of(config.device, model.bundle))
+        try:
+            sink = _DiskSink(outbox)
+            yield build_device(config, camera=camera, model=model, sink=sink, clock=clock, health=recorder), recorder
+        finally:
+            outbox.close()

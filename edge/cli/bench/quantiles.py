@@ -1,8 +1,7 @@
-"""Percentiles with intervals that assume no distribution; what a sample cannot support stays blank."""
+"""Percentiles with 95 % intervals that assume no distribution; what a sample cannot support stays blank."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 import msgspec
@@ -18,13 +17,7 @@ class Percentile(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Quantiles(msgspec.Struct, frozen=True, kw_only=True):
-    """A sample in short. A percentile is None where `n` is too small for an interval around it.
-
-    Attributes:
-        n: samples.
-        mean: of them, in their own unit; None of none.
-        p50, p90, p99: percentiles.
-    """
+    """A sample in short: its size, mean and percentiles; None where `n` is too small for an interval."""
 
     n: int
     mean: float | None = None
@@ -34,15 +27,11 @@ class Quantiles(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def summarize(samples: Sequence[float], *, digits: int = 4) -> Quantiles:
-    """Mean and percentiles of a sample."""
-    ordered = np.sort(np.asarray(samples, np.float64))
-    if not ordered.size:
+    """Mean and percentiles of a sample, rounded."""
+    if not samples:
         return Quantiles(n=0)
-    return Quantiles(
-        n=len(ordered),
-        mean=round(float(ordered.mean()), digits),
-        **{name: percentile(ordered, q, digits=digits) for name, q in (("p50", 0.5), ("p90", 0.9), ("p99", 0.99))},
-    )
+    p50, p90, p99 = (percentile(np.sort(samples), q, digits=digits) for q in (0.5, 0.9, 0.99))
+    return Quantiles(n=len(samples), mean=round(float(np.mean(samples)), digits), p50=p50, p90=p90, p99=p99)
 
 
 def percentile(ordered: np.ndarray, q: float, *, digits: int = 4) -> Percentile | None:
@@ -53,18 +42,12 @@ def percentile(ordered: np.ndarray, q: float, *, digits: int = 4) -> Percentile 
     Returns:
         None where no pair of order statistics covers it: below 6 samples for the median, 36 for p90, 368 for p99.
     """
-    n = len(ordered)
-    below = np.cumsum([_binomial(n, k, q) for k in range(n + 1)])  # P(at most k samples lie below the quantile)
-    low = int(np.searchsorted(below, 0.025, side="right")) - 1
-    high = int(np.searchsorted(below, 0.975, side="left"))
+    n, k = len(ordered), np.arange(len(ordered) + 1)
+    log_factorial = np.concatenate([[0.0], np.cumsum(np.log(k[1:]))])
+    log_choose = log_factorial[-1] - log_factorial - log_factorial[::-1]
+    below = np.cumsum(np.exp(log_choose + k * np.log(q) + (n - k) * np.log1p(-q)))  # P(at most k samples lie below)
+    low, high = int(np.searchsorted(below, 0.025, side="right")) - 1, int(np.searchsorted(below, 0.975))
     if low < 0 or high > n - 1:
         return None
-    value = float(np.quantile(ordered, q))
-    return Percentile(
-        value=round(value, digits), low=round(float(ordered[low]), digits), high=round(float(ordered[high]), digits)
-    )
-
-
-def _binomial(n: int, k: int, q: float) -> float:
-    choose = math.lgamma(n + 1) - math.lgamma(k + 1) - math.lgamma(n - k + 1)
-    return math.exp(choose + k * math.log(q) + (n - k) * math.log1p(-q))
+    value, least, most = (round(float(x), digits) for x in (np.quantile(ordered, q), ordered[low], ordered[high]))
+    return Percentile(value=value, low=least, high=most)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import re
-import subprocess
+from collections.abc import Sequence
 from datetime import datetime, timezone
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -13,18 +13,14 @@ from pathlib import Path
 import msgspec
 
 from edge.affect.model import AffectModel
-from edge.cli.bench.busy import LoadAverage
-from edge.cli.bench.cold import Cold
-from edge.cli.bench.document import read_document, write_document
-from edge.cli.bench.measure import Load
 from edge.cli.bench.quantiles import Quantiles
 from edge.config import EngineConfig
 from edge.errors import ConfigError
-from edge.release import VERSION, commit
+from edge.release import VERSION
 
 FORMAT = 1
-_SLUG = re.compile(r"[^a-z0-9]+")
 _PACKAGES = {"litert": "ai-edge-litert", "tflite": "tflite-runtime", "onnx": "onnxruntime"}
+_OTHERS = 1.0  # runnable tasks beside the measurement's own threads
 
 
 class Host(msgspec.Struct, frozen=True, kw_only=True):
@@ -42,13 +38,46 @@ class Host(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Measured(msgspec.Struct, frozen=True, kw_only=True):
-    """The bundle that was measured: its hash, and what it is good for, so that time never stands without accuracy."""
+    """The bundle that was measured: its hash and its accuracy, so that time never stands without accuracy."""
 
     name: str
     version: int
     sha256: str
     ccc: dict[str, float]
     ccc_data: str
+
+
+class LoadAverage(msgspec.Struct, frozen=True, kw_only=True):
+    """Runnable tasks, mean over the last minute; the measurement itself is one for each of its threads."""
+
+    start: float
+    end: float
+
+    def busy(self, threads: int) -> bool:
+        """Whether more worked than a measurement on so many threads."""
+        return max(self.start, self.end) > threads + _OTHERS
+
+
+class Load(msgspec.Struct, frozen=True, kw_only=True):
+    """What was measured of one load.
+
+    Attributes:
+        faces: in view, mean a frame.
+        fps: frames a second by the input's own time; how often a face is due follows from it.
+        frame_ms: from a frame's arrival until its scores lie in the window, of frames in which something was due.
+        stage_ms: by stage, one sample for each frame in which it had something to do.
+        message_ms: from a window's end until its message lies, encoded, in the outbox on disk.
+        cpu_core: of one core, at `fps` frames a second; capture is in it.
+        scores_per_face_s: how often each face was scored, a second of the input.
+    """
+
+    faces: float
+    fps: float
+    frame_ms: Quantiles
+    stage_ms: dict[str, Quantiles]
+    message_ms: Quantiles
+    cpu_core: float
+    scores_per_face_s: float
 
 
 class Minute(msgspec.Struct, frozen=True, kw_only=True):
@@ -59,7 +88,6 @@ class Minute(msgspec.Struct, frozen=True, kw_only=True):
         frame_ms: as in `Load`.
         late: share of frames that were not done before the next one came.
         temperature_c, cpu_mhz, throttled: at its end; None where the system does not tell.
-        joules_per_frame: of the whole package; None as above.
     """
 
     minute: int
@@ -68,14 +96,13 @@ class Minute(msgspec.Struct, frozen=True, kw_only=True):
     temperature_c: float | None = None
     cpu_mhz: int | None = None
     throttled: bool | None = None
-    joules_per_frame: float | None = None
 
 
 class Result(msgspec.Struct, frozen=True, kw_only=True):
     """One measurement.
 
     Attributes:
-        detect_every: the configuration's `face.detect_every`; older files searched in every frame.
+        detect_every: frames for each search, or `step`: one in each step of the time grid; older files have 1.
         load: of the machine, while it was measured; None in older files and where the system does not tell.
         notes: what a reader of the figures has to know, in words.
     """
@@ -88,9 +115,8 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     bundle: Measured
     input: str
     detect_every: int | str = 1
-    cold: Cold | None
-    loads: list[Load]
-    sustained: list[Minute] = []
+    loads: Sequence[Load]
+    sustained: Sequence[Minute] = []
     load: LoadAverage | None = None
     notes: list[str] = []
 
@@ -102,25 +128,23 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
 
 def describe_host(engine: EngineConfig, runtime: str, name: str = "", *, root: Path = Path("/")) -> Host:
     """The machine this runs on, with the runtime that computes; `name` replaces what it calls itself."""
-    model = _first_line(root / "proc/device-tree/model").rstrip("\0") or _cpu_name(root) or platform.machine()
+    model = _find(root / "proc/device-tree/model", r"([^\0]+)")
+    model = model or _find(root / "proc/cpuinfo", r"model name\s*:\s*(.+)") or platform.machine()
+    try:
+        released = version(_PACKAGES[runtime])
+    except PackageNotFoundError:  # a vendor's build
+        released = "of its own"
     return Host(
-        device=_SLUG.sub("-", (name or model).lower()).strip("-")[:48],
+        device=re.sub(r"[^a-z0-9]+", "-", (name or model).lower()).strip("-")[:48],
         model=model,
         cores=os.cpu_count() or 1,
         kernel=platform.release(),
-        governor=_first_line(root / "sys/devices/system/cpu/cpufreq/policy0/scaling_governor") or None,
+        governor=_find(root / "sys/devices/system/cpu/cpufreq/policy0/scaling_governor", "(.+)") or None,
         python=platform.python_version(),
-        runtime=f"{runtime} {_installed_version(runtime)}",
+        runtime=f"{runtime} {released}",
         threads=engine.threads,
         delegate=engine.delegate or None,
     )
-
-
-def _installed_version(runtime: str) -> str:
-    try:
-        return version(_PACKAGES[runtime])
-    except PackageNotFoundError:  # a vendor's build
-        return "of its own"
 
 
 def describe_bundle(model: AffectModel) -> Measured:
@@ -136,24 +160,16 @@ def describe_bundle(model: AffectModel) -> Measured:
     )
 
 
+def describe_load(start: float, *, threads: int) -> tuple[LoadAverage, list[str]]:
+    """The load average from an earlier reading until now, and what a reader has to know of it, in words."""
+    load = LoadAverage(start=round(start, 2), end=round(os.getloadavg()[0], 2))
+    said = f"others worked on the machine: load average {load.start:g} at the start, {load.end:g} at the end"
+    return load, [f"{said}; times are longer than on a quiet one"] if load.busy(threads) else []
+
+
 def today() -> str:
     """The date, UTC."""
     return datetime.now(timezone.utc).date().isoformat()
-
-
-def this_commit() -> str:
-    """The commit this was built from, shortened; of a checkout, the one that is checked out, as far as git is here."""
-    if commit() != "checkout":
-        return commit()[:10]
-    folder = Path(__file__).parent
-    try:
-        found = subprocess.run(
-            ["git", "describe", "--always", "--dirty", "--abbrev=10", "--exclude=*"],
-            cwd=folder, capture_output=True, text=True, timeout=10, check=True,
-        )  # fmt: skip
-    except (OSError, subprocess.SubprocessError):
-        return commit()
-    return found.stdout.strip()
 
 
 def write_result(result: Result, path: Path) -> Path:
@@ -162,29 +178,18 @@ def write_result(result: Result, path: Path) -> Path:
     Raises:
         ConfigError: it cannot be written.
     """
-    return write_document(result, path / result.file_name if path.is_dir() else path, ConfigError)
-
-
-def read_result(path: Path) -> Result:
-    """Reads a result.
-
-    Raises:
-        ConfigError: it cannot be read, is none, or of a later format; names the file.
-    """
-    return read_document(path, Result, made_by="affect-edge bench", newest=FORMAT, failure=ConfigError)
-
-
-def _first_line(path: Path) -> str:
+    target = path / result.file_name if path.is_dir() else path
     try:
-        return path.read_text(encoding="utf-8", errors="replace").splitlines()[0].strip()
-    except (OSError, IndexError):
-        return ""
+        target.write_bytes(msgspec.json.format(msgspec.json.encode(result), indent=1) + b"\n")
+    except OSError as error:
+        raise ConfigError(f"--out {target}: cannot be written ({error.strerror})") from error
+    return target
 
 
-def _cpu_name(root: Path) -> str:
+def _find(path: Path, pattern: str) -> str:
+    """The group of the first line that begins like a pattern; empty where there is none."""
     try:
-        text = (root / "proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
+        found = re.search(f"^{pattern}", path.read_text(encoding="utf-8", errors="replace"), re.MULTILINE)
     except OSError:
         return ""
-    found = re.search(r"^model name\s*:\s*(.+)$", text, re.MULTILINE)
     return found[1].strip() if found else ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-from edge.cli.doctor.finding import Finding, failed_with, passed, skipped, warned
+from edge.cli.doctor.finding import Finding, failed, failed_with, passed, skipped, warned
 from edge.cli.init.addresses import RESOLV_CONF, broker_addresses, is_address, needs_rule, resolver_addresses
 from edge.cli.init.drop_in import allowed_addresses
 from edge.config import Config
@@ -89,22 +89,17 @@ def check_drop_in(config: Config, unit: str, *, root: Path = Path("/")) -> list[
         return [failed_with("service filter", error)]
     missing = [address for address in needed if needs_rule(address) and address not in allowed]
     if missing and len(missing) == len([address for address in needed if needs_rule(address)]):
-        return [_drifted(unit, f"does not allow the broker, {config.mqtt.host} at {', '.join(missing)}")]
+        said = f"{unit} does not allow the broker, {config.mqtt.host} at {', '.join(missing)}"
+        return [failed("service filter", said, _again(unit))]
     if not (config.mqtt.loopback or is_address(config.mqtt.host)):
         resolvers = [one for one in resolver_addresses(root / RESOLV_CONF.relative_to("/")) if needs_rule(one)]
         if resolvers and not set(resolvers) & set(allowed):
-            return [_drifted(unit, f"does not allow the resolver, {', '.join(resolvers)}")]
+            said = f"{unit} does not allow the resolver, {', '.join(resolvers)}"
+            return [failed("service filter", said, _again(unit))]
     if missing:
-        return [
-            warned(
-                "service filter", f"{unit} allows one of the broker's addresses, not {', '.join(missing)}", _again(unit)
-            )
-        ]
+        said = f"{unit} allows one of the broker's addresses, not {', '.join(missing)}"
+        return [warned("service filter", said, _again(unit))]
     return [passed("service filter", f"{unit} allows {', '.join(needed)}")]
-
-
-def _drifted(unit: str, said: str) -> Finding:
-    return failed_with("service filter", ConfigError(f"{unit} {said}; {_again(unit)}"))
 
 
 def _again(unit: str) -> str:

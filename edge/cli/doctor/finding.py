@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from enum import Enum
+from functools import partial
 
 import msgspec
 
@@ -11,7 +12,7 @@ from edge.errors import EdgeError
 
 
 class Level(str, Enum):
-    """How it stands, from good to bad."""
+    """From good to bad."""
 
     PASS = "pass"  # noqa: S105 - no password
     SKIP = "skip"
@@ -19,7 +20,6 @@ class Level(str, Enum):
     FAIL = "fail"
 
 
-_ORDER = list(Level)
 EXIT_CODES = {Level.PASS: 0, Level.SKIP: 0, Level.WARN: 10, Level.FAIL: 11}
 
 
@@ -28,9 +28,10 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         check: what was looked at, in two words.
-        level: how it stands.
+        level: `pass`: nothing is to be done; `skip`: it does not apply or cannot be seen from here; `warn`: it works,
+            but not as well as it should; `fail`: the device does not do its work like this.
         said: what was seen, with its numbers.
-        fix: what to do; empty when nothing is to be done.
+        fix: what to do; empty when there is nothing to do.
     """
 
     check: str
@@ -39,32 +40,18 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     fix: str = ""
 
 
-def passed(check: str, said: str) -> Finding:
-    """Nothing is to be done."""
-    return Finding(check=check, level=Level.PASS, said=said)
+def _find(level: Level, check: str, said: str, fix: str = "") -> Finding:
+    return Finding(check=check, level=level, said=said, fix=fix)
 
 
-def skipped(check: str, said: str) -> Finding:
-    """It does not apply here, or cannot be seen from here."""
-    return Finding(check=check, level=Level.SKIP, said=said)
-
-
-def warned(check: str, said: str, fix: str) -> Finding:
-    """It works, but not as well as it should."""
-    return Finding(check=check, level=Level.WARN, said=said, fix=fix)
-
-
-def failed(check: str, said: str, fix: str) -> Finding:
-    """The device does not do its work like this."""
-    return Finding(check=check, level=Level.FAIL, said=said, fix=fix)
+passed, skipped, warned, failed = (partial(_find, level) for level in Level)
 
 
 def failed_with(check: str, error: EdgeError) -> Finding:
-    """An error of ours, whose message ends with the fix after a semicolon."""
-    said, _, fix = str(error).partition("; ")
-    return failed(check, said, fix or "see above")
+    """An error of ours, with its own fix."""
+    return failed(check, error.message, error.fix)
 
 
 def worst(findings: Iterable[Finding]) -> Level:
-    """The worst level found."""
-    return max((finding.level for finding in findings), key=_ORDER.index, default=Level.PASS)
+    """The worst level found; `pass` of none."""
+    return max((finding.level for finding in findings), key=list(Level).index, default=Level.PASS)

@@ -6,11 +6,13 @@ import os
 import shutil
 from pathlib import Path
 
-from edge.board import Board
-from edge.cli.doctor.finding import Finding, failed, failed_with, passed, skipped, warned
+import msgspec
+
+from edge.cli.doctor.finding import Finding, Level, failed, failed_with, passed, skipped, warned
 from edge.cli.init.inventory import coral_speed
 from edge.clock import Clock
 from edge.config import Config, EngineConfig
+from edge.contract import Board
 from edge.errors import EngineError
 from edge.model.engines.delegate import probe_delegate
 from edge.model.engines.litert import installed_runtimes
@@ -23,62 +25,68 @@ _LOW_DISK_MB = 100.0
 def check_accelerator(engine: EngineConfig, *, root: Path = Path("/")) -> list[Finding]:
     """The configured delegate: loads in a process of its own; where a Coral sits, and at which speed."""
     if not engine.delegate:
-        return [skipped("accelerator", "none is configured; the CPU computes")]
+        return [skipped("accelerator", "none is configured, the CPU computes")]
     findings = []
-    speed = coral_speed(root)
     if engine.delegate_options.get("device", "usb") == "usb" and "edgetpu" in engine.delegate:
-        if speed is None:
-            fix = "plug it in; if it is, `lsusb` shows 1a6e:089a or 18d1:9302; try another cable and port"
-            findings.append(failed("accelerator", "no Coral USB Accelerator is on any USB bus", fix))
-        elif speed < _USB3_MBIT:
-            fix = "use a USB 3 port (blue) and a USB 3 cable; at this speed a face takes 100 to 200 ms"
-            findings.append(warned("accelerator bus", f"Coral at {speed:g} Mbit/s", fix))
-        else:
-            findings.append(passed("accelerator bus", f"Coral at {speed:g} Mbit/s"))
+        findings.append(_check_bus(coral_speed(root)))
     try:
-        runtime = installed_runtimes()[0] if engine.runtime == "auto" else engine.runtime
-        probe_delegate(engine, runtime)
+        probe_delegate(engine, installed_runtimes()[0] if engine.runtime == "auto" else engine.runtime)
         findings.append(passed("accelerator", f"{engine.delegate} loads"))
     except EngineError as error:
         finding = failed_with("accelerator", error)
         if engine.delegate_fallback:
-            finding = warned(finding.check, f"{finding.said}; the CPU computes instead", finding.fix)
+            said = f"{finding.said}; the CPU computes instead"
+            finding = msgspec.structs.replace(finding, level=Level.WARN, said=said)
         findings.append(finding)
     return findings
 
 
-def check_heat_and_power(board: Board) -> list[Finding]:
+def _check_bus(speed: float | None) -> Finding:
+    if speed is None:
+        fix = "plug it in; if it is, `lsusb` shows 1a6e:089a or 18d1:9302; try another cable and port"
+        return failed("accelerator", "no Coral USB Accelerator is on any USB bus", fix)
+    if speed < _USB3_MBIT:
+        fix = "use a USB 3 port (blue) and a USB 3 cable; at this speed a face takes 100 to 200 ms"
+        return warned("accelerator bus", f"Coral at {speed:g} Mbit/s", fix)
+    return passed("accelerator bus", f"Coral at {speed:g} Mbit/s")
+
+
+def check_heat_and_power(state: Board) -> list[Finding]:
     """Temperature, throttling and supply, as far as the board tells."""
-    state = board.read()
-    findings = []
     if state.temperature_c is None:
-        findings.append(skipped("temperature", "this machine does not tell"))
+        heat = skipped("temperature", "this machine does not tell")
     elif state.temperature_c >= _HOT_C:
         fix = "give it air or a heat sink; a hot board slows itself down"
-        findings.append(warned("temperature", f"{state.temperature_c:.0f} °C", fix))
+        heat = warned("temperature", f"{state.temperature_c:.0f} °C", fix)
     else:
-        findings.append(passed("temperature", f"{state.temperature_c:.0f} °C"))
+        heat = passed("temperature", f"{state.temperature_c:.0f} °C")
     if state.under_voltage:
         fix = "use the supply made for this board and a short cable; a weak one makes cameras vanish"
-        findings.append(failed("power", "the supply is too weak now", fix))
+        power = failed("power", "the supply is too weak now", fix)
     elif state.throttled or state.throttled_since_boot:
         when = "now" if state.throttled else "since it was started"
         fix = "cool it, or use a stronger supply; if the governor is set so on purpose, lower camera.fps"
-        findings.append(warned("power", f"held below its full speed {when}", fix))
+        power = warned("power", f"held below its full speed {when}", fix)
     elif state.under_voltage is None and state.throttled is None:
-        findings.append(skipped("power", "this machine does not tell"))
+        power = skipped("power", "this machine does not tell")
     else:
-        findings.append(passed("power", "enough, and not held back"))
-    return findings
+        power = passed("power", "enough, and not held back")
+    return [heat, power]
 
 
-def check_clock(clock: Clock) -> list[Finding]:
-    """Whether the system's clock is synchronized; windows wait for it."""
+def check_clock(clock: Clock, config: Config) -> list[Finding]:
+    """Whether the system's clock is synchronized; opening hours and windows wait for it."""
     clock.refresh()
     if clock.synced():
         return [passed("clock", "synchronized")]
-    fix = "`timedatectl set-ntp true`, and let NTP (UDP 123) out; until then windows wait, and are stamped later"
-    return [warned("clock", "not synchronized", fix)]
+    fix = "`timedatectl set-ntp true`, and let NTP (UDP 123) out"
+    if config.hours.open:
+        return [failed("clock", "not synchronized, so the camera stays closed: [hours] cannot be kept", fix)]
+    wait_s = config.outbox.hold_unsynced_s
+    if not wait_s:
+        return [warned("clock", "not synchronized, and windows say so", fix)]
+    fix += "; on a machine that never tells, as in a container, set outbox.hold_unsynced_s = 0"
+    return [warned("clock", f"not synchronized, so each window waits for it, up to {wait_s:g} s", fix)]
 
 
 def check_storage(path: Path, config: Config) -> list[Finding]:
@@ -88,10 +96,7 @@ def check_storage(path: Path, config: Config) -> list[Finding]:
         fix = "set outbox.path to a folder that this user may write, or give it this one"
         return [failed("outbox", f"{path} cannot be written", fix)]
     free_mb = shutil.disk_usage(folder).free / 1e6
-    findings = [passed("outbox", f"{path} can be written")]
+    disk = passed("disk", f"{free_mb:.0f} MB free")
     if free_mb < _LOW_DISK_MB + config.outbox.max_mb:
-        fix = f"free some, or lower outbox.max_mb from {config.outbox.max_mb:g}"
-        findings.append(warned("disk", f"{free_mb:.0f} MB free", fix))
-    else:
-        findings.append(passed("disk", f"{free_mb:.0f} MB free"))
-    return findings
+        disk = warned("disk", disk.said, f"free some, or lower outbox.max_mb from {config.outbox.max_mb:g}")
+    return [passed("outbox", f"{path} can be written"), disk]

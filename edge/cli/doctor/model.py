@@ -5,9 +5,8 @@ from __future__ import annotations
 from edge.affect.proof import prove
 from edge.cli.doctor.finding import Finding, failed_with, passed, skipped, warned
 from edge.config import Config, EngineConfig, require_deployment
-from edge.errors import AssetError, BundleError, DeploymentError, EngineError
-from edge.face.detector import load_detector
-from edge.model.assets import BLAZEFACE, read_asset
+from edge.errors import AssetError, BundleError, ConfigError, DeploymentError, EngineError
+from edge.face.detector import Detector, load_detector
 from edge.model.bundle import Bundle
 from edge.model.store import Store
 
@@ -15,50 +14,44 @@ from edge.model.store import Store
 def check_model(config: Config) -> tuple[list[Finding], Bundle | None]:
     """Proves the bundle that runs, on the CPU: another check tells whether the delegate can be used."""
     engine = EngineConfig(runtime=config.engine.runtime, threads=config.engine.threads)
+    store = Store(config.model)
     try:
-        (bundle, proof), state = Store(config.model).first(lambda bundle: (bundle, prove(bundle, engine)))
-    except (BundleError, EngineError) as error:
+        (bundle, proof), state = store.first(lambda bundle: (bundle, prove(bundle, engine)))
+    except (BundleError, ConfigError, EngineError) as error:
         return [failed_with("bundle", error)], None
-    manifest = bundle.manifest
-    said = f"{manifest.name} {manifest.version}, its golden vectors reproduced by {proof.runtime}"
+    name = f"{bundle.manifest.name} {bundle.manifest.version}"
     if state == "fallback":
-        fix = "the lines above say what is wrong with the one that should run"
-        return [warned("bundle", f"{said}; it runs because another cannot be used", fix)], bundle
-    return [passed("bundle", said)], bundle
+        try:
+            prove(store.load("configured" if config.model.bundle else store.state().active), engine)
+        except (BundleError, ConfigError, EngineError) as error:
+            return [warned("bundle", f"{error.message}; {name} runs instead", error.fix)], bundle
+    return [passed("bundle", f"{name}, its golden vectors reproduced by {proof.runtime}")], bundle
 
 
 def check_store(config: Config) -> list[Finding]:
-    """Whether the bundles that are kept are whole, and none was given up."""
-    check = "bundle store"
+    """Whether the bundles that may run are whole, and none was given up."""
+    check, store = "bundle store", Store(config.model)
     if config.model.bundle:
         return [skipped(check, "not used: model.bundle names what runs")]
     try:
-        store = Store(config.model)
-        state, entries = store.state(), store.entries()
-    except BundleError as error:
-        finding = failed_with(check, error)
-        return [warned(check, f"{finding.said}; the shipped bundle runs instead", finding.fix)]
-    damaged = [entry for entry in entries if entry.damage and entry.choice in (state.active, state.previous)]
-    if damaged:
-        said, _, fix = damaged[0].damage.partition("; ")
-        return [warned(check, said, fix or "install it anew with `affect-edge bundle install`")]
+        state = store.state()
+        for choice in (state.active, state.previous):
+            store.load(choice)
+    except (BundleError, ConfigError) as error:
+        return [warned(check, error.message, error.fix or "install it anew with `affect-edge bundle install`")]
     if state.failed:
-        said = f"{state.failed[:12]} was given up, for its starts failed"
-        return [
-            warned(check, said, "`affect-edge bundle list` shows what runs; install a better one, or activate another")
-        ]
-    return [passed(check, f"{state.active[:12]} is active, {len(entries) - 1} installed in {store.folder}")]
+        fix = "`affect-edge bundle list` shows what runs; install a better one, or activate another"
+        return [warned(check, f"{state.failed[:12]} was given up, for its starts failed", fix)]
+    return [passed(check, f"{state.active[:12]} is active, and whole, in {store.folder}")]
 
 
-def check_detector(config: Config) -> list[Finding]:
-    """Whether the face detector's file is here, unaltered, and runs."""
+def check_detector(config: Config) -> tuple[list[Finding], Detector | None]:
+    """Whether the face detector's file is here, unaltered, and runs; and the detector."""
     try:
-        if config.face.detector == "blazeface":
-            read_asset(BLAZEFACE)
-        load_detector(config.face, config.engine)
+        detector = load_detector(config.face, config.engine)
     except (AssetError, EngineError) as error:
-        return [failed_with("detector", error)]
-    return [passed("detector", f"{config.face.detector} loads")]
+        return [failed_with("detector", error)], None
+    return [passed("detector", f"{config.face.detector} loads")], detector
 
 
 def check_deployment(config: Config) -> list[Finding]:

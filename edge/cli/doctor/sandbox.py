@@ -1,6 +1,6 @@
-"""The examination inside the service's own walls: the unit's settings, given to a process that systemd starts once.
+"""The examination inside the service's own sandbox: the unit's settings, given to a process that systemd starts once.
 
-What the service may not open, reach or call, the examination then may not either, and says so.
+What the service may not open, reach or call, the examination may not either, and says so.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ def sandboxed(unit: str, command: Sequence[str]) -> list[str]:
     try:
         done = subprocess.run(["systemctl", "cat", unit], capture_output=True, text=True, timeout=20, check=False)
     except (OSError, subprocess.TimeoutExpired) as error:
-        raise EdgeError(f"{unit}: systemctl cannot be asked ({error}); leave out --sandbox") from error
+        raise EdgeError(f"{unit}: systemctl cannot be asked ({error})", "leave out --sandbox") from error
     if done.returncode != 0:
-        raise EdgeError(f"{unit}: systemd does not know it; install the unit, or leave out --sandbox")
+        raise EdgeError(f"{unit}: systemd does not know it", "install the unit, or leave out --sandbox")
     settings = [word for setting in service_settings(done.stdout) for word in ("--property", setting)]
     return ["systemd-run", "--quiet", "--wait", "--pipe", "--collect", *settings, "--", *command]
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, get_args
+from typing import Annotated, get_args
 
 import msgspec
 import typer
@@ -17,16 +18,18 @@ from edge.cli.init.answers import Answers, write_config
 from edge.cli.init.drop_in import NAME, unit_name, write_drop_in
 from edge.cli.init.inventory import find_profile, list_cameras, time_zone
 from edge.cli.init.questions import Questions
-from edge.config import LOOPBACK, Config, Purpose
-from edge.contract import Slug
+from edge.config import LOOPBACK, Config, DeviceConfig, Purpose
 from edge.errors import ConfigError
 from edge.model.assets import BLAZEFACE, find_asset
+from edge.paths import CONFIGS
 from edge.profiles import profile_names, profile_title
 
-_PASSWORD = Path("/etc/affect-edge/mqtt-password")
-_CREDENTIAL = "/run/credentials/{unit}/mqtt-password"
+_PASSWORD = CONFIGS / "mqtt-password"
 _PURPOSES = get_args(Purpose)
 _PLAIN_PORT, _TLS_PORT = 1883, 8883
+_BROKER = re.compile(
+    r"\[([0-9a-fA-F:.%]+)\](?::(\d+))?|([^:\s]+)(?::(\d+))?|([0-9a-fA-F:.%]*::?[0-9a-fA-F:.%]*)"
+)  # an IPv6 address in brackets or a name, each with a port or none; an IPv6 address alone
 _OPENING = """\
 A configuration for this camera, and which addresses its service may reach.
 Enter takes what stands in brackets. Nothing is written before the last answer; Ctrl-C leaves everything as it is."""
@@ -39,7 +42,7 @@ def init(
     profile: Annotated[str | None, typer.Option(help=f"The board: {', '.join(profile_names())}.")] = None,
     site: Annotated[str | None, typer.Option(help="Where it hangs: a-z, 0-9 and -, up to 32.")] = None,
     device: Annotated[str | None, typer.Option(help="Its name there, unique at the site.")] = None,
-    tz: Annotated[str | None, typer.Option(help="IANA time zone; the system's, if not given.")] = None,
+    tz: Annotated[str | None, typer.Option(help="IANA time zone of the place; the system's, if not given.")] = None,
     camera: Annotated[str | None, typer.Option(help="A /dev/video* device instead of the profile's camera.")] = None,
     broker: Annotated[str | None, typer.Option(help="The MQTT broker, HOST or HOST:PORT.")] = None,
     plaintext: Annotated[bool, typer.Option("--plaintext", help="No TLS, though the broker is elsewhere.")] = False,
@@ -51,7 +54,7 @@ def init(
     jurisdiction: Annotated[str | None, typer.Option(help="Whose law applies, e.g. DE.")] = None,
     instance: Annotated[str, typer.Option(help="For a second camera: affect-edge@INSTANCE.")] = "",
     address: Annotated[
-        list[str] | None, typer.Option(help="An address of the broker, instead of resolving it.")
+        list[str] | None, typer.Option(help="An address of the broker, instead of resolving its name.")
     ] = None,
     root: Annotated[Path, typer.Option(help="Write below this folder, e.g. an image's root.")] = Path("/"),
 ) -> None:
@@ -62,107 +65,106 @@ def init(
     /etc/affect-edge/mqtt-password yourself, readable by root alone.
     """
     questions = Questions(sys.stdin.isatty())
-    ask = questions.ask
-    questions.say(_OPENING)
-    questions.say("\nThe board")
+    ask, say = questions.ask, questions.say
+    say(f"{_OPENING}\n\nThe board")
     board = ask("profile", profile, "Board", default=find_profile(), choices=profile_names(), told=_board)
-    unit = unit_name(instance)
-    config_path = root / f"etc/affect-edge/{instance or 'config'}.toml"
-    drop_in_path = root / f"etc/systemd/system/{unit}.d/{NAME}"
+    unit, named = unit_name(instance), CONFIGS / f"{instance or 'config'}.toml"
+    config_path, drop_in_path = root / named.relative_to("/"), root / f"etc/systemd/system/{unit}.d/{NAME}"
     for path in (config_path, drop_in_path):
-        if path.exists() and not _says_nothing(path):
-            raise ConfigError(f"{path}: exists and is not overwritten; move it away first")
-    questions.say("\nThe place")
-    given: dict[str, Any] = {
-        "profile": board,
-        "site": ask("site", site, "Site, a-z 0-9 and -", check=partial(_check_slug, "site")),
-        "device": ask("device", device, "This device's name there", check=partial(_check_slug, "name")),
-        "tz": tz or time_zone(),
-        "camera": camera
-        if camera is not None
-        else ask("camera", None, "Camera", default="", choices=_cameras(), told=_camera),
+        _check_place(path)
+    say("\nThe place")
+    found = {"": "the profile's; no USB camera was found", **dict(list_cameras())}
+    told = partial(_camera, found)
+    place = {
+        "site": ask("site", site, "Site, a-z 0-9 and -", check=partial(_check_device, "site", "--site")),
+        "device": ask("device", device, "This device's name there", check=partial(_check_device, "name", "--device")),
+        "tz": ask("tz", tz, "Time zone", default=time_zone(), check=partial(_check_device, "tz", "--tz")),
+        "camera": camera or ask("camera", None, "Camera", default="", choices=list(found), told=told),
     }
-    questions.say("\nThe broker, to which windows are sent over MQTT")
+    say("\nThe broker, to which windows are sent over MQTT")
     check_broker = _split if address else _resolve
     host, port = _split(ask("broker", broker, "Broker, HOST or HOST:PORT", default="localhost", check=check_broker))
-    name = ask("username", username, "User name there; Enter for none", default="")
-    tls = host not in LOOPBACK and not plaintext
-    questions.say(_WHY)
-    given |= {
+    username = ask("username", username, "User name there; Enter for none", default="")
+    local = host in LOOPBACK
+    connection = {
         "host": host,
-        "port": port or (_TLS_PORT if tls else _PLAIN_PORT),
-        "tls": tls,
-        "plaintext": plaintext and host not in LOOPBACK,
+        "port": port or (_PLAIN_PORT if local or plaintext else _TLS_PORT),
+        "tls": not (local or plaintext),
+        "plaintext": plaintext and not local,
         "ca_file": ca_file,
-        "username": name,
-        "password_file": _CREDENTIAL.format(unit=unit) if name else "",
+        "username": username,
+        "password_file": f"/run/credentials/{unit}/mqtt-password" if username else "",
+    }
+    say(_WHY)
+    deployment = {
         "purpose": ask("purpose", purpose, "Purpose", choices=_PURPOSES),
         "notice": ask("notice", notice, "Where does the notice hang that tells visitors"),
         "controller": ask("controller", controller, "Who answers for the data, and how to reach them"),
         "jurisdiction": ask("jurisdiction", jurisdiction, "Whose law applies, e.g. DE"),
     }
     questions.complain()
-    text, config = write_config(msgspec.convert(given, Answers))
-    credential = _PASSWORD if name else None
+    text, config = write_config(msgspec.convert({"profile": board, **place, **connection, **deployment}, Answers))
     drop_in = write_drop_in(
         config,
-        broker=address or broker_addresses(host, given["port"]),
+        broker=address or _resolve(f"[{host}]" if ":" in host else host),
         resolvers=resolver_addresses(),
-        credential=credential,
+        credential=_PASSWORD if username else None,
     )
     _write(config_path, text)
     _write(drop_in_path, drop_in)
-    questions.say("")
+    say("")
+    if tz is None:
+        typer.echo(f"time zone {config.device.tz}; another: device.tz in the configuration")
     typer.echo(f"written  {config_path}\nwritten  {drop_in_path}")
-    _tell(Path("/") / config_path.relative_to(root), config, instance)
+    _tell(named, config, instance)
 
 
 def _board(name: str) -> str:
     return f"{name:<18} {profile_title(name)}"
 
 
-def _cameras() -> list[str]:
-    return ["", *(node for node, _ in list_cameras())]
-
-
-def _camera(node: str) -> str:
+def _camera(found: dict[str, str], node: str) -> str:
     if node:
-        return f"{node:<18} {dict(list_cameras())[node]}"
-    return "as the profile says" + ("" if list_cameras() else "; a USB camera would be listed here")
+        return f"{node:<18} {found[node]}"
+    return "the profile's" if len(found) > 1 else found[""]
 
 
-def _check_slug(key: str, value: str) -> None:
+def _check_device(key: str, option: str, value: str) -> None:
     try:
-        msgspec.convert(value, Slug)
+        msgspec.convert({key: value}, DeviceConfig)
     except msgspec.ValidationError as error:
-        option = "device" if key == "name" else key
-        raise ConfigError(
-            f"--{option}: {value!r} has to be of a-z, 0-9 and -, 1 to 32 of them (device.{key})"
-        ) from error
+        said = f"{value!r} has to be of a-z, 0-9 and -, 1 to 32 of them"
+        said = str(error).partition(" - at ")[0] if key == "tz" else said
+        raise ConfigError(f"{option}: {said} (device.{key})") from error
 
 
-def _resolve(broker: str) -> None:
-    host, port = _split(broker)
-    broker_addresses(host, port)
+def _resolve(broker: str) -> list[str]:
+    try:
+        return broker_addresses(*_split(broker))
+    except ConfigError as error:
+        raise ConfigError(error.message, f"{error.fix} Else name its address with --address") from error
 
 
 def _split(broker: str) -> tuple[str, int]:
-    """HOST, HOST:PORT, an IPv6 address, or one in brackets with a port; 0 where no port is given."""
-    found = re.fullmatch(
-        r"\[([0-9a-fA-F:.%]+)\](?::(\d+))?|([^:\s]+)(?::(\d+))?|([0-9a-fA-F:.%]*::?[0-9a-fA-F:.%]*)", broker
-    )
+    """Host, and port or 0, of HOST, HOST:PORT, an IPv6 address, or one in brackets with a port."""
+    found = _BROKER.fullmatch(broker)
     if found is None:
         raise ConfigError(f"--broker: {broker!r} is neither HOST nor HOST:PORT")
-    host = found[1] or found[3] or found[5]
-    return host, int(found[2] or found[4] or 0)
+    return found[1] or found[3] or found[5], int(found[2] or found[4] or 0)
+
+
+def _check_place(path: Path) -> None:
+    """Refuses before any question what could not be written after the last."""
+    if path.exists() and not _says_nothing(path):
+        raise ConfigError(f"{path}: exists and is not overwritten", "move it away first")
+    folder = next(parent for parent in path.parents if parent.exists())
+    if not (folder.is_dir() and os.access(folder, os.W_OK)):
+        raise ConfigError(f"{path}: cannot be written (nor can {folder})", "run it as root, or with --root")
 
 
 def _says_nothing(path: Path) -> bool:
     """Whether a file holds comments only: a template that nobody has filled."""
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError):
-        return False
+    lines = path.read_text(encoding="utf-8", errors="replace").splitlines() if path.is_file() else ["not a file"]
     return all(line.strip() == "" or line.lstrip().startswith("#") for line in lines)
 
 
@@ -170,11 +172,10 @@ def _write(path: Path, text: str) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         partial = path.with_suffix(".partial")
-        with partial.open("w", encoding="utf-8") as file:
-            file.write(text)
+        partial.write_text(text, encoding="utf-8")
         partial.replace(path)
     except OSError as error:
-        raise ConfigError(f"{path}: cannot be written ({error.strerror}); run it as root, or with --root") from error
+        raise ConfigError(f"{path}: cannot be written ({error.strerror})", "run it as root, or with --root") from error
 
 
 def _tell(config_path: Path, config: Config, instance: str) -> None:
@@ -185,11 +186,10 @@ def _tell(config_path: Path, config: Config, instance: str) -> None:
         steps.append(f"type {config.mqtt.username}'s password, Enter, Ctrl-D into {put}")
     if find_asset(BLAZEFACE) is None and config.face.detector == "blazeface":
         steps.append("sudo affect-edge fetch          # the face detector's file, once")
-    named = f"--config {config_path}"
     steps += [
         "sudo systemctl daemon-reload",
-        f"sudo affect-edge doctor {named} --sandbox" + (f" --instance {instance}" if instance else ""),
-        f"sudo affect-edge watch {named}      # aim: where faces are, no picture",
+        "sudo affect-edge doctor --sandbox" + (f" --instance {instance}" if instance else ""),
+        f"sudo affect-edge watch --config {config_path}      # aim: where faces are, no picture",
         f"sudo systemctl enable --now {unit_name(instance).removesuffix('.service')}",
     ]
     typer.echo("\nNext, on the device:")

@@ -25,9 +25,8 @@ def broker_addresses(host: str, port: int) -> list[str]:
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except OSError as error:
-        raise ConfigError(
-            f"mqtt.host: {host} does not resolve ({error.strerror or error}); is the name right and the network up?"
-        ) from error
+        said = f"mqtt.host: {host} does not resolve ({error.strerror or error})"
+        raise ConfigError(said, "is the name right and the network up?") from error
     return _sorted(str(entry[4][0]) for entry in found)
 
 

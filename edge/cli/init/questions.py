@@ -10,11 +10,7 @@ from edge.errors import ConfigError
 
 
 class Questions:
-    """Asks what no option says.
-
-    Args:
-        interactive: someone is there to answer.
-    """
+    """Asks what no option says. `interactive`: someone is there to answer."""
 
     def __init__(self, interactive: bool) -> None:
         self._interactive = interactive
@@ -36,71 +32,52 @@ class Questions:
         told: Callable[[str], str] = str,
         check: Callable[[str], object] = str,
     ) -> str:
-        """The option's value, or the answer to the question; a person who answers wrongly is told and asked again.
+        """The option's value, or the answer to the question, which is asked again after an invalid answer.
 
         Args:
             option: its name, without dashes.
             given: its value; None asks.
             question: what is asked.
             default: taken on an empty answer, and when nobody is there.
-            choices: what may be answered; shown as a numbered list.
+            choices: what may be answered; shown as a numbered list, a single one is taken without a question.
             told: how a choice is shown.
             check: raises ConfigError for a value that is impossible.
 
         Raises:
             ConfigError: the option's value is impossible, or not among the choices.
         """
-        if given is None and not self._interactive:
-            if default is None:
-                self._missing.append(f"--{option}")
-            return default or ""
-        if given is None:
-            return self._answer(question, default, choices, told, check)
-        if choices and given not in choices:
-            raise ConfigError(f"--{option}: {given!r} is none of {', '.join(choices)}")
-        check(given.strip())
-        return given.strip()
 
-    def complain(self) -> None:
-        """Ends the questions.
+        def parse(answer: str) -> str:
+            value = answer.strip()
+            if choices and value.isdigit() and 1 <= int(value) <= len(choices):
+                value = choices[int(value) - 1]
+            if choices and value not in choices:
+                raise ConfigError(f"--{option}: {value!r} is none of {', '.join(choices)}")
+            check(value)
+            return value
 
-        Raises:
-            ConfigError: nobody was there to answer some; names their options.
-        """
-        if self._missing:
-            raise ConfigError(f"not given, and nobody is at a terminal to ask: {', '.join(self._missing)}")
-
-    def _answer(
-        self,
-        question: str,
-        default: str | None,
-        choices: Sequence[str],
-        told: Callable[[str], str],
-        check: Callable[[str], object],
-    ) -> str:
-        while True:
-            if choices:
-                answer = self._choose(question, choices, default, told)
-            else:
-                answer = typer.prompt(question, default=default, show_default=bool(default)).strip()
+        def parse_or_ask_again(answer: str) -> str:
             try:
-                check(answer)
+                return parse(answer)
             except ConfigError as error:
-                typer.echo(f"  {error}")
-            else:
-                return answer
+                raise typer.BadParameter(str(error)) from error
 
-    def _choose(self, question: str, choices: Sequence[str], default: str | None, told: Callable[[str], str]) -> str:
+        if given is not None:
+            return parse(given)
+        if not self._interactive:
+            self._missing += [f"--{option}"] if default is None else []
+            return default or ""
         if list(choices) == [default]:
             typer.echo(f"{question}: {told(choices[0])}")
             return choices[0]
         for number, choice in enumerate(choices, 1):
             typer.echo(f"  {number}  {told(choice)}")
-        shown = str(choices.index(default) + 1) if default in choices else None
-        while True:
-            answer = typer.prompt(f"{question}, 1-{len(choices)}", default=shown).strip()
-            if answer in choices:
-                return str(answer)
-            if answer.isdigit() and 1 <= int(answer) <= len(choices):
-                return choices[int(answer) - 1]
-            typer.echo(f"  {answer!r} is none of these")
+        if choices:
+            question = f"{question}, 1-{len(choices)}"
+            default = str(choices.index(default) + 1) if default in choices else None
+        return str(typer.prompt(question, default=default, show_default=bool(default), value_proc=parse_or_ask_again))
+
+    def complain(self) -> None:
+        """Raises ConfigError where nobody was there to answer; names the options."""
+        if self._missing:
+            raise ConfigError(f"not given, and nobody is at a terminal to ask: {', '.join(self._missing)}")

@@ -92,7 +92,7 @@ def test_info_names_model_hashes_and_detector() -> None:
         (
             "[camera]\nbackend = 'scene'\n[outbox]\npath = '/dev/null/outbox.db'",
             7,
-            "outbox.path: /dev/null cannot be made",
+            "outbox.path: /dev/null/outbox.db cannot be opened",
         ),
     ],
     ids=["deployment", "backend", "unknown key", "video", "delegate", "certificate", "budget", "outbox"],

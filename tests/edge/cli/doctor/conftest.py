@@ -8,20 +8,23 @@ import numpy as np
 import pytest
 
 from edge.clock import NS, FileClock
-from edge.values import Frame
+from edge.values import Frame, Tick
 
 
 class PlantedCamera:
-    """Frames of noise at a given rate on a clock that it moves; `pixels` replaces the picture."""
+    """Frames of noise at a given rate on a clock that it moves; `pixels` replaces the picture; `ticks` never end."""
 
     def __init__(
-        self, clock: FileClock, *, fps: float = 30.0, age_s: float = 0.02, size=(640, 480), pixels=None
+        self, clock: FileClock, *, fps: float = 30.0, age_s: float = 0.02, size=(640, 480), pixels=None, ticks=()
     ) -> None:
         self.clock, self.fps, self.age_s, self.size, self.pixels = clock, fps, age_s, size, pixels
+        self.ticks = list(ticks)
         self.closed = False
 
-    def frames(self) -> Iterator[Frame]:
+    def __iter__(self) -> Iterator[Frame | Tick]:
         rng = np.random.default_rng(1)
+        while self.ticks:
+            yield self.ticks[0]
         for index in range(60):
             self.clock.now_ns += round(NS / self.fps)
             pixels = (

@@ -2,28 +2,38 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 import pytest
 
 from edge.cli.doctor.camera import check_camera
 from edge.cli.doctor.finding import Level
 from edge.clock import FileClock
-from edge.config import CameraConfig, Config
-from edge.errors import CameraError
+from edge.config import CameraConfig, Config, EngineConfig, FaceConfig
+from edge.demo.scene import Scene
+from edge.errors import CameraError, DeploymentError
+from edge.face.detector import load_detector
+from edge.values import Tick
 
 CONFIG = Config(camera=CameraConfig(backend="scene"))
 
 
 @pytest.fixture
 def examined(planted):
-    def examine(config: Config = CONFIG, **faults: object):
+    def examine(config: Config = CONFIG, detector=None, **faults: object):
         clock = FileClock(now_ns=10**10)
         camera = planted(clock, **faults)
-        findings = check_camera(config, clock, opener=lambda *_: camera, look_s=60)
+        findings = check_camera(config, clock, detector, opener=lambda *_: camera, look_s=60)
         assert camera.closed
         return findings
 
     return examine
+
+
+@pytest.fixture
+def people() -> np.ndarray:
+    """A picture of the drawn scene with several faces."""
+    return Scene(640, 480).draw(9.0)
 
 
 def test_good_camera_passes_every_check_with_its_numbers(examined, found) -> None:
@@ -70,16 +80,57 @@ def test_turned_camera_is_not_called_wrong(examined, found) -> None:
 
 def test_camera_that_cannot_be_opened_or_gives_nothing_fails(found) -> None:
     def refuse(*_: object):
-        raise CameraError("/dev/video0: busy; find who uses it with `fuser -v /dev/video0`")
+        raise CameraError("/dev/video0: busy; in use", "find who uses it with `fuser -v /dev/video0`; stop it")
 
-    finding = found(check_camera(CONFIG, FileClock(), opener=refuse), "camera")
-    assert (finding.level, finding.said) == (Level.FAIL, "/dev/video0: busy")
-    assert finding.fix.startswith("find who uses it")
+    finding = found(check_camera(CONFIG, FileClock(), None, opener=refuse), "camera")
+    assert (finding.level, finding.said) == (Level.FAIL, "/dev/video0: busy; in use")
+    assert finding.fix == "find who uses it with `fuser -v /dev/video0`; stop it"
 
 
-def test_camera_without_a_frame_fails(planted, found) -> None:
-    camera = planted(FileClock())
-    camera.frames = lambda: iter(())
-    finding = found(check_camera(CONFIG, FileClock(), opener=lambda *_: camera), "camera")
-    assert finding.level is Level.FAIL
-    assert "no frame" in finding.said
+def test_camera_is_not_opened_before_the_deployment_is_filled(found) -> None:
+    def refuse(*_: object):
+        raise DeploymentError("deployment.purpose: not filled")
+
+    assert found(check_camera(CONFIG, FileClock(), None, opener=refuse), "camera").level is Level.SKIP
+
+
+@pytest.mark.parametrize(("reason", "level"), [("closed", Level.SKIP), ("gone", Level.FAIL), ("starting", Level.FAIL)])
+def test_camera_without_a_frame_is_told_by_its_reason(planted, found, reason, level) -> None:
+    camera = planted(FileClock(), ticks=[Tick(at_ns=0, reason=reason)])
+    finding = found(check_camera(CONFIG, FileClock(), None, opener=lambda *_: camera, patience_s=0.05), "camera")
+    assert finding.level is level
+    assert finding.fix
+
+
+def test_faces_in_view_are_measured_and_their_colours_pass(examined, found, people, detector_asset) -> None:
+    findings = examined(detector=load_detector(FaceConfig(), EngineConfig()), pixels=people)
+    size = found(findings, "faces")
+    assert size.level is Level.PASS
+    assert "nine of ten are found from about 48 px" in size.said
+    assert found(findings, "colours").level is Level.PASS
+
+
+def test_red_and_blue_exchanged_are_noticed(examined, found, people, detector_asset) -> None:
+    exchanged = np.ascontiguousarray(people[..., ::-1])
+    finding = found(examined(detector=load_detector(FaceConfig(), EngineConfig()), pixels=exchanged), "colours")
+    assert finding.level is Level.WARN
+    assert "BGR for RGB" in finding.fix
+
+
+def test_grey_camera_says_nothing_of_colours(examined, found, people, detector_asset) -> None:
+    grey = np.repeat(people.mean(axis=2, keepdims=True).astype(np.uint8), 3, axis=2)
+    finding = found(examined(detector=load_detector(FaceConfig(), EngineConfig()), pixels=grey), "colours")
+    assert finding.level is Level.SKIP
+
+
+def test_faces_that_are_too_small_are_warned_about(examined, found, people, detector_asset) -> None:
+    far = np.full_like(people, 110)
+    far[160:320, 213:427] = cv2.resize(people, (214, 160), interpolation=cv2.INTER_AREA)
+    finding = found(examined(detector=load_detector(FaceConfig(), EngineConfig()), pixels=far), "faces")
+    assert finding.level is Level.WARN
+    assert "nearer" in finding.fix
+
+
+def test_empty_room_is_no_fault(examined, found, detector_asset) -> None:
+    finding = found(examined(detector=load_detector(FaceConfig(), EngineConfig())), "faces")
+    assert (finding.level, finding.said) == (Level.SKIP, "nobody in view")

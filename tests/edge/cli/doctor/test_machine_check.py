@@ -7,14 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from edge.board import Board
 from edge.cli.doctor import machine
 from edge.cli.doctor.finding import EXIT_CODES, Level, passed, skipped, warned, worst
 from edge.cli.doctor.machine import check_accelerator, check_clock, check_heat_and_power, check_storage
 from edge.clock import FileClock
-from edge.config import Config, EngineConfig, OutboxConfig
+from edge.config import Config, EngineConfig, HoursConfig, OutboxConfig
+from edge.contract import Board
 from edge.errors import EngineError
-from edge.values import BoardState
 
 
 def plug_coral(root: Path, speed: str) -> None:
@@ -57,7 +56,9 @@ def test_coral_on_usb_3_passes(tmp_path: Path, coral: EngineConfig, found, monke
 
 def test_crashing_library_is_a_line_and_only_a_warning_where_the_cpu_may_take_over(tmp_path, coral, found, monkeypatch):
     def crash(*_: object) -> None:
-        raise EngineError("engine.delegate: libedgetpu.so.1 crashes litert here (SIGSEGV); see which go together")
+        raise EngineError(
+            "engine.delegate: libedgetpu.so.1 crashes litert here (SIGSEGV)", "see which go together; or go without"
+        )
 
     plug_coral(tmp_path, "5000")
     monkeypatch.setattr(machine, "probe_delegate", crash)
@@ -66,33 +67,47 @@ def test_crashing_library_is_a_line_and_only_a_warning_where_the_cpu_may_take_ov
     finding = found(check_accelerator(allowed, root=tmp_path), "accelerator")
     assert finding.level is Level.WARN
     assert "SIGSEGV" in finding.said
+    assert finding.fix == "see which go together; or go without"
 
 
 @pytest.mark.parametrize(
     ("state", "check", "level", "said"),
     [
-        (BoardState(), "temperature", Level.SKIP, "does not tell"),
-        (BoardState(), "power", Level.SKIP, "does not tell"),
-        (BoardState(temperature_c=51.2, throttled=False, under_voltage=False), "temperature", Level.PASS, "51 °C"),
-        (BoardState(temperature_c=51.2, throttled=False, under_voltage=False), "power", Level.PASS, "enough"),
-        (BoardState(temperature_c=82.0), "temperature", Level.WARN, "82 °C"),
-        (BoardState(throttled=True), "power", Level.WARN, "below its full speed now"),
-        (BoardState(throttled=False, throttled_since_boot=True), "power", Level.WARN, "since it was started"),
-        (BoardState(under_voltage=True, throttled=True), "power", Level.FAIL, "too weak"),
+        (Board(), "temperature", Level.SKIP, "does not tell"),
+        (Board(), "power", Level.SKIP, "does not tell"),
+        (Board(temperature_c=51.2, throttled=False, under_voltage=False), "temperature", Level.PASS, "51 °C"),
+        (Board(temperature_c=51.2, throttled=False, under_voltage=False), "power", Level.PASS, "enough"),
+        (Board(temperature_c=82.0), "temperature", Level.WARN, "82 °C"),
+        (Board(throttled=True), "power", Level.WARN, "below its full speed now"),
+        (Board(throttled=False, throttled_since_boot=True), "power", Level.WARN, "since it was started"),
+        (Board(under_voltage=True, throttled=True), "power", Level.FAIL, "too weak"),
     ],
 )
-def test_heat_and_power_are_told_as_far_as_the_board_does(state, check, level, said, found, monkeypatch) -> None:
-    monkeypatch.setattr(Board, "read", lambda self: state)
-    finding = found(check_heat_and_power(Board()), check)
+def test_heat_and_power_are_told_as_far_as_the_board_does(state, check, level, said, found) -> None:
+    finding = found(check_heat_and_power(state), check)
     assert finding.level is level
     assert said in finding.said
     assert bool(finding.fix) is (level in (Level.WARN, Level.FAIL))
 
 
-def test_clock_that_is_not_synchronized_is_warned_about(found, monkeypatch) -> None:
-    assert found(check_clock(FileClock()), "clock").level is Level.WARN
+@pytest.mark.parametrize(
+    ("config", "level", "said", "fix"),
+    [
+        (Config(), Level.WARN, "each window waits for it, up to 900 s", "outbox.hold_unsynced_s = 0"),
+        (Config(outbox=OutboxConfig(hold_unsynced_s=0)), Level.WARN, "windows say so", "timedatectl"),
+        (Config(hours=HoursConfig(open=["daily 08:00-20:00"])), Level.FAIL, "the camera stays closed", "timedatectl"),
+    ],
+)
+def test_clock_that_is_not_synchronized_is_told_with_what_it_holds_up(config, level, said, fix, found) -> None:
+    finding = found(check_clock(FileClock(), config), "clock")
+    assert finding.level is level
+    assert said in finding.said
+    assert fix in finding.fix
+
+
+def test_synchronized_clock_passes(found, monkeypatch) -> None:
     monkeypatch.setattr(FileClock, "synced", lambda self: True)
-    assert found(check_clock(FileClock()), "clock").level is Level.PASS
+    assert found(check_clock(FileClock(), Config()), "clock").level is Level.PASS
 
 
 def test_folder_that_cannot_be_written_fails(tmp_path: Path, found, monkeypatch) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import subprocess
 import sys
@@ -11,7 +12,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge.cli.init import questions
 from edge.cli.init.addresses import broker_addresses, resolver_addresses
 from edge.cli.init.answers import Answers, write_config
 from edge.cli.init.drop_in import allowed_addresses, write_drop_in
@@ -201,14 +201,20 @@ def test_addresses_of_a_name_and_of_the_resolvers(tmp_path: Path) -> None:
     assert resolver_addresses(tmp_path / "resolv.conf") == ["192.0.2.53", "fe80::1"]
 
 
+def typed(monkeypatch: pytest.MonkeyPatch, *lines: str) -> Questions:
+    """Questions to a person who types these lines."""
+    monkeypatch.setattr("sys.stdin", io.StringIO("".join(f"{line}\n" for line in lines)))
+    return Questions(True)
+
+
 def test_questions_are_asked_once_with_numbers_for_choices(monkeypatch: pytest.MonkeyPatch, capsys) -> None:
-    answers = iter(["museum", "9", "2"])
-    monkeypatch.setattr(questions.typer, "prompt", lambda *_, **__: next(answers))
-    asked = Questions(True)
+    asked = typed(monkeypatch, "museum", "9", "2", "a", "")
     assert asked.ask("site", None, "Site") == "museum"
     assert asked.ask("purpose", None, "Purpose", choices=["a", "b"]) == "b"
+    assert asked.ask("purpose", None, "Purpose", choices=["a", "b"]) == "a"
+    assert asked.ask("purpose", None, "Purpose", choices=["a", "b"], default="b") == "b"
     assert asked.ask("tz", "UTC", "Zone") == "UTC"
-    assert "'9' is none of these" in capsys.readouterr().out
+    assert "'9' is none of a, b" in capsys.readouterr().out
     asked.complain()
 
 
@@ -217,25 +223,49 @@ def test_a_wrong_answer_is_told_and_asked_again_and_a_single_choice_is_not_asked
 ) -> None:
     def check(answer: str) -> None:
         if answer != "museum":
-            raise ConfigError(f"--site: {answer!r} is impossible")
+            raise ConfigError(f"--site: {answer!r} is impossible", "say museum")
 
-    answers = iter(["Main Hall", " museum "])
-    monkeypatch.setattr(questions.typer, "prompt", lambda *_, **__: next(answers))
-    asked = Questions(True)
+    asked = typed(monkeypatch, "Main Hall", " museum ")
     assert asked.ask("site", None, "Site", check=check) == "museum"
     assert asked.ask("camera", None, "Camera", default="", choices=[""], told=lambda _: "the profile's") == ""
     said = capsys.readouterr().out
-    assert "--site: 'Main Hall' is impossible" in said
+    assert "--site: 'Main Hall' is impossible; say museum" in said
     assert "Camera: the profile's" in said
     with pytest.raises(ConfigError, match="'Main Hall' is impossible"):
         asked.ask("site", "Main Hall", "Site", check=check)
+
+
+def test_time_zone_that_nobody_chose_is_said_and_an_unknown_one_is_refused(tmp_path: Path) -> None:
+    done = init(tmp_path, ANSWERS)
+    assert f"time zone {time_zone()}" in done.stdout
+    done = init(tmp_path / "chosen", {**ANSWERS, "tz": "Europe/Berlin"})
+    assert "time zone" not in done.stdout
+    assert load_config(written(tmp_path / "chosen")[0]).device.tz == "Europe/Berlin"
+    done = init(tmp_path / "wrong", {**ANSWERS, "tz": "Berlin"})
+    assert (done.returncode, "--tz: unknown time zone 'Berlin'" in done.stderr) == (2, True)
+
+
+def test_broker_that_does_not_resolve_may_be_named_by_its_address(tmp_path: Path) -> None:
+    answers = {**ANSWERS, "broker": "no-such-host.invalid"}
+    done = init(tmp_path, answers)
+    assert done.returncode == 2
+    assert "--address" in done.stderr
+    assert init(tmp_path, answers, "--address", "192.0.2.10").returncode == 0
+
+
+def test_place_that_cannot_be_written_is_refused_before_any_question(tmp_path: Path) -> None:
+    (tmp_path / "etc").write_text("a file")
+    done = init(tmp_path, {})
+    assert done.returncode == 2
+    assert "cannot be written" in done.stderr
+    assert "not given" not in done.stderr
 
 
 def test_what_is_next_is_said_for_the_device_and_its_instance(tmp_path: Path) -> None:
     said = init(tmp_path, {**ANSWERS, "instance": "door"}).stdout
     assert str(tmp_path) in said.split("Next")[0]
     assert str(tmp_path) not in said.split("Next")[1]
-    order = ["hang the notice", "daemon-reload", "doctor --config /etc/affect-edge/door.toml --sandbox --instance door"]
+    order = ["hang the notice", "daemon-reload", "doctor --sandbox --instance door"]
     order += ["watch --config", "enable --now affect-edge@door"]
     assert [said.index(words) for words in order] == sorted(said.index(words) for words in order)
 

@@ -1,4 +1,4 @@
-"""A fixed piece of work beside what is measured: how fast this machine is just now, others' work included."""
+"""A fixed calculation beside what is measured: how fast this machine is just now, others' work included."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _PRODUCTS = 40
 _REPEATS = 7
 
 
-class Yardstick:
+class Baseline:
     """Products of matrices, as a network has them, in NumPy, which no other part of the device computes with.
 
     A program on the other hyperthread of a core makes everything take longer, by half and more, and the processor's

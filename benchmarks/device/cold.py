@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
+import io
 import json
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import msgspec
 import numpy as np
 
+from benchmarks.device.result import Cold
 from edge.affect.model import load_model
+from edge.camera import Camera, no_events
 from edge.cli.bench.crowd import draw_crowd
-from edge.cli.bench.nobody import NoCamera, NoSink
 from edge.clock import NS, FileClock
 from edge.config import Config, load_config
-from edge.device import build_pipeline
+from edge.device import build_device
 from edge.errors import EdgeError
-from edge.values import Frame
+from edge.publish.jsonlines import JsonLines
+from edge.values import Frame, Look, Tick
 
 _IMPORTED = time.time()
 _TRIES = 5
@@ -27,22 +30,17 @@ _PICTURES = 6
 _FRAMES, _FPS = 300, 30
 
 
-class Cold(msgspec.Struct, frozen=True, kw_only=True):
-    """The fastest of some starts with files cached, which load from elsewhere only lengthens.
+class NoCamera(Camera):
+    """Gives no frame: the frames are handed to the device one by one."""
 
-    Attributes:
-        tries: starts.
-        first_score_s: from the process's start to its first score.
-        import_s: of `import edge` and what the run needs.
-        rss_mb: most resident memory, after some seconds of work on a crowd of `faces`.
-        faces: in view.
-    """
+    def __init__(self) -> None:
+        self.events = no_events()
 
-    tries: int
-    first_score_s: float
-    import_s: float
-    rss_mb: float
-    faces: int
+    def __iter__(self) -> Iterator[Frame | Tick]:
+        return iter(())
+
+    def close(self) -> None:
+        """Nothing is open."""
 
 
 def measure_cold(config_path: Path | None, *, faces: int = 4) -> Cold:
@@ -68,14 +66,14 @@ def measure_cold(config_path: Path | None, *, faces: int = 4) -> Cold:
 
 def _start(pictures: str, begun: float, config_path: str) -> dict[str, float]:
     config = load_config(Path(config_path)) if config_path else Config()
-    clock = FileClock()
-    model = load_model(config.model, config.engine)
-    pipeline = build_pipeline(config, camera=NoCamera(), model=model, sink=NoSink(), clock=clock)
+    clock, model = FileClock(), load_model(config.model, config.engine)
+    sink = JsonLines(io.StringIO())
+    device = build_device(config, camera=NoCamera(), model=model, sink=sink, clock=clock)
     shown, first = np.load(pictures, mmap_mode="r"), 0.0
     for index in range(_FRAMES):
         clock.now_ns = index * NS // _FPS
-        frame = Frame(pixels=shown[index % len(shown)].copy(), captured_ns=clock.now_ns, index=index)
-        if pipeline.step(frame) and not first:
+        look = device.step(Frame(pixels=shown[index % len(shown)].copy(), captured_ns=clock.now_ns, index=index))
+        if isinstance(look, Look) and look.scores and not first:
             first = time.time()
     return {
         "first_score_s": round(first - begun, 3),
@@ -91,4 +89,4 @@ def _most_kb() -> int:
 
 
 if __name__ == "__main__":
-    print(json.dumps(_start(sys.argv[1], float(sys.argv[2]), sys.argv[3])))  # noqa: T201 - its parent reads it
+    print(json.dumps(_start(sys.argv[1], float(sys.argv[2]), sys.argv[3])))
