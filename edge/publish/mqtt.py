@@ -137,7 +137,9 @@ class MqttPublisher:
 
     def _raise_failure(self) -> None:
         if self.failed is not None:
-            raise PublishError(f"publishing has ended ({type(self.failed).__name__})", fix="see the log") from self.failed
+            raise PublishError(
+                f"publishing has ended ({type(self.failed).__name__})", fix="see the log"
+            ) from self.failed
 
     def _new_session(self) -> Session:
         expiry_s = min(int(self._config.outbox.max_age_days * 86_400), 2**32 - 1)  # MQTT knows no longer one
