@@ -6,12 +6,12 @@ import logging
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from threading import RLock
 
-_MOST_BYTES = 4096
+_MOST_BYTES = 65_536  # as much as a pipe holds; what native code writes beyond is lost
 _lock = RLock()
-_spool: list[int] = []  # a file in memory, made at first use
+_pipe: list[int] = []  # its two ends, once it was needed
 
 
 class Said:
@@ -27,6 +27,9 @@ def native_stderr() -> Iterator[Said]:
     Our own log lines wait meanwhile: file descriptors belong to the whole process, so they would be caught too.
     """
     said = Said()
+    if sys.__stderr__ is None:  # descriptor 2 was closed at the start and may be any file by now
+        yield said
+        return
     with ExitStack() as held:
         held.enter_context(_lock)
         for handler in list(logging.getLogger().handlers):
@@ -34,16 +37,14 @@ def native_stderr() -> Iterator[Said]:
             held.callback(handler.release)
         if sys.stderr is not None:
             sys.stderr.flush()
-        if not _spool:
-            _spool.append(os.memfd_create("stderr", os.MFD_CLOEXEC))
+        if not _pipe:
+            _pipe.extend(os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK))
         kept = os.dup(2)
         held.callback(os.close, kept)
-        os.dup2(_spool[0], 2)
+        os.dup2(_pipe[1], 2)
         try:
             yield said
         finally:
             os.dup2(kept, 2)
-            if os.fstat(_spool[0]).st_size:
-                said.text = os.pread(_spool[0], _MOST_BYTES, 0).decode(errors="replace")
-                os.ftruncate(_spool[0], 0)
-                os.lseek(_spool[0], 0, os.SEEK_SET)
+            with suppress(BlockingIOError):  # nothing was written
+                said.text = os.read(_pipe[0], _MOST_BYTES).decode(errors="replace")

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import threading
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -78,6 +79,33 @@ def test_two_threads_may_catch_at_once():
         thread.join()
     assert all(word == text for word, text in texts)
     assert len(texts) == 100
+
+
+def test_more_than_a_pipe_holds_blocks_nobody(capfd):
+    with native_stderr() as said:
+        os.set_blocking(2, False)
+        for _ in range(100):
+            with suppress(BlockingIOError):
+                os.write(2, 1000 * b"x")
+    assert 60_000 < len(said.text) <= 65_536
+    os.write(2, b"ours")
+    assert capfd.readouterr().err == "ours"
+
+
+def test_a_closed_stderr_is_left_alone():
+    program = (
+        "import os\n"
+        "file = os.open('/dev/null', os.O_WRONLY)\n"
+        "from edge.stderr import native_stderr\n"
+        "with native_stderr() as said:\n"
+        "    os.write(file, b'data of a file that has this number now')\n"
+        "print(file, repr(said.text))\n"
+    )
+    done = subprocess.run(
+        ["sh", "-c", 'exec "$0" -c "$1" 2>&-', sys.executable, program],
+        cwd=Path(__file__).parents[2], capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert done.stdout == "2 ''\n"
 
 
 def test_it_works_where_nobody_logs(monkeypatch):
