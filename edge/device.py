@@ -118,12 +118,8 @@ class Device:
         qualities, crops = self._judge(frame, due)
         scores = self._score(crops)
         now_ns = self.clock.monotonic_ns()
-        spent = Spent(
-            search_ns=searched_ns - begun_ns,
-            total_ns=now_ns - begun_ns,
-            faces=len(tracks),
-            scored=[track.id for track in due],
-        )
+        looked_at = [track.id for track in due]
+        spent = Spent(search_ns=searched_ns - begun_ns, total_ns=now_ns - begun_ns, faces=len(tracks), scored=looked_at)
         self.schedule.done(plan, spent, now_ns)
         health.worked += 1
         health.faces = len(tracks)

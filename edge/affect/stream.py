@@ -22,20 +22,13 @@ from edge.values import AffectScore, Embedding, Float32Array
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class StreamState:
-    """What one face's stream remembers.
+    """What one face's stream remembers."""
 
-    Attributes:
-        h, c: float32 (units,), the LSTM's output and cell.
-        embedding: float32 (D,), the last one, held over missing steps.
-        slot: number of the grid step that was made last.
-        seen: in how many steps the face was seen since the state was made; held steps are not in it.
-    """
-
-    h: Float32Array
-    c: Float32Array
-    embedding: Float32Array
-    slot: int
-    seen: int
+    h: Float32Array  # (units,), the LSTM's output
+    c: Float32Array  # (units,), its cell
+    embedding: Float32Array  # (D,), the last one, held over missing steps
+    slot: int  # number of the grid step that was made last
+    seen: int  # in how many steps the face was seen since the state was made; held steps are not in it
 
 
 class Stream:
@@ -93,15 +86,10 @@ class Stream:
         for row, (embedding, state) in enumerate(zip(embeddings, started, strict=True)):
             seen = state.seen + 1
             after.append(StreamState(h=h[row], c=c[row], embedding=embedding.vector, slot=slots[row], seen=seen))
-            valence, arousal = answers[row]
+            (valence, arousal), warm = answers[row], seen >= self._warmup_steps
+            track_id, at_ns = embedding.track_id, embedding.captured_ns
             scores.append(
-                AffectScore(
-                    track_id=embedding.track_id,
-                    captured_ns=embedding.captured_ns,
-                    valence=valence,
-                    arousal=arousal,
-                    warm=seen >= self._warmup_steps,
-                )
+                AffectScore(track_id=track_id, captured_ns=at_ns, valence=valence, arousal=arousal, warm=warm)
             )
         return scores, after
 

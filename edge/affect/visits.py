@@ -43,16 +43,10 @@ class Visits:
         self.begun = 0
 
     def observe(self, tracks: Sequence[Track], captured_ns: int) -> dict[int, Visit]:
-        """Takes the tracks seen in a frame.
-
-        Args:
-            tracks: those with `missed` 0.
-            captured_ns: of the frame.
-
-        Returns:
-            The visit of each track, by track id; no visit twice.
-        """
-        self._drop_ended(captured_ns)
+        """Takes the tracks seen in a frame; returns the visit of each by track id, no visit twice."""
+        oldest_ns = captured_ns - self._reentry_ns
+        for number in [number for number, visit in self._recent.items() if visit.seen_ns < oldest_ns]:
+            del self._recent[number]
         in_view = {track.id for track in tracks}
         found = {}
         for track in tracks:
@@ -88,8 +82,3 @@ class Visits:
             if distance <= shortest and max(size, other) / min(size, other) <= _ALIKE:
                 nearest, shortest = visit, distance
         return nearest
-
-    def _drop_ended(self, captured_ns: int) -> None:
-        oldest_ns = captured_ns - self._reentry_ns
-        for number in [number for number, visit in self._recent.items() if visit.seen_ns < oldest_ns]:
-            del self._recent[number]

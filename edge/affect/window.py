@@ -109,19 +109,14 @@ class Windower:
                 late_ns = min(late_ns, self._length_ns)
                 self._open = self._begin(utc_ns - late_ns, now_ns - late_ns, exact=True)
             elif late_ns <= _MAX_GAP_S * NS:
-                self._open = self._next(last, now_ns - late_ns)
+                self._open = self._begin(last.end_ns, now_ns - late_ns)
             else:
                 self._open = self._begin(utc_ns, now_ns)
 
     def observe(self, tracks: Sequence[Track], scores: Sequence[AffectScore], captured_ns: int) -> None:
-        """Adds what one frame showed, after `advance` for the same instant.
-
-        Args:
-            tracks: the faces seen in it.
-            scores: of those that were due.
-            captured_ns: of the frame.
-        """
-        window = self._opened()
+        """Adds the faces seen in a frame and the scores of those that were due, after `advance` for its instant."""
+        if (window := self._open) is None:
+            raise RuntimeError("observe before advance")
         self._count_seen(window, captured_ns, captured_ns)
         self._seen_ns = captured_ns
         window.looked = True
@@ -140,7 +135,8 @@ class Windower:
 
     def tick(self, tick: Tick) -> None:
         """Notes why no frame came, after `advance` for the same instant."""
-        self._opened().idle.add(tick.reason)
+        if self._open is not None:
+            self._open.idle.add(tick.reason)
 
     def forget(self, track_id: int) -> None:
         """Drops what is remembered of a track that ended."""
@@ -153,11 +149,6 @@ class Windower:
             self._open.partial = True
             yield self._close(self._open, now_ns, trusted=self._timeline.true())
         self._open = None
-
-    def _opened(self) -> _Open:
-        if self._open is None:
-            raise RuntimeError("observe before advance")
-        return self._open
 
     def _count_seen(self, window: _Open, until_ns: int, now_ns: int) -> None:
         """Adds the time since the last frame to a window, unless there was a pause."""
@@ -176,15 +167,6 @@ class Windower:
             begun_ns=now_ns if exact else now_ns - late_ns,
             synced=self._clock.synced(),
             partial=late_ns != 0,
-        )
-
-    def _next(self, last: _Open, ended_ns: int) -> _Open:
-        return _Open(
-            start_ns=last.end_ns,
-            end_ns=last.end_ns + self._length_ns,
-            begun_ns=ended_ns,
-            synced=self._clock.synced(),
-            partial=False,
         )
 
     def _close(self, window: _Open, ended_ns: int, *, trusted: bool) -> Closed:
@@ -232,14 +214,11 @@ def _spread(values: NDArray[np.float64]) -> Spread:
 
 
 def _quadrants(means: NDArray[np.float64]) -> Quadrants:
-    pleasant, active = means[:, 0] >= 0, means[:, 1] >= 0
-
-    def share(mask: NDArray[np.bool_]) -> float:
-        return rounded(float(mask.mean()))
-
+    (pleasant, active), count = means.T >= 0, len(means)
+    both, neither = int((pleasant & active).sum()), int((~pleasant & ~active).sum())
     return Quadrants(
-        pos_high=share(pleasant & active),
-        pos_low=share(pleasant & ~active),
-        neg_high=share(~pleasant & active),
-        neg_low=share(~pleasant & ~active),
+        pos_high=rounded(both / count),
+        pos_low=rounded((int(pleasant.sum()) - both) / count),
+        neg_high=rounded((int(active.sum()) - both) / count),
+        neg_low=rounded(neither / count),
     )

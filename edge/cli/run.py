@@ -20,6 +20,7 @@ from edge.config import Config, load_config
 from edge.contract import Origin
 from edge.device import Device, build_device, origin_of
 from edge.face.search import one_frame_a_step
+from edge.memory import seal_memory
 from edge.model.store import Store
 from edge.paths import CONFIGS
 from edge.publish.homeassistant import discovery_message
@@ -40,6 +41,7 @@ def run(config: Annotated[Path, typer.Option(help="The device's configuration, T
     A live camera starts only when [deployment] says why, where the notice hangs, who answers for it and under whose
     law. The broker may come and go; windows wait for it. SIGTERM or Ctrl-C ends the run and sends what is open.
     """
+    seal_memory()
     chosen = load_config(config)
     clock = clock_of(chosen)
     with ExitStack() as stack:

@@ -92,7 +92,7 @@ def test_three_more_bytes_in_any_write_are_found(clean: Recording) -> None:
     writes = {"write", "pwrite64", "sendto"}
     last = {call.descriptor()[1] if call.name != "sendto" else call.arguments[0]: call
             for call in clean.calls if call.name in writes and not call.failed}  # fmt: skip
-    assert len(last) >= 9
+    assert len(last) >= 8, list(last)
     for place, call in last.items():
         data = call.arguments[1].removesuffix('"') + '\\xff\\xd8\\xff"'
         longer = dataclasses.replace(

@@ -107,7 +107,6 @@ def test_outbox_and_bundles_lie_in_the_state_folder(tmp_path: Path, monkeypatch:
     [
         ("[camera]\nbackend = 'rtsp'", "camera.backend: unknown value 'rtsp'", "v4l2, picamera2, replay, scene"),
         ("[camera]\nrotate = 45", "camera.rotate: unknown value 45", "choose one of 0, 90, 180, 270"),
-        ("[face]\ndetect_every = 'now'", "face.detect_every: unknown value 'now'", ""),
         ("[camera]\nfps = = 3", "not valid TOML (Invalid value (at line 2, column 7))", ""),
     ],
 )

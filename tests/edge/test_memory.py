@@ -32,3 +32,8 @@ def test_a_sealed_process_leaves_no_core_and_is_not_dumpable(tmp_path):
 def test_an_unsealed_process_is_dumpable(tmp_path):
     done = _run(SEALED.replace("seal_memory()\nprint", "print"), tmp_path)
     assert done.stdout.endswith(" 1\n")
+
+
+def test_the_device_seals_itself_before_it_reads_its_configuration(tmp_path):
+    code = "import edge.cli.run as run\nrun.seal_memory = lambda: print('sealed')\nrun.run(run.Path('none.toml'))"
+    assert _run(code, tmp_path).stdout == "sealed\n"
