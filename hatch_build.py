@@ -1,4 +1,4 @@
-"""Bakes the git commit into what is built, as `edge/_commit.py`; see `edge/release.py`."""
+"""Bakes the git commit into what is built, as `edge/_commit.py`; see `edge/version.py`."""
 
 from __future__ import annotations
 

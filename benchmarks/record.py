@@ -16,7 +16,7 @@ from convert.errors import DataError
 from edge.cli.bench.quantiles import percentile
 from edge.cli.bench.result import Host, LoadAverage, describe_host, describe_load, today
 from edge.config import EngineConfig
-from edge.release import VERSION, commit
+from edge.version import VERSION, commit
 
 FORMAT = 1
 

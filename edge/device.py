@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 import cv2
 
-from edge.affect.model import AffectModel
+from edge.affect.network import AffectModel
 from edge.affect.stream import StreamState
 from edge.affect.window import Closed, Windower
 from edge.board import read_board
@@ -24,7 +24,7 @@ from edge.errors import EngineError, FrameError
 from edge.face.crop import align_face
 from edge.face.detector import Detector, load_detector
 from edge.face.quality import QualityGate
-from edge.face.search import Plan, Schedule, Spent
+from edge.face.schedule import Plan, Schedule, Spent
 from edge.face.tracker import Tracker, seen
 from edge.health import HealthMonitor
 from edge.model.bundle import Bundle

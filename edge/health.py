@@ -11,7 +11,7 @@ import numpy as np
 
 from edge import contract
 from edge.clock import NS, Clock
-from edge.release import VERSION, commit
+from edge.version import VERSION, commit
 
 _KEPT = 2048  # times of each kind: about the last minute at 30 frames a second, 16 KiB
 

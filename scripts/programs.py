@@ -19,6 +19,7 @@ from pathlib import Path
 PACKAGES = {
     "cc": ("gcc", "libc6-dev"),
     "dpkg-deb": ("dpkg",),
+    "ffmpeg": ("ffmpeg",),
     "git": ("git",),
     "man": ("man-db",),
     "mosquitto": ("mosquitto",),

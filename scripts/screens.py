@@ -17,7 +17,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from edge.affect.model import load_model
+from edge.affect.network import load_model
 from edge.camera import open_camera
 from edge.cli.watch.screen import Screen
 from edge.clock import NS, FileClock

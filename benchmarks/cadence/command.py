@@ -33,7 +33,7 @@ def cadence(
     from benchmarks.cadence.play import KnownFaces, play_clip
     from benchmarks.screen import open_screen
     from convert.errors import DataError
-    from edge.affect.model import load_model
+    from edge.affect.network import load_model
     from edge.config import Config
     from edge.face.detector import load_detector
 

@@ -8,13 +8,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from edge.affect.model import AffectModel
+from edge.affect.network import AffectModel
 from edge.camera import open_camera
 from edge.clock import NS, FileClock, grid_step
 from edge.config import CameraConfig, Config
 from edge.device import build_device
 from edge.face.detector import Detector
-from edge.face.search import Plan, Schedule
+from edge.face.schedule import Plan, Schedule
 from edge.publish.discard import Discard
 from edge.values import AffectScore, Detection, Frame, Look, UInt8Array
 

@@ -14,7 +14,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 from benchmarks.device.result import Cold
-from edge.affect.model import load_model
+from edge.affect.network import load_model
 from edge.camera import Camera, no_events
 from edge.cli.bench.crowd import draw_crowd
 from edge.clock import NS, FileClock

@@ -42,11 +42,11 @@ def device(
     from benchmarks.screen import open_screen
     from convert.errors import DataError
     from convert.progress import Progress
-    from edge.affect.model import load_model
+    from edge.affect.network import load_model
     from edge.cli.bench import FPS, crowds, face_counts, show_result, tell_minute
     from edge.cli.bench.result import describe_bundle, describe_host, describe_load, today, write_result
     from edge.config import Config, files_of, load_config
-    from edge.output import check_output
+    from edge.output_files import check_output
 
     chosen = load_config(config) if config else Config()
     check_output("--out", out, config, clip, *files_of(chosen))

@@ -17,7 +17,7 @@ from benchmarks.device.baseline import Baseline
 from benchmarks.device.energy import EnergyMeter
 from benchmarks.device.result import STAGES, Load, Minute
 from edge.affect.backbone import Backbone
-from edge.affect.model import AffectModel
+from edge.affect.network import AffectModel
 from edge.affect.stream import Stream
 from edge.camera import open_camera
 from edge.cli.bench import measure

@@ -34,7 +34,7 @@ def egress(
     from benchmarks.egress.laboratory import find_mosquitto, record
     from benchmarks.egress.report import as_json, as_markdown, make_report
     from benchmarks.egress.tracing import require_trace
-    from edge.output import check_output
+    from edge.output_files import check_output
 
     if report is not None and report.suffix not in (".md", ".json"):
         raise DataError(f"{report}: a report is written as .md or .json")

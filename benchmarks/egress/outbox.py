@@ -13,7 +13,7 @@ import msgspec
 from benchmarks.egress.ledger import Ledger, describe
 from benchmarks.egress.pages import Cell, Database, PageError
 from benchmarks.egress.payloads import PayloadReader
-from edge.publish import database
+from edge.publish import outbox_file
 
 _EPOCH = re.compile("[0-9a-f]{8}")
 _BOOT = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
@@ -36,7 +36,7 @@ class OutboxReader:
         self._database = Database()
         with TemporaryDirectory() as folder:
             path = Path(folder) / "outbox.db"
-            database.Database(path).close()
+            outbox_file.Database(path).close()
             model = sqlite3.connect(path)
             self._schema = set(model.execute("SELECT type, name, tbl_name, sql FROM sqlite_master").fetchall())
             self._columns = {
@@ -108,11 +108,11 @@ class OutboxReader:
 
     def _message(self, key: object, data: bytes) -> list[str]:
         """What is wrong with a kept message, or with what the outbox remembers beside them."""
-        if key not in database.STATE:
+        if key not in outbox_file.STATE:
             self._ledger.seen["kept window"] += 1
             return self._payloads.problems(self._topic, data)
         try:
-            state = msgspec.json.decode(data, type=database.State)
+            state = msgspec.json.decode(data, type=outbox_file.State)
         except msgspec.MsgspecError:
             return ["a state that is none"]
         texts = [state.epoch, *state.words]
@@ -124,11 +124,11 @@ class OutboxReader:
             if not (_EPOCH.fullmatch(text) or self._payloads.knows(text))
         ]
 
-    def _known(self, row: dict[str, Any]) -> database.Row | None:
+    def _known(self, row: dict[str, Any]) -> outbox_file.Row | None:
         """The row as the program would write it."""
         try:
             held = None if row["begun_ns"] is None else (row["begun_ns"], row["ended_ns"])
-            return database.Row(
+            return outbox_file.Row(
                 row["key"], row["message"], row["topic"], row["end_ns"], row["trusted"] == 1, row["boot"],
                 row["kept_ns"], held, row["refused"],
             )  # fmt: skip

@@ -18,7 +18,7 @@ from benchmarks.egress.audit import Audit
 from benchmarks.egress.laboratory import Recording, find_mosquitto
 from benchmarks.egress.ledger import Touch
 from benchmarks.egress.tracing import strace_version
-from edge.release import VERSION, commit
+from edge.version import VERSION, commit
 
 _NUMBERS = (
     "A number is believed to mean what its field says. A program that wanted to deceive could put another one there; "

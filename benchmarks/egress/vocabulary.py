@@ -19,7 +19,7 @@ from paho.mqtt.reasoncodes import ReasonCode
 import edge
 from edge.config import Config
 from edge.model.bundle import Manifest
-from edge.release import VERSION, commit
+from edge.version import VERSION, commit
 
 _LEVELS = {
     "debug": "DEBUG",

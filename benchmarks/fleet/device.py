@@ -13,7 +13,7 @@ from benchmarks.fleet.packets import CONNACK, DISCONNECT, PING, PUBACK, Message,
 from edge.backoff import Backoff
 from edge.clock import NS
 from edge.contract import Health, Status, Window, encode, instant
-from edge.publish.journal import STABLE_S
+from edge.publish.connection_log import STABLE_S
 from edge.publish.mqtt import FIRST_DELAY_S
 from edge.publish.pacing import stagger_s
 from scripts.mqtt_examples import BUSY, HEALTH, OFFLINE, ONLINE, ORIGIN

@@ -29,7 +29,7 @@ def floor(
     from benchmarks.record import write_record
     from benchmarks.screen import open_screen
     from edge.model.bundle import default_bundle, load_bundle
-    from edge.output import check_output
+    from edge.output_files import check_output
 
     check_output("--out", out, bundle)
     with Progress("floor", rounds, every=10) as progress:

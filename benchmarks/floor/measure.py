@@ -16,7 +16,7 @@ from benchmarks.rounds import Rounds, compare_rounds, time_rounds
 from convert.errors import TrainingError
 from convert.models.cost import count_macs
 from convert.quantization.graph import float_operators
-from edge.affect.model import prepare_model
+from edge.affect.network import prepare_model
 from edge.cli.bench.crowd import draw_crowd
 from edge.cli.bench.result import describe_bundle
 from edge.config import EngineConfig, FaceConfig

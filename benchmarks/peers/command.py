@@ -54,12 +54,12 @@ def peers(
     from convert.material import VALIDATION_DATA, Pictures
     from convert.progress import Progress
     from convert.trained import read_trained
-    from edge.affect.model import prepare_model
+    from edge.affect.network import prepare_model
     from edge.cli.bench.result import describe_bundle
     from edge.config import EngineConfig
     from edge.model.assets import asset_folders
     from edge.model.bundle import load_bundle
-    from edge.output import check_output
+    from edge.output_files import check_output
 
     check_output("--out", out, *bundle or ())
     load_before = read_load()

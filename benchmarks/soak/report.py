@@ -16,7 +16,7 @@ from benchmarks.soak.broker import mosquitto_version
 from benchmarks.soak.resources import Trend
 from convert.run import describe_machine
 from edge.model.bundle import Bundle
-from edge.release import VERSION
+from edge.version import VERSION
 
 MAX_RSS_GROWTH_MB_PER_H = 2.0
 MAX_LATENCY_GROWTH = 0.10

@@ -41,7 +41,7 @@ def open_loop() -> tuple[Callable[[Any], object], Any, Any]:
 
     if Path.cwd() not in Path(str(edge.__file__)).resolve().parents:
         sys.exit(f"{Path.cwd()}: holds no package `edge`")
-    from edge.affect.model import load_model
+    from edge.affect.network import load_model
     from edge.clock import FileClock
     from edge.config import Config
 

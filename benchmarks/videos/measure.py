@@ -17,7 +17,7 @@ from benchmarks.videos.recipes import FPS, RECIPES, Recipe, draw_clip, make
 from convert.progress import Progress
 from edge.errors import CameraError, FrameError
 from edge.values import UInt8Array
-from edge.video import VideoFile
+from edge.video_file import VideoFile
 
 SCORE_OFF = 0.02  # how far a mean may be from the twin's
 PICTURE_OFF = 8.0  # grey levels, the mean over all pixels and frames; codecs that lose much stay below 5

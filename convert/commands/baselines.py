@@ -21,7 +21,7 @@ from convert.evidence.compare import paired_bootstrap
 from convert.metrics import TARGETS, agreement
 from convert.progress import Progress
 from edge.model.bundle import Crop, default_bundle, load_bundle
-from edge.output import check_output
+from edge.output_files import check_output
 from edge.values import Float32Array
 
 _PAGE = """\

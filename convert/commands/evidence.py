@@ -41,7 +41,7 @@ from edge.face.detector import BlazeFace
 from edge.model.assets import BLAZEFACE, read_asset
 from edge.model.bundle import load_bundle
 from edge.model.engines.litert import LiteRtEngine
-from edge.output import check_output
+from edge.output_files import check_output
 
 CARD_PART = "evidence.md"
 _SHOWN = 20  # of the studio's frames on the sheet

@@ -16,7 +16,7 @@ from convert.labels.picture import plot_merged
 from convert.labels.ratings import read_ratings
 from convert.labels.screening import CHECK_TOLERANCE, GOLD_TOLERANCE, left_out, read_known
 from convert.metrics import TARGETS
-from edge.output import check_output
+from edge.output_files import check_output
 
 app = typer.Typer(
     help="One label from several annotators: aligned, screened, weighted, and how far they agree. See docs/labels.md.",

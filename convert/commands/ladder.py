@@ -20,7 +20,7 @@ from convert.ladder.table import render_page, render_table
 from convert.material import Pictures
 from convert.quantization.recipes import DEFAULT, find_quantization
 from convert.trained import read_trained
-from edge.output import check_output
+from edge.output_files import check_output
 
 
 def ladder(

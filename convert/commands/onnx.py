@@ -28,7 +28,7 @@ from convert.trained import read_trained
 from convert.training.examples import AUXILIARY
 from edge.affect.backbone import Backbone
 from edge.model.engines.onnx import OnnxEngine
-from edge.output import check_output
+from edge.output_files import check_output
 from edge.values import Float32Array, UInt8Array
 
 _MOST_RMS = 0.02  # of valence and arousal to the float network's

@@ -17,7 +17,7 @@ from convert.run import Run
 from convert.signing import Signer
 from convert.sources import choose_licence, list_sources
 from edge.model.bundle import Metric
-from edge.output import check_output
+from edge.output_files import check_output
 
 
 def pack(

@@ -8,7 +8,7 @@ from typing import Annotated, Any, NamedTuple
 
 import typer
 
-from edge.affect.model import prove_offer
+from edge.affect.network import prove_offer
 from edge.errors import BundleError, EngineError
 from edge.model.bundle import Bundle, check_licences, load_bundle
 from edge.model.engines.choice import Offer, see_as

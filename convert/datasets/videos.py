@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from convert.errors import DataError
 from edge.errors import CameraError, FrameError
 from edge.values import UInt8Array
-from edge.video import VideoFile
+from edge.video_file import VideoFile
 
 Float64Array = NDArray[np.float64]
 

@@ -89,7 +89,7 @@ def open_camera(config: Config, clock: Clock, wanted: Wanted | None = None) -> C
 
         return Replay(view, clock, wanted, shown)
     if view.backend == "scene":
-        from edge.camera.scene import SceneCamera
+        from edge.camera.drawn import SceneCamera
 
         return SceneCamera(view, clock, wanted, shown, hours)
     require_deployment(config)

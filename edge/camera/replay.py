@@ -12,7 +12,7 @@ from edge.clock import NS, Clock, FileClock
 from edge.config import CameraConfig
 from edge.errors import FrameError
 from edge.values import Frame
-from edge.video import VideoFile
+from edge.video_file import VideoFile
 
 
 class Replay(Camera):

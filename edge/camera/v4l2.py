@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 
 from edge.camera.source import capture_time
-from edge.camera.videodev import Mode, VideoDevice
+from edge.camera.v4l2_ioctl import Mode, VideoDevice
 from edge.clock import Clock
 from edge.config import CameraConfig
 from edge.errors import CameraError, FrameError

@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from edge.errors import EdgeError
-from edge.release import VERSION, commit
+from edge.version import VERSION, commit
 
 EXIT_CODES = """Exit codes: 0 done, 1 output or demo broker, 2 usage or configuration, 3 detector file,
 4 model bundle, 5 inference runtime, 6 camera or video, 7 broker settings or outbox,

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import msgspec
 import typer
 
-from edge.affect.proof import prove
+from edge.affect.untrusted import prove
 from edge.cli import app
 from edge.cli.info import signature_state
 from edge.config import Config, load_config

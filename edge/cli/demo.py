@@ -13,7 +13,7 @@ import typer
 from paho.mqtt.enums import CallbackAPIVersion
 from rich.console import Console
 
-from edge.affect.model import load_model
+from edge.affect.network import load_model
 from edge.camera import open_camera
 from edge.cli import app
 from edge.clock import SystemClock
@@ -22,7 +22,7 @@ from edge.contract import Spread, Window, decode
 from edge.demo.broker import EmbeddedBroker
 from edge.device import Device, build_device, origin_of
 from edge.errors import PublishError
-from edge.face.search import one_frame_a_step
+from edge.face.schedule import one_frame_a_step
 from edge.publish.mqtt import MqttPublisher
 from edge.publish.outbox import Outbox
 

@@ -10,14 +10,14 @@ from typing import Annotated, Any
 import msgspec
 import typer
 
-from edge.affect.proof import prove
+from edge.affect.untrusted import prove
 from edge.cli import app
 from edge.config import Config, load_config
 from edge.errors import AssetError
 from edge.model.assets import ASSETS, Asset, find_asset, read_asset
 from edge.model.bundle import Bundle
 from edge.model.store import Store
-from edge.release import VERSION, commit
+from edge.version import VERSION, commit
 
 _PACKAGES = (
     *("numpy", "opencv-python-headless", "ai-edge-litert", "tflite-runtime", "onnxruntime"),

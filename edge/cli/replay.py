@@ -17,14 +17,14 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
-from edge.affect.model import load_model
+from edge.affect.network import load_model
 from edge.camera import open_camera
 from edge.cli import app
 from edge.clock import NS, FileClock
 from edge.config import Config, files_of, load_config
 from edge.device import Device, build_device
 from edge.errors import EdgeError
-from edge.output import check_output, open_private
+from edge.output_files import check_output, open_private
 from edge.publish.jsonlines import JsonLines
 from edge.values import Look, Tick
 

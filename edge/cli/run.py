@@ -12,14 +12,14 @@ from typing import Annotated
 
 import typer
 
-from edge.affect.model import prepare_model
+from edge.affect.network import prepare_model
 from edge.camera import open_camera
 from edge.cli import app
 from edge.clock import Clock, FileClock, SystemClock
 from edge.config import Config, load_config
 from edge.contract import Origin
 from edge.device import Device, build_device, origin_of
-from edge.face.search import one_frame_a_step
+from edge.face.schedule import one_frame_a_step
 from edge.memory import seal_memory
 from edge.model.store import Store
 from edge.paths import CONFIGS

@@ -15,7 +15,7 @@ from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
 from edge.errors import AssetError
-from edge.model.child import run_module
+from edge.model.isolated import run_module
 from edge.paths import home_folder
 
 _FETCH_TIMEOUT_S = 300.0

@@ -2,7 +2,7 @@
 
 A folder holds each bundle under its SHA-256, and `state.json`. The service can write the folder, so nothing in it is
 trusted: signature, hashes and golden vectors are checked at every start, and root opens no graph from it
-(`edge.affect.proof`).
+(`edge.affect.untrusted`).
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from edge.contract import KINDS, MAX_BYTES, Health, Origin, Status, Window, decode, encode
-from edge.release import VERSION, commit
+from edge.version import VERSION, commit
 
 
 class GateError(ValueError):

@@ -12,7 +12,7 @@ import msgspec
 
 from edge.config import HomeAssistantConfig
 from edge.contract import Origin
-from edge.release import VERSION
+from edge.version import VERSION
 
 MAX_DISCOVERY_BYTES = 8192  # its own limit, since it describes a dozen entities
 _STALE = 3  # a value is out of date when so many of its messages did not come

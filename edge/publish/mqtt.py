@@ -19,14 +19,14 @@ from edge.clock import NS, Clock
 from edge.config import Config
 from edge.contract import Delivery, Health, Origin, Status, Window, encode, instant
 from edge.errors import ConfigError, PublishError
+from edge.publish.connection_log import STABLE_S, Journal
 from edge.publish.credentials import load_credentials
-from edge.publish.database import STOPPED, Row
 from edge.publish.gate import Gate, GateError
-from edge.publish.journal import STABLE_S, Journal
 from edge.publish.outbox import Outbox
+from edge.publish.outbox_file import STOPPED, Row
 from edge.publish.pacing import Pace, stagger_s
 from edge.publish.session import REFUSED, TOO_LARGE, Message, Session
-from edge.release import VERSION, commit
+from edge.version import VERSION, commit
 
 log = logging.getLogger(__name__)
 

@@ -21,8 +21,8 @@ from edge.clock import NS, Clock
 from edge.config import OutboxConfig
 from edge.contract import Delivery, Origin, Window, decode, encode, instant, nanoseconds
 from edge.errors import PublishError
-from edge.publish.database import STATE, STOPPED, Database, Row, State, remove_aside, set_aside
 from edge.publish.gate import words_of
+from edge.publish.outbox_file import STATE, STOPPED, Database, Row, State, remove_aside, set_aside
 
 log = logging.getLogger(__name__)
 

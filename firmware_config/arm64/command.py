@@ -18,7 +18,7 @@ from edge.cli.bench.result import describe_host, today
 from edge.cli.doctor.finding import EXIT_CODES, Level
 from edge.config import EngineConfig
 from edge.errors import ConfigError
-from edge.output import check_output
+from edge.output_files import check_output
 from firmware_config.arm64.clip import Clip, find_clips
 from firmware_config.arm64.comparison import compare
 from firmware_config.arm64.emulation import CPU, Emulation, prepare_emulation

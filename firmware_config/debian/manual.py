@@ -10,7 +10,7 @@ from typing import Any
 import typer
 
 from edge.cli import EXIT_CODES, VERBS, app
-from edge.release import VERSION
+from edge.version import VERSION
 
 # In the order in which one meets them; what is not named here follows.
 _VERBS = ("run", "init", "doctor", "watch", "bench", "info", "fetch", "replay", "demo")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edge.errors import ConfigError
-from edge.release import VERSION
+from edge.version import VERSION
 
 ROOT = Path(__file__).resolve().parents[2]
 ARCHITECTURES = {"amd64": "x86_64", "arm64": "aarch64"}  # Debian's name: the wheels' name

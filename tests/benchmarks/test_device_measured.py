@@ -15,7 +15,7 @@ from benchmarks.device.baseline import Baseline
 from benchmarks.device.energy import EnergyMeter
 from benchmarks.device.measure import ask_most, measure_load, measure_sustained
 from benchmarks.device.result import STAGES, Result, read_result
-from edge.affect.model import AffectModel, load_model
+from edge.affect.network import AffectModel, load_model
 from edge.cli.bench.crowd import Crowd
 from edge.cli.bench.measure import WARM_UP
 from edge.cli.bench.result import describe_bundle, describe_host, write_result

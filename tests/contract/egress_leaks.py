@@ -128,7 +128,7 @@ def pixels_in_log() -> None:
 
     def leak(pixels: Any) -> None:
         text = base64.b64encode(jpeg(pixels)).decode()
-        logging.getLogger("edge.publish.journal").info("%s: connected", text)
+        logging.getLogger("edge.publish.connection_log").info("%s: connected", text)
 
     at_first_frame(leak)
 

@@ -25,7 +25,7 @@ SOURCES = "\n".join(
         "model/signature.py",
         "model/golden.py",
         "model/store.py",
-        "affect/proof.py",
+        "affect/untrusted.py",
     )
 )
 

@@ -28,7 +28,7 @@ from convert.run import Run
 from convert.stages import quantize_stage
 from convert.trained import Trained, read_trained
 from edge.affect.backbone import Backbone
-from edge.affect.model import load_model
+from edge.affect.network import load_model
 from edge.config import EngineConfig, ModelConfig
 from edge.errors import BundleError
 from edge.model.bundle import load_bundle

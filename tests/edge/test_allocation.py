@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from edge.affect.model import load_model
+from edge.affect.network import load_model
 from edge.cli.bench.crowd import draw_crowd
 from edge.clock import NS, FileClock
 from edge.config import Config

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 import pytest
 
-from edge.affect.model import AffectModel, load_model
+from edge.affect.network import AffectModel, load_model
 from edge.camera import open_camera
 from edge.clock import FileClock
 from edge.config import CameraConfig, Config

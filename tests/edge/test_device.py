@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 
 from edge import contract
-from edge.affect.model import AffectModel, load_model
+from edge.affect.network import AffectModel, load_model
 from edge.affect.window import Windower
 from edge.clock import NS, Clock, FileClock, SystemClock, grid_step
 from edge.config import Config, EngineConfig, FaceConfig, ModelConfig, WindowConfig
 from edge.device import Device, build_device, origin_of
 from edge.errors import CameraError, EngineError, FrameError, PublishError
 from edge.face.quality import QualityGate
-from edge.face.search import Plan, Schedule, one_frame_a_step
+from edge.face.schedule import Plan, Schedule, one_frame_a_step
 from edge.face.tracker import Tracker
 from edge.health import HealthMonitor
 from edge.values import AffectScore, Detection, Frame, Look, Tick

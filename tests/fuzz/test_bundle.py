@@ -24,7 +24,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from edge.affect.model import AffectModel, load_model
+from edge.affect.network import AffectModel, load_model
 from edge.config import EngineConfig, ModelConfig
 from edge.errors import BundleError, EngineError
 from edge.model.bundle import MANIFEST, Bundle, default_bundle, load_bundle
@@ -158,7 +158,7 @@ from pathlib import Path
 from edge.model.bundle import load_bundle
 from edge.errors import BundleError
 from edge.model.golden import read_golden
-import edge.affect.model
+import edge.affect.network
 resource.setrlimit(resource.RLIMIT_AS, (int(sys.argv[1]), int(sys.argv[1])))
 for path in sys.argv[2:]:
     try:

@@ -16,7 +16,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from edge.affect.model import AffectModel, load_model
+from edge.affect.network import AffectModel, load_model
 from edge.affect.window import Windower
 from edge.clock import NS, FileClock
 from edge.config import Config, EngineConfig, FaceConfig, ModelConfig, WindowConfig
@@ -25,7 +25,7 @@ from edge.errors import FrameError
 from edge.face.crop import align_face
 from edge.face.detector import Detector, load_detector
 from edge.face.quality import QualityGate
-from edge.face.search import Schedule
+from edge.face.schedule import Schedule
 from edge.face.tracker import Tracker
 from edge.geometry import CropRule
 from edge.health import HealthMonitor

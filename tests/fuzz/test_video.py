@@ -23,7 +23,7 @@ from edge.face.detector import load_detector
 from edge.model import assets
 from edge.model.assets import BLAZEFACE, read_asset
 from edge.model.engines.litert import LiteRtEngine
-from edge.video import VideoFile
+from edge.video_file import VideoFile
 
 fuzz = settings.get_profile("fuzz")
 FORMATS = {".avi": "MJPG", ".mp4": "mp4v"}
@@ -123,7 +123,7 @@ def test_a_path_that_is_no_video_is_one_line(typed, name: str) -> None:
 
 HUGE = """
 from edge.errors import CameraError
-from edge.video import VideoFile
+from edge.video_file import VideoFile
 try:
     VideoFile(sys.argv[2])
 except CameraError as error:

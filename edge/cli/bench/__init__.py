@@ -14,7 +14,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from edge.affect.model import load_model
+from edge.affect.network import load_model
 from edge.cli import app
 from edge.cli.bench.crowd import MOST, Crowd
 from edge.cli.bench.measure import WARM_UP, MakeCamera, measure_load, measure_sustained
@@ -22,8 +22,8 @@ from edge.cli.bench.quantiles import Quantiles
 from edge.cli.bench.result import Minute, Result, describe_bundle, describe_host, describe_load, today, write_result
 from edge.config import Config, files_of, load_config
 from edge.errors import ConfigError
-from edge.output import check_output
-from edge.release import commit
+from edge.output_files import check_output
+from edge.version import commit
 
 FPS = 30.0
 _MEANING = (

@@ -13,7 +13,7 @@ from tempfile import TemporaryDirectory
 
 import msgspec
 
-from edge.affect.model import AffectModel
+from edge.affect.network import AffectModel
 from edge.board import read_board
 from edge.camera import Camera
 from edge.cli.bench.crowd import Crowd

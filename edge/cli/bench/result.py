@@ -12,11 +12,11 @@ from pathlib import Path
 
 import msgspec
 
-from edge.affect.model import AffectModel
+from edge.affect.network import AffectModel
 from edge.cli.bench.quantiles import Quantiles
 from edge.config import EngineConfig
 from edge.errors import ConfigError
-from edge.release import VERSION
+from edge.version import VERSION
 
 FORMAT = 1
 _PACKAGES = {"litert": "ai-edge-litert", "tflite": "tflite-runtime", "onnx": "onnxruntime"}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from edge.affect.proof import prove
+from edge.affect.untrusted import prove
 from edge.cli.doctor.finding import Finding, failed_with, passed, skipped, warned
 from edge.config import Config, EngineConfig, require_deployment
 from edge.errors import AssetError, BundleError, ConfigError, DeploymentError, EngineError

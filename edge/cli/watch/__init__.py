@@ -11,14 +11,14 @@ import typer
 from rich.console import Console
 from rich.live import Live
 
-from edge.affect.model import prepare_model
+from edge.affect.network import prepare_model
 from edge.camera import open_camera
 from edge.cli import app
 from edge.cli.run import CONFIG, clock_of, stop_on_signal
 from edge.cli.watch.screen import Screen
 from edge.config import load_config
 from edge.device import build_device
-from edge.face.search import one_frame_a_step
+from edge.face.schedule import one_frame_a_step
 from edge.model.store import Store
 from edge.publish.discard import Discard
 from edge.values import Look

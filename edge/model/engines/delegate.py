@@ -14,8 +14,8 @@ from subprocess import TimeoutExpired
 
 from edge.config import EngineConfig
 from edge.errors import EngineError
-from edge.model.child import run_module
 from edge.model.engines.litert import load_delegate, load_runtime
+from edge.model.isolated import run_module
 
 log = logging.getLogger(__name__)
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from edge.affect.model import load_model
+from edge.affect.network import load_model
 from edge.camera import open_camera
 from edge.clock import NS, FileClock
 from edge.config import CameraConfig, Config, WindowConfig

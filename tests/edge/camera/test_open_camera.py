@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from edge.camera import open_camera
+from edge.camera.drawn import SceneCamera
 from edge.camera.live import LiveCamera
 from edge.camera.replay import Replay
-from edge.camera.scene import SceneCamera
 from edge.clock import FileClock
 from edge.config import CameraConfig, Config, DeploymentConfig, HoursConfig, ZoneConfig
 from edge.contract import CameraEvents

@@ -13,9 +13,9 @@ import cv2
 import numpy as np
 import pytest
 
-from edge.camera import v4l2, videodev
+from edge.camera import v4l2, v4l2_ioctl
 from edge.camera.v4l2 import V4l2Source
-from edge.camera.videodev import Mode
+from edge.camera.v4l2_ioctl import Mode
 from edge.clock import FileClock
 from edge.config import CameraConfig
 from edge.errors import CameraError, FrameError
@@ -115,7 +115,7 @@ def test_the_reason_why_it_cannot_be_opened_is_told(path, monkeypatch, number, a
     def fail(path, flags):
         raise OSError(number, os.strerror(number))
 
-    monkeypatch.setattr(videodev.os, "open", fail)
+    monkeypatch.setattr(v4l2_ioctl.os, "open", fail)
     assert advice in refused(path)
 
 

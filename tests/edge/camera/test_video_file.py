@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge.errors import CameraError
-from edge.video import Timeline, VideoFile
+from edge.video_file import Timeline, VideoFile
 
 FILES = Path(__file__).parent / "files"  # six frames each, drawn by FFmpeg's testsrc2
 
@@ -212,7 +212,7 @@ def test_opencv_and_ffmpeg_keep_quiet_about_damage(make_video, damage, tmp_path)
     damage(path, [0, 5, 19])
     (tmp_path / "text.mp4").write_text("no video at all\n" * 100)
     program = (
-        "import sys\nfrom edge.video import VideoFile\nfrom edge.errors import CameraError\n"
+        "import sys\nfrom edge.video_file import VideoFile\nfrom edge.errors import CameraError\n"
         "for path in sys.argv[1:]:\n"
         "    try:\n"
         "        video = VideoFile(path)\n"

@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
-from edge.affect.model import load_model
+from edge.affect.network import load_model
 from edge.config import EngineConfig, FaceConfig, ModelConfig
 from edge.demo.cast import CAST
 from edge.demo.expression import Portrait, Pose

@@ -11,13 +11,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edge.affect.model import AffectModel, load_model
+from edge.affect.network import AffectModel, load_model
 from edge.affect.window import Windower
 from edge.clock import NS
 from edge.config import Config, EngineConfig, ModelConfig, WindowConfig
 from edge.contract import CameraEvents
 from edge.device import Device, origin_of
-from edge.face.search import Schedule
+from edge.face.schedule import Schedule
 from edge.face.tracker import Tracker
 from edge.health import HealthMonitor
 from edge.values import AffectScore, Detection, Embedding, FaceCrop, Frame, Look, Quality
@@ -279,7 +279,7 @@ def test_searches_give_way_before_faces_and_all_comes_back(device: Any, caplog: 
         busy.backbone.ms = 3 if second < 4 else 4.2 if second < 8 else 15 if second < 12 else 70 if second < 16 else 2
 
     busy.script = script
-    caplog.set_level(logging.INFO, logger="edge.face.search")
+    caplog.set_level(logging.INFO, logger="edge.face.schedule")
     busy.run()
     assert busy.levels == ["normal", "detector", "faces", "normal"]
     assert [record.levelname for record in caplog.records] == ["WARNING", "WARNING", "INFO"]

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edge.affect.model import load_model, prepare_model
+from edge.affect.network import load_model, prepare_model
 from edge.config import EngineConfig, ModelConfig
 from edge.errors import BundleError, EngineError
 from edge.model.bundle import MANIFEST, default_bundle, load_bundle

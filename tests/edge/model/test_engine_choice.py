@@ -12,8 +12,8 @@ import msgspec
 import numpy as np
 import pytest
 
-from edge.affect import model as model_module
-from edge.affect.model import load_model
+from edge.affect import network as model_module
+from edge.affect.network import load_model
 from edge.config import Config, EngineConfig, ModelConfig, load_config
 from edge.errors import BundleError, ConfigError, EngineError
 from edge.model import golden

@@ -13,7 +13,7 @@ import pytest
 
 from convert.commands import verify
 from convert.commands.verify import verify_bundle
-from edge.affect.model import load_model, prepare_model
+from edge.affect.network import load_model, prepare_model
 from edge.cli.info import signature_state
 from edge.config import EngineConfig, ModelConfig, load_config
 from edge.errors import BundleError, ConfigError

@@ -21,7 +21,7 @@ from edge.publish import session as session_module
 from edge.publish.credentials import Credentials
 from edge.publish.gate import Gate, GateError
 from edge.publish.session import Message, Session
-from edge.release import VERSION, commit
+from edge.version import VERSION, commit
 from scripts.mqtt_examples import BUSY, EXAMPLES, ORIGIN
 
 EPOCH = BUSY.epoch

@@ -19,7 +19,7 @@ from edge.publish import mqtt as mqtt_module
 from edge.publish.mqtt import MqttPublisher
 from edge.publish.outbox import Outbox
 from edge.publish.pacing import LONGEST_S, Pace, stagger_s
-from edge.release import VERSION, commit
+from edge.version import VERSION, commit
 from scripts.mqtt_examples import BUSY, HEALTH, ORIGIN, QUIET
 
 OWN_HEALTH = replace(HEALTH, version=VERSION, commit=commit())

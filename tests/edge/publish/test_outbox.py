@@ -10,8 +10,8 @@ from msgspec.structs import replace
 from edge.clock import NS, FileClock, SystemClock
 from edge.config import OutboxConfig
 from edge.contract import Window, decode, encode, instant, nanoseconds
-from edge.publish.database import STOPPED
 from edge.publish.outbox import ROW_BYTES, Outbox
+from edge.publish.outbox_file import STOPPED
 from scripts.mqtt_examples import BUSY, ORIGIN
 
 DAY_NS = 86_400 * NS

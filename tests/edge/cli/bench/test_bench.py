@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge.affect.model import AffectModel, load_model
+from edge.affect.network import AffectModel, load_model
 from edge.cli.bench import face_counts, name_faces
 from edge.cli.bench.crowd import Crowd, draw_crowd
 from edge.cli.bench.measure import STAGES, WARM_UP, measure_load, measure_sustained

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from edge.affect.model import load_model
+from edge.affect.network import load_model
 from edge.cli.watch.screen import Screen
 from edge.clock import NS, FileClock
 from edge.config import Config, FaceConfig

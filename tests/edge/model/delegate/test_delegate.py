@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from edge.affect.model import load_model
-from edge.clock import SystemClock
+from edge.affect.network import load_model
 from edge.config import EngineConfig, ModelConfig
 from edge.errors import EngineError
-from edge.health import Health
 from edge.model.engines import delegate
 from edge.model.engines.delegate import find_delegate, probe_delegate
-from edge.publish.example import ORIGIN
-from edge.publish.message import PublishCounts, health_message
 
 
 @pytest.fixture(scope="session")
@@ -83,11 +78,3 @@ def test_without_a_delegate_nothing_is_probed(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(delegate, "run_module", None)
     assert find_delegate(EngineConfig(), "litert") is None
     assert load_model(ModelConfig(), EngineConfig()).accelerated is None
-
-
-@pytest.mark.parametrize("accelerated", [True, False, None])
-def test_health_says_whether_the_accelerator_computes(accelerated: bool | None) -> None:
-    report = Health().report(dropped=0, failed=0, accelerated=accelerated)
-    counts = PublishCounts(outbox=0, evicted=0, refused=0, interrupted=0, resets=0, reconnects=0)
-    said = json.loads(health_message(report, ORIGIN, counts, SystemClock()).payload)
-    assert said["accelerated"] is accelerated

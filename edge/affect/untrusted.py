@@ -17,12 +17,12 @@ from subprocess import TimeoutExpired
 
 import msgspec
 
-from edge.affect.model import prepare_model
+from edge.affect.network import prepare_model
 from edge.config import EngineConfig
 from edge.errors import BundleError, EngineError, one_line
 from edge.model.bundle import Bundle, default_bundle, load_bundle, verify_files
-from edge.model.child import drop_rights, run_module
 from edge.model.engines.onnx import available_providers
+from edge.model.isolated import drop_rights, run_module
 
 _TIMEOUT_S = 120.0
 _MEMORY_BYTES = 1 << 30  # in addresses, beyond what is mapped when the bundle comes

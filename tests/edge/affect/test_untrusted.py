@@ -13,13 +13,13 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from edge.affect import proof
-from edge.affect.model import load_model
-from edge.affect.proof import prove
+from edge.affect import untrusted
+from edge.affect.network import load_model
+from edge.affect.untrusted import prove
 from edge.config import EngineConfig, ModelConfig
 from edge.errors import BundleError, EngineError
 from edge.model.bundle import MANIFEST, default_bundle, load_bundle
-from edge.model.child import NOBODY, Ended, run_module
+from edge.model.isolated import NOBODY, Ended, run_module
 
 MakeBundle = Callable[..., Path]
 ENGINE = EngineConfig()
@@ -74,39 +74,39 @@ def test_a_bundle_that_computes_something_else_is_refused_in_the_device_s_words(
 
 
 def test_the_shipped_bundle_is_opened_here(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(proof, "run_module", None)
+    monkeypatch.setattr(untrusted, "run_module", None)
     assert prove(load_bundle(default_bundle()), ENGINE).runtime == "litert"
 
 
 @pytest.mark.parametrize("said", [b"", b"nonsense", b'\n{"golden": 1}', b'{"golden": {}}\n', b"\xff\n" * 3])
 def test_a_child_that_lies_is_not_believed(real: MakeBundle, monkeypatch: pytest.MonkeyPatch, said: bytes) -> None:
-    monkeypatch.setattr(proof, "run_module", lambda *_, **__: Ended(0, said, b""))
+    monkeypatch.setattr(untrusted, "run_module", lambda *_, **__: Ended(0, said, b""))
     with pytest.raises(BundleError, match="opening it ends the runtime"):
         prove(load_bundle(real(904)), ENGINE)
 
 
 def test_a_child_that_does_not_end_is_given_up(real: MakeBundle, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(proof, "_TIMEOUT_S", 0.05)
+    monkeypatch.setattr(untrusted, "_TIMEOUT_S", 0.05)
     with pytest.raises(BundleError, match=r"was not opened within 0.05 s"):
         prove(load_bundle(real(905)), ENGINE)
 
 
 SPY = """
 import os, pathlib, resource, sys
-from edge.affect import proof
+from edge.affect import untrusted
 def look(files, path):
     status = pathlib.Path("/proc/self/status").read_text().splitlines()
     facts = {line.split(":")[0]: line.split()[1:] for line in status}
     limits = {name: resource.getrlimit(getattr(resource, name)) for name in ("RLIMIT_AS", "RLIMIT_CPU", "RLIMIT_FSIZE")}
     sys.stderr.write(repr((facts["Uid"], facts["Gid"], facts["Groups"], facts["NoNewPrivs"], facts["CapEff"], limits)))
     os._exit(0)
-proof.verify_files = look
-proof._child()
+untrusted.verify_files = look
+untrusted._child()
 """
 
 
 def test_rights_are_gone_before_the_bundle_is_opened() -> None:
-    order = msgspec.msgpack.encode(proof._Order("x", {}, ENGINE))
+    order = msgspec.msgpack.encode(untrusted._Order("x", {}, ENGINE))
     done = subprocess.run([sys.executable, "-c", SPY], input=order, capture_output=True, timeout=60, check=True)
     uid, gid, groups, no_new_privs, capabilities, limits = eval(done.stderr)
     user = str(NOBODY if os.geteuid() == 0 else os.geteuid())
@@ -118,7 +118,7 @@ def test_rights_are_gone_before_the_bundle_is_opened() -> None:
     assert no_new_privs == ["1"]
     assert limits["RLIMIT_FSIZE"] == (65_536, 65_536)
     assert limits["RLIMIT_AS"][1] < 8 << 30
-    assert limits["RLIMIT_CPU"][1] <= proof._CPU_S + 30
+    assert limits["RLIMIT_CPU"][1] <= untrusted._CPU_S + 30
 
 
 def test_a_child_sees_neither_the_current_folder_nor_python_s_variables(

@@ -24,8 +24,8 @@ from edge.config import OutboxConfig
 from edge.contract import Window, decode
 from edge.errors import PublishError
 from edge.publish import outbox as outbox_module
-from edge.publish.database import STOPPED
 from edge.publish.outbox import Outbox
+from edge.publish.outbox_file import STOPPED
 from scripts.mqtt_examples import ORIGIN
 
 ROOT = Path(__file__).parents[3]
@@ -128,7 +128,7 @@ import sys
 from pathlib import Path
 from edge.clock import SystemClock
 from edge.config import OutboxConfig
-from edge.publish.database import STOPPED
+from edge.publish.outbox_file import STOPPED
 from edge.publish.outbox import Outbox
 from msgspec.structs import replace
 from scripts.mqtt_examples import BUSY, ORIGIN

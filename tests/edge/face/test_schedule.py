@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge.clock import NS, grid_step
-from edge.face.search import Plan, Schedule, Spent, one_frame_a_step
+from edge.face.schedule import Plan, Schedule, Spent, one_frame_a_step
 from edge.values import Detection, Track
 
 PERIOD_NS = NS // 30

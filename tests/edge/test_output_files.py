@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from edge.errors import ConfigError
-from edge.output import check_output, open_private
+from edge.output_files import check_output, open_private
 
 
 @pytest.fixture

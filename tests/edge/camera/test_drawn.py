@@ -8,8 +8,8 @@ from datetime import datetime, timezone
 import numpy as np
 import pytest
 
-from edge.camera import scene
-from edge.camera.scene import SceneCamera
+from edge.camera import drawn
+from edge.camera.drawn import SceneCamera
 from edge.clock import NS, FileClock, SystemClock
 from edge.config import CameraConfig
 from edge.hours import OpeningHours
@@ -32,7 +32,7 @@ class FakeTime:
 @pytest.fixture
 def fake_time(monkeypatch) -> FakeTime:
     fake = FakeTime()
-    monkeypatch.setattr(scene, "time", fake)
+    monkeypatch.setattr(drawn, "time", fake)
     monkeypatch.setattr("edge.clock.time.monotonic_ns", fake.monotonic_ns)
     return fake
 

@@ -17,7 +17,7 @@ import numpy as np
 
 from edge.clock import NS
 from edge.errors import CameraError, FrameError, one_line
-from edge.mp4 import UPRIGHT, Matrix, is_cut, is_mp4, read_matrix
+from edge.mp4_header import UPRIGHT, Matrix, is_cut, is_mp4, read_matrix
 from edge.stderr import native_stderr
 from edge.values import MAX_SIDE_PX, UInt8Array
 
