@@ -33,6 +33,7 @@ PACKAGES = {
 # Programs that the default run does without: it skips the tests that need them.
 OPTIONAL = {
     "cloud-init": "its package changes the machine at the next boot",
+    "ffmpeg": "makes the video files of `python -m benchmarks videos`, and brings a hundred packages",
     "lintian": "judges packages that `make deb` made, which is not part of the tests",
     "systemd-nspawn": "boots a root that whoever runs the test has to make first",
 }

@@ -29,10 +29,7 @@ _WITHIN = {
     "fdatasync": "makes sure that the outbox is on the disk",
     "flock": "a lock on the outbox",
 }
-_MEMORY_FILES = {
-    "runtime-log": "catches what the inference runtime says; ends with it",
-    "stderr": "catches what the video libraries say; ends with the process",
-}
+_OWN_MEMORY_FILE = "runtime-log"
 
 
 class Process:
@@ -124,9 +121,8 @@ class Process:
             self._ledger.touch("files mapped for reading only", "libraries of the system")
 
     def _memory_file(self, call: Call) -> None:
-        name = call.string(0)
-        if name in _MEMORY_FILES:
-            self._ledger.touch(f"memory file {name}", _MEMORY_FILES[name])
+        if call.string(0) == _OWN_MEMORY_FILE:
+            self._ledger.touch("memory file runtime-log", "catches what the inference runtime says; ends with it")
         else:
             self._ledger.find("memory file", "a file in memory that is on no list")
 
