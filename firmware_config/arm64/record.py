@@ -87,7 +87,7 @@ def this_machine(folder: Path) -> Place:
     """The checkout's own program."""
 
     def call(arguments: Sequence[str], expected: Sequence[int]) -> str:
-        command = [sys.executable, "-m", "edge", *arguments]
+        command = [sys.executable, "-I", "-m", "edge", *arguments]
         done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=_RUN_S)
         if done.returncode not in expected:
             raise PackageError(f"affect-edge {arguments[0]}: fails on this machine: {done.stderr.strip()[-300:]}")

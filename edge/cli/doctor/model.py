@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from edge.affect.proof import prove
-from edge.cli.doctor.finding import Finding, failed_with, passed, skipped, warned
-from edge.config import Config, EngineConfig, require_deployment
-from edge.errors import AssetError, BundleError, ConfigError, DeploymentError, EngineError
+from edge.cli.doctor.finding import Finding, failed, failed_with, passed, skipped, warned
+from edge.config import Config, EngineConfig
+from edge.deployment import faults
+from edge.errors import AssetError, BundleError, ConfigError, EngineError
 from edge.face.detector import Detector, load_detector
 from edge.model.bundle import Bundle
 from edge.model.store import Store
@@ -55,12 +56,11 @@ def check_detector(config: Config) -> tuple[list[Finding], Detector | None]:
 
 
 def check_deployment(config: Config) -> list[Finding]:
-    """Whether `[deployment]` says why, where and who."""
-    try:
-        require_deployment(config)
-    except DeploymentError as error:
-        return [failed_with("deployment", error)]
+    """Whether `[deployment]` says why, where and who: a finding for each fault."""
     given = config.deployment
-    if given.purpose is None:
+    if not config.camera.live:
         return [passed("deployment", f"not needed for camera {config.camera.backend}")]
-    return [passed("deployment", f"{given.purpose}; notice: {given.notice}")]
+    fix = "correct it under [deployment]; examples/config.toml explains each key"
+    wrong = [failed("deployment", f"{key}: {fault}", fix) for key, fault in faults(given)]
+    said = f"{given.purpose}, {given.jurisdiction}, {given.legal_basis}; notice: {given.notice}"
+    return wrong or [passed("deployment", said)]

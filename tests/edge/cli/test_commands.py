@@ -119,7 +119,8 @@ def test_run_refuses_a_metrics_port_that_is_taken(tmp_path: Path) -> None:
 def test_live_camera_that_is_not_there_is_named(tmp_path: Path) -> None:
     (tmp_path / "config.toml").write_text(
         "[camera]\ndevice = '/dev/video-none'\n[deployment]\npurpose = 'installation-art'\nnotice = 'door'\n"
-        "controller = 'me'\njurisdiction = 'DE'"
+        "controller = 'Museum'\ncontact = '+49 30 1234567'\njurisdiction = 'DE'\nlegal_basis = 'public-task'\n"
+        "retention_days = 30\nnotice_version = '1'\nnotice_date = 2026-11-01"
     )
     assert "/dev/video-none" in one_line(
         affect_edge("run", "--config", tmp_path / "config.toml", STATE_DIRECTORY=str(tmp_path)), 6
