@@ -103,6 +103,12 @@ def judge(key: str, value: str) -> str:
     return dict(faults(given)).get(key, "")
 
 
+def says_nothing(text: str, *, least: int = 2) -> bool:
+    """Whether a text is blank or a filler, such as `?`, `TODO` or `xxx`; `least` letters and digits say something."""
+    letters = re.sub(r"[\W_]", "", text).lower()
+    return letters in _FILLERS or len(letters) < least or (len(letters) > 1 and len(set(letters)) == 1)
+
+
 def _judge(key: str, text: str) -> str:
     """What is wrong with a text that was given; empty when nothing is."""
     if key == "jurisdiction":
@@ -112,10 +118,7 @@ def _judge(key: str, text: str) -> str:
         if country == "US" and not part:
             return "the states' laws differ; name one, such as US-IL"
         return ""
-    letters = re.sub(r"[\W_]", "", text).lower()  # and digits
-    least = 1 if key == "notice_version" else 2
-    filler = letters in _FILLERS or len(letters) < least or (len(letters) > 1 and len(set(letters)) == 1)
-    if filler and key != "contact":
+    if key != "contact" and says_nothing(text, least=1 if key == "notice_version" else 2):
         return f"{text!r} says nothing"
     if key == "contact" and not any(re.fullmatch(form, text.strip()) for form in _CONTACTS):
         return f"{text!r} is no e-mail address, telephone number or URL"

@@ -15,6 +15,7 @@ import pytest
 
 from edge.model.assets import BLAZEFACE
 
+CONSENT = ("--consent", "nobody: drawn stripes")
 VERBS = ("run", "demo", "replay", "fetch", "info")
 
 
@@ -141,12 +142,14 @@ def test_replay_refuses_what_is_no_video(tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("detector_asset")
 def test_replay_that_cannot_write_its_scores_says_so(clip: Path) -> None:
-    assert "cannot be written" in one_line(affect_edge("replay", clip, "--scores", "/nowhere/scores.jsonl"), 2)
+    assert "cannot be written" in one_line(
+        affect_edge("replay", clip, "--scores", "/nowhere/scores.jsonl", *CONSENT), 2
+    )
 
 
 @pytest.mark.usefixtures("detector_asset")
 def test_two_replays_give_the_same_bytes(clip: Path, tmp_path: Path) -> None:
-    first, second = (affect_edge("replay", clip, "--scores", tmp_path / name) for name in ("a", "b"))
+    first, second = (affect_edge("replay", clip, "--scores", tmp_path / name, *CONSENT) for name in ("a", "b"))
     assert first.returncode == second.returncode == 0
     assert first.stdout == second.stdout != ""
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
