@@ -126,7 +126,8 @@ class EngineConfig(_Section, frozen=True, kw_only=True):
 class ModelConfig(_Section, frozen=True, kw_only=True):
     """Which model runs. `bundle`: a folder or ZIP; empty: the installed one that is active, or the shipped one.
 
-    `public_key`: a PEM file; whose signature a bundle from outside has to have. `allow_unsigned`: no key is needed.
+    `public_key`: a PEM file; a bundle from outside has to be signed by it or by this release. `allow_unsigned`: without
+    a key of yours, by nobody.
     `store`: where installed ones are kept; empty: `bundles` in the device's state folder.
     """
 

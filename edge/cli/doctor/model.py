@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from edge.affect.proof import prove
 from edge.cli.doctor.finding import Finding, failed, failed_with, passed, skipped, warned
+from edge.cli.info import signature_state
 from edge.config import Config, EngineConfig
 from edge.deployment import faults
 from edge.errors import AssetError, BundleError, ConfigError, EngineError
@@ -26,7 +27,8 @@ def check_model(config: Config) -> tuple[list[Finding], Bundle | None]:
             prove(store.load("configured" if config.model.bundle else store.state().active), engine)
         except (BundleError, ConfigError, EngineError) as error:
             return [warned("bundle", f"{error.message}; {name} runs instead", error.fix)], bundle
-    return [passed("bundle", f"{name}, its golden vectors reproduced by {proof.runtime}")], bundle
+    said = f"{name}, golden vectors reproduced by {proof.runtime}; {signature_state(bundle)}"
+    return [passed("bundle", said)], bundle
 
 
 def check_store(config: Config) -> list[Finding]:
