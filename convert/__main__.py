@@ -20,6 +20,7 @@ from convert.commands.onnx import onnx
 from convert.commands.pack import pack
 from convert.commands.quantize import quantize
 from convert.commands.recipe import recipe
+from convert.commands.sign import sign
 from convert.commands.studio import studio
 from convert.commands.teacher import teacher
 from convert.commands.train import train
@@ -29,7 +30,8 @@ app = typer.Typer(
     help="From data to a bundle: teacher, studio, train, quantize, evidence, pack, or recipe for all of it; "
     "datasets and labels are for data of your own, networks and baselines for comparison; "
     "ladder says what each conversion costs, onnx is for NVIDIA boards, audit and compile are for an Edge TPU, "
-    "verify judges a bundle and evaluate scores it; finetune and adapt fit one to a place, or refuse to.",
+    "sign signs a release, verify judges a bundle and evaluate scores it; finetune and adapt fit one to a place, or "
+    "refuse to.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -41,6 +43,7 @@ VERBS = (
     quantize,
     evidence,
     pack,
+    sign,
     recipe,
     ladder,
     onnx,

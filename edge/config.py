@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from operator import attrgetter
 from pathlib import Path
 from typing import Annotated, Literal
@@ -12,19 +11,12 @@ import msgspec
 
 from edge.contract import Slug, TagKey, TagValue
 from edge.contract.fields import Share
+from edge.deployment import Deployment, faults
 from edge.errors import DeploymentError
 from edge.hours import parse_hours
 from edge.paths import state_folder
 from edge.toml import read_toml
 
-# Without watching staff or pupils, which EU AI Act Art. 5(1)(f) forbids, and deciding about one person.
-Purpose = Literal[
-    "audience-measurement",
-    "exhibition-feedback",
-    "product-testing-with-consent",
-    "research-with-consent",
-    "installation-art",
-]
 CREDENTIAL = "credential:"  # before a name: the file of that name among systemd's credentials
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
@@ -134,7 +126,8 @@ class EngineConfig(_Section, frozen=True, kw_only=True):
 class ModelConfig(_Section, frozen=True, kw_only=True):
     """Which model runs. `bundle`: a folder or ZIP; empty: the installed one that is active, or the shipped one.
 
-    `public_key`: a PEM file; whose signature a bundle from outside has to have. `allow_unsigned`: no key is needed.
+    `public_key`: a PEM file; a bundle from outside has to be signed by it or by this release. `allow_unsigned`: without
+    a key of yours, by nobody.
     `store`: where installed ones are kept; empty: `bundles` in the device's state folder.
     """
 
@@ -224,18 +217,6 @@ class HomeAssistantConfig(_Section, frozen=True, kw_only=True):
     prefix: Annotated[str, msgspec.Meta(pattern="^[A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)*$", max_length=64)] = "homeassistant"
 
 
-class DeploymentConfig(_Section, frozen=True, kw_only=True):
-    """Why, where and by whom; a live camera does not start without. `notice`: where visitors read of this camera.
-
-    `controller`: who answers for the data, with a way to reach them; `jurisdiction`: whose law applies, e.g. `DE`.
-    """
-
-    purpose: Purpose | None = None
-    notice: str = ""
-    controller: str = ""
-    jurisdiction: str = ""
-
-
 class Config(_Section, frozen=True, kw_only=True):
     """The whole configuration; every section may be left out."""
 
@@ -251,7 +232,7 @@ class Config(_Section, frozen=True, kw_only=True):
     outbox: OutboxConfig = OutboxConfig()
     metrics: MetricsConfig = MetricsConfig()
     homeassistant: HomeAssistantConfig = HomeAssistantConfig()
-    deployment: DeploymentConfig = DeploymentConfig()
+    deployment: Deployment = Deployment()
 
 
 def load_config(path: Path) -> Config:
@@ -260,16 +241,14 @@ def load_config(path: Path) -> Config:
 
 
 def require_deployment(config: Config) -> None:
-    """Raises DeploymentError for a live camera until `[deployment]` is filled; it says what is missing."""
-    if not config.camera.live:
-        return
-    keys = ("purpose", "notice", "controller", "jurisdiction")
-    missing = [key for key in keys if not re.search(r"\w", getattr(config.deployment, key) or "")]
-    if missing:
+    """Raises DeploymentError for a live camera until `[deployment]` can be meant; it says what is wrong first."""
+    found = list(faults(config.deployment)) if config.camera.live else []
+    if found:
+        key, fault = found[0]
         raise DeploymentError(
-            f"deployment.{missing[0]}: not filled, so the live camera stays off. People who walk past have a right to "
-            "know why a camera reads faces, where the notice hangs and whom to ask",
-            fix=f"fill [deployment] {', '.join(missing)} in the configuration",
+            f"deployment.{key}: {fault}, so the live camera stays off. People who walk past have a right to know why a "
+            "camera reads faces, where the notice hangs and whom to ask",
+            fix=f"fill [deployment] {', '.join(key for key, _ in found)} in the configuration",
         )
 
 

@@ -29,7 +29,7 @@ from edge.values import Look
 PAGE = Path(__file__).resolve().parent.parent / "docs/installing.md"
 ROOT = "/mnt"  # stands for the scratch folder that `init` writes into
 # Typed one after the other, each when its question waits: board, site (wrong at first), device, time zone, broker (one
-# that is not there at first), user, purpose, notice, controller, jurisdiction.
+# that is not there at first), user, purpose, jurisdiction (wrong at first), and the rest of [deployment].
 ANSWERS = (
     ("Board", "rpi5"),
     ("Site", "Main Hall"),
@@ -40,9 +40,15 @@ ANSWERS = (
     ("Broker", "192.0.2.10"),
     ("User name", "hall-2"),
     ("Purpose", "exhibition-feedback"),
-    ("Where does the notice", "on the door, at eye level"),
-    ("Who answers", "Museum, privacy@museum.example"),
+    ("Whose law", "Germany"),
     ("Whose law", "DE"),
+    ("Legal basis", "legitimate-interest"),
+    ("Who answers", "Museum"),
+    ("How to reach", "privacy@museum.example"),
+    ("Days that", "90"),
+    ("Where does the notice", "on the door, at eye level"),
+    ("Its version", ""),
+    ("Its date", "2026-11-01"),
 )
 _WATCHED_S = 6
 

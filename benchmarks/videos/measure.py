@@ -138,9 +138,19 @@ def _difference(one: dict[int, UInt8Array], other: dict[int, UInt8Array]) -> flo
 def _score(path: Path) -> tuple[Scores | None, str]:
     """Replays a file as a user would: the scores, or one line that says why there are none."""
     out = path.with_suffix(path.suffix + ".jsonl")
-    command = [sys.executable, "-m", "edge", "replay", str(path), "--scores", str(out)]
+    command = [
+        sys.executable,
+        "-m",
+        "edge",
+        "replay",
+        str(path),
+        "--scores",
+        str(out),
+        "--consent",
+        "nobody: drawn faces",
+    ]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
-    lines = [json.loads(line) for line in out.read_text().splitlines()] if out.exists() else []
+    lines = [json.loads(line) for line in out.read_text().splitlines()[1:]] if out.exists() else []
     out.unlink(missing_ok=True)
     if done.returncode:
         return None, done.stderr.strip().splitlines()[-1] if done.returncode == _REFUSED else done.stderr[-500:]

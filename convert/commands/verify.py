@@ -73,7 +73,7 @@ def verify_bundle(path: Path, public_key: Path | None = None) -> Verification:
         ConfigError: the key cannot be used.
         EngineError: a runtime cannot load the graphs.
     """
-    bundle = load_bundle(path, public_key)
+    bundle = load_bundle(path, *([public_key] if public_key else []))
     check_licences(bundle)
     offers = [Offer(runtime, runtime, bundle) for runtime in bundle.manifest.golden.tolerance]
     offers += [Offer(engine.name, engine.runtime, see_as(bundle, engine)) for engine in bundle.manifest.engines]

@@ -6,6 +6,7 @@ backend for the network: video does not travel.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator
 from types import TracebackType
 from typing import Protocol
@@ -16,6 +17,8 @@ from edge.contract import CameraEvents
 from edge.hours import OpeningHours
 from edge.memory import seal_memory
 from edge.values import Frame, Tick, UInt8Array
+
+log = logging.getLogger(__name__)
 
 Wanted = Callable[[int, int | None], bool]
 """Whether a frame is worth decoding: (nanoseconds at which it was taken, those of the last frame that was decoded, or
@@ -93,7 +96,8 @@ def open_camera(config: Config, clock: Clock, wanted: Wanted | None = None) -> C
 
         return SceneCamera(view, clock, wanted, shown, hours)
     require_deployment(config)
-    seal_memory()
+    if not seal_memory():
+        log.warning("memory cannot be locked and swap is on, so a picture could reach a disk; see `affect-edge doctor`")
     from edge.camera.live import LiveCamera
 
     if view.backend == "picamera2":

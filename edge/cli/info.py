@@ -16,12 +16,13 @@ from edge.config import Config, load_config
 from edge.errors import AssetError
 from edge.model.assets import ASSETS, Asset, find_asset, read_asset
 from edge.model.bundle import Bundle
+from edge.model.signature import RELEASE_KEYS, PublicKeys
 from edge.model.store import Store
 from edge.version import VERSION, commit
 
 _PACKAGES = (
     *("numpy", "opencv-python-headless", "ai-edge-litert", "tflite-runtime", "onnxruntime"),
-    *("msgspec", "paho-mqtt", "typer", "rich"),
+    *("msgspec", "paho-mqtt", "cryptography", "typer", "rich"),
 )
 _TOLD = ("name", "version", "created", "licence", "network", "step_s", "files", "metrics", "sources")
 
@@ -70,12 +71,14 @@ def gather(config: Config) -> dict[str, Any]:
 
 
 def signature_state(bundle: Bundle) -> str:
-    """Whether a bundle is signed, and whether anybody checked: a signature without a trusted key proves nothing."""
-    if bundle.signed_by is not None:
-        return f"signed by key {bundle.signed_by}"
-    if bundle.signature is not None:
-        return "signed, not checked: no model.public_key is configured"
-    return "unsigned"
+    """Whether a bundle is signed, and by whom: a signature by a key that is not known here proves nothing."""
+    if bundle.signature is None:
+        return "unsigned"
+    release = PublicKeys(RELEASE_KEYS)
+    known = bundle.signed_by or release.find(bundle.raw, bundle.signature)
+    if known is None:
+        return "signed by a key that is not known here"
+    return f"signed by {'the release' if known in release.fingerprints else 'your'} key {known}"
 
 
 def _installed(package: str) -> str | None:

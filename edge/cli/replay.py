@@ -10,7 +10,7 @@ import sys
 import time
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 import typer
@@ -22,19 +22,25 @@ from edge.camera import open_camera
 from edge.cli import app
 from edge.clock import NS, FileClock
 from edge.config import Config, files_of, load_config
+from edge.deployment import says_nothing
 from edge.device import Device, build_device
-from edge.errors import EdgeError
+from edge.errors import ConfigError, EdgeError
 from edge.output_files import check_output, open_private
 from edge.publish.jsonlines import JsonLines
 from edge.values import Look, Tick
 
+SCORES = "affect-edge scores 1"  # the first line of a file with scores says so
 
-@app.command(epilog="Example: affect-edge replay visit.mp4 --scores scores.jsonl > windows.jsonl")
+
+@app.command(epilog="Example: affect-edge replay visit.mp4 > windows.jsonl")
 def replay(
     video: Annotated[Path, typer.Argument(help="A video file on this machine.", show_default=False)],
     scores: Annotated[
-        Path | None, typer.Option(help="Also write one JSON line for each scored face and step; numbers only.")
+        Path | None, typer.Option(help="Also write one JSON line for each scored face and step; needs --consent.")
     ] = None,
+    consent: Annotated[
+        str, typer.Option(help="Who in the video agreed to that, e.g. 'all 12, forms in folder 7'.", show_default=False)
+    ] = "",
     config: Annotated[
         Path | None, typer.Option(help="Configuration; its camera section and opening hours are not used.")
     ] = None,
@@ -42,10 +48,15 @@ def replay(
     """Run a video through the whole path, as fast as it goes; print its windows as JSON lines.
 
     Time comes from the file and starts at 1970-01-01T00:00:00Z, so two runs give the same bytes. Windows of too few
-    people carry no scores; `--scores` is for material whose people have agreed, and the file is its owner's alone. The
-    scores describe expressions, not feelings.
+    people carry no scores; `--scores` is for material whose people have agreed: `--consent` says who, and stands
+    in the first line of the file, which is its owner's alone. The scores describe expressions, not feelings.
     """
     chosen = load_config(config) if config else Config()
+    if scores and says_nothing(consent):
+        raise ConfigError(
+            f"--consent: {consent!r} does not say who agreed, and --scores writes lines about single persons",
+            fix="say who, and where that is recorded; windows need none",
+        )
     check_output("--scores", scores, video, config, *files_of(chosen))
     if chosen.hours.open:
         typer.echo(f"{config}: [hours] is not used, since a video's times are not those of a day", err=True)
@@ -57,6 +68,8 @@ def replay(
         model = load_model(chosen.model, chosen.engine)
         sink = JsonLines(sys.stdout, epoch=_epoch(video))
         lines = stack.enter_context(open_private("--scores", scores)) if scores else None
+        if lines:
+            lines.write(_line({"schema": SCORES, "consent": consent, "video": video.name}))
         device = build_device(chosen, camera=source, model=model, sink=sink, clock=clock)
         progress = stack.enter_context(_progress())
         task, begun = progress.add_task(video.name, total=source.length), time.perf_counter()
@@ -96,7 +109,11 @@ def _score_lines(look: Look) -> list[str]:
         }
         for score in look.scores
     ]
-    return [json.dumps(line, separators=(",", ":")) + "\n" for line in found]
+    return [_line(one) for one in found]
+
+
+def _line(fields: dict[str, Any]) -> str:
+    return json.dumps(fields, separators=(",", ":"), ensure_ascii=False) + "\n"
 
 
 def _progress() -> Progress:

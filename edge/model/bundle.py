@@ -18,7 +18,7 @@ import msgspec
 from edge.errors import BundleError, one_line
 from edge.geometry import CropRule
 from edge.model.bundle_files import read_files
-from edge.model.signature import SIGNATURE, PublicKey
+from edge.model.signature import SIGNATURE, PublicKeys
 
 FORMAT = 1
 MANIFEST = "manifest.json"
@@ -190,29 +190,28 @@ def default_bundle() -> Path:
     return Path(__file__).parents[1] / "bundles" / "default"
 
 
-def load_bundle(path: Path, public_key: Path | None = None) -> Bundle:
+def load_bundle(path: Path, *public_keys: Path) -> Bundle:
     """Reads and verifies a bundle.
 
     Args:
         path: a folder, or a ZIP of one with its files at the top.
-        public_key: PEM file of the key that must have signed it; None accepts an unsigned one.
+        public_keys: PEM files of keys one of which must have signed it; without any, an unsigned one is taken.
 
     Raises:
         BundleError: names the file and what is wrong with it.
         ConfigError: the key cannot be used.
     """
-    key = PublicKey(public_key) if public_key else None
-    return verify_files(read_files(path), path, key)
+    keys = PublicKeys(*public_keys) if public_keys else None
+    return verify_files(read_files(path), path, keys)
 
 
-def verify_files(files: Mapping[str, bytes], path: Path, key: PublicKey | None = None) -> Bundle:
+def verify_files(files: Mapping[str, bytes], path: Path, keys: PublicKeys | None = None) -> Bundle:
     """A bundle out of all its files by name; `path` names it in errors, which are those of `load_bundle`."""
     listed = dict(files)
     raw, signature = listed.pop(MANIFEST, None), listed.pop(SIGNATURE, None)
     if raw is None:
         raise BundleError(f"{path}: has no {MANIFEST}")
-    if key is not None:
-        key.check(raw, signature, path)
+    signed_by = keys.check(raw, signature, path) if keys is not None else None
     manifest = _decode(raw, path)
     _check_files(manifest, listed, path)
     return Bundle(
@@ -221,7 +220,7 @@ def verify_files(files: Mapping[str, bytes], path: Path, key: PublicKey | None =
         sha256=hashlib.sha256(raw).hexdigest(),
         raw=raw,
         signature=signature,
-        signed_by=key.fingerprint if key else None,
+        signed_by=signed_by,
     )
 
 

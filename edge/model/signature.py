@@ -6,60 +6,72 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from pathlib import Path
-from typing import Any
 
 from edge.errors import BundleError, ConfigError
 
 SIGNATURE = "manifest.sig"
+RELEASE_KEYS = Path(__file__).parents[1] / "bundles" / "release.pem"  # docs/decisions/0063-signed-by-the-release.md
 _LENGTH = 64
+_PEM = re.compile(rb"-----BEGIN [^-]*-----.*?-----END [^-]*-----", re.DOTALL)
 
 
-class PublicKey:
-    """One trusted maker.
+class PublicKeys:
+    """Trusted makers.
 
     Args:
-        path: a PEM file, as `openssl pkey -pubout` writes it.
+        paths: PEM files, as `openssl pkey -pubout` writes them; one may hold several keys.
 
     Attributes:
-        fingerprint: SHA-256 of the key in DER form, hex: what `openssl pkey -pubin -outform DER | sha256sum` prints.
+        fingerprints: SHA-256 of each key in DER form, hex: what `openssl pkey -pubin -outform DER | sha256sum` prints.
 
     Raises:
-        ConfigError: the file is missing or holds no Ed25519 public key, or the extra `signing` is not installed.
+        ConfigError: a file is missing, or holds something else than Ed25519 public keys.
     """
 
-    def __init__(self, path: Path) -> None:
-        try:
-            from cryptography.exceptions import UnsupportedAlgorithm
-            from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-            from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_public_key
-        except ImportError as error:
-            raise ConfigError(
-                f"{path}: checking a signature needs the extra ({error})", fix="pip install 'affect-edge[signing]'"
-            ) from error
-        try:
-            key: Any = load_pem_public_key(path.read_bytes())
-        except OSError as error:
-            raise ConfigError(f"{path}: the public key cannot be read ({error.strerror})") from error
-        except (ValueError, UnsupportedAlgorithm):
-            key = None
-        if not isinstance(key, Ed25519PublicKey):
-            raise ConfigError(f"{path}: no Ed25519 public key in PEM form", fix="write it with `openssl pkey -pubout`")
-        self._path, self._key = path, key
-        der = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-        self.fingerprint = hashlib.sha256(der).hexdigest()
+    def __init__(self, *paths: Path) -> None:
+        from cryptography.exceptions import UnsupportedAlgorithm
+        from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+        from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_public_key
 
-    def check(self, manifest: bytes, signature: bytes | None, where: Path) -> None:
-        """Raises BundleError for a manifest's exact bytes that this key did not sign; `where` names the bundle."""
+        self._paths, self._keys = paths, []
+        for path in paths:
+            try:
+                found = [load_pem_public_key(part) for part in _PEM.findall(path.read_bytes())]
+            except OSError as error:
+                raise ConfigError(f"{path}: the public key cannot be read ({error.strerror})") from error
+            except (ValueError, UnsupportedAlgorithm):
+                found = []
+            keys = [key for key in found if isinstance(key, Ed25519PublicKey)]
+            if not keys or len(keys) < len(found):
+                fix = "write it with `openssl pkey -pubout`"
+                raise ConfigError(f"{path}: no Ed25519 public key in PEM form", fix=fix)
+            self._keys += keys
+        ders = [key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo) for key in self._keys]
+        self.fingerprints = [hashlib.sha256(der).hexdigest() for der in ders]
+
+    def find(self, manifest: bytes, signature: bytes) -> str | None:
+        """The fingerprint of the key that signed a manifest's exact bytes; None if none of these did."""
         from cryptography.exceptions import InvalidSignature
 
+        for key, fingerprint in zip(self._keys, self.fingerprints, strict=True):
+            try:
+                key.verify(signature, manifest)
+            except InvalidSignature:
+                continue
+            return fingerprint
+        return None
+
+    def check(self, manifest: bytes, signature: bytes | None, where: Path) -> str:
+        """As `find`; raises BundleError for what none of these keys signed. `where` names the bundle."""
+        fix = "name its maker's key in model.public_key, or set `allow_unsigned = true` under [model]"
         if signature is None:
-            raise BundleError(f"{where}: is not signed (no {SIGNATURE}), and the public key given asks for it")
+            raise BundleError(f"{where}: is not signed (no {SIGNATURE})", fix)
         if len(signature) != _LENGTH:
             raise BundleError(f"{where}: {SIGNATURE} is no Ed25519 signature ({len(signature)} bytes, not 64)")
-        try:
-            self._key.verify(signature, manifest)
-        except InvalidSignature:
-            raise BundleError(
-                f"{where}: {SIGNATURE} is not by the key in {self._path}, or the manifest was changed since"
-            ) from None
+        found = self.find(manifest, signature)
+        if found is None:
+            names = ", ".join(map(str, self._paths))
+            raise BundleError(f"{where}: {SIGNATURE} is by no key in {names}, or the manifest was changed since", fix)
+        return found

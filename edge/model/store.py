@@ -26,6 +26,7 @@ from edge.config import ModelConfig
 from edge.contract import ModelState
 from edge.errors import BundleError, ConfigError, EdgeError, EngineError, one_line
 from edge.model.bundle import Bundle, default_bundle, load_bundle
+from edge.model.signature import RELEASE_KEYS
 from edge.paths import NOWHERE
 
 log = logging.getLogger(__name__)
@@ -266,18 +267,16 @@ class Store:
 
 
 def read_trusted(path: Path, model: ModelConfig) -> Bundle:
-    """Reads a bundle from outside: signed by `model.public_key`, unless `model.allow_unsigned` says otherwise.
+    """Reads a bundle from outside: signed by the release or by `model.public_key`.
+
+    With `model.allow_unsigned` and no `model.public_key`, nobody needs to have signed it.
 
     Raises:
         BundleError: it is not signed so, or damaged.
         ConfigError: the key cannot be used.
     """
-    if not model.public_key and not model.allow_unsigned:
-        raise BundleError(
-            f"{path}: nobody vouches for this bundle, for model.public_key is not set",
-            fix="name its maker's key there, or set `allow_unsigned = true` under [model]",
-        )
-    return load_bundle(path, Path(model.public_key) if model.public_key else None)
+    own = [Path(model.public_key)] if model.public_key else []
+    return load_bundle(path, *([] if model.allow_unsigned and not own else [RELEASE_KEYS, *own]))
 
 
 def read_configured(model: ModelConfig) -> Bundle:

@@ -87,7 +87,7 @@ def this_machine(folder: Path) -> Place:
     """The checkout's own program."""
 
     def call(arguments: Sequence[str], expected: Sequence[int]) -> str:
-        command = [sys.executable, "-m", "edge", *arguments]
+        command = [sys.executable, "-I", "-m", "edge", *arguments]
         done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=_RUN_S)
         if done.returncode not in expected:
             raise PackageError(f"affect-edge {arguments[0]}: fails on this machine: {done.stderr.strip()[-300:]}")
@@ -127,9 +127,11 @@ def record(place: Place, clips: Sequence[Clip], tick: Callable[[], None]) -> Rec
     windows, steps = {}, {}
     for clip, path in zip(clips, seen, strict=True):
         scores = path.with_suffix(".jsonl")
-        out = place.call(["replay", str(path), "--scores", str(scores), *named], (0,))
+        out = place.call(
+            ["replay", str(path), "--scores", str(scores), "--consent", "nobody: drawn faces", *named], (0,)
+        )
         windows[clip.title] = read_lines(out)
-        steps[clip.title] = read_lines((place.folder / scores.name).read_text(encoding="utf-8"))
+        steps[clip.title] = read_lines((place.folder / scores.name).read_text(encoding="utf-8").partition("\n")[2])
         tick()
     return Record(machine=machine, findings=findings, windows=windows, steps=steps)
 

@@ -43,7 +43,7 @@ def build_wheel(folder: Path, environment: dict[str, str]) -> Path:
     Raises:
         PackageError: the build failed.
     """
-    command = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(folder), str(ROOT)]
+    command = [sys.executable, "-I", "-m", "build", "--wheel", "--no-isolation", "--outdir", str(folder), str(ROOT)]
     _run(command, "the wheel cannot be built", environment)
     return next(folder.glob("*.whl"))
 
@@ -61,6 +61,7 @@ def install_runtime(wheel: Path, target: Target, folder: Path, environment: dict
     where = [f"--python-version={target.python}", *platforms, f"--target={folder}"]
     command = [
         sys.executable,
+        "-I",
         "-m",
         "pip",
         "install",

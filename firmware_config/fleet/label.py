@@ -21,7 +21,7 @@ def draw_label(row: Enrolment) -> str:
         (row.site, 5.5, 400, 30),
         ("MAC  __ : __ : __ : __ : __ : __", 4.0, 400, 60),
         ("Camera that estimates facial expressions; no picture leaves.", 3.6, 700, 48),
-        (f"Contact: {row.controller}", 3.6, 700, 48),
+        (f"Contact: {row.contact}", 3.6, 700, 48),
         (f"The notice: {row.notice}. Power this box only when it hangs.", 3.2, 400, 56),
         ("The numbers describe expressions, not feelings, and several people at once. Staff are not to be watched.",
          3.2, 400, 56),

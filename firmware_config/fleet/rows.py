@@ -13,7 +13,8 @@ import msgspec
 
 from edge.cli.init.addresses import broker_addresses, is_address
 from edge.cli.init.answers import Answers, write_config
-from edge.config import LOOPBACK, Config, DeviceConfig, Purpose
+from edge.config import LOOPBACK, Config, DeviceConfig
+from edge.deployment import Deployment, LegalBasis, Purpose, judge
 from edge.errors import ConfigError
 from edge.profiles import profile_names
 from firmware_config.fleet.names import check_slug, username_of
@@ -30,13 +31,20 @@ COLUMNS = {
     "resolvers": "addresses of the site's name servers; needed where the broker is a name",
     "ca_file": "the broker's certificate authority, PEM, relative to the table",
     "purpose": "from the closed list of [deployment]",
+    "jurisdiction": "whose law applies: ISO 3166, e.g. DE or US-IL",
+    "legal_basis": "from the closed list of [deployment]",
+    "controller": "who answers for the data",
+    "contact": "of the controller: e-mail, telephone or URL",
+    "retention_days": "how long the receiver keeps windows",
     "notice": "where visitors read that this camera is here",
-    "controller": "who answers for the data, with a way to reach them",
-    "jurisdiction": "whose law applies, e.g. DE",
+    "notice_version": "of the notice that hangs there",
+    "notice_date": "of that version, YYYY-MM-DD",
+    "consent_reference": "where consents are recorded, for purposes and places that need them",
     "tags": TAGS,
     "zones": ZONES,
 }
-_OPTIONAL = {"camera", "addresses", "resolvers", "ca_file", "tz", "tags", "zones"}
+_DEPLOYMENT = Deployment.__struct_fields__
+_OPTIONAL = {"camera", "addresses", "resolvers", "ca_file", "tz", "tags", "zones", "consent_reference"}
 _DEFAULTS = {"tz": "UTC"}
 _TLS_PORT = 8883
 CREDENTIAL = "/run/credentials/affect-edge.service/mqtt-password"
@@ -53,7 +61,7 @@ class Enrolment:
         toml: the configuration's text; `config` is what it loads as.
         broker, resolvers: addresses that its service may reach.
         ca: the certificate authority's PEM; empty: the system's.
-        notice, controller: for the label.
+        notice, contact: for the label.
     """
 
     site: str
@@ -64,7 +72,7 @@ class Enrolment:
     resolvers: tuple[str, ...]
     ca: str
     notice: str
-    controller: str
+    contact: str
 
 
 def read_defaults(path: Path | None) -> dict[str, str]:
@@ -197,7 +205,7 @@ class _Reader:
             resolvers=resolvers,
             ca=ca,
             notice=row["notice"],
-            controller=row["controller"],
+            contact=f"{row['controller']}, {row['contact']}",
         )
 
     def _addresses(self, row: Mapping[str, str], host: str, port: int, wrong: _Wrong) -> tuple[str, ...]:
@@ -236,9 +244,11 @@ class _Reader:
 
 def _doubt(name: str, value: str) -> str:
     """What is wrong with a cell that can be judged alone; nothing when all is well."""
-    known = {"profile": profile_names(), "purpose": get_args(Purpose)}.get(name)
+    known = {"profile": profile_names(), "purpose": get_args(Purpose), "legal_basis": get_args(LegalBasis)}.get(name)
     if known is not None and value not in known:
         return f"{value!r} is none of {', '.join(known)}"
+    if name in _DEPLOYMENT:
+        return judge(name, value)
     try:
         if name in ("site", "device"):
             check_slug(value, name)
@@ -251,7 +261,7 @@ def _doubt(name: str, value: str) -> str:
 
 def _answers(row: Mapping[str, str], host: str, port: int) -> Answers:
     given = {name: row[name] for name in ("profile", "site", "device", "tz", "camera")}
-    given |= {name: row[name] for name in ("purpose", "notice", "controller", "jurisdiction")}
+    why = msgspec.convert({name: row[name] for name in _DEPLOYMENT if row[name]}, Deployment, strict=False)
     broker = {
         "host": host,
         "port": port,
@@ -261,7 +271,7 @@ def _answers(row: Mapping[str, str], host: str, port: int) -> Answers:
         "password_file": CREDENTIAL,
     }
     places = {"tags": read_tags(row["tags"]), "zones": read_zones(row["zones"])}
-    return msgspec.convert(given | broker | places, Answers)
+    return msgspec.convert(given | broker | places | {"deployment": why}, Answers)
 
 
 def _told(message: str) -> str:

@@ -41,7 +41,7 @@ def test_everything_we_ask_for_is_pinned(repo: Path, script: ModuleType) -> None
     extras = data["project"]["optional-dependencies"]
     groups = data["dependency-groups"]
     asked = [*data["project"]["dependencies"]]
-    asked += [line for extra in ("demo", "onnx", "signing", "metrics") for line in extras[extra]]
+    asked += [line for extra in ("demo", "onnx", "metrics") for line in extras[extra]]
     asked += [line for group in groups.values() for line in group if isinstance(line, str)]
     names = {script.normalize(re.split(r"[^A-Za-z0-9_.-]", line)[0]) for line in asked} - {"tomli"}
     assert names - script.pins_here((repo / "constraints.txt").read_text("utf-8")).keys() == set()

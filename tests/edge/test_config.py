@@ -13,8 +13,13 @@ from edge.errors import ConfigError, DeploymentError
 DEPLOYMENT = """[deployment]
 purpose = "exhibition-feedback"
 notice = "at the entrance"
-controller = "Museum, privacy@museum.example"
 jurisdiction = "DE"
+legal_basis = "legitimate-interest"
+controller = "Museum"
+contact = "privacy@museum.example"
+retention_days = 90
+notice_version = "1"
+notice_date = 2026-11-01
 """
 
 
@@ -107,6 +112,7 @@ def test_outbox_and_bundles_lie_in_the_state_folder(tmp_path: Path, monkeypatch:
     [
         ("[camera]\nbackend = 'rtsp'", "camera.backend: unknown value 'rtsp'", "v4l2, picamera2, replay, scene"),
         ("[camera]\nrotate = 45", "camera.rotate: unknown value 45", "choose one of 0, 90, 180, 270"),
+        ("[face]\ndetect_every = 'now'", "face.detect_every: unknown key", ""),
         ("[camera]\nfps = = 3", "not valid TOML (Invalid value (at line 2, column 7))", ""),
     ],
 )

@@ -18,7 +18,7 @@ from edge.cli import app
 from edge.cli.doctor.broker import check_broker, check_drop_in
 from edge.cli.doctor.camera import check_camera
 from edge.cli.doctor.finding import EXIT_CODES, Finding, Level, skipped, worst
-from edge.cli.doctor.machine import check_accelerator, check_clock, check_heat_and_power, check_storage
+from edge.cli.doctor.machine import check_accelerator, check_clock, check_heat_and_power, check_memory, check_storage
 from edge.cli.doctor.model import check_deployment, check_detector, check_model, check_store
 from edge.cli.doctor.sandbox import sandboxed
 from edge.cli.init.drop_in import unit_name
@@ -50,9 +50,9 @@ def doctor(
     """
     unit, file = unit_name(instance), config or CONFIGS / f"{instance or 'config'}.toml"
     if sandbox:
-        again = [sys.executable, "-m", "edge", "doctor", "--config", str(file.absolute()), "--instance", instance]
+        again = [sys.executable, "-I", "-m", "edge", "doctor", "--config", str(file.absolute()), "--instance", instance]
         command = sandboxed(unit, [*again, *(["--json"] if json else [])])
-        raise typer.Exit(subprocess.run(command, check=False).returncode)
+        raise typer.Exit(subprocess.run(command, check=False, cwd="/").returncode)
     console = Console(highlight=False, soft_wrap=True)
     findings: list[Finding] = []
     for part in _examine(load_config(file), SystemClock(), unit):
@@ -76,6 +76,7 @@ def _examine(config: Config, clock: Clock, unit: str) -> Iterator[list[Finding]]
     findings, detector = check_detector(config)
     yield findings
     yield check_accelerator(config.engine)
+    yield check_memory(config)
     yield check_camera(config, clock, detector)
     yield check_heat_and_power(read_board())
     yield check_clock(clock, config)

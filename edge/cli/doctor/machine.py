@@ -13,7 +13,8 @@ from edge.cli.init.inventory import coral_speed
 from edge.clock import Clock
 from edge.config import Config, EngineConfig
 from edge.contract import Board
-from edge.errors import EngineError
+from edge.errors import EdgeError, EngineError
+from edge.memory import seal_memory
 from edge.model.engines.delegate import probe_delegate
 from edge.model.engines.litert import installed_runtimes
 
@@ -49,6 +50,19 @@ def _check_bus(speed: float | None) -> Finding:
         fix = "use a USB 3 port (blue) and a USB 3 cable; at this speed a face takes 100 to 200 ms"
         return warned("accelerator bus", f"Coral at {speed:g} Mbit/s", fix)
     return passed("accelerator bus", f"Coral at {speed:g} Mbit/s")
+
+
+def check_memory(config: Config) -> list[Finding]:
+    """Whether a live camera's pictures stay in memory. Seals this process for good."""
+    if not config.camera.live:
+        return [skipped("memory", f"not sealed for camera {config.camera.backend}")]
+    try:
+        if seal_memory():
+            return [passed("memory", "no core files, and nothing of it can be swapped out")]
+    except EdgeError as error:
+        return [failed_with("memory", error)]
+    fix = "LimitMEMLOCK=infinity in the service's unit (then look with --sandbox), or `swapoff -a` and no swap at boot"
+    return [failed("memory", "swap is on and memory cannot be locked: pictures could reach the disk", fix)]
 
 
 def check_heat_and_power(state: Board) -> list[Finding]:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from edge.affect.untrusted import prove
-from edge.cli.doctor.finding import Finding, failed_with, passed, skipped, warned
-from edge.config import Config, EngineConfig, require_deployment
-from edge.errors import AssetError, BundleError, ConfigError, DeploymentError, EngineError
+from edge.cli.doctor.finding import Finding, failed, failed_with, passed, skipped, warned
+from edge.cli.info import signature_state
+from edge.config import Config, EngineConfig
+from edge.deployment import faults
+from edge.errors import AssetError, BundleError, ConfigError, EngineError
 from edge.face.detector import Detector, load_detector
 from edge.model.bundle import Bundle
 from edge.model.store import Store
@@ -25,7 +27,8 @@ def check_model(config: Config) -> tuple[list[Finding], Bundle | None]:
             prove(store.load("configured" if config.model.bundle else store.state().active), engine)
         except (BundleError, ConfigError, EngineError) as error:
             return [warned("bundle", f"{error.message}; {name} runs instead", error.fix)], bundle
-    return [passed("bundle", f"{name}, its golden vectors reproduced by {proof.runtime}")], bundle
+    said = f"{name}, golden vectors reproduced by {proof.runtime}; {signature_state(bundle)}"
+    return [passed("bundle", said)], bundle
 
 
 def check_store(config: Config) -> list[Finding]:
@@ -55,12 +58,11 @@ def check_detector(config: Config) -> tuple[list[Finding], Detector | None]:
 
 
 def check_deployment(config: Config) -> list[Finding]:
-    """Whether `[deployment]` says why, where and who."""
-    try:
-        require_deployment(config)
-    except DeploymentError as error:
-        return [failed_with("deployment", error)]
+    """Whether `[deployment]` says why, where and who: a finding for each fault."""
     given = config.deployment
-    if given.purpose is None:
+    if not config.camera.live:
         return [passed("deployment", f"not needed for camera {config.camera.backend}")]
-    return [passed("deployment", f"{given.purpose}; notice: {given.notice}")]
+    fix = "correct it under [deployment]; examples/config.toml explains each key"
+    wrong = [failed("deployment", f"{key}: {fault}", fix) for key, fault in faults(given)]
+    said = f"{given.purpose}, {given.jurisdiction}, {given.legal_basis}; notice: {given.notice}"
+    return wrong or [passed("deployment", said)]

@@ -21,7 +21,9 @@ def sandboxed(unit: str, command: Sequence[str]) -> list[str]:
         EdgeError: systemd is not here or does not know the unit.
     """
     try:
-        done = subprocess.run(["systemctl", "cat", unit], capture_output=True, text=True, timeout=20, check=False)
+        done = subprocess.run(
+            ["systemctl", "cat", unit], capture_output=True, text=True, timeout=20, check=False, cwd="/"
+        )
     except (OSError, subprocess.TimeoutExpired) as error:
         raise EdgeError(f"{unit}: systemctl cannot be asked ({error})", "leave out --sandbox") from error
     if done.returncode != 0:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import sys
+import time
 from functools import partial
 from pathlib import Path
 from typing import Annotated, get_args
@@ -18,14 +19,15 @@ from edge.cli.init.answers import Answers, write_config
 from edge.cli.init.drop_in import NAME, unit_name, write_drop_in
 from edge.cli.init.inventory import find_profile, list_cameras, time_zone
 from edge.cli.init.questions import Questions
-from edge.config import LOOPBACK, Config, DeviceConfig, Purpose
+from edge.config import LOOPBACK, Config, DeviceConfig
+from edge.deployment import Deployment, LegalBasis, Purpose, judge
 from edge.errors import ConfigError
 from edge.model.assets import BLAZEFACE, find_asset
 from edge.paths import CONFIGS
 from edge.profiles import profile_names, profile_title
 
 _PASSWORD = CONFIGS / "mqtt-password"
-_PURPOSES = get_args(Purpose)
+_PURPOSES, _BASES = get_args(Purpose), get_args(LegalBasis)
 _PLAIN_PORT, _TLS_PORT = 1883, 8883
 _BROKER = re.compile(
     r"\[([0-9a-fA-F:.%]+)\](?::(\d+))?|([^:\s]+)(?::(\d+))?|([0-9a-fA-F:.%]*::?[0-9a-fA-F:.%]*)"
@@ -49,9 +51,15 @@ def init(
     ca_file: Annotated[str, typer.Option(help="The broker's own certificate authority, PEM.")] = "",
     username: Annotated[str | None, typer.Option(help="For the broker; empty for none.")] = None,
     purpose: Annotated[str | None, typer.Option(help=f"One of {', '.join(_PURPOSES)}.")] = None,
+    jurisdiction: Annotated[str | None, typer.Option(help="Whose law applies: ISO 3166, e.g. DE, US-IL.")] = None,
+    legal_basis: Annotated[str | None, typer.Option(help=f"One of {', '.join(_BASES)}.")] = None,
+    controller: Annotated[str | None, typer.Option(help="Who answers for the data.")] = None,
+    contact: Annotated[str | None, typer.Option(help="Of the controller: e-mail, telephone or URL.")] = None,
+    retention_days: Annotated[str | None, typer.Option(help="How long the receiver keeps windows.")] = None,
     notice: Annotated[str | None, typer.Option(help="Where visitors read that this camera is here.")] = None,
-    controller: Annotated[str | None, typer.Option(help="Who answers for the data, with a way to reach them.")] = None,
-    jurisdiction: Annotated[str | None, typer.Option(help="Whose law applies, e.g. DE.")] = None,
+    notice_version: Annotated[str | None, typer.Option(help="Of the notice that hangs there; 1.")] = None,
+    notice_date: Annotated[str | None, typer.Option(help="Of that version, YYYY-MM-DD; today.")] = None,
+    consent_reference: Annotated[str | None, typer.Option(help="Where consents are recorded, if needed.")] = None,
     instance: Annotated[str, typer.Option(help="For a second camera: affect-edge@INSTANCE.")] = "",
     address: Annotated[
         list[str] | None, typer.Option(help="An address of the broker, instead of resolving its name.")
@@ -96,14 +104,24 @@ def init(
         "password_file": f"/run/credentials/{unit}/mqtt-password" if username else "",
     }
     say(_WHY)
+    why = partial(_ask_why, questions)
     deployment = {
         "purpose": ask("purpose", purpose, "Purpose", choices=_PURPOSES),
-        "notice": ask("notice", notice, "Where does the notice hang that tells visitors"),
-        "controller": ask("controller", controller, "Who answers for the data, and how to reach them"),
-        "jurisdiction": ask("jurisdiction", jurisdiction, "Whose law applies, e.g. DE"),
+        "jurisdiction": why("jurisdiction", jurisdiction, "Whose law applies, e.g. DE or US-IL"),
+        "legal_basis": ask("legal-basis", legal_basis, "Legal basis", choices=_BASES),
+        "controller": why("controller", controller, "Who answers for the data"),
+        "contact": why("contact", contact, "How to reach them: e-mail, telephone or URL"),
+        "retention_days": why("retention_days", retention_days, "Days that the receiver keeps windows"),
+        "notice": why("notice", notice, "Where does the notice hang that tells visitors"),
+        "notice_version": why("notice_version", notice_version, "Its version", "1"),
+        "notice_date": why("notice_date", notice_date, "Its date", time.strftime("%Y-%m-%d")),
     }
+    if consent_reference is not None or _given(deployment).needs_consent:
+        question = "Where are consents recorded, which this needs"
+        deployment["consent_reference"] = why("consent_reference", consent_reference, question)
     questions.complain()
-    text, config = write_config(msgspec.convert({"profile": board, **place, **connection, **deployment}, Answers))
+    answers = msgspec.convert({"profile": board, **place, **connection, "deployment": _given(deployment)}, Answers)
+    text, config = write_config(answers)
     drop_in = write_drop_in(
         config,
         broker=address or _resolve(f"[{host}]" if ":" in host else host),
@@ -117,6 +135,21 @@ def init(
         typer.echo(f"time zone {config.device.tz}; another: device.tz in the configuration")
     typer.echo(f"written  {config_path}\nwritten  {drop_in_path}")
     _tell(named, config, instance)
+
+
+def _ask_why(questions: Questions, key: str, given: str | None, question: str, default: str | None = None) -> str:
+    option = key.replace("_", "-")
+
+    def check(value: str) -> None:
+        if fault := judge(key, value):
+            raise ConfigError(f"--{option}: {fault} (deployment.{key})")
+
+    return questions.ask(option, given, question, default=default, check=check)
+
+
+def _given(answers: dict[str, str]) -> Deployment:
+    """What was answered so far; an answer that is missing is complained of later."""
+    return msgspec.convert({key: value for key, value in answers.items() if value}, Deployment, strict=False)
 
 
 def _board(name: str) -> str:

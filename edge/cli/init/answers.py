@@ -11,7 +11,8 @@ from typing import Any
 
 import msgspec
 
-from edge.config import Config, Purpose, ZoneConfig, load_config
+from edge.config import Config, ZoneConfig, load_config
+from edge.deployment import Deployment, faults
 from edge.errors import ConfigError
 from edge.profiles import profile_title, read_profile
 
@@ -49,7 +50,7 @@ class Answers(msgspec.Struct, frozen=True, kw_only=True):
         camera: a `/dev/video*` for a V4L2 camera; empty: as the profile says.
         host, port, tls, ca_file, username, password_file: the broker, as in `[mqtt]`.
         plaintext: scores may cross the network unencrypted.
-        purpose, notice, controller, jurisdiction: as in `[deployment]`.
+        deployment: as in `[deployment]`, all of it.
     """
 
     profile: str
@@ -66,10 +67,7 @@ class Answers(msgspec.Struct, frozen=True, kw_only=True):
     ca_file: str = ""
     username: str = ""
     password_file: str = ""
-    purpose: Purpose
-    notice: str
-    controller: str
-    jurisdiction: str
+    deployment: Deployment
 
 
 def write_config(answers: Answers) -> tuple[str, Config]:
@@ -83,11 +81,10 @@ def write_config(answers: Answers) -> tuple[str, Config]:
     sections: dict[str, dict[str, Any]] = {
         "device": {"site": answers.site, "name": answers.device, "tz": answers.tz, "tags": answers.tags},
         "mqtt": {key: given[key] for key in ("host", "port", "tls")} | broker,
-        "deployment": {key: given[key] for key in ("purpose", "notice", "controller", "jurisdiction")},
+        "deployment": {key: value for key, value in given["deployment"].items() if value},
     }
-    for key, value in sections["deployment"].items():
-        if not value.strip():
-            raise ConfigError(f"deployment.{key}: must be filled; people who walk past have a right to know")
+    for key, fault in faults(answers.deployment):
+        raise ConfigError(f"deployment.{key}: {fault}", "people who walk past have a right to know")
     blocks = [_section("[zones]", zone) for zone in given["zones"]]
     text = _TEXT.format(
         name=answers.device,

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from datetime import date
 from pathlib import Path
 
 import numpy as np
@@ -12,13 +13,16 @@ from edge.camera.drawn import SceneCamera
 from edge.camera.live import LiveCamera
 from edge.camera.replay import Replay
 from edge.clock import FileClock
-from edge.config import CameraConfig, Config, DeploymentConfig, HoursConfig, ZoneConfig
+from edge.config import CameraConfig, Config, HoursConfig, ZoneConfig
 from edge.contract import CameraEvents
+from edge.deployment import Deployment
 from edge.errors import CameraError, DeploymentError
 
-FILLED = DeploymentConfig(
-    purpose="exhibition-feedback", notice="at the door", controller="Museum, privacy@museum.example", jurisdiction="DE"
-)
+FILLED = Deployment(
+    purpose="exhibition-feedback", jurisdiction="DE", legal_basis="legitimate-interest", controller="Museum",
+    contact="privacy@museum.example", retention_days=90, notice="at the door", notice_version="1",
+    notice_date=date(2026, 11, 1),
+)  # fmt: skip
 
 
 @pytest.fixture

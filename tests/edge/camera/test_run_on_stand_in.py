@@ -28,8 +28,13 @@ port = 9
 [deployment]
 purpose = "exhibition-feedback"
 notice = "at the door"
-controller = "Museum, privacy@museum.example"
 jurisdiction = "DE"
+legal_basis = "legitimate-interest"
+controller = "Museum"
+contact = "privacy@museum.example"
+retention_days = 90
+notice_version = "1"
+notice_date = 2026-11-01
 """
 
 

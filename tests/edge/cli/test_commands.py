@@ -15,6 +15,7 @@ import pytest
 
 from edge.model.assets import BLAZEFACE
 
+CONSENT = ("--consent", "nobody: drawn stripes")
 VERBS = ("run", "demo", "replay", "fetch", "info")
 
 
@@ -74,7 +75,7 @@ def test_info_names_model_hashes_and_detector() -> None:
     facts = json.loads(affect_edge("info", "--json").stdout)
     assert len(facts["bundle"]["sha256"]) == 64
     assert facts["bundle"]["metrics"]
-    assert facts["bundle"]["signature"] == "unsigned"
+    assert facts["bundle"]["signature"].startswith("signed by the release key ")
     assert facts["assets"][0]["name"] == BLAZEFACE.name
     assert facts["packages"]["numpy"]
 
@@ -119,7 +120,8 @@ def test_run_refuses_a_metrics_port_that_is_taken(tmp_path: Path) -> None:
 def test_live_camera_that_is_not_there_is_named(tmp_path: Path) -> None:
     (tmp_path / "config.toml").write_text(
         "[camera]\ndevice = '/dev/video-none'\n[deployment]\npurpose = 'installation-art'\nnotice = 'door'\n"
-        "controller = 'me'\njurisdiction = 'DE'"
+        "controller = 'Museum'\ncontact = '+49 30 1234567'\njurisdiction = 'DE'\nlegal_basis = 'public-task'\n"
+        "retention_days = 30\nnotice_version = '1'\nnotice_date = 2026-11-01"
     )
     assert "/dev/video-none" in one_line(
         affect_edge("run", "--config", tmp_path / "config.toml", STATE_DIRECTORY=str(tmp_path)), 6
@@ -140,12 +142,14 @@ def test_replay_refuses_what_is_no_video(tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("detector_asset")
 def test_replay_that_cannot_write_its_scores_says_so(clip: Path) -> None:
-    assert "cannot be written" in one_line(affect_edge("replay", clip, "--scores", "/nowhere/scores.jsonl"), 2)
+    assert "cannot be written" in one_line(
+        affect_edge("replay", clip, "--scores", "/nowhere/scores.jsonl", *CONSENT), 2
+    )
 
 
 @pytest.mark.usefixtures("detector_asset")
 def test_two_replays_give_the_same_bytes(clip: Path, tmp_path: Path) -> None:
-    first, second = (affect_edge("replay", clip, "--scores", tmp_path / name) for name in ("a", "b"))
+    first, second = (affect_edge("replay", clip, "--scores", tmp_path / name, *CONSENT) for name in ("a", "b"))
     assert first.returncode == second.returncode == 0
     assert first.stdout == second.stdout != ""
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()

@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 import pytest
 
+CONSENT = ("--consent", "nobody: drawn stripes")
 pytestmark = pytest.mark.usefixtures("detector_asset")
 
 
@@ -41,7 +42,7 @@ def test_video_is_not_written_over_by_its_scores(clip: Path) -> None:
     link = clip.with_name("link.avi")
     link.symlink_to(clip)
     for scores in (clip, link):
-        done = replay(clip, "--scores", scores)
+        done = replay(clip, "--scores", scores, *CONSENT)
         assert (done.returncode, done.stdout) == (2, "")
         assert "is read and would be overwritten" in done.stderr
     assert clip.read_bytes() == before
@@ -52,15 +53,31 @@ def test_configuration_and_what_it_names_are_not_written_over(clip: Path) -> Non
     config.write_text("[model]\npublic_key = 'maker.pem'\n")
     key.write_text("key")
     for scores in (config, key):
-        assert "is read" in replay(clip, "--config", config, "--scores", scores).stderr
+        assert "is read" in replay(clip, "--config", config, "--scores", scores, *CONSENT).stderr
     assert key.read_text() == "key"
 
 
 def test_scores_are_their_owner_s_alone(clip: Path) -> None:
     scores = clip.with_name("scores.jsonl")
     scores.touch(0o644)
-    assert replay(clip, "--scores", scores).returncode == 0
+    assert replay(clip, "--scores", scores, *CONSENT).returncode == 0
     assert scores.stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize("consent", [[], ["--consent", " "], ["--consent", "?"], ["--consent", "n/a"]])
+def test_scores_of_a_video_need_words_on_who_agreed(clip: Path, consent: list[str]) -> None:
+    scores = clip.with_name("scores.jsonl")
+    done = replay(clip, "--scores", scores, *consent)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "does not say who agreed" in done.stderr
+    assert not scores.exists()
+
+
+def test_first_line_of_the_scores_says_who_agreed(clip: Path) -> None:
+    scores = clip.with_name("scores.jsonl")
+    assert replay(clip, "--scores", scores, "--consent", 'Jürgen & Mia, "form 7"').returncode == 0
+    head = json.loads(scores.read_text().splitlines()[0])
+    assert head == {"schema": "affect-edge scores 1", "consent": 'Jürgen & Mia, "form 7"', "video": "stripes.avi"}
 
 
 def test_opening_hours_are_not_applied_to_a_video_and_that_is_said(clip: Path) -> None:

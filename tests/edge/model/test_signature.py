@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
-import sys
 import zipfile
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 
 from convert.commands import verify
 from convert.commands.verify import verify_bundle
@@ -18,10 +19,8 @@ from edge.cli.info import signature_state
 from edge.config import EngineConfig, ModelConfig, load_config
 from edge.errors import BundleError, ConfigError
 from edge.model.bundle import MANIFEST, check_licences, default_bundle, load_bundle
-from edge.model.signature import SIGNATURE, PublicKey
-
-serialization = pytest.importorskip("cryptography.hazmat.primitives.serialization", reason="needs the extra `signing`")
-ed25519 = pytest.importorskip("cryptography.hazmat.primitives.asymmetric.ed25519")
+from edge.model.signature import RELEASE_KEYS, SIGNATURE, PublicKeys
+from edge.model.store import read_configured
 
 
 def make_key(folder: Path, name: str) -> tuple[object, Path]:
@@ -65,16 +64,15 @@ def refusal(bundle: Path, public_key: Path) -> str:
 @pytest.mark.parametrize("pack", [lambda folder: folder, archived], ids=["folder", "zip"])
 def test_what_the_key_signed_is_loaded(signed: Path, key: tuple[object, Path], pack: object) -> None:
     model = load_model(ModelConfig(bundle=str(pack(signed)), public_key=str(key[1])), EngineConfig())  # type: ignore[operator]
-    assert model.bundle.signed_by == PublicKey(key[1]).fingerprint
+    assert model.bundle.signed_by == PublicKeys(key[1]).fingerprints[0]
     assert SIGNATURE not in model.bundle.files
-    assert signature_state(model.bundle) == f"signed by key {model.bundle.signed_by}"
+    assert signature_state(model.bundle) == f"signed by your key {model.bundle.signed_by}"
 
 
 def test_signature_that_nobody_checked_is_not_called_signed_by_anybody(signed: Path) -> None:
     bundle = load_bundle(signed)
     assert bundle.signed_by is None
-    assert "not checked" in signature_state(bundle)
-    assert signature_state(load_bundle(default_bundle())) == "unsigned"
+    assert signature_state(bundle) == "signed by a key that is not known here"
 
 
 def test_unsigned_is_refused(signed: Path, key: tuple[object, Path]) -> None:
@@ -83,7 +81,7 @@ def test_unsigned_is_refused(signed: Path, key: tuple[object, Path]) -> None:
 
 
 def test_signed_by_somebody_else_is_refused(signed: Path, tmp_path: Path) -> None:
-    assert "is not by the key in" in refusal(signed, make_key(tmp_path, "other")[1])
+    assert "is by no key in" in refusal(signed, make_key(tmp_path, "other")[1])
 
 
 def test_manifest_changed_after_signing_is_refused_though_it_is_whole(signed: Path, key: tuple[object, Path]) -> None:
@@ -109,7 +107,7 @@ def test_truncated_or_padded_signature_is_refused(signed: Path, key: tuple[objec
 def test_every_flipped_byte_of_a_signature_is_refused(signed: Path, key: tuple[object, Path]) -> None:
     good = (signed / SIGNATURE).read_bytes()
     manifest = (signed / MANIFEST).read_bytes()
-    trusted = PublicKey(key[1])
+    trusted = PublicKeys(key[1])
     for position in range(64):
         bad = bytearray(good)
         bad[position] ^= 0x10
@@ -124,12 +122,43 @@ def test_signed_bundle_of_a_future_format_is_refused_with_the_fix(signed: Path, 
     assert "bundle format 2 is not 1, the one this release reads; update affect-edge" in refusal(signed, key[1])
 
 
-def test_bundle_from_outside_needs_a_key_or_a_word(signed: Path) -> None:
-    with pytest.raises(BundleError, match="nobody vouches for this bundle") as caught:
+def test_bundle_from_outside_needs_a_known_maker_or_a_word(signed: Path) -> None:
+    with pytest.raises(BundleError, match="is by no key in") as caught:
         load_model(ModelConfig(bundle=str(signed)), EngineConfig())
     assert "allow_unsigned = true" in caught.value.fix
     model = load_model(ModelConfig(bundle=str(signed), allow_unsigned=True), EngineConfig())
     assert model.bundle.signed_by is None
+
+
+def test_what_the_release_signed_runs_without_a_word_and_beside_a_key_of_one_s_own(
+    tmp_path: Path, repo: Path, key: tuple[object, Path]
+) -> None:
+    (release,) = PublicKeys(RELEASE_KEYS).fingerprints
+    copy = shutil.copytree(default_bundle(), tmp_path / "copy")
+    for path in (copy, *(repo / "bundles").glob("*.zip")):
+        for config in (ModelConfig(bundle=str(path)), ModelConfig(bundle=str(path), public_key=str(key[1]))):
+            assert read_configured(config).signed_by == release
+    (copy / SIGNATURE).unlink()
+    with pytest.raises(BundleError, match="is not signed"):
+        read_configured(ModelConfig(bundle=str(copy)))
+
+
+def test_the_shipped_bundle_tells_that_the_release_signed_it() -> None:
+    state = signature_state(load_bundle(default_bundle()))
+    assert state == f"signed by the release key {PublicKeys(RELEASE_KEYS).fingerprints[0]}"
+
+
+def test_no_private_key_lies_in_the_checkout(repo: Path) -> None:
+    files = subprocess.run(["git", "ls-files", "-z"], cwd=repo, capture_output=True, check=True).stdout.split(b"\0")
+    shipped = [repo / name.decode() for name in files if name.endswith((b".pem", b".key", b".der", b".p8"))]
+    assert RELEASE_KEYS in shipped
+    assert not [path for path in shipped if b"PRIVATE" in path.read_bytes()]
+
+
+def test_a_file_of_several_keys_trusts_each_of_them(signed: Path, key: tuple[object, Path], tmp_path: Path) -> None:
+    both = tmp_path / "both.pem"
+    both.write_bytes(make_key(tmp_path, "new")[1].read_bytes() + b"# the old one\n" + key[1].read_bytes())
+    assert load_bundle(signed, both).signed_by == PublicKeys(key[1]).fingerprints[0]
 
 
 def test_a_key_is_asked_even_where_unsigned_bundles_are_allowed(signed: Path, key: tuple[object, Path]) -> None:
@@ -166,7 +195,6 @@ def test_key_that_is_none_is_an_error_of_the_configuration(tmp_path: Path, conte
 
 
 def test_key_of_another_kind_is_refused(tmp_path: Path) -> None:
-    ec = pytest.importorskip("cryptography.hazmat.primitives.asymmetric.ec")
     path = tmp_path / "ec.pem"
     path.write_bytes(
         ec.generate_private_key(ec.SECP256R1())
@@ -174,18 +202,7 @@ def test_key_of_another_kind_is_refused(tmp_path: Path) -> None:
         .public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
     )
     with pytest.raises(ConfigError, match="no Ed25519 public key"):
-        PublicKey(path)
-
-
-def test_without_the_extra_a_configured_key_is_a_plain_error(key: tuple[object, Path], tmp_path: Path) -> None:
-    config = tmp_path / "config.toml"
-    config.write_text(f"[camera]\nbackend = 'scene'\n[model]\npublic_key = '{key[1].name}'\n")
-    words = ["affect-edge", "bundle", "install", str(default_bundle()), "--config", str(config)]
-    code = f"import sys; sys.modules['cryptography'] = None; from edge.cli import main; sys.argv = {words!r}; main()"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
-    assert done.returncode == 2, done.stderr
-    (line,) = done.stderr.splitlines()
-    assert "pip install 'affect-edge[signing]'" in line
+        PublicKeys(path)
 
 
 def test_key_in_the_configuration_is_relative_to_its_file(tmp_path: Path) -> None:
@@ -195,7 +212,7 @@ def test_key_in_the_configuration_is_relative_to_its_file(tmp_path: Path) -> Non
 
 def test_verification_names_key_and_differences(signed: Path, key: tuple[object, Path]) -> None:
     found = verify_bundle(archived(signed), key[1])
-    assert found.bundle.signed_by == PublicKey(key[1]).fingerprint
+    assert found.bundle.signed_by == PublicKeys(key[1]).fingerprints[0]
     assert set(found.golden["litert"]) == {"embedding", "va", "head_va"}
 
 

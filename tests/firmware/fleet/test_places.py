@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge.cli.init.answers import Answers, write_config
 from edge.config import load_config
+from edge.deployment import Deployment
 from edge.errors import ConfigError
 from firmware_config.fleet.places import read_tags, read_zones
 
@@ -15,10 +18,16 @@ FRACTION = st.decimals(0, 1, places=3).map(float)
 ZONE = st.tuples(st.from_regex(r"[a-z]{1,8}", fullmatch=True), st.lists(st.tuples(FRACTION, FRACTION), min_size=3))
 VALUE = st.text(st.characters(exclude_categories=["C", "Z"]), min_size=1, max_size=64)
 
+WHY = Deployment(
+    purpose="installation-art", jurisdiction="DE", legal_basis="legitimate-interest", controller="Museum",
+    contact="privacy@museum.example", retention_days=90, notice="on the door", notice_version="1",
+    notice_date=date(2026, 11, 1),
+)  # fmt: skip
+
 
 def answers(tags: str, zones: str) -> Answers:
     return Answers(
-        profile="rpi5", site="s", device="d", purpose="installation-art", notice="n", controller="c", jurisdiction="DE",
+        profile="rpi5", site="s", device="d", deployment=WHY,
         tags=read_tags(tags), zones=read_zones(zones),
     )  # fmt: skip
 

@@ -9,9 +9,9 @@ import pytest
 
 from edge.cli.doctor import machine
 from edge.cli.doctor.finding import EXIT_CODES, Level, passed, skipped, warned, worst
-from edge.cli.doctor.machine import check_accelerator, check_clock, check_heat_and_power, check_storage
+from edge.cli.doctor.machine import check_accelerator, check_clock, check_heat_and_power, check_memory, check_storage
 from edge.clock import FileClock
-from edge.config import Config, EngineConfig, HoursConfig, OutboxConfig
+from edge.config import CameraConfig, Config, EngineConfig, HoursConfig, OutboxConfig
 from edge.contract import Board
 from edge.errors import EngineError
 
@@ -130,3 +130,18 @@ def test_worst_finding_decides_the_exit_code() -> None:
     assert EXIT_CODES[worst([])] == 0
     assert EXIT_CODES[worst([passed("a", ""), skipped("b", "")])] == 0
     assert EXIT_CODES[worst([passed("a", ""), warned("b", "", "c"), skipped("d", "")])] == 10
+
+
+def test_swap_with_memory_that_cannot_be_locked_fails_a_live_camera(found, monkeypatch) -> None:
+    monkeypatch.setattr(machine, "seal_memory", lambda: False)
+    finding = found(check_memory(Config()), "memory")
+    assert finding.level is Level.FAIL
+    assert "LimitMEMLOCK=infinity" in finding.fix
+    monkeypatch.setattr(machine, "seal_memory", lambda: True)
+    assert found(check_memory(Config()), "memory").level is Level.PASS
+
+
+def test_memory_of_a_drawn_scene_is_not_judged_and_not_sealed(found, monkeypatch) -> None:
+    monkeypatch.setattr(machine, "seal_memory", lambda: pytest.fail("sealed"))
+    config = Config(camera=CameraConfig(backend="scene"))
+    assert found(check_memory(config), "memory").level is Level.SKIP

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from edge.cli import app
 from edge.cli.doctor import sandbox
 from edge.cli.doctor.sandbox import sandboxed, service_settings
 from edge.errors import EdgeError
@@ -37,3 +40,20 @@ def test_unit_that_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(sandbox.subprocess, "run", gone)
     with pytest.raises(EdgeError, match="leave out --sandbox"):
         sandboxed("affect-edge.service", ["true"])
+
+
+def test_sandboxed_doctor_runs_nothing_of_the_current_directory(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    called: list[tuple[list[str], str]] = []
+
+    def run(command: list[str], **given: object) -> subprocess.CompletedProcess[str]:
+        called.append((command, str(given.get("cwd"))))
+        return subprocess.CompletedProcess(command, 0, "[Service]\n", "")
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(subprocess, "run", run)
+    assert CliRunner().invoke(app, ["doctor", "--sandbox"]).exit_code == 0
+    (_, first), (command, second) = called
+    assert (first, second) == ("/", "/")
+    assert command[command.index("--") + 1 :][1:4] == ["-I", "-m", "edge"]

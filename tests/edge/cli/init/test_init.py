@@ -6,8 +6,10 @@ import io
 import os
 import subprocess
 import sys
+from datetime import date
 from pathlib import Path
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -18,6 +20,7 @@ from edge.cli.init.drop_in import allowed_addresses, write_drop_in
 from edge.cli.init.inventory import coral_speed, find_profile, list_cameras, time_zone
 from edge.cli.init.questions import Questions
 from edge.config import Config, load_config, require_deployment
+from edge.deployment import Deployment
 from edge.errors import ConfigError
 from edge.profiles import profile_names, profile_title, read_profile
 
@@ -28,10 +31,19 @@ ANSWERS = {
     "broker": "192.0.2.10",
     "username": "hall-2",
     "purpose": "exhibition-feedback",
-    "notice": "on the door",
-    "controller": "Museum, privacy@museum.example",
     "jurisdiction": "DE",
+    "legal-basis": "legitimate-interest",
+    "controller": "Museum",
+    "contact": "privacy@museum.example",
+    "retention-days": "90",
+    "notice": "on the door",
 }
+
+WHY = Deployment(
+    purpose="installation-art", jurisdiction="DE", legal_basis="legitimate-interest", controller="Museum",
+    contact="privacy@museum.example", retention_days=90, notice="on the door", notice_version="1",
+    notice_date=date(2026, 11, 1),
+)  # fmt: skip
 
 
 def init(root: Path, answers: dict[str, str], *more: str) -> subprocess.CompletedProcess[str]:
@@ -105,7 +117,10 @@ def test_nothing_is_overwritten_and_nothing_is_written_by_halves(tmp_path: Path)
 def test_what_is_missing_is_named_at_once_where_nobody_can_be_asked(tmp_path: Path) -> None:
     done = init(tmp_path, {key: ANSWERS[key] for key in ("profile", "broker", "site")})
     assert done.returncode == 2
-    assert "--device, --purpose, --notice, --controller, --jurisdiction" in done.stderr
+    assert (
+        "--device, --purpose, --jurisdiction, --legal-basis, --controller, --contact, --retention-days, --notice"
+        in done.stderr
+    )
     assert "Traceback" not in done.stderr
 
 
@@ -126,16 +141,14 @@ def test_purpose_outside_the_closed_list_is_refused(tmp_path: Path, purpose: str
     assert "--purpose" in done.stderr
 
 
-TEXT = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=40).filter(
-    lambda text: text.strip()
-)
+TEXT = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=40).map("Am Eingang ".__add__)
 
 
 @given(notice=TEXT, controller=TEXT)
 def test_any_words_survive_the_way_into_the_file_and_back(notice: str, controller: str) -> None:
     answers = Answers(
-        profile="x86-kiosk", site="s", device="d", purpose="research-with-consent", jurisdiction="DE", notice=notice,
-        controller=controller,
+        profile="x86-kiosk", site="s", device="d",
+        deployment=msgspec.structs.replace(WHY, notice=notice, controller=controller),
     )  # fmt: skip
     _, config = write_config(answers)
     assert (config.deployment.notice, config.deployment.controller) == (notice, controller)
@@ -148,8 +161,7 @@ def test_accelerator_opens_its_bus_and_a_name_needs_its_resolver() -> None:
     assert "AF_NETLINK" in text
     assert allowed_addresses(text) == ["2001:db8::1"]  # localhost needs no rule, and no resolver
     elsewhere = Answers(
-        profile="x86-kiosk", site="s", device="d", host="broker.example", purpose="installation-art", notice="n",
-        controller="c", jurisdiction="DE",
+        profile="x86-kiosk", site="s", device="d", host="broker.example", deployment=WHY
     )  # fmt: skip
     _, config = write_config(elsewhere)
     text = write_drop_in(config, broker=["192.0.2.10"], resolvers=["192.0.2.53", "127.0.0.53"])
@@ -158,8 +170,7 @@ def test_accelerator_opens_its_bus_and_a_name_needs_its_resolver() -> None:
 
 def load(profile: str) -> Config:
     answers = Answers(
-        profile=profile, site="s", device="d", host="localhost", tls=False, purpose="installation-art", notice="n",
-        controller="c", jurisdiction="DE",
+        profile=profile, site="s", device="d", host="localhost", tls=False, deployment=WHY
     )  # fmt: skip
     return write_config(answers)[1]
 
