@@ -36,11 +36,6 @@ def test_message_in_the_readme_is_one_that_a_device_can_send() -> None:
     assert json.loads(encode(decode(text.encode(), Window))) == json.loads(text)
 
 
-def test_subscriber_in_the_readme_is_the_tested_one() -> None:
-    code = (REPO / "examples" / "subscriber.py").read_text(encoding="utf-8")
-    assert block("python", "sqlite3").strip() == code.split('"""\n', 1)[1].strip()
-
-
 def test_configuration_in_the_readme_starts_a_live_camera(tmp_path: Path) -> None:
     (tmp_path / "config.toml").write_text(block("toml", "[deployment]"))
     config = load_config(tmp_path / "config.toml")
