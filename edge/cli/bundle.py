@@ -12,7 +12,6 @@ import typer
 
 from edge.affect.untrusted import prove
 from edge.cli import app
-from edge.cli.info import signature_state
 from edge.config import Config, load_config
 from edge.errors import BundleError, ConfigError
 from edge.model.bundle import Bundle, check_licences
@@ -122,7 +121,7 @@ def _row(entry: Entry, state: State) -> dict[str, Any]:
         "name": bundle.manifest.name if bundle else "?",
         "version": bundle.manifest.version if bundle else "?",
         "sha256": entry.sha256,
-        "signature": signature_state(bundle) if bundle else entry.damage,
+        "signature": bundle.signer if bundle else entry.damage,
         "bytes": sum(map(len, bundle.contents.values())) if bundle else 0,
         "installed": entry.installed.replace(microsecond=0),
     }
