@@ -15,7 +15,8 @@ from edge.cli import app
 from edge.config import Config, load_config
 from edge.errors import BundleError, ConfigError
 from edge.model.bundle import Bundle, check_licences
-from edge.model.store import SHIPPED, Entry, State, Store, read_trusted
+from edge.model.store import SHIPPED, Entry, State, Store
+from edge.model.trusted import read_trusted
 
 verbs = typer.Typer(
     help="Install another model bundle, and go back. The service takes the active one at its next start, and goes back "
