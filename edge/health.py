@@ -11,8 +11,10 @@ import numpy as np
 
 from edge import contract
 from edge.clock import NS, Clock
+from edge.contract.fields import bucket
 from edge.version import VERSION, commit
 
+_COARSE = 100  # looks at a face, ten seconds of one
 _KEPT = 2048  # times of each kind: about the last minute at 30 frames a second, 16 KiB
 
 
@@ -166,8 +168,8 @@ class HealthMonitor:
             model_state=model_state,
             accelerated=accelerated,
             frames=cast("contract.Frames", frames),
-            rejections=cast("contract.Rejections", dict(self.rejections)),
-            faces=self.faces,
+            rejections=cast("contract.Rejections", {kind: n - n % _COARSE for kind, n in self.rejections.items()}),
+            faces=bucket(self.faces),
             camera_events=cast("contract.CameraEvents", dict(camera.events)),
             stages=self.stage_times(),
             latency=contract.Latency(p50_ms=p50, p95_ms=p95),

@@ -4,7 +4,7 @@ import argparse
 import json
 import sqlite3
 import sys
-from datetime import datetime
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -14,6 +14,7 @@ parser = argparse.ArgumentParser()
 parser.add_argument("host")
 parser.add_argument("port", type=int)
 parser.add_argument("database")
+parser.add_argument("--keep-days", type=float, help="delete what is older, such as `retention_days` of [deployment]")
 parser.add_argument("--tls", action="store_true", help="use TLS, with the authorities that this system trusts")
 parser.add_argument("--cafile", help="use TLS, with this authority")
 parser.add_argument("--username")
@@ -23,11 +24,22 @@ broker, secure = f"{options.host}:{options.port}", bool(options.tls or options.c
 
 ZoneInfo("Europe/Berlin")  # a system without time zones fails here; there, `pip install tzdata` brings them
 database = sqlite3.connect(options.database)
+database.execute("PRAGMA secure_delete = ON")
 database.executescript("""
     CREATE TABLE IF NOT EXISTS windows
         (id TEXT PRIMARY KEY, site TEXT, device TEXT, start TEXT, end TEXT, hour TEXT, body TEXT);
     CREATE TABLE IF NOT EXISTS unreadable (received TEXT DEFAULT CURRENT_TIMESTAMP, topic TEXT, body BLOB);
 """)
+
+
+def purge():
+    """Deletes what is older than `--keep-days`; nothing of it stays readable in the file."""
+    if not options.keep_days:
+        return
+    before = (datetime.now(timezone.utc) - timedelta(days=options.keep_days)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    with database:
+        database.execute("DELETE FROM windows WHERE end < ?", (before,))
+        database.execute("DELETE FROM unreadable WHERE received < ?", (before.replace("T", " ")[:19],))
 
 
 def columns(payload):
@@ -50,6 +62,7 @@ def keep(_client, _userdata, message):
         insert, row = "INSERT INTO unreadable (topic, body) VALUES (?, ?)", (message.topic, message.payload)
     with database:
         database.execute(insert, row)
+    purge()
 
 
 def connected(client, _userdata, _flags, reason, _properties):
@@ -69,6 +82,7 @@ def lost(_client, _userdata, _flags, reason, _properties):
     print(f"{broker}: lost: {reason}{'' if secure else '; does it want --tls or --cafile?'}", file=sys.stderr)
 
 
+purge()
 client = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2, "affect-subscriber", clean_session=False)
 client.on_connect, client.on_subscribe, client.on_message, client.on_disconnect = connected, subscribed, keep, lost
 try:

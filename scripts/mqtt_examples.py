@@ -93,8 +93,8 @@ HEALTH = contract.Health(
     model_state="active",
     accelerated=None,
     frames=_counts(contract.Frames, seen=2592369, worked=864120, dropped=12),
-    rejections=_counts(contract.Rejections, small=310, turned=96, blurred=45),
-    faces=2,
+    rejections=_counts(contract.Rejections, small=300, turned=100),
+    faces=1,
     camera_events=_counts(contract.CameraEvents, gone=1, reopened=1),
     stages={
         "detect": _stage(3.02, 2.98, 3.61),

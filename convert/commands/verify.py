@@ -40,7 +40,7 @@ def verify(
     """Checks signature, hashes, licences, tensors and golden vectors on every runtime that is installed here.
 
     The first thing that is wrong is told in one line, and the exit code is 4. A signature says who made the bundle;
-    without --public-key nobody is asked for one.
+    without --public-key it is told and not asked for.
 
     Example: python -m convert verify out/default.zip --public-key maker.pub.pem
     """
@@ -51,7 +51,7 @@ def verify(
     manifest = found.bundle.manifest
     print(f"{manifest.name} {manifest.version}, made {manifest.created}, format {manifest.format}")
     print(f"sha256     {found.bundle.sha256}")
-    print(f"signature  {_signature(found.bundle)}")
+    print(f"signature  {found.bundle.signer}")
     print(f"files      {len(manifest.files)}, each with the SHA-256 that the manifest lists")
     print(f"licences   {manifest.licence}; {len(manifest.sources)} sources, each with its own")
     for runtime, worst in found.golden.items():
@@ -106,9 +106,3 @@ def _is_installed(runtime: str) -> bool:
     except EngineError:
         return False
     return True
-
-
-def _signature(bundle: Bundle) -> str:
-    if bundle.signed_by is not None:
-        return f"by key {bundle.signed_by}"
-    return "not checked: no --public-key given" if bundle.signature is not None else "none"

@@ -12,11 +12,11 @@ import typer
 
 from edge.affect.untrusted import prove
 from edge.cli import app
-from edge.cli.info import signature_state
 from edge.config import Config, load_config
 from edge.errors import BundleError, ConfigError
 from edge.model.bundle import Bundle, check_licences
-from edge.model.store import SHIPPED, Entry, State, Store, read_trusted
+from edge.model.store import SHIPPED, Entry, State, Store
+from edge.model.trusted import read_trusted
 
 verbs = typer.Typer(
     help="Install another model bundle, and go back. The service takes the active one at its next start, and goes back "
@@ -122,7 +122,7 @@ def _row(entry: Entry, state: State) -> dict[str, Any]:
         "name": bundle.manifest.name if bundle else "?",
         "version": bundle.manifest.version if bundle else "?",
         "sha256": entry.sha256,
-        "signature": signature_state(bundle) if bundle else entry.damage,
+        "signature": bundle.signer if bundle else entry.damage,
         "bytes": sum(map(len, bundle.contents.values())) if bundle else 0,
         "installed": entry.installed.replace(microsecond=0),
     }

@@ -15,8 +15,6 @@ from edge.cli import app
 from edge.config import Config, load_config
 from edge.errors import AssetError
 from edge.model.assets import ASSETS, Asset, find_asset, read_asset
-from edge.model.bundle import Bundle
-from edge.model.signature import RELEASE_KEYS, PublicKeys
 from edge.model.store import Store
 from edge.version import VERSION, commit
 
@@ -61,24 +59,13 @@ def gather(config: Config) -> dict[str, Any]:
             "input_px": manifest.crop.size,
             "sha256": bundle.sha256,
             "state": why,
-            "signature": signature_state(bundle),
+            "signature": bundle.signer,
             "golden_max_difference": {name: round(worst, 6) for name, worst in proof.golden.items()},
             "runtime": proof.runtime,
             "engine": proof.engine,
         },
         "assets": [_asset_facts(asset) for asset in ASSETS],
     }
-
-
-def signature_state(bundle: Bundle) -> str:
-    """Whether a bundle is signed, and by whom: a signature by a key that is not known here proves nothing."""
-    if bundle.signature is None:
-        return "unsigned"
-    release = PublicKeys(RELEASE_KEYS)
-    known = bundle.signed_by or release.find(bundle.raw, bundle.signature)
-    if known is None:
-        return "signed by a key that is not known here"
-    return f"signed by {'the release' if known in release.fingerprints else 'your'} key {known}"
 
 
 def _installed(package: str) -> str | None:

@@ -52,12 +52,12 @@ def replay(
     in the first line of the file, which is its owner's alone. The scores describe expressions, not feelings.
     """
     chosen = load_config(config) if config else Config()
+    check_output("--scores", scores, video, config, *files_of(chosen))
     if scores and says_nothing(consent):
         raise ConfigError(
             f"--consent: {consent!r} does not say who agreed, and --scores writes lines about single persons",
             fix="say who, and where that is recorded; windows need none",
         )
-    check_output("--scores", scores, video, config, *files_of(chosen))
     if chosen.hours.open:
         typer.echo(f"{config}: [hours] is not used, since a video's times are not those of a day", err=True)
     camera = msgspec.structs.replace(chosen.camera, backend="replay", path=str(video), pace="fast", loop=False)

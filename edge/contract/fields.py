@@ -22,6 +22,13 @@ Device = Annotated[Slug, Meta(description="Configured name of the device, as in 
 Release = Annotated[str, Meta(max_length=32, description="Release of affect-edge.")]
 Commit = Annotated[str, Meta(max_length=64, description="Commit the release was built from.")]
 
+_BUCKETS = (0, 1, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000)
+
+
+def bucket(count: int) -> int:
+    """The least count of a count's bucket: 0, 1 to 4, 5 to 9, 10 to 19, ... are told as 0, 1, 5, 10, ..."""
+    return max(least for least in _BUCKETS if least <= count)
+
 
 class Part(msgspec.Struct, frozen=True, kw_only=True):
     """A message or a part of one."""

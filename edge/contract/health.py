@@ -31,7 +31,7 @@ class Frames(TypedDict):
 
 
 class Rejections(TypedDict):
-    """Looks at a face that gave no score, by reason."""
+    """Looks at a face that gave no score, by reason, in whole hundreds: fewer would tell of one person."""
 
     small: Annotated[Total, Meta(description="The face was smaller than `face.min_face_px`.")]
     turned: Annotated[Total, Meta(description="It was turned further than `face.max_yaw_deg`.")]
@@ -181,7 +181,7 @@ class Health(Part, frozen=True, kw_only=True):
     ]
     frames: Annotated[Frames, Meta(description="Frames since the run started, by outcome.")]
     rejections: Annotated[Rejections, Meta(description="Faces not scored, by reason. Counts of looks, not of people.")]
-    faces: Annotated[Count, Meta(description="Faces in view when the report was made. Not visits.")]
+    faces: Annotated[Count, Meta(description="Faces in view, as the least of 0, 1 to 4, 5 to 9, 10 to 19, ...")]
     camera_events: Annotated[CameraEvents, Meta(description="Faults of a live camera since the run started, by kind.")]
     stages: Annotated[Stages, Meta(description="Time by stage of the loop, milliseconds, rounded to 0.01.")]
     latency: Annotated[Latency, Meta(description="From a frame's capture to its scores, milliseconds.")]

@@ -18,7 +18,7 @@ import msgspec
 from edge.errors import BundleError, one_line
 from edge.geometry import CropRule
 from edge.model.bundle_files import read_files
-from edge.model.signature import SIGNATURE, PublicKeys
+from edge.model.signature import SIGNATURE, PublicKeys, tell_signer
 
 FORMAT = 1
 MANIFEST = "manifest.json"
@@ -177,6 +177,11 @@ class Bundle:
     raw: bytes = b""
     signature: bytes | None = None
     signed_by: str | None = None
+
+    @property
+    def signer(self) -> str:
+        """Whether it is signed, and by whom, in words for people."""
+        return tell_signer(self.raw, self.signature, self.signed_by)
 
     @property
     def contents(self) -> dict[str, bytes]:

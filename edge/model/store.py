@@ -26,7 +26,7 @@ from edge.config import ModelConfig
 from edge.contract import ModelState
 from edge.errors import BundleError, ConfigError, EdgeError, EngineError, one_line
 from edge.model.bundle import Bundle, default_bundle, load_bundle
-from edge.model.signature import RELEASE_KEYS
+from edge.model.trusted import read_configured, read_trusted
 from edge.paths import NOWHERE
 
 log = logging.getLogger(__name__)
@@ -92,7 +92,8 @@ class Store:
         """What is to run. Raises BundleError where that is written down and cannot be read."""
         try:
             # Without O_NONBLOCK a pipe that somebody put there would hold root's commands for ever.
-            with os.fdopen(os.open(self.folder / _STATE, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
+            flags = os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC
+            with os.fdopen(os.open(self.folder / _STATE, flags), "rb") as file:
                 return msgspec.json.decode(file.read(_MAX_STATE_BYTES), type=State)
         except FileNotFoundError:
             return State()
@@ -166,6 +167,8 @@ class Store:
         """The shipped bundle, or an installed one by its SHA-256; raises what `read_trusted` does."""
         if choice in (SHIPPED, _CONFIGURED):
             return read_configured(self._model if choice == _CONFIGURED else ModelConfig())
+        if (self.folder / choice).is_symlink():
+            raise BundleError(f"{self.folder / choice}: is a link", fix="remove it, and install the bundle anew")
         bundle = read_trusted(self.folder / choice, self._model)
         if bundle.sha256 != choice:
             raise BundleError(f"{self.folder / choice}: is another bundle, {bundle.sha256[:12]}", fix="install it anew")
@@ -193,6 +196,8 @@ class Store:
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             for damaged in (target, *self.folder.glob(".?*")):
+                if damaged.is_symlink():
+                    damaged.unlink()
                 shutil.rmtree(damaged, ignore_errors=True)
             fresh.mkdir()
             for name, data in bundle.contents.items():
@@ -235,14 +240,15 @@ class Store:
         """Takes a step from the state as it is and keeps the new one: all of it, or the old one stands."""
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            lock = os.open(self.folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            lock = os.open(self.folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX)
                 old = self.state()
                 new = step(old)
                 if new != old:
                     fresh = self.folder / f".{_STATE}"
-                    with fresh.open("wb") as file:
+                    fresh.unlink(missing_ok=True)  # what lies there may be a link
+                    with fresh.open("xb") as file:
                         file.write(msgspec.json.encode(new))
                         file.flush()
                         os.fsync(file.fileno())
@@ -264,24 +270,6 @@ class Store:
 
     def _unwritable(self, error: OSError) -> BundleError:
         return BundleError(f"{self.folder}: cannot be changed ({error.strerror})", fix="use sudo")
-
-
-def read_trusted(path: Path, model: ModelConfig) -> Bundle:
-    """Reads a bundle from outside: signed by the release or by `model.public_key`.
-
-    With `model.allow_unsigned` and no `model.public_key`, nobody needs to have signed it.
-
-    Raises:
-        BundleError: it is not signed so, or damaged.
-        ConfigError: the key cannot be used.
-    """
-    own = [Path(model.public_key)] if model.public_key else []
-    return load_bundle(path, *([] if model.allow_unsigned and not own else [RELEASE_KEYS, *own]))
-
-
-def read_configured(model: ModelConfig) -> Bundle:
-    """The bundle that `model.bundle` names, else the shipped one; raises what `read_trusted` does."""
-    return read_trusted(Path(model.bundle), model) if model.bundle else load_bundle(default_bundle())
 
 
 def _count(state: State) -> State:

@@ -7,6 +7,7 @@ each change in one transaction, or later if the disk takes nothing now.
 from __future__ import annotations
 
 import logging
+import math
 import secrets
 import sqlite3
 import threading
@@ -19,10 +20,10 @@ import msgspec
 
 from edge.clock import NS, Clock
 from edge.config import OutboxConfig
-from edge.contract import Delivery, Origin, Window, decode, encode, instant, nanoseconds
+from edge.contract import Delivery, Origin, Window, encode, nanoseconds
 from edge.errors import PublishError
 from edge.publish.gate import words_of
-from edge.publish.outbox_file import STATE, STOPPED, Database, Row, State, remove_aside, set_aside
+from edge.publish.outbox_file import STATE, STOPPED, Database, Row, State, carry_over, remove_aside, set_aside
 
 log = logging.getLogger(__name__)
 
@@ -194,6 +195,7 @@ class Outbox:
         if file.broken:
             raise sqlite3.DatabaseError(file.broken)
         gone = self._unsaved - self._rows.keys()
+        self._state.saved_ns, self._state.boot = self._clock.monotonic_ns(), self._clock.boot_id
         file.save(self._state, [self._rows[key] for key in sorted(self._unsaved - gone)], gone)
         self._file_epoch = self._state.epoch
         self._unsaved.clear()
@@ -216,6 +218,7 @@ class Outbox:
             log.error("outbox: windows that were not what was written and are lost: %d", len(file.spoilt))
         if (state := file.state) is not None:
             self._file_epoch = state.epoch
+            self._unsaved |= carry_over(state, file.rows.values(), self._clock.boot_id)
             if self._state.seq:  # numbers of another epoch are in use
                 state.epoch, state.seq = self._state.epoch, self._state.seq
             state.interrupted += state.running
@@ -230,6 +233,7 @@ class Outbox:
             self._file.close()
         self._file, self._unsaved = None, set(self._rows)
         self._resets += 1
+        self._state.aside_ns = self._clock.monotonic_ns()
         try:
             set_aside(path, why)
         except OSError as error:
@@ -243,21 +247,21 @@ class Outbox:
         self.words.update(self._state.words)
 
     def _evict(self) -> None:
-        """Lets go of what is too old (by the machine's uptime where the clock cannot tell), and of what is too much."""
+        """Lets go of what is too old (by the time that the machine ran where the clock cannot tell), and too much."""
         limit_ns, limit_bytes = int(self._limits.max_age_days * _DAY_NS), self._limits.max_mb * 1e6
-        now_ns, synced, boot = self._clock.monotonic_ns(), self._clock.synced(), self._clock.boot_id
+        now_ns, synced = self._clock.monotonic_ns(), self._clock.synced()
         utc_ns = self._clock.utc_ns(now_ns)
         total, newest = sum(len(row.message) + ROW_BYTES for row in self._rows.values()), next(reversed(self._rows), 0)
         for row in list(self._rows.values()):
-            known_ns = now_ns - row.kept_ns if row.boot == boot else now_ns
-            age_ns = utc_ns - row.end_ns if row.trusted and synced else known_ns
+            age_ns = utc_ns - row.end_ns if row.trusted and synced else now_ns - row.kept_ns
             if age_ns > limit_ns or (total > limit_bytes and row.key != newest):
                 total -= len(row.message) + ROW_BYTES
                 self._state.evicted += row.refused != STOPPED
                 del self._rows[row.key]
                 self._unsaved.add(row.key)
-        if self._path is not None and synced:
-            remove_aside(self._path, (utc_ns - limit_ns) / NS)
+        if self._path is not None:
+            long_ago = now_ns - self._state.aside_ns > limit_ns
+            remove_aside(self._path, math.inf if long_ago else (utc_ns - limit_ns) / NS if synced else 0.0)
 
     def _settle(self) -> None:
         """Makes stamps final, by the clock once it is right: what may have been sent never changes."""
@@ -267,7 +271,7 @@ class Outbox:
             if row.held is None:
                 continue
             if row.boot == boot and synced:
-                self._fill(row, _stamped(row.message, *map(self._clock.utc_ns, row.held)))
+                self._fill(row, row.stamped(*map(self._clock.utc_ns, row.held)))
             elif row.boot == boot and now_ns - row.held[1] <= self._limits.hold_unsynced_s * NS:
                 continue
             row.held, changed = None, True
@@ -291,10 +295,3 @@ class Outbox:
                 state.from_ns = start_ns  # a clock that was years ahead for a while does not claim the years
             state.until_ns, state.partial_ns = end_ns, end_ns if window.partial else 0
         return window
-
-
-def _stamped(message: bytes, start_ns: int, end_ns: int) -> Window:
-    """A window on a clock that is now right; moved only where it was wrong by a second or more."""
-    window = msgspec.structs.replace(decode(message, Window), clock="synced")
-    moved_ns = max(abs(start_ns - nanoseconds(window.start)), abs(end_ns - nanoseconds(window.end)))
-    return window if moved_ns < NS else msgspec.structs.replace(window, start=instant(start_ns), end=instant(end_ns))

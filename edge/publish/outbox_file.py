@@ -16,6 +16,8 @@ from typing import Any, Literal
 
 import msgspec
 
+from edge.clock import NS
+from edge.contract import Window, decode, instant, nanoseconds
 from edge.errors import PublishError
 
 log = logging.getLogger(__name__)
@@ -24,6 +26,7 @@ _LAYOUT = 2  # PRAGMA user_version
 _COLUMNS = {"message": "BLOB", "topic": "TEXT", "end_ns": "INTEGER", "trusted": "INTEGER", "boot": "TEXT"}
 _COLUMNS |= dict.fromkeys(("kept_ns", "begun_ns", "ended_ns", "refused", "digest"), "INTEGER")
 _NAMES = ", ".join(["key", *_COLUMNS])
+_BESIDE = ("-shm", "-wal", "-journal")  # what SQLite keeps beside the file
 STOPPED = 0  # in place of a reason code: the privacy gate stopped it
 STATE = (0, 1)  # keys of the two rows that both hold the `State`; windows have larger ones
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO}  # of a disk that may be well again later
@@ -37,7 +40,7 @@ class Row:
         key: its place in the table; later rows have larger ones.
         message, topic: its bytes, and where they go.
         end_ns: end of its interval as the message says it, UTC nanoseconds; `trusted`: whether that is right.
-        boot, kept_ns: run of the machine and monotonic nanoseconds in which it was kept.
+        boot, kept_ns: run of the machine and monotonic nanoseconds in which it was kept; before its start if negative.
         held: its interval in monotonic nanoseconds while it waits for a synchronized clock.
         refused: the last reason code of a refusal, or `STOPPED`.
         state: `sent` while its answer is awaited; a `refused` one is not offered in this session.
@@ -54,6 +57,13 @@ class Row:
     refused: int | None = None
     state: Literal["waiting", "sent", "refused"] = "waiting"
 
+    def stamped(self, start_ns: int, end_ns: int) -> Window:
+        """Its window on a clock that is now right; moved only where that was wrong by a second or more."""
+        window = msgspec.structs.replace(decode(self.message, Window), clock="synced")
+        moved_ns = max(abs(start_ns - nanoseconds(window.start)), abs(end_ns - nanoseconds(window.end)))
+        there = {} if moved_ns < NS else {"start": instant(start_ns), "end": instant(end_ns)}
+        return msgspec.structs.replace(window, **there)
+
     def values(self) -> tuple[Any, ...]:
         """As they lie in the table, a digest over all of them last."""
         kept = (self.key, self.message, self.topic, self.end_ns, int(self.trusted), self.boot, self.kept_ns)
@@ -69,6 +79,8 @@ class State(msgspec.Struct):
         running: a run began and did not end in order.
         from_ns, until_ns: where synchronized windows have been lately, UTC nanoseconds.
         partial_ns: end of the latest of them if it was cut short: its other part may come from after a restart.
+        saved_ns, boot: when it was written last, monotonic nanoseconds of that run of the machine.
+        aside_ns: when a file was set aside last, likewise.
         words: texts of the origins and epochs of this run and earlier ones, whose windows may be owed.
     """
 
@@ -81,7 +93,25 @@ class State(msgspec.Struct):
     from_ns: int = 0
     until_ns: int = 0
     partial_ns: int = 0
+    saved_ns: int = 0
+    boot: str | None = None
+    aside_ns: int = 0
     words: list[str] = []
+
+
+def carry_over(state: State, rows: Iterable[Row], boot: str | None) -> set[int]:
+    """Makes times of earlier runs of the machine times of this one, negative: no restart makes a window younger.
+
+    Returns:
+        Keys of rows that changed.
+    """
+    if state.boot == boot:
+        return set()
+    state.aside_ns = min(state.aside_ns - state.saved_ns, 0)
+    changed = [row for row in rows if row.boot != boot]
+    for row in changed:
+        row.kept_ns, row.boot, row.held = min(row.kept_ns - state.saved_ns, 0), boot, None
+    return {row.key for row in changed}
 
 
 class Database:
@@ -186,6 +216,9 @@ class Database:
 
 def _make(path: Path) -> None:
     fix = "name a file in a folder that this user may write"
+    for beside in (path.with_name(path.name + suffix) for suffix in _BESIDE):
+        if beside.is_symlink():  # SQLite would write through it
+            raise PublishError(f"outbox.path: {beside} is a link", fix="remove it")
     try:
         path.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
         handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NONBLOCK | os.O_NOFOLLOW, 0o600)
@@ -208,7 +241,7 @@ def set_aside(path: Path, why: str) -> None:
     Raises:
         OSError: the folder cannot be written.
     """
-    for suffix in ("-shm", "-wal", "-journal"):
+    for suffix in _BESIDE:
         path.with_name(path.name + suffix).unlink(missing_ok=True)
     aside = _aside(path)
     for place, following in [*zip(aside[-2::-1], aside[:0:-1], strict=True), (path, aside[0])]:
@@ -221,7 +254,7 @@ def remove_aside(path: Path, before_s: float) -> None:
     """Removes what was set aside and last written before a UTC second."""
     for part in _aside(path):
         with suppress(OSError):
-            if part.stat().st_mtime < before_s:
+            if part.lstat().st_mtime < before_s:
                 part.unlink()
 
 

@@ -1,13 +1,16 @@
 """The health message as Prometheus metrics, over HTTP on this machine's loopback and nowhere else.
 
 Names, help texts and types follow from the annotations of `contract.Health`; nothing is listed here. The message is
-made anew at each scrape. The package `prometheus_client` is the extra `metrics`, imported only here.
+made at most once a minute: whoever scraped every second would see people come and go. The package `prometheus_client`
+is the extra `metrics`, imported only here.
 """
 
 from __future__ import annotations
 
 import logging
+import re
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
@@ -21,6 +24,8 @@ from edge.errors import ConfigError, EdgeError
 log = logging.getLogger(__name__)
 
 HOST = "127.0.0.1"
+FRESH_S = 60.0
+_HOSTS = re.compile(r"(127\.0\.0\.1|localhost)(:\d{1,5})?", re.IGNORECASE)
 _STOP_S = 3.0
 _SILENCE_S = 5.0  # a client that says nothing for so long is hung up on: each holds a thread
 _BASE_UNITS = (("_ms", "_seconds", 1e-3), ("_mhz", "_hertz", 1e6), ("_s", "_seconds", 1), ("_c", "_celsius", 1))
@@ -31,7 +36,7 @@ class MetricsServer:
 
     Args:
         port: on 127.0.0.1.
-        read: gives the health of now; called by the server's own threads.
+        read: gives the health of now; called by the server's own threads, at most once a minute.
 
     Raises:
         ConfigError: `prometheus_client` is not installed, or the port cannot be had.
@@ -45,7 +50,7 @@ class MetricsServer:
                 "metrics.port: needs a package that is not installed", fix="run: pip install 'affect-edge[metrics]'"
             ) from None
         registry = CollectorRegistry()  # its own: the default one would add the process's and the interpreter's
-        registry.register(Collector(read))
+        registry.register(Collector(Snapshot(read)))
         try:
             self._server, self._thread = start_http_server(port, addr=HOST, registry=registry)
         except OSError as error:
@@ -54,7 +59,7 @@ class MetricsServer:
                 fix="choose another port, or allow this one in the service's unit (SocketBindAllow=)",
             ) from error
         self._server.RequestHandlerClass = _impatient(self._server.RequestHandlerClass)
-        self._server.set_app(_with_head(self._server.get_app()))
+        self._server.set_app(_guarded(self._server.get_app()))
         log.info("metrics on http://%s:%d/metrics, for this machine only", HOST, port)
 
     @property
@@ -80,6 +85,21 @@ class MetricsServer:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+class Snapshot:
+    """The health of now, made anew when it is older than a minute. For any thread."""
+
+    def __init__(self, read: Callable[[], Health], clock: Callable[[], float] = time.monotonic) -> None:
+        self._read, self._clock, self._lock = read, clock, threading.Lock()
+        self._made: tuple[float, Health] | None = None
+
+    def __call__(self) -> Health:
+        with self._lock:
+            now_s = self._clock()
+            if self._made is None or now_s - self._made[0] >= FRESH_S:
+                self._made = now_s, self._read()
+            return self._made[1]
 
 
 class Collector:
@@ -160,10 +180,15 @@ def _family(
     return family
 
 
-def _with_head(app: Any) -> Any:
-    """The library's application, which answers HEAD with 405; here it gets the headers of GET."""
+def _guarded(app: Any) -> Any:
+    """The library's application for requests that name this machine: a web page whose own name was made to lead here
+    (DNS rebinding) is refused. HEAD, which the library answers with 405, gets the headers of GET.
+    """
 
     def answer(environ: dict[str, Any], start_response: Callable[..., Any]) -> Any:
+        if not _HOSTS.fullmatch(environ.get("HTTP_HOST", "")):
+            start_response("421 Misdirected Request", [("Content-Length", "0")])
+            return []
         if environ["REQUEST_METHOD"] != "HEAD":
             return app(environ, start_response)
         said: list[Any] = []

@@ -24,11 +24,11 @@ def block(name: str) -> str:
 
 
 def questions() -> list[str]:
-    return re.findall(r'ask\(\s*"[a-z]+", [a-z_]+, "([^"]+)"', INIT)
+    return re.findall(r'(?:ask|why)\(\s*"[a-z_-]+", [a-z_]+, "([^"]+)"', INIT)
 
 
 def test_every_question_that_is_asked_is_in_the_page() -> None:
-    assert len(questions()) >= 8
+    assert len(questions()) >= 14
     assert [words for words in questions() if f"\n{words}" not in block("init")] == []
 
 

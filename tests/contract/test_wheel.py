@@ -96,6 +96,7 @@ def test_base_requirements_are_the_few_we_chose(requirements: list[str]) -> None
     base = {re.split(r"[^A-Za-z0-9_.-]", line)[0] for line in requirements if "extra ==" not in line}
     assert base == {
         "ai-edge-litert",
+        "cryptography",
         "msgspec",
         "numpy",
         "opencv-python-headless",

@@ -62,6 +62,18 @@ def test_the_first_report_already_counts_every_kind_as_none() -> None:
     assert contract.decode(contract.encode(health), contract.Health) == health
 
 
+@pytest.mark.parametrize(("faces", "told"), [(0, 0), (1, 1), (2, 1), (4, 1), (5, 5), (9, 5), (19, 10), (60, 50)])
+def test_faces_in_view_are_told_in_buckets(faces: int, told: int) -> None:
+    assert report(HealthMonitor(faces=faces)).faces == told
+
+
+def test_rejections_are_told_in_hundreds_which_no_short_visit_changes() -> None:
+    monitor = HealthMonitor()
+    monitor.rejections.update(turned=99, dark=1234)
+    assert report(monitor).rejections == {"small": 0, "turned": 0, "dark": 1200, "blurred": 0}
+    assert monitor.rejections["turned"] == 99
+
+
 def test_windows_are_counted_by_content() -> None:
     monitor = HealthMonitor()
     for closed in (BUSY, QUIET, BUSY):

@@ -107,7 +107,12 @@ def test_from_nothing_to_nothing(root: Path, run: Run, packages: tuple[str, str]
     assert "[deployment]" in refused.stderr
     answers = ("--profile=x86-kiosk", "--site=museum", "--device=hall-2", "--broker=192.0.2.10", "--username=hall-2")
     told = ("--purpose=exhibition-feedback", "--notice=on the door", "--controller=Museum", "--jurisdiction=DE")
-    told += ("--legal-basis=public-task", "--contact=privacy@museum.example", "--retention-days=90")
+    told += (
+        "--legal-basis=public-task",
+        "--contact=privacy@museum.example",
+        "--retention-days=90",
+        "--notice-date=2026-11-01",
+    )
     run("affect-edge", "init", *answers, *told)
     configured = (root / "etc/affect-edge/config.toml").read_text()
     assert 'site = "museum"' in configured

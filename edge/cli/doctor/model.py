@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from edge.affect.untrusted import prove
 from edge.cli.doctor.finding import Finding, failed, failed_with, passed, skipped, warned
-from edge.cli.info import signature_state
 from edge.config import Config, EngineConfig
 from edge.deployment import faults
 from edge.errors import AssetError, BundleError, ConfigError, EngineError
@@ -27,7 +26,7 @@ def check_model(config: Config) -> tuple[list[Finding], Bundle | None]:
             prove(store.load("configured" if config.model.bundle else store.state().active), engine)
         except (BundleError, ConfigError, EngineError) as error:
             return [warned("bundle", f"{error.message}; {name} runs instead", error.fix)], bundle
-    said = f"{name}, golden vectors reproduced by {proof.runtime}; {signature_state(bundle)}"
+    said = f"{name}, golden vectors reproduced by {proof.runtime}; {bundle.signer}"
     return [passed("bundle", said)], bundle
 
 

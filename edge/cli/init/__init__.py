@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import sys
-import time
 from functools import partial
 from pathlib import Path
 from typing import Annotated, get_args
@@ -58,7 +57,7 @@ def init(
     retention_days: Annotated[str | None, typer.Option(help="How long the receiver keeps windows.")] = None,
     notice: Annotated[str | None, typer.Option(help="Where visitors read that this camera is here.")] = None,
     notice_version: Annotated[str | None, typer.Option(help="Of the notice that hangs there; 1.")] = None,
-    notice_date: Annotated[str | None, typer.Option(help="Of that version, YYYY-MM-DD; today.")] = None,
+    notice_date: Annotated[str | None, typer.Option(help="Of that version, YYYY-MM-DD.")] = None,
     consent_reference: Annotated[str | None, typer.Option(help="Where consents are recorded, if needed.")] = None,
     instance: Annotated[str, typer.Option(help="For a second camera: affect-edge@INSTANCE.")] = "",
     address: Annotated[
@@ -114,7 +113,7 @@ def init(
         "retention_days": why("retention_days", retention_days, "Days that the receiver keeps windows"),
         "notice": why("notice", notice, "Where does the notice hang that tells visitors"),
         "notice_version": why("notice_version", notice_version, "Its version", "1"),
-        "notice_date": why("notice_date", notice_date, "Its date", time.strftime("%Y-%m-%d")),
+        "notice_date": why("notice_date", notice_date, "Its date, YYYY-MM-DD"),
     }
     if consent_reference is not None or _given(deployment).needs_consent:
         question = "Where are consents recorded, which this needs"

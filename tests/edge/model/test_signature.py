@@ -15,12 +15,11 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from convert.commands import verify
 from convert.commands.verify import verify_bundle
 from edge.affect.network import load_model, prepare_model
-from edge.cli.info import signature_state
 from edge.config import EngineConfig, ModelConfig, load_config
 from edge.errors import BundleError, ConfigError
 from edge.model.bundle import MANIFEST, check_licences, default_bundle, load_bundle
 from edge.model.signature import RELEASE_KEYS, SIGNATURE, PublicKeys
-from edge.model.store import read_configured
+from edge.model.trusted import read_configured
 
 
 def make_key(folder: Path, name: str) -> tuple[object, Path]:
@@ -66,13 +65,13 @@ def test_what_the_key_signed_is_loaded(signed: Path, key: tuple[object, Path], p
     model = load_model(ModelConfig(bundle=str(pack(signed)), public_key=str(key[1])), EngineConfig())  # type: ignore[operator]
     assert model.bundle.signed_by == PublicKeys(key[1]).fingerprints[0]
     assert SIGNATURE not in model.bundle.files
-    assert signature_state(model.bundle) == f"signed by your key {model.bundle.signed_by}"
+    assert model.bundle.signer == f"signed by your key {model.bundle.signed_by}"
 
 
 def test_signature_that_nobody_checked_is_not_called_signed_by_anybody(signed: Path) -> None:
     bundle = load_bundle(signed)
     assert bundle.signed_by is None
-    assert signature_state(bundle) == "signed by a key that is not known here"
+    assert bundle.signer == "signed by a key that is not known here"
 
 
 def test_unsigned_is_refused(signed: Path, key: tuple[object, Path]) -> None:
@@ -144,7 +143,7 @@ def test_what_the_release_signed_runs_without_a_word_and_beside_a_key_of_one_s_o
 
 
 def test_the_shipped_bundle_tells_that_the_release_signed_it() -> None:
-    state = signature_state(load_bundle(default_bundle()))
+    state = load_bundle(default_bundle()).signer
     assert state == f"signed by the release key {PublicKeys(RELEASE_KEYS).fingerprints[0]}"
 
 

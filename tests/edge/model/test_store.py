@@ -360,3 +360,39 @@ def test_any_order_of_steps_leaves_a_way_back(tmp_path_factory: pytest.TempPathF
         assert state.previous != state.active or state.active == SHIPPED
         assert state.starts <= MAX_STARTS
         assert state.failed != state.active
+
+
+def test_links_in_the_store_are_refused_or_replaced_and_lead_nowhere(
+    model: ModelConfig, tiny: Tiny, tmp_path: Path
+) -> None:
+    target = tmp_path / "target"
+    target.write_text("mine")
+    store = Store(model)
+    store.folder.mkdir(parents=True)
+    # What a change writes first: a link there must not be written through.
+    (store.folder / ".state.json").symlink_to(target)
+    (store.folder / f".{tiny(8).sha256}").symlink_to(tmp_path)
+    install(model, tiny(8))
+    assert target.read_text() == "mine"
+    assert store.state().active == tiny(8).sha256
+    # The state and the bundle themselves.
+    elsewhere = shutil.move(store.folder / tiny(8).sha256, tmp_path / "bundle")
+    (store.folder / tiny(8).sha256).symlink_to(elsewhere)
+    with pytest.raises(BundleError, match="is a link"):
+        store.load(tiny(8).sha256)
+    assert run_well(model) == (OWN, "fallback")
+    (store.folder / "state.json").rename(tmp_path / "state.json")
+    (store.folder / "state.json").symlink_to(tmp_path / "state.json")
+    with pytest.raises(BundleError, match="cannot be read"):
+        store.state()
+    assert run_well(model) == (OWN, "fallback")
+
+
+def test_a_store_that_is_a_link_is_not_changed(model: ModelConfig, tiny: Tiny, tmp_path: Path) -> None:
+    store = Store(model)
+    store.folder.parent.mkdir(parents=True)
+    (tmp_path / "elsewhere").mkdir()
+    store.folder.symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(BundleError, match="cannot be changed"):
+        install(model, tiny(8))
+    assert not (tmp_path / "elsewhere" / "state.json").exists()

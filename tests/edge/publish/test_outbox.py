@@ -182,6 +182,23 @@ def test_without_a_clock_age_is_told_by_the_time_since_the_machine_s_start(tmp_p
     outbox.close()
 
 
+def test_no_number_of_restarts_makes_a_window_younger_where_the_clock_is_never_right(tmp_path, put):
+    path, limits, half_ns = tmp_path / "outbox.db", OutboxConfig(max_age_days=3), DAY_NS // 2
+    clock = Booted("0", 0)
+    outbox = Outbox(path, limits, clock, ORIGIN)
+    put(outbox)
+    left = {}
+    for boot in range(1, 10):  # half a day on, then off
+        clock.now_ns = half_ns
+        put(outbox)
+        outbox.close()
+        clock = Booted(str(boot), 0)
+        outbox = Outbox(path, limits, clock, ORIGIN)
+        left[boot] = min(seqs(outbox))
+    outbox.close()
+    assert left == {1: 1, 2: 1, 3: 1, 4: 1, 5: 1, 6: 1, 7: 2, 8: 3, 9: 4}
+
+
 @settings(deadline=None, max_examples=50)
 @given(
     st.lists(st.tuples(st.sampled_from(["keep", "ack", "refuse", "stop", "readmit"]), st.integers(0, 9)), max_size=60)

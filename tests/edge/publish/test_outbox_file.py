@@ -19,7 +19,7 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from edge.clock import SystemClock
+from edge.clock import FileClock, SystemClock
 from edge.config import OutboxConfig
 from edge.contract import Window, decode
 from edge.errors import PublishError
@@ -322,6 +322,27 @@ def test_three_broken_files_are_kept_and_none_for_longer_than_windows_are(path, 
     with opened(path, OutboxConfig(max_age_days=7)):
         pass
     assert aside(path) == ["outbox.db.broken-1", "outbox.db.broken-3"]
+
+
+def test_what_was_set_aside_goes_without_a_clock_too(path):
+    path.parent.mkdir()
+    path.write_bytes(b"no database" * 500)
+    day_ns, limits = 86_400 * 10**9, OutboxConfig(max_age_days=2)
+    for days, left in ((0, 1), (1, 1), (2.1, 0)):  # never switched off, its clock never right
+        outbox = Outbox(path, limits, FileClock(now_ns=int((5 + days) * day_ns)), ORIGIN)
+        outbox.close()
+        assert len(aside(path)) == left
+
+
+@pytest.mark.parametrize("suffix", ["-wal", "-shm", "-journal"])
+def test_a_link_beside_the_file_is_refused_and_leads_nowhere(path, tmp_path, suffix):
+    path.parent.mkdir()
+    target = tmp_path / "target"
+    target.write_text("mine")
+    path.with_name(path.name + suffix).symlink_to(target)
+    with pytest.raises(PublishError, match=f"{suffix} is a link; remove it"):
+        Outbox(path, DEFAULTS, SystemClock(), ORIGIN)
+    assert target.read_text() == "mine"
 
 
 def test_a_file_that_breaks_while_it_is_used_is_replaced_and_loses_nothing(path, put):

