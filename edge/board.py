@@ -1,7 +1,4 @@
-"""What the board tells about itself: temperature, throttling, supply and clock, as Linux shows them under /sys.
-
-Reads, never writes. What a board does not tell is None: most tell some of it, none tells all.
-"""
+"""Temperature, throttling, power supply and processor clock of the board, from /sys; None where it does not tell."""
 
 from __future__ import annotations
 
@@ -19,11 +16,7 @@ _HELD_BACK_ONCE = 0x20000 | 0x40000 | 0x80000
 
 
 def read_board(root: Path = Path("/sys")) -> Board:
-    """The state of the board now, from a dozen small files.
-
-    Args:
-        root: where sysfs is mounted; another folder in tests.
-    """
+    """The state of the board now; `root` is where sysfs is mounted."""
     firmware = _firmware(root)
     now, most, limit = (_cpu_khz(root, name) for name in ("scaling_cur_freq", "cpuinfo_max_freq", "scaling_max_freq"))
     throttled = limit < most if most and limit else None
@@ -49,24 +42,19 @@ def _temperature_c(root: Path) -> float | None:
 
 
 def _firmware(root: Path) -> int | None:
-    """The bits of the Raspberry Pi's firmware about throttling. The Pi 5 has another name for its bus."""
-    for path in sorted(root.glob("devices/platform/soc*/*firmware/get_throttled")):
-        for bits in _numbers(path, base=16):
-            return bits
-    return None
+    """The throttling bits of the Raspberry Pi's firmware; the Pi 5 has another name for its bus."""
+    paths = sorted(root.glob("devices/platform/soc*/*firmware/get_throttled"))
+    return next((bits for path in paths for bits in _numbers(path, base=16)), None)
 
 
 def _alarm(root: Path) -> bool | None:
     """Whether the Raspberry Pi's hwmon says that the supply is too weak."""
-    for chip in root.glob("class/hwmon/hwmon*"):
-        if _text(chip / "name") == "rpi_volt":
-            for alarm in _numbers(chip / "in0_lcrit_alarm"):
-                return alarm != 0
-    return None
+    chips = (chip for chip in root.glob("class/hwmon/hwmon*") if _text(chip / "name") == "rpi_volt")
+    return next((alarm != 0 for chip in chips for alarm in _numbers(chip / "in0_lcrit_alarm")), None)
 
 
 def _cpu_khz(root: Path, name: str) -> int:
-    """The largest of all cores, 0 where none tells."""
+    """The largest of all cores, 0 if none tells."""
     policies = root.glob(f"devices/system/cpu/cpufreq/policy*/{name}")
     return max((value for path in policies for value in _numbers(path)), default=0)
 
@@ -79,7 +67,6 @@ def _text(path: Path) -> str:
 
 
 def _numbers(path: Path, base: int = 10) -> Iterator[int]:
-    """The number in a file, or none."""
     try:
         yield int(_text(path), base)
     except ValueError:

@@ -1,13 +1,10 @@
-"""Which time it is: monotonic nanoseconds, their offset to UTC, and whether that can be trusted.
-
-Injected everywhere, so that tests run days in seconds. Nothing else in `edge` asks the system for UTC.
-"""
+"""Monotonic time, its offset to UTC, and whether that is known to be right. Nothing else in `edge` asks for UTC."""
 
 from __future__ import annotations
 
 import ctypes
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
@@ -18,34 +15,29 @@ _TIME_ERROR = 5  # adjtimex(2): the kernel clock is not synchronized
 
 
 def grid_step(at_ns: int, step_ns: int) -> int:
-    """Number of the step of the time grid that an instant is nearest to.
-
-    Nearest, not last: a camera that runs at the grid's own rate, with some jitter, so fills each step once.
-    """
+    """Number of the nearest step of the time grid: a camera with the grid's rate and some jitter fills each once."""
     return (at_ns + step_ns // 2) // step_ns
 
 
 class Clock(Protocol):
-    """Monotonic time and its place in UTC.
-
-    Attributes:
-        live: time passes by itself, also while a frame is worked on; False where it is a file's and frames move it.
-    """
+    """Monotonic time and its offset to UTC."""
 
     @property
-    def live(self) -> bool: ...
+    def live(self) -> bool:
+        """Whether time passes by itself; False where it is a file's, which the frames move."""
+        ...
+
+    @property
+    def boot_id(self) -> str | None:
+        """Identifies the machine's run that monotonic time counts from; None where time is a file's."""
+        ...
 
     def monotonic_ns(self) -> int:
         """Nanoseconds that never go back; the base of `Frame.captured_ns`."""
         ...
 
     def utc_ns(self, monotonic_ns: int) -> int:
-        """UTC nanoseconds since 1970 of a monotonic instant, by the offset that holds now."""
-        ...
-
-    @property
-    def boot_id(self) -> str | None:
-        """Names the run of the machine that monotonic time counts from; None where time is a file's."""
+        """UTC nanoseconds since 1970 of a monotonic instant, by the present offset."""
         ...
 
     def synced(self) -> bool:
@@ -53,11 +45,11 @@ class Clock(Protocol):
         ...
 
     def refresh(self) -> None:
-        """Measures the offset anew; called between windows, so that one window has one offset."""
+        """Measures the offset again; called between windows, so that one window has one offset."""
         ...
 
     def known_utc_ns(self) -> int | None:
-        """UTC now, nanoseconds since 1970, measured anew; None while it is not known to be right."""
+        """UTC nanoseconds since 1970, measured now; None while they are not known to be right."""
         ...
 
 
@@ -67,12 +59,8 @@ class SystemClock:
     live = True
 
     def __init__(self) -> None:
-        self._boot_id = _BOOT_ID.read_text().strip() if _BOOT_ID.exists() else None
+        self.boot_id = _BOOT_ID.read_text().strip() if _BOOT_ID.exists() else None
         self.refresh()
-
-    @property
-    def boot_id(self) -> str | None:
-        return self._boot_id
 
     def monotonic_ns(self) -> int:
         return time.monotonic_ns()
@@ -93,15 +81,12 @@ class SystemClock:
 
 @dataclass(slots=True, kw_only=True)
 class FileClock:
-    """Time as a file tells it: starts at `origin_ns`, moves with the frames, is never synchronized.
+    """A file's time: starts at `origin_ns`, moves with the frames, never synchronized: replays repeat to the byte."""
 
-    Two replays of one file so give the same windows to the byte.
-    """
-
+    live = False
+    boot_id = None
     origin_ns: int = 0
-    now_ns: int = field(default=0)
-    live: bool = field(default=False, init=False)
-    boot_id: str | None = field(default=None, init=False)
+    now_ns: int = 0
 
     def monotonic_ns(self) -> int:
         return self.now_ns
@@ -125,13 +110,6 @@ class _Timex(ctypes.Structure):
 
 
 def _synced() -> bool:
-    """Whether a time daemon says that the system's clock is right (timesyncd by a file, chrony and ntpd the kernel)."""
-    return _TIMESYNC.exists() or _kernel_synced()
-
-
-def _kernel_synced() -> bool:
+    """Whether a time daemon says that the system's clock is right."""
     adjtimex = getattr(ctypes.CDLL(None), "adjtimex", None)
-    if adjtimex is None:
-        return False
-    state = adjtimex(ctypes.byref(_Timex()))
-    return 0 <= state < _TIME_ERROR
+    return _TIMESYNC.exists() or (adjtimex is not None and 0 <= adjtimex(ctypes.byref(_Timex())) < _TIME_ERROR)

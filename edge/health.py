@@ -1,4 +1,4 @@
-"""How the device is doing: counts frames, faces and windows, takes stage times, and fills the `Health` message."""
+"""Counts frames, faces and windows, measures stage times, and fills the `Health` message."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from edge.contract.fields import bucket
 from edge.version import VERSION, commit
 
 _COARSE = 100  # looks at a face, ten seconds of one
-_KEPT = 2048  # times of each kind: about the last minute at 30 frames a second, 16 KiB
+_KEPT = 2048  # about the last minute at 30 frames a second
 
 
 class CameraCounts(Protocol):
-    """What a camera counts itself; see `Frames` and `CameraEvents` of the contract."""
+    """What a camera counts, as `Frames` and `CameraEvents` of the contract describe it."""
 
     dropped: int
     failed: int
@@ -28,11 +28,7 @@ class CameraCounts(Protocol):
 
 
 class Timing:
-    """Takes the time of a block and hands it on; a class, since a generator costs three times as much.
-
-    Args:
-        add: gets the nanoseconds, also when the block raised.
-    """
+    """Gives the nanoseconds of a block to `add`, also when it raised; a generator would cost three times as much."""
 
     __slots__ = ("_add", "_begun_ns")
 
@@ -47,7 +43,7 @@ class Timing:
 
 
 class Times:
-    """How long something took: in all, and the last 2,048 times, whose quantiles are exact and about now."""
+    """How long something took: the sum of all times, and the exact quantiles of the last 2,048."""
 
     def __init__(self) -> None:
         self.total_ns = 0
@@ -55,17 +51,17 @@ class Times:
         self._count = 0
 
     def add(self, ns: int) -> None:
-        """Adds one; it takes the place of the oldest."""
+        """Adds a time."""
         self.total_ns += ns
         self._ns[self._count % _KEPT] = ns
         self._count += 1
 
     def add_idle(self, ns: int) -> None:
-        """Adds one in which there was nothing to do: quantiles leave it out."""
+        """Adds a time in which there was nothing to do: quantiles leave it out."""
         self.total_ns += ns
 
     def quantiles_ms(self) -> tuple[float, float] | tuple[None, None]:
-        """Median and 95th percentile in milliseconds, as the contract rounds them; None when there were no times."""
+        """Median and 95th percentile, milliseconds as the contract rounds them; None when there were no times."""
         kept = self._ns[: min(self._count, _KEPT)]
         if not kept.size:
             return None, None
@@ -75,43 +71,24 @@ class Times:
 
 @dataclass(slots=True, eq=False)
 class HealthMonitor:
-    """The counters of a run.
-
-    Attributes:
-        started_ns: monotonic.
-        seen: frames that came from the camera; those that it `skipped` are added in the report.
-        worked: of these, frames that were searched for faces or scored.
-        failed: frames that could not be worked on; those that the camera found damaged are added in the report.
-        rejections: looks at a face that gave no score, by reason.
-        scored: face-steps scored.
-        faces: faces in view in the last frame.
-        tracks: ids given so far.
-        windows: windows closed, by content: `scored`, or the reason for no scores.
-        latency: age of frames when their scores were there.
-        stages: time by stage.
-    """
+    """The counters of a run; what the camera `skipped` or found damaged is added in the report."""
 
     started_ns: int = field(default_factory=time.monotonic_ns)
-    seen: int = 0
-    worked: int = 0
-    failed: int = 0
-    rejections: dict[str, int] = field(default_factory=lambda: contract.zeros(contract.Rejections))
-    scored: int = 0
-    faces: int = 0
-    tracks: int = 0
-    windows: dict[str, int] = field(default_factory=lambda: contract.zeros(contract.Windows))
-    latency: Times = field(default_factory=Times)
-    stages: dict[str, Times] = field(
-        default_factory=lambda: {stage: Times() for stage in contract.Stages.__annotations__}
-    )
+    seen: int = 0  # frames from the camera
+    worked: int = 0  # frames that were searched for faces or scored
+    failed: int = 0  # frames that could not be processed
+    rejections: dict[str, int] = field(
+        default_factory=lambda: contract.zeros(contract.Rejections)
+    )  # no score, by reason
+    scored: int = 0  # face-steps
+    faces: int = 0  # in view in the last frame
+    tracks: int = 0  # ids given so far
+    windows: dict[str, int] = field(default_factory=lambda: contract.zeros(contract.Windows))  # by content
+    latency: Times = field(default_factory=Times)  # age of frames when their scores are ready
+    stages: dict[str, Times] = field(default_factory=lambda: {key: Times() for key in contract.Stages.__annotations__})
 
     def timing(self, stage: contract.Stage, *, busy: bool = True) -> Timing:
-        """Adds the time of a block to a stage, once a frame.
-
-        Args:
-            stage: which.
-            busy: whether the stage has something to do; if not, as without a face, its quantiles leave the frame out.
-        """
+        """Adds the time of a block to a stage, once a frame; quantiles leave out frames in which it is not `busy`."""
         times = self.stages[stage]
         return Timing(times.add if busy else times.add_idle)
 
@@ -121,11 +98,10 @@ class HealthMonitor:
 
     def stage_times(self) -> contract.Stages:
         """Time by stage; the means are over all worked frames, so they add up."""
-        times = {}
+        times, worked = {}, max(self.worked, 1)
         for stage, spent in self.stages.items():
             p50, p95 = spent.quantiles_ms()
-            mean = spent.total_ns / max(self.worked, 1)
-            times[stage] = contract.StageTime(mean_ms=_ms(mean), p50_ms=p50, p95_ms=p95)
+            times[stage] = contract.StageTime(mean_ms=_ms(spent.total_ns / worked), p50_ms=p50, p95_ms=p95)
         return cast("contract.Stages", times)
 
     def report(
@@ -140,21 +116,13 @@ class HealthMonitor:
         model_state: contract.ModelState,
         accelerated: bool | None = None,
     ) -> contract.Health:
-        """The message; may be called from any thread.
+        """The message, with what others measured; may be called from any thread.
 
         Args:
-            origin, clock: who reports, and when.
-            camera, load, board, delivery: what their owners measured.
             model_state: why this bundle runs.
-            accelerated: whether the configured accelerator computes; None where none is configured.
+            accelerated: whether the configured accelerator computes; None if none is configured.
         """
         p50, p95 = self.latency.quantiles_ms()
-        frames = {
-            "seen": self.seen + camera.skipped,
-            "worked": self.worked,
-            "dropped": camera.dropped,
-            "failed": self.failed + camera.failed,
-        }
         return contract.Health(
             schema="affect/v1/health",
             site=origin.site,
@@ -167,7 +135,12 @@ class HealthMonitor:
             model=origin.model,
             model_state=model_state,
             accelerated=accelerated,
-            frames=cast("contract.Frames", frames),
+            frames=contract.Frames(
+                seen=self.seen + camera.skipped,
+                worked=self.worked,
+                dropped=camera.dropped,
+                failed=self.failed + camera.failed,
+            ),
             rejections=cast("contract.Rejections", {kind: n - n % _COARSE for kind, n in self.rejections.items()}),
             faces=bucket(self.faces),
             camera_events=cast("contract.CameraEvents", dict(camera.events)),
@@ -181,5 +154,5 @@ class HealthMonitor:
 
 
 def _ms(ns: float) -> float:
-    """Nanoseconds as milliseconds, to 0.01 and no more than the contract knows; a longer time is as bad."""
+    """Nanoseconds as milliseconds, to 0.01, and no more than the contract allows."""
     return min(contract.rounded(ns / 1e6), contract.MAX_MS)

@@ -1,4 +1,4 @@
-"""Opening hours: how a configuration writes them, and whether it is open now by the clock on the wall."""
+"""Opening hours: how a configuration writes them, and whether it is open now in local time."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ def parse_hours(entry: str) -> tuple[frozenset[int], int, int]:
     """Reads `mon-fri 09:00-18:00`.
 
     Returns:
-        The weekdays on which it begins (0 is Monday), and the minutes of that day, from and until. `fri 22:00-02:00`
-        ends on Saturday: until is more than 24 × 60.
+        Weekdays on which it begins (0 is Monday), and from and until in minutes of that day; after midnight, until is
+        more than 24 × 60.
 
     Raises:
         ValueError: the entry is not of that form.
@@ -43,13 +43,11 @@ def parse_hours(entry: str) -> tuple[frozenset[int], int, int]:
 
 
 class OpeningHours:
-    """Tells open from closed by the clock on the wall, which daylight saving moves.
-
-    It opens and closes when that clock first shows the time, or has passed it where the time is left out: once each.
+    """Opens and closes once a day each, when local time first reaches the hour, or passes one that is left out.
 
     Args:
         entries: as `parse_hours` reads them; none means always open.
-        tz: IANA name of the zone; `UTC` is known even where the system has no zone database.
+        tz: IANA name of the zone; `UTC` needs no zone database.
 
     Raises:
         ConfigError: the zone is unknown here.
@@ -61,11 +59,7 @@ class OpeningHours:
         self._last: tuple[int, bool] = (-1, True)
 
     def open_now(self, known_utc_ns: Callable[[], int | None]) -> bool:
-        """Whether it is open now: closed while the time is not known, unless it never closes.
-
-        Args:
-            known_utc_ns: gives UTC nanoseconds since 1970, or None while they are not known to be right.
-        """
+        """Whether it is open by `Clock.known_utc_ns`: closed while that is None, unless it never closes."""
         if not self._spans:
             return True
         utc_ns = known_utc_ns()
@@ -73,8 +67,6 @@ class OpeningHours:
 
     def open_at(self, utc_ns: int) -> bool:
         """Whether it is open at an instant, UTC nanoseconds since 1970."""
-        if not self._spans:
-            return True
         minute = utc_ns // 60_000_000_000  # since 1972 every zone is off UTC by whole minutes
         if minute != self._last[0]:
             self._last = (minute, self._look_up(_1970 + minute * _MINUTE))
@@ -82,7 +74,7 @@ class OpeningHours:
 
     def _look_up(self, now: datetime) -> bool:
         today = now.astimezone(self._zone).date()
-        return any(
+        return not self._spans or any(
             self._instant(day, start) <= now < self._instant(day, until)
             for day in (today, today - timedelta(days=1))
             for days, start, until in self._spans
@@ -90,7 +82,7 @@ class OpeningHours:
         )
 
     def _instant(self, day: date, minutes: int) -> datetime:
-        """When the clock on the wall first shows a time of a day, or has passed it; UTC."""
+        """When local time first reaches a minute of a day; UTC."""
         wall = datetime.combine(day + timedelta(days=minutes // _DAY), time(minutes % _DAY // 60, minutes % 60))
         found = min(wall.replace(tzinfo=self._zone, fold=fold).astimezone(timezone.utc) for fold in (0, 1))
         while found.astimezone(self._zone).replace(tzinfo=None) < wall:  # a time that the clock leaves out

@@ -1,4 +1,4 @@
-"""What an MP4 or MOV file (ISO/IEC 14496-12) says of its picture that OpenCV does not pass on."""
+"""What OpenCV does not tell of an MP4 or MOV file (ISO/IEC 14496-12)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _MOST_BOXES = 10_000  # of one level; a file of nothing else must not take for e
 
 
 def read_matrix(path: Path) -> Matrix | None:
-    """How the first video track is turned and mirrored; None where this is no such file, or broken."""
+    """How the first video track is turned and mirrored; None if this is no such file, or broken."""
     with path.open("rb") as file:
         moov = _find(file, _Box(b"", 0, path.stat().st_size), b"moov")
         for trak in _boxes(file, moov) if moov is not None else ():
@@ -26,13 +26,13 @@ def read_matrix(path: Path) -> Matrix | None:
 
 
 def is_mp4(path: Path) -> bool:
-    """Whether a file begins as such files do, whatever comes then."""
+    """Whether a file begins as an MP4 does."""
     with path.open("rb") as file:
         return file.read(8)[4:] == b"ftyp"
 
 
 def is_cut(path: Path) -> bool:
-    """Whether the last of the file's boxes reaches beyond its end, or what follows them is none."""
+    """Whether the file does not end where its last box does."""
     length = end = path.stat().st_size
     with path.open("rb") as file:
         for box in _boxes(file, _Box(b"", 0, length)):
@@ -42,12 +42,11 @@ def is_cut(path: Path) -> bool:
 
 class _Box(NamedTuple):
     name: bytes
-    start: int  # of what is in it
+    start: int  # of its content
     end: int
 
 
 def _boxes(file: BinaryIO, around: _Box) -> Iterator[_Box]:
-    """Boxes of a size, a name and what is in them."""
     position = around.start
     for _ in range(_MOST_BOXES):
         if position + 8 > around.end:
@@ -65,17 +64,15 @@ def _boxes(file: BinaryIO, around: _Box) -> Iterator[_Box]:
 
 
 def _find(file: BinaryIO, box: _Box, *names: bytes) -> _Box | None:
-    """The box below another, by its path."""
+    """The box below another, by the names on the way."""
+    found: _Box | None = box
     for name in names:
-        found = next((one for one in _boxes(file, box) if one.name == name), None)
-        if found is None:
-            return None
-        box = found
-    return box
+        found = next((one for one in _boxes(file, found) if one.name == name), None) if found else None
+    return found
 
 
 def _matrix(file: BinaryIO, header: _Box) -> Matrix:
-    """The signs of a track header's matrix; upright where it is no turn by quarters."""
+    """The signs of a track header's matrix; upright if it does not turn by quarters."""
     numbers = _read(file, header.start + (52 if _read(file, header.start, 1) == b"\1" else 40), 20)
     a, b, _, c, d = (int.from_bytes(numbers[at : at + 4], "big", signed=True) for at in range(0, 20, 4))
     if not (b == c == 0 and a and d) and not (a == d == 0 and b and c):

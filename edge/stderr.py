@@ -1,4 +1,4 @@
-"""What native code writes to the process's stderr by itself: OpenCV, FFmpeg and libjpeg do, not all with a switch."""
+"""Catches what OpenCV, FFmpeg and libjpeg write to stderr by themselves; not all have a switch for that."""
 
 from __future__ import annotations
 
@@ -9,26 +9,23 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from threading import RLock
 
-_MOST_BYTES = 65_536  # as much as a pipe holds; what native code writes beyond is lost
+_MOST_BYTES = 65_536  # what a pipe holds; more is lost
 _lock = RLock()
 _pipe: list[int] = []  # its two ends, once it was needed
 
 
-class Said:
-    """What native code wrote, once the block is over."""
+class Caught:
+    """`text` is what native code wrote, once the block is over."""
 
     text = ""
 
 
 @contextmanager
-def native_stderr() -> Iterator[Said]:
-    """Catches what native code writes to stderr in the block, which should be one native call.
-
-    Our own log lines wait meanwhile: file descriptors belong to the whole process, so they would be caught too.
-    """
-    said = Said()
+def native_stderr() -> Iterator[Caught]:
+    """Catches what the block, one native call, writes to stderr. Log lines of other threads wait meanwhile."""
+    caught = Caught()
     if sys.__stderr__ is None:  # descriptor 2 was closed at the start and may be any file by now
-        yield said
+        yield caught
         return
     with ExitStack() as held:
         held.enter_context(_lock)
@@ -43,8 +40,8 @@ def native_stderr() -> Iterator[Said]:
         held.callback(os.close, kept)
         os.dup2(_pipe[1], 2)
         try:
-            yield said
+            yield caught
         finally:
             os.dup2(kept, 2)
             with suppress(BlockingIOError):  # nothing was written
-                said.text = os.read(_pipe[0], _MOST_BYTES).decode(errors="replace")
+                caught.text = os.read(_pipe[0], _MOST_BYTES).decode(errors="replace")

@@ -1,6 +1,6 @@
-"""Frames of a local video file: in order, upright, with square pixels, and with the file's own times.
+"""Frames of a local video file: in order, upright, with square pixels and the file's own times.
 
-Refuses what OpenCV would give wrongly without a word: interlaced pictures, codecs that it cannot decode, addresses.
+Refuses what OpenCV would get wrong without an error: interlaced pictures, unknown codecs, addresses.
 """
 
 from __future__ import annotations
@@ -22,41 +22,36 @@ from edge.stderr import native_stderr
 from edge.values import MAX_SIDE_PX, UInt8Array
 
 _SHORTEST_STEP_NS = 1000
-_LONGEST_GAP_NS = 3600 * NS  # between two frames; a longer one is a broken time stamp
+_LONGEST_GAP_NS = 3600 * NS
 _LONGEST_GAP_UNKNOWN_NS = 10 * NS  # where the file does not say how long it lasts
 _END_AFTER_MISSES = 300  # failed reads in a row that mean the end where the file does not say how long it is
 _WIDEST = 4.0  # ratio of a pixel's sides; beyond, the file is broken
-_STREAMS = (".mjpg", ".mjpeg")  # pictures one after the other, which look like one picture from their beginning
+_STREAMS = (".mjpg", ".mjpeg")  # OpenCV takes them for still pictures
 _TURNS: dict[int, Matrix] = {90: (0, 1, -1, 0), 180: (-1, 0, 0, -1), 270: (0, -1, 1, 0)}
-_LOCAL_ONLY = "protocol_whitelist;file"  # a playlist is a file too, but must not make FFmpeg open an address
+_LOCAL_ONLY = "protocol_whitelist;file"  # a playlist must not make FFmpeg open an address
 _CODECS = {"av01": "AV1", "hev1": "HEVC", "hvc1": "HEVC", "vp90": "VP9"}
 
 
 class Timeline:
-    """A file's time stamps, made to move forward always.
+    """Makes a file's time stamps move forward.
 
-    A stamp that is missing, stands still, goes back or leaps is replaced by one frame period after the last. The second
-    such stamp in a row is where the file's time goes on from then.
+    A stamp that is missing, stands still, goes back or leaps is replaced by one frame period after the last. From the
+    second such stamp in a row, time goes on.
 
     Args:
         fps: frames a second of the file.
-        longest_gap_ns: the longest step between two frames that is believed.
+        longest_gap_ns: between two frames; a longer one is a broken stamp.
     """
 
     def __init__(self, fps: float, longest_gap_ns: float = _LONGEST_GAP_UNKNOWN_NS) -> None:
         self._period_ns = NS / fps
         self._longest_ns = longest_gap_ns
-        self._offset_ns: float | None = None  # from a stamp to its place; None before the first that is a number
+        self._offset_ns: float | None = None  # from a stamp to its time; None before the first valid one
         self._last_ns: float | None = None
         self._doubted = False
 
     def place(self, position_ms: float, skipped: int) -> int:
-        """Nanoseconds of the next frame since the first one.
-
-        Args:
-            position_ms: the stamp that the file gives it.
-            skipped: damaged frames between this one and the one before.
-        """
+        """Nanoseconds of the next frame since the first, by its stamp and the number of damaged frames before it."""
         stamp_ns = position_ms * 1e6
         by_count = self._period_ns * (1 + skipped)
         if self._last_ns is None:
@@ -80,9 +75,8 @@ class Timeline:
 class VideoFile:
     """A video file, read once.
 
-    Iterating gives (index, nanoseconds since the first frame) of each frame that can be decoded; `read` gives the
-    picture of the last one. A damaged frame leaves a gap in the index and counts in `failed`; what a decoder conceals
-    by itself cannot be seen from here.
+    Iterating gives (index, nanoseconds since the first frame) of each frame that can be decoded; `read` gives the last
+    one's picture. A damaged frame leaves a gap in the index, unless the decoder conceals it.
 
     Args:
         path: a regular file.
@@ -90,13 +84,12 @@ class VideoFile:
 
     Attributes:
         fps: frames a second, on average.
-        length: frames in all; None where the file does not say. A container without a count gives its own estimate.
-        index: of the next frame, damaged ones included; at the end, how many there were.
+        length: frames in all, maybe the container's estimate; None if the file does not say.
+        index: of the next frame, damaged ones included.
         failed: damaged frames so far.
 
     Raises:
-        CameraError: not a regular file, unreadable, or no video in it; when read: nothing of it can be decoded, or its
-            pictures are interlaced. Says how to convert it.
+        CameraError: not a regular file, unreadable, no video in it; when read: interlaced, or nothing can be decoded.
     """
 
     def __init__(self, path: str | Path, fps: float = 30.0) -> None:
@@ -113,19 +106,18 @@ class VideoFile:
             raise CameraError(f"{self._path}: a still picture", "give the path of a video file")
         lasts_ns = _LONGEST_GAP_UNKNOWN_NS if self.length is None else self.length / self.fps * NS
         self._timeline = Timeline(self.fps, min(lasts_ns, _LONGEST_GAP_NS))
-        # Containers without a count only estimate one, and an intact MP4 may hide frames by an edit list: what they
-        # say is owed only by an AVI, whose header counts what was written, and by an MP4 that was cut.
-        self._owed = suffix == ".avi" or (matrix is not None and is_cut(self._path))
+        # Only an AVI and an MP4 that was cut must have as many frames as they say: other containers estimate the
+        # count, and an intact MP4 may hide frames by an edit list.
+        self._owed = (suffix == ".avi" or (matrix is not None and is_cut(self._path))) and self.length is not None
         self._matrix = matrix or _TURNS.get(int(get(cv2.CAP_PROP_ORIENTATION_META)), UPRIGHT)
         self._capture.set(cv2.CAP_PROP_ORIENTATION_AUTO, 0)  # it does not know mirrored pictures
         self._stretch = _stretch(get(cv2.CAP_PROP_SAR_NUM), get(cv2.CAP_PROP_SAR_DEN))
-        self.index = 0
-        self.failed = 0
-        self._delivered = False
+        self.index = self.failed = 0
 
     def __iter__(self) -> Iterator[tuple[int, int]]:
         misses = 0
-        while misses < self._patience():
+        # The count may be too low: one more try.
+        while misses < (self._missing() + 1 if self._owed else _END_AFTER_MISSES):
             # A damaged frame makes one `grab` fail and the next one succeed; at the end of the file all fail.
             # OpenCV 5.0.0 and 4.11.0 behave alike (November 2026).
             with native_stderr():
@@ -136,20 +128,19 @@ class VideoFile:
             time_ns = self._timeline.place(self._capture.get(cv2.CAP_PROP_POS_MSEC), misses)
             self.failed += misses
             self.index += misses + 1
-            misses, self._delivered = 0, True
+            misses = 0
             yield self.index - 1, time_ns
-        missing = self._remaining() or 0
-        self.failed += missing
-        self.index += missing
-        if not self._delivered:
-            letters = (
-                int(self._capture.get(cv2.CAP_PROP_FOURCC)).to_bytes(8, "little", signed=True)[:4].decode("latin-1")
-            )
+        if not self.index:
+            fourcc = int(self._capture.get(cv2.CAP_PROP_FOURCC))
+            letters = fourcc.to_bytes(8, "little", signed=True)[:4].decode("latin-1")
             codec = _CODECS.get(letters.lower(), one_line(letters) or "unknown")
             raise CameraError(f"{self._path}: no frame of it can be decoded, its codec is {codec}", self._cure())
+        missing = self._missing()
+        self.failed += missing
+        self.index += missing
 
     def read(self) -> UInt8Array:
-        """The picture of the frame that the iteration gave last, once: uint8 (H, W, 3), RGB.
+        """The picture of the last frame, once: uint8 (H, W, 3), RGB.
 
         Raises:
             FrameError: it is damaged.
@@ -158,7 +149,7 @@ class VideoFile:
         with native_stderr() as native:
             good, pixels = self._capture.retrieve()
         if " -> fmt:" in native.text or "interlaced" in native.text:
-            # OpenCV 5.0.0.93 calls the picture good and gives zeros, or whatever was in that memory.
+            # OpenCV 5.0.0.93 reports success and gives zeros or old memory.
             raise CameraError(
                 f"{self._path}: its pictures are interlaced, which OpenCV {cv2.__version__} cannot convert",
                 self._cure("-vf yadif "),
@@ -168,55 +159,46 @@ class VideoFile:
         return _shown(np.asarray(cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB), np.uint8), self._stretch, self._matrix)
 
     def close(self) -> None:
-        """Lets go of the file."""
+        """Closes the file."""
         self._capture.release()
 
-    def _remaining(self) -> int | None:
-        """Frames that the file still owes by its own count, None where that proves nothing."""
-        return max(self.length - self.index, 0) if self._owed and self.length is not None else None
-
-    def _patience(self) -> int:
-        remaining = self._remaining()
-        # The count may be too low; one more try costs nothing.
-        return _END_AFTER_MISSES if remaining is None else remaining + 1
+    def _missing(self) -> int:
+        """Frames that must still come by the file's own count."""
+        return max((self.length or 0) - self.index, 0) if self._owed else 0
 
     def _cure(self, filters: str = "") -> str:
         new = self._path.with_name(f"{self._path.stem}-h264.mp4")
-        return (
-            f"convert it: ffmpeg -i {shlex.quote(str(self._path))} {filters}-c:v libx264 -crf 16 -pix_fmt yuv420p "
-            f"-an {shlex.quote(str(new))}"
-        )
+        old, new_name = shlex.quote(str(self._path)), shlex.quote(str(new))
+        return f"convert it: ffmpeg -i {old} {filters}-c:v libx264 -crf 16 -pix_fmt yuv420p -an {new_name}"
 
     def _open(self, matrix: Matrix | None) -> cv2.VideoCapture:
         # OpenCV 5.0 has it in `cv2.utils.logging`, 4.11 only as `cv2.setLogLevel` (both tried in November 2026).
         getattr(cv2.utils, "logging", cv2).setLogLevel(0)  # LOG_LEVEL_SILENT
-        os.environ["OPENCV_FFMPEG_CAPTURE_OPTIONS"] = _LOCAL_ONLY  # whatever it was
+        os.environ["OPENCV_FFMPEG_CAPTURE_OPTIONS"] = _LOCAL_ONLY
         # One decoding thread: with several, what is made of a damaged file may differ from run to run.
         with native_stderr():
             capture = cv2.VideoCapture(str(self._path), cv2.CAP_FFMPEG, [cv2.CAP_PROP_N_THREADS, 1])
         if not capture.isOpened():
             if matrix is None and is_mp4(self._path):
-                raise CameraError(
-                    f"{self._path}: an MP4 file without its index, as when a recording breaks off", "record it again"
-                )
+                said = "an MP4 file without its index, as when a recording breaks off"
+                raise CameraError(f"{self._path}: {said}", "record it again")
             raise CameraError(f"{self._path}: not a video that OpenCV can read", self._cure())
         width, height = (capture.get(side) for side in (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT))
         if max(width, height) > MAX_SIDE_PX:  # before a frame of it is decoded, which may take a gigabyte
             capture.release()
-            raise CameraError(
-                f"{self._path}: {width:.0f}x{height:.0f}, at most {MAX_SIDE_PX} pixels a side", "scale it"
-            )
+            said = f"{width:.0f}x{height:.0f}, at most {MAX_SIDE_PX} pixels a side"
+            raise CameraError(f"{self._path}: {said}", "scale it")
         return capture
 
 
 def _stretch(wide: float, tall: float) -> tuple[float, float]:
-    """By how much width and height grow so that pixels become square."""
+    """Factors of width and height that make pixels square."""
     ratio = wide / tall if wide > 0 and tall > 0 else 1.0
     return (max(ratio, 1.0), max(1 / ratio, 1.0)) if 1 / _WIDEST <= ratio <= _WIDEST else (1.0, 1.0)
 
 
 def _shown(pixels: UInt8Array, stretch: tuple[float, float], matrix: Matrix) -> UInt8Array:
-    """A decoded picture as it is meant to be seen."""
+    """Makes pixels square and the picture upright."""
     if stretch != (1.0, 1.0):
         width, height = (round(side * by) for side, by in zip(pixels.shape[1::-1], stretch, strict=True))
         fit = min(1.0, MAX_SIDE_PX / max(width, height))
@@ -227,8 +209,7 @@ def _shown(pixels: UInt8Array, stretch: tuple[float, float], matrix: Matrix) -> 
         pixels = np.asarray(cv2.transpose(pixels), np.uint8)
     mirrored, upside_down = a + c < 0, b + d < 0
     if mirrored or upside_down:
-        code = -1 if mirrored and upside_down else int(mirrored)
-        pixels = np.asarray(cv2.flip(pixels, code), np.uint8)
+        pixels = np.asarray(cv2.flip(pixels, -1 if mirrored and upside_down else int(mirrored)), np.uint8)
     return pixels
 
 

@@ -1,6 +1,6 @@
 """Tells the service manager over sd_notify that the device is ready, works, and stops.
 
-`alive` is called after each frame or tick; there is no timer here, so a device that hangs is restarted.
+There is no timer here, so a device that hangs is restarted.
 """
 
 from __future__ import annotations
@@ -13,11 +13,7 @@ _EVERY_S = 1.0
 
 
 class Watchdog:
-    """Tells the service manager; silent where there is none.
-
-    Args:
-        address: `NOTIFY_SOCKET`: a path, or `@` and an abstract name; empty without a service manager.
-    """
+    """A context manager. `address` is `NOTIFY_SOCKET`: a path, `@` and an abstract name, or empty for no manager."""
 
     def __init__(self, address: str) -> None:
         self._address = "\0" + address[1:] if address.startswith("@") else address
@@ -31,7 +27,7 @@ class Watchdog:
         self._say(b"READY=1")
 
     def alive(self) -> None:
-        """A frame or a tick was worked on; sent once a second at most."""
+        """To be called after each frame or tick; sent once a second at most."""
         now_s = time.monotonic()
         if now_s - self._said_s >= _EVERY_S:
             self._said_s = now_s
@@ -42,7 +38,7 @@ class Watchdog:
         self._say(b"STOPPING=1")
 
     def close(self) -> None:
-        """Lets go of the socket."""
+        """Closes the socket."""
         if self._socket is not None:
             self._socket.close()
             self._socket = None

@@ -1,7 +1,6 @@
-"""Where frames come from: the one interface of all cameras, and the one function that opens them.
+"""The interface of all cameras, and the one function that opens them. No backend reads video from a network.
 
-A backend file is imported only when it is asked for, since some need what exists only on their board. There is no
-backend for the network: video does not travel.
+A backend is imported only when it is configured: some need what only their board has.
 """
 
 from __future__ import annotations
@@ -21,30 +20,29 @@ from edge.values import Frame, Tick, UInt8Array
 log = logging.getLogger(__name__)
 
 Wanted = Callable[[int, int | None], bool]
-"""Whether a frame is worth decoding: (nanoseconds at which it was taken, those of the last frame that was decoded, or
-None). Called by the camera's thread; depends on nothing else."""
+"""Whether to decode a frame, from its nanoseconds and those of the last decoded one, or None; a pure function."""
 Shown = Callable[[UInt8Array], UInt8Array]
-"""What is done to each picture, uint8 (H, W, 3) RGB, before it is given."""
+"""Changes each picture, uint8 (H, W, 3) RGB, before anyone sees it."""
 
 
 class Camera(Protocol):
     """A source of frames; a context manager, to be iterated once.
 
-    A file gives every frame and then ends. A live camera gives the newest frame, or a `Tick` in each second without
-    one, and ends only by `close`.
+    A file gives every frame and ends. A live camera gives the newest frame, or a `Tick` in each second without one, and
+    ends only by `close`.
     """
 
-    length: int | None = None  # frames in all; None where that is not known, or there is no end
-    dropped: int = 0  # frames that a newer one overtook
-    failed: int = 0  # frames that came damaged
-    skipped: int = 0  # frames that were not decoded because nobody wanted them
-    events: dict[str, int]  # faults of a live camera, by kind; complete, 0 where there was none
+    length: int | None = None  # frames in all; None if unknown or without end
+    dropped: int = 0  # frames that a newer one replaced
+    failed: int = 0  # damaged frames
+    skipped: int = 0  # frames that were not wanted, so not decoded
+    events: dict[str, int]  # faults of a live camera by kind, all kinds present
 
     def __iter__(self) -> Iterator[Frame | Tick]:
         """Gives frames and ticks.
 
         Raises:
-            CameraStuckError: a live camera does not answer any more, and only a new process can have it again.
+            CameraStuckError: a live camera hangs; only a new process can open it again.
             CameraError: a file cannot be decoded.
         """
         ...
@@ -59,24 +57,24 @@ class Camera(Protocol):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Lets go of the source too, within a few seconds."""
+        """Releases the source too, within a few seconds."""
         self.close()
 
 
 def no_events() -> dict[str, int]:
-    """Counts of a camera that had no fault."""
+    """Counts of a camera without faults."""
     return dict.fromkeys(CameraEvents.__annotations__, 0)
 
 
 def open_camera(config: Config, clock: Clock, wanted: Wanted | None = None) -> Camera:
     """Opens the configured camera; its frames are already turned, flipped and without the excluded zones.
 
-    A live camera is opened only with a filled `[deployment]`, and after this process's memory was sealed. Outside its
-    opening hours it is not opened; the iteration opens it when it is time.
+    A live camera needs a filled `[deployment]`; memory is sealed first. Outside its opening hours it stays closed, and
+    the iteration opens it in time.
 
     Args:
         config: which camera and how.
-        clock: gives a live frame its time; a `FileClock` is moved along by a file and by the drawn scene.
+        clock: gives a live frame its time; a `FileClock` is moved by a file and by the drawn scene.
         wanted: which frames are worth decoding; None for all.
 
     Raises:

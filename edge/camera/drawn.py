@@ -1,4 +1,4 @@
-"""The drawn scene as a camera in real time, or as quickly as it is asked for."""
+"""The drawn scene as a camera, in real time or as quickly as it is read."""
 
 from __future__ import annotations
 
@@ -18,12 +18,11 @@ _NAP_S = 0.25
 
 
 class SceneCamera(Camera):
-    """Draws frame after frame, without end.
+    """Draws frames without end.
 
     Args:
-        config: `width`, `height`, `fps` and `pace`: `file` keeps real time and leaves out the frames for which it is
-            late; `fast` draws every frame as quickly as it is asked for.
-        clock: gives the first frame its time; a `FileClock` is moved along, and then no frame is left out.
+        config: `width`, `height`, `fps`, and `pace`: `file` keeps real time and drops late frames; `fast` does not.
+        clock: gives the first frame its time; a `FileClock` is moved along, and then no frame is dropped.
         wanted, shown: see their types.
         hours: when it is open.
     """
@@ -45,7 +44,6 @@ class SceneCamera(Camera):
         self._closed = False
 
     def __iter__(self) -> Iterator[Frame | Tick]:
-        """Gives a frame a period, and a tick a second while it is closed."""
         file_clock = self._clock if isinstance(self._clock, FileClock) else None
         origin_ns, real_ns = self._clock.monotonic_ns(), time.monotonic_ns()
         index, given_ns = 0, None
@@ -54,9 +52,9 @@ class SceneCamera(Camera):
                 due_ns = real_ns + round(index * self._period_ns)
                 if not self._sleep_until(due_ns):
                     return
-                late = max(int((time.monotonic_ns() - due_ns) / self._period_ns), 0) if file_clock is None else 0
-                self.dropped += late
-                index += late
+                if file_clock is None:
+                    late = max(int((time.monotonic_ns() - due_ns) / self._period_ns), 0)
+                    self.dropped, index = self.dropped + late, index + late
             elapsed_ns = round(index * self._period_ns)
             at_ns = origin_ns + elapsed_ns
             if file_clock is not None:
@@ -79,7 +77,7 @@ class SceneCamera(Camera):
         self._closed = True
 
     def _sleep_until(self, real_ns: int) -> bool:
-        """Waits for an instant of the machine's own time; False when it was closed meanwhile."""
+        """Waits for an instant of `time.monotonic_ns`; False when it was closed meanwhile."""
         while not self._closed and (left_ns := real_ns - time.monotonic_ns()) > 0:
             time.sleep(min(left_ns / NS, _NAP_S))
         return not self._closed

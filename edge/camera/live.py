@@ -1,7 +1,6 @@
-"""A live camera: one thread captures into a slot of one, where the newest frame wins and losses are counted.
+"""A live camera: a thread keeps the newest frame, and opens a failed camera again, with back-off, for ever.
 
-A camera that fails is closed and opened again with back-off, for ever. Outside opening hours it is closed. Only a call
-that never returns ends the iteration, since no thread can end that.
+Only a call that never returns ends the iteration.
 """
 
 from __future__ import annotations
@@ -11,13 +10,12 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from typing import Literal
+from typing import Literal, Protocol
 
 import numpy as np
 
 from edge.backoff import Backoff
 from edge.camera import Camera, Shown, Wanted, no_events
-from edge.camera.source import Source
 from edge.clock import NS, Clock
 from edge.errors import CameraError, CameraStuckError, FrameError
 from edge.hours import OpeningHours
@@ -26,29 +24,61 @@ from edge.values import Frame, Tick, UInt8Array
 log = logging.getLogger(__name__)
 
 STALL_S = 10.0  # without a usable frame
-FROZEN_S = 10.0  # with the same bytes again and again
-STUCK_S = 30.0  # a call that takes longer is held to never return
+FROZEN_S = 10.0  # with the same bytes
+STUCK_S = 30.0  # a call that takes longer will never return
 _TICK_S = 1.0
 _NAP_S = 0.05
 _JOIN_S = 3.0
 _FIRST_DELAY_S, _MAX_DELAY_S = 1.0, 60.0
-_FLAT = 8  # a picture whose brightest and darkest value are closer is dark or covered: its bytes may well repeat
+_FLAT = 8  # with a smaller range of values the camera is dark or covered, and bytes may repeat
 
 Reason = Literal["starting", "closed", "gone", "frozen"]
+
+
+class Source(Protocol):
+    """An open device, used by one thread."""
+
+    def grab(self) -> int | None:
+        """Waits a second at most for the next frame.
+
+        Returns:
+            Monotonic nanoseconds at which it was taken; None if there was none.
+
+        Raises:
+            CameraError: the device is gone.
+        """
+        ...
+
+    def read(self) -> UInt8Array:
+        """The picture of the last frame, once: uint8 (H, W, 3), RGB.
+
+        Raises:
+            FrameError: it is damaged.
+        """
+        ...
+
+    def close(self) -> None:
+        """Releases the device."""
+        ...
+
+
+def capture_time(stamp_ns: int, now_ns: int) -> int:
+    """A driver's stamp if it is in monotonic nanoseconds of the last second, as it should be; else `now_ns`."""
+    return stamp_ns if now_ns - NS <= stamp_ns <= now_ns else now_ns
 
 
 class LiveCamera(Camera):
     """Frames of a device, read by a thread that starts with the iteration.
 
     Args:
-        name: the device, as it is called in errors.
+        name: the device, for messages.
         open_source: opens it, or raises `CameraError`.
-        clock: whose monotonic time ticks have; the drivers' stamps are of the same.
+        clock: monotonic time of ticks.
         wanted, shown: see their types.
         hours: when it may be open.
 
     Raises:
-        CameraError: it cannot be opened now, in its opening hours.
+        CameraError: it cannot be opened in its opening hours.
     """
 
     def __init__(
@@ -63,8 +93,8 @@ class LiveCamera(Camera):
         self.events = no_events()
         self._name, self._open_source, self._clock, self._wanted = name, open_source, clock, wanted
         self._shown, self._hours = shown, hours or OpeningHours()
-        self._told = ""  # what is wrong, as it was logged last
-        # Of the capture thread alone, once it runs.
+        self._told = ""  # the fault that was logged last
+        # Of the capture thread alone.
         self._source = open_source() if self._is_open() else None
         self._index = 0
         self._shape: tuple[int, ...] | None = None
@@ -74,8 +104,8 @@ class LiveCamera(Camera):
         self._backoff, self._worked = Backoff(_FIRST_DELAY_S, _MAX_DELAY_S), True  # worked since the last wait
         self._next_s = 0.0  # when it may be opened again
         # Of both threads.
-        self._reason: Reason = "starting"  # why there is no frame, if there is none
-        self._busy_s = time.monotonic()  # when the capture thread was last seen outside a call of the device
+        self._reason: Reason = "starting"  # why there may be no frame
+        self._busy_s = time.monotonic()  # when the capture thread began its last step
         self._changed = threading.Condition()
         self._slot: Frame | None = None
         self._error: Exception | None = None
@@ -98,13 +128,12 @@ class LiveCamera(Camera):
     def __exit__(self, *_: object) -> None:
         self.close()
         if self._thread.ident is not None:
-            # A driver may hold the thread longer than this; it then closes the device whenever it comes back.
-            self._thread.join(_JOIN_S)
+            self._thread.join(_JOIN_S)  # a driver may take longer; then the thread closes the device later
         else:
             self._let_go()
 
     def _take(self) -> Frame | Tick | None:
-        """Waits for the newest frame; a tick after a second without, None after `close`."""
+        """The newest frame; a tick after a second without one, None after `close`."""
         with self._changed:
             self._changed.wait_for(lambda: self._closed or self._slot is not None or self._error is not None, _TICK_S)
             if self._closed:
@@ -129,14 +158,14 @@ class LiveCamera(Camera):
             while not self._closed:
                 self._busy_s = time.monotonic()
                 self.step()
-        except Exception as error:  # noqa: BLE001 - it belongs to the reader, not to a thread that nobody watches
+        except Exception as error:  # noqa: BLE001 - raised by the iteration
             with self._changed:
                 self._error = error
                 self._changed.notify_all()
         self._let_go()
 
     def step(self) -> None:
-        """What the capture thread does over and over: reads one frame, or opens the device, or waits a moment."""
+        """One step of the capture thread: reads a frame, opens the device, or waits a moment."""
         if not self._is_open():
             self._reason, self._last = "closed", None
             self._let_go()
@@ -175,7 +204,7 @@ class LiveCamera(Camera):
             self._put(frame)
 
     def _is_new(self, pixels: UInt8Array) -> bool:
-        """Whether the camera is not frozen; notes its size."""
+        """Whether the picture shows that the camera works, not frozen; counts a changed size."""
         now_s = time.monotonic()
         if self._last is None or not np.array_equal(self._last, pixels) or np.ptp(pixels) < _FLAT:
             self._changed_s = now_s
@@ -195,8 +224,7 @@ class LiveCamera(Camera):
     def _put(self, frame: Frame) -> None:
         self._given_ns = frame.captured_ns
         with self._changed:
-            # Two stamps may be equal where a driver's clock is coarse; time must move on all the same.
-            self._last_ns = max(frame.captured_ns, self._last_ns + 1)
+            self._last_ns = max(frame.captured_ns, self._last_ns + 1)  # a coarse clock gives equal stamps
             self.dropped += self._slot is not None
             self._slot = replace(frame, captured_ns=self._last_ns)
             self._changed.notify_all()
@@ -240,11 +268,11 @@ class LiveCamera(Camera):
         try:
             if source is not None:
                 source.close()
-        except Exception as error:  # noqa: BLE001 - a driver in trouble raises what it likes; it is given up anyway
+        except Exception as error:  # noqa: BLE001 - a driver may raise anything
             log.debug("%s: closing failed: %s", self._name, error)
 
     def _tell(self, why: str) -> None:
-        """One line for each change of what is wrong, none for each try."""
+        """Logs each change of the fault, not each try."""
         if why != self._told:
             log.warning("camera: %s", why)
             self._told = why

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from edge.camera.source import capture_time
+from edge.camera.live import capture_time
 from edge.clock import Clock
 from edge.config import CameraConfig
 from edge.errors import CameraError, FrameError, one_line
@@ -66,7 +66,7 @@ class PicameraSource:
     def grab(self) -> int | None:
         self._give_back()
         with _errors("the camera stopped", "check its ribbon cable"):
-            # The job outlives a wait in vain: asking anew would leave the old request, and its buffer, to nobody.
+            # The job is kept when the wait times out: with a new one, the old request would never be released.
             if self._job is None:
                 self._job = self._camera.capture_request(wait=False)
             try:
@@ -94,7 +94,6 @@ class PicameraSource:
         self._camera.close()
 
     def _give_back(self) -> None:
-        """Gives libcamera the last frame's buffer again."""
         request, self._request = self._request, None
         if request is not None:
             request.release()
@@ -113,7 +112,7 @@ def _open() -> Any:
 
 @contextmanager
 def _errors(what: str, fix: str) -> Iterator[None]:
-    """Errors of picamera2, which are of any type, as a `CameraError`."""
+    """Turns picamera2's errors, of any type, into a `CameraError`."""
     try:
         yield
     except CameraError:

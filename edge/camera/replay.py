@@ -35,7 +35,7 @@ class Replay(Camera):
         self._clock = clock if isinstance(clock, FileClock) else None
         self._video = VideoFile(config.path, config.fps)
         self.length = None if config.loop else self._video.length
-        self._lead_ns: int | None = None  # by how much the machine's time is ahead of the file's
+        self._lead_ns: int | None = None  # the machine's time minus the file's
         self._closed = False
 
     def __iter__(self) -> Iterator[Frame]:
@@ -76,7 +76,7 @@ class Replay(Camera):
         self._video.close()
 
     def _wait(self, at_ns: int) -> None:
-        """Sleeps until a frame is due. A lag of more than a second is forgiven: nothing races to catch up."""
+        """Sleeps until a frame is due; after a delay of more than a second, time goes on from there."""
         if self._config.pace != "file":
             return
         now_ns = time.monotonic_ns()

@@ -1,4 +1,4 @@
-"""What is done to every picture before anyone sees it: turned, flipped, and blacked out where nobody may look."""
+"""Turns and flips every picture and blacks out the excluded zones, before anyone sees it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _SUBPIXEL_BITS = 4
 
 
 class Transform:
-    """Turns, then flips, then blacks out; prepared once for each size of picture.
+    """Turns, then flips, then blacks out.
 
     Args:
         rotate: clockwise, 0, 90, 180 or 270 degrees.
@@ -33,14 +33,7 @@ class Transform:
         self._keep: UInt8Array | None = None
 
     def apply(self, pixels: UInt8Array) -> UInt8Array:
-        """The picture as everyone downstream may see it.
-
-        Args:
-            pixels: uint8 (H, W, 3); left as it is.
-
-        Returns:
-            uint8 (H, W, 3), or (W, H, 3) after a quarter turn; the argument itself when there is nothing to do.
-        """
+        """From uint8 (H, W, 3) to (H, W, 3), or (W, H, 3) after a quarter turn; the argument itself is not changed."""
         if self._turn is not None:
             pixels = np.asarray(cv2.rotate(pixels, self._turn), np.uint8)
         if self._flip:

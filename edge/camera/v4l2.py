@@ -14,7 +14,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from edge.camera.source import capture_time
+from edge.camera.live import capture_time
 from edge.camera.v4l2_ioctl import Mode, VideoDevice
 from edge.clock import Clock
 from edge.config import CameraConfig
@@ -26,9 +26,9 @@ log = logging.getLogger(__name__)
 
 _WAIT_S = 1.0
 _START_S = 10.0  # a camera may take seconds for its first picture
-# USB 2 carries about 24 MB/s of video. Above, only compressed pictures fit; below, raw ones cost less to decode.
+# USB 2 carries about 24 MB/s of video. More needs compressed pictures; raw ones cost less to decode.
 _RAW_BYTES_PER_S = 20_000_000
-# Pixel formats that are not compressed: bytes for a pixel of a row, rows for a row of the picture, OpenCV's conversion.
+# Uncompressed formats: bytes a pixel in a row, rows in the buffer for one of the picture, OpenCV's conversion.
 _RAW = {
     "YUYV": (2, 1.0, cv2.COLOR_YUV2RGB_YUYV),
     "UYVY": (2, 1.0, cv2.COLOR_YUV2RGB_UYVY),
@@ -43,7 +43,7 @@ _RAW = {
 }
 _COMPRESSED = ("MJPG", "JPEG")
 _START_OF_SCAN, _END_OF_IMAGE = b"\xff\xda", b"\xff\xd9"
-# libjpeg fills what it misses with grey, and says so. Cameras do put a few bytes too many before the end.
+# libjpeg fills what it misses with grey, and warns. A few bytes too many before the end are normal.
 _DAMAGE = re.compile(r"Corrupt JPEG data: (?!\d{1,2} extraneous)|Premature end")
 
 
@@ -95,7 +95,7 @@ class V4l2Source:
         self._device.close()
 
     def _start(self, config: CameraConfig) -> Mode:
-        """Begins in the mode that is nearest to the configured one, and waits for the first picture."""
+        """Starts in the mode nearest to the configured one, and waits for the first picture."""
         if not self._device.captures():
             raise CameraError(f"{self._name}: a node without pictures", "try the next /dev/video")
         size = (config.width, config.height)
@@ -120,7 +120,7 @@ class V4l2Source:
 
 
 def _decode(data: bytes, mode: Mode) -> UInt8Array | None:
-    """A buffer as RGB; None when it is empty, cut or damaged."""
+    """A buffer as RGB; None if it is empty, cut or damaged."""
     if mode.fourcc in _COMPRESSED:
         if data.rfind(_END_OF_IMAGE) <= data.find(_START_OF_SCAN):
             return None
@@ -143,7 +143,7 @@ def _decode(data: bytes, mode: Mode) -> UInt8Array | None:
 
 @contextmanager
 def _errors(name: str) -> Iterator[None]:
-    """Errors of the system, as what they mean for someone who wants to see a picture."""
+    """Turns the system's errors into a `CameraError` with a fix."""
     try:
         yield
     except CameraError:

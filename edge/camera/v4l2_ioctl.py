@@ -1,7 +1,6 @@
-"""Video4Linux by its own interface (linux/videodev2.h), as far as one picture at a time needs it.
+"""The part of Video4Linux (linux/videodev2.h) that reads one picture at a time.
 
-OpenCV reads such devices too, but says nothing of a buffer that came empty, cut, or marked as damaged by the driver,
-and shows what was in its memory before (5.0.0.93, November 2026).
+OpenCV 5.0.0.93 shows old memory, without an error, for a buffer that is empty, cut or marked as damaged (2026-11).
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ _CAPTURE, _MMAP = 1, 1  # V4L2_BUF_TYPE_VIDEO_CAPTURE, V4L2_MEMORY_MMAP
 _CAP_CAPTURE, _CAP_STREAMING, _CAP_DEVICE_CAPS = 0x1, 0x04000000, 0x80000000
 _FLAG_ERROR, _FLAG_CLOCK, _CLOCK_MONOTONIC = 0x40, 0xE000, 0x2000
 _BUFFERS = 2  # one that the driver fills, one that is read: no frame grows old in a queue
-# The kernel's structures in native layout, with the fields that are of interest; `0P` and `0l` align as they do.
+# The kernel's structures in native layout, with the fields used here; `0P` and `0l` align.
 _CAPABILITY = Struct("84x2I12x")  # all capabilities, those of this device
 _FORMAT = Struct("I0P6I176x")  # type; width, height, fourcc, field, bytes a row, bytes
 _RATE = Struct("5I184x")  # type; capability, mode, seconds, frames in them
@@ -53,7 +52,7 @@ _DQBUF, _STREAMON, _STREAMOFF = _Call(3, 17, _BUFFER), _Call(1, 18, Struct("i"))
 
 
 class Mode(NamedTuple):
-    """What a device gives."""
+    """How a device captures."""
 
     fourcc: str  # four letters of the pixel format
     width: int
@@ -71,13 +70,13 @@ class VideoDevice:
         self._held: _Buffer | None = None
 
     def captures(self) -> bool:
-        """Whether it gives pictures at all; other nodes of a camera do not."""
+        """Whether it gives pictures; a camera has other nodes too."""
         able, here = self._call(_QUERYCAP)
         able = here if able & _CAP_DEVICE_CAPS else able
         return bool(able & _CAP_CAPTURE and able & _CAP_STREAMING)
 
     def set_mode(self, fourcc: str, width: int, height: int, fps: float) -> Mode:
-        """Asks for a mode; returns the one that the driver chose."""
+        """Requests a mode; returns the one that the driver chose."""
         letters = int.from_bytes(fourcc.encode(), "little")
         _, width, height, letters, _, stride, _ = self._call(_S_FMT, _CAPTURE, width, height, letters, 0, 0, 0)
         rate, given = Fraction(fps).limit_denominator(1001), 0.0
@@ -87,7 +86,7 @@ class VideoDevice:
         return Mode(letters.to_bytes(4, "little").decode("latin-1"), width, height, stride, given)
 
     def start(self) -> None:
-        """Begins to capture in the mode set last."""
+        """Starts to capture in the mode set last."""
         count, *_ = self._call(_REQBUFS, _BUFFERS, _CAPTURE, _MMAP)
         for index in range(count):
             buffer = _Buffer(*self._call(_QUERYBUF, *_Buffer(index)))
@@ -96,7 +95,7 @@ class VideoDevice:
         self._call(_STREAMON, _CAPTURE)
 
     def wait(self, timeout_s: float) -> bool:
-        """Takes the next frame, and gives the one before back to the driver; False when none came in time."""
+        """Takes the next frame and returns the last one to the driver; False when none came in time."""
         if self._held is not None:
             held, self._held = self._held, None
             self._call(_QBUF, *_Buffer(held.number))
@@ -114,19 +113,19 @@ class VideoDevice:
 
     @property
     def stamp_ns(self) -> int:
-        """When the frame was taken, monotonic nanoseconds; 0 where the driver has another clock."""
+        """When the frame was taken, monotonic nanoseconds; 0 if the driver has another clock."""
         held = self._held
         if held is None or held.flags & _FLAG_CLOCK != _CLOCK_MONOTONIC:
             return 0
         return held.seconds * 1_000_000_000 + held.micros * 1000
 
     def read(self) -> bytes:
-        """The frame as it came; empty when the driver says that it is damaged."""
+        """The frame's bytes; empty if the driver says that it is damaged."""
         held = self._held
         return b"" if held is None or held.flags & _FLAG_ERROR else self._maps[held.number][: held.used]
 
     def close(self) -> None:
-        """Stops, and lets go of the device."""
+        """Stops and releases the device."""
         for buffer in self._maps:
             buffer.close()
         self._maps, self._held = [], None

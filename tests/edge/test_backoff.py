@@ -1,35 +1,39 @@
 import random
 from statistics import pstdev
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from edge.backoff import Backoff
 
 
-def _longest(_low: float, high: float) -> float:
-    return high
+@pytest.fixture
+def _longest(monkeypatch):
+    monkeypatch.setattr(random, "uniform", lambda _low, high: high)
 
 
+@pytest.mark.usefixtures("_longest")
 def test_delays_double_from_try_to_try_up_to_the_limit():
-    backoff = Backoff(0.5, 60.0, _longest)
+    backoff = Backoff(0.5, 60.0)
     assert [backoff.next_s(lasted=False) for _ in range(9)] == [1, 2, 4, 8, 16, 32, 60, 60, 60]
 
 
+@pytest.mark.usefixtures("_longest")
 def test_after_a_session_that_lasted_the_first_try_comes_soon():
-    backoff = Backoff(0.5, 60.0, _longest)
+    backoff = Backoff(0.5, 60.0)
     for _ in range(5):
         backoff.next_s(lasted=False)
     assert backoff.next_s(lasted=True) == 0.5
     assert backoff.next_s(lasted=False) == 1.0
 
 
-def test_a_street_of_devices_comes_back_over_half_of_the_delay():
+def test_a_street_of_devices_comes_back_over_half_of_the_delay(monkeypatch):
     """A broker that restarts meets two hundred devices spread out, not at once."""
-    chance = random.Random(3)
+    monkeypatch.setattr(random, "uniform", random.Random(3).uniform)
     waits = []
     for _ in range(200):
-        backoff = Backoff(0.5, 60.0, chance.uniform)
+        backoff = Backoff(0.5, 60.0)
         waits.append([backoff.next_s(lasted=False) for _ in range(8)])
     for tried, limit in ((0, 1.0), (3, 8.0), (7, 60.0)):
         delays = [wait[tried] for wait in waits]

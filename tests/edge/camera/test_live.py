@@ -11,8 +11,7 @@ from datetime import datetime, timezone
 import numpy as np
 import pytest
 
-from edge.camera.live import FROZEN_S, STALL_S, LiveCamera
-from edge.camera.source import capture_time
+from edge.camera.live import FROZEN_S, STALL_S, LiveCamera, capture_time
 from edge.clock import NS, FileClock, SystemClock
 from edge.contract import CameraEvents
 from edge.errors import CameraError, CameraStuckError, FrameError
