@@ -23,7 +23,7 @@ from edge.cli.watch.screen import Screen
 from edge.clock import NS, FileClock
 from edge.config import CameraConfig, Config
 from edge.device import build_device
-from edge.publish.discard import Discard
+from edge.publish import Discard
 from edge.values import Look
 
 PAGE = Path(__file__).resolve().parent.parent / "docs/installing.md"

@@ -15,7 +15,7 @@ from edge.config import CameraConfig, Config
 from edge.device import build_device
 from edge.face.detector import Detector
 from edge.face.schedule import Plan, Schedule
-from edge.publish.discard import Discard
+from edge.publish import Discard
 from edge.values import AffectScore, Detection, Frame, Look, UInt8Array
 
 

@@ -55,7 +55,7 @@ def open_loop() -> tuple[Callable[[Any], object], Any, Any]:
         from edge.types import Frame  # type: ignore[import-not-found]
 
         return build_pipeline(config, sink=NoSink(), **parts).step, clock, Frame
-    from edge.publish.discard import Discard
+    from edge.publish import Discard
     from edge.values import Frame
 
     return build_device(config, sink=Discard(), **parts).step, clock, Frame

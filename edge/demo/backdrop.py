@@ -1,4 +1,4 @@
-"""The shop behind and before the people of the drawn scene: painted once, out of focus as a lens leaves it."""
+"""The drawn shop: a blurred wall behind the people and a counter before them, painted once."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def paint_counter(width: int, height: int, top: int) -> UInt8Array:
 
 
 def _fill_shelf(wall: UInt8Array, level: float, random: np.random.Generator) -> None:
-    """Stands goods on a board, `level` being the board's height as a fraction of the picture's."""
+    """Draws a board with goods; `level` is its height as a fraction of the picture's."""
     height, width = wall.shape[:2]
     board = round(level * height) + height // 12
     cv2.rectangle(wall, (0, board), (width, board + height // 60), (128, 100, 74), -1)

@@ -1,8 +1,4 @@
-"""A broker inside the process, for the demo: loopback only, anonymous, gone when it stops.
-
-Not for a deployment: it keeps nothing, and knows MQTT 3.1.1 only (amqtt 0.12.1 answers MQTT 5 with "Unsupported
-protocol version", checked 2026-11), so it cannot report a refused message.
-"""
+"""A broker inside the process, for the demo: loopback only, anonymous, and MQTT 3.1.1 only (amqtt 0.12.1, 2026-11)."""
 
 from __future__ import annotations
 
@@ -10,7 +6,6 @@ import asyncio
 import logging
 import socket
 import threading
-from typing import Any
 
 from edge.errors import EdgeError
 
@@ -18,7 +13,7 @@ log = logging.getLogger(__name__)
 
 HOST = "127.0.0.1"
 _START_S = 10.0
-_TALKATIVE = ("amqtt", "transitions")
+_LOGGERS = [logging.getLogger(name) for name in ("amqtt", "transitions")]
 
 
 class EmbeddedBroker:
@@ -32,7 +27,6 @@ class EmbeddedBroker:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._over: asyncio.Event | None = None
         self._silence = logging.NullHandler()
-        self._propagated: dict[str, bool] = {}
 
     def start(self) -> None:
         """Starts on a free port of the loopback.
@@ -41,12 +35,11 @@ class EmbeddedBroker:
             EdgeError: amqtt is not installed, or the broker does not come up within ten seconds.
         """
         try:
-            import amqtt.broker  # noqa: F401  (an extra: said here, in the caller's thread, if it is missing)
+            import amqtt.broker  # noqa: F401  (an extra; if it is missing, raise in the caller's thread)
         except ImportError as error:
             raise EdgeError("the demo's broker is not installed", fix="run: pip install 'affect-edge[demo]'") from error
-        for name in _TALKATIVE:  # off the terminal while the broker runs
-            logger = logging.getLogger(name)
-            self._propagated[name], logger.propagate = logger.propagate, False
+        for logger in _LOGGERS:  # nothing of theirs on the terminal while the broker runs
+            logger.propagate = False
             logger.addHandler(self._silence)
         self._thread.start()
         if not self._ready.wait(_START_S) or self._failure is not None:
@@ -54,15 +47,14 @@ class EmbeddedBroker:
             raise EdgeError(f"the demo's broker did not start: {self._failure or 'no sign of life'}")
 
     def stop(self, timeout_s: float = 5.0) -> None:
-        """Ends the broker and its thread within `timeout_s` seconds; may be called twice."""
+        """Ends the broker within `timeout_s` seconds; may be called twice."""
         if self._loop is not None and self._over is not None and self._thread.is_alive():
             self._loop.call_soon_threadsafe(self._over.set)
         if self._thread.ident is not None:
             self._thread.join(timeout_s)
-        while self._propagated:
-            name, propagate = self._propagated.popitem()
-            logging.getLogger(name).propagate = propagate
-            logging.getLogger(name).removeHandler(self._silence)
+        for logger in _LOGGERS:
+            logger.propagate = True
+            logger.removeHandler(self._silence)
 
     def __enter__(self) -> EmbeddedBroker:
         self.start()
@@ -74,7 +66,7 @@ class EmbeddedBroker:
     def _main(self) -> None:
         try:
             asyncio.run(self._serve())
-        except Exception as error:  # told to whoever waits in `start`, or logged
+        except Exception as error:  # raised in `start`, or logged
             self._failure = error
             log.debug("the embedded broker ended", exc_info=True)
         self._ready.set()
@@ -83,9 +75,9 @@ class EmbeddedBroker:
         from amqtt.broker import Broker
 
         self._loop, self._over = asyncio.get_running_loop(), asyncio.Event()
-        self._loop.set_exception_handler(_note)
+        self._loop.set_exception_handler(lambda _, context: log.debug("embedded broker: %s", context.get("message")))
         plugins = {"amqtt.plugins.authentication.AnonymousAuthPlugin": {"allow_anonymous": True}}
-        with socket.socket() as holder:  # bound and not listening: nobody else gets its port, but the broker does
+        with socket.socket() as holder:  # bound, not listening: keeps the port free for the broker
             holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             holder.bind((HOST, 0))
             port = int(holder.getsockname()[1])
@@ -95,9 +87,5 @@ class EmbeddedBroker:
         self.port = port
         self._ready.set()
         await self._over.wait()
-        # Python 3.12 waits in there until every client has hung up; a client that does not must not hold us.
+        # Python 3.12 would wait until every client has disconnected.
         await asyncio.wait_for(broker.shutdown(), timeout=3.0)
-
-
-def _note(_loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-    log.debug("embedded broker: %s", context.get("message"))

@@ -1,4 +1,4 @@
-"""Small means to draw with: smooth outlines, soft spots, and anti-aliased fills; no state, no assets."""
+"""Drawing functions: smooth outlines, soft spots, anti-aliased fills."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def smooth(points: Points, *, steps: int = 6, closed: bool = True) -> NDArray[np
 
 @cache
 def _weights(steps: int) -> NDArray[np.float64]:
-    """How much each of four neighbouring points counts along a span, (steps, 4)."""
+    """Weights of four neighbouring points along a span, (steps, 4)."""
     t = np.linspace(0, 1, steps, endpoint=False)[:, None]
     powers = np.concatenate([t**0, t, t**2, t**3], axis=1)
     return powers @ (0.5 * np.array([[0, 2, 0, 0], [-1, 0, 1, 0], [2, -5, 4, -1], [-1, 3, -3, 1]]))
@@ -51,23 +51,23 @@ def _fixed(points: Points) -> NDArray[np.int32]:
 
 
 def fill(image: UInt8Array, outline: Points, color: Paint | float) -> None:
-    """Fills an outline, anti-aliased, in place."""
+    """Fills an outline, in place."""
     cv2.fillPoly(image, [_fixed(outline)], _scalar(color), lineType=cv2.LINE_AA, shift=_BITS)
 
 
 def stroke(image: UInt8Array, line: Points, color: Paint, width: int) -> None:
-    """Draws an open line of whole pixels' width, anti-aliased, in place."""
+    """Draws an open line, `width` in pixels, in place."""
     cv2.polylines(image, [_fixed(line)], False, _scalar(color), width, cv2.LINE_AA, _BITS)
 
 
 def disc(image: UInt8Array, center: tuple[float, float], radius: float, color: Paint) -> None:
-    """A filled circle, anti-aliased, in place."""
+    """Draws a filled circle, in place."""
     x, y = (round(value * (1 << _BITS)) for value in center)
     cv2.circle(image, (x, y), max(round(radius * (1 << _BITS)), 1), _scalar(color), -1, cv2.LINE_AA, _BITS)
 
 
 def mask(shape: tuple[int, int], outline: Points, blur: float = 0) -> Float32Array:
-    """How much of each pixel lies in an outline, float32 (H, W), 0–1; `blur` softens it, pixels."""
+    """The share of each pixel that lies in an outline, float32 (H, W), 0–1; `blur` in pixels."""
     covered = np.zeros(shape, np.uint8)
     fill(covered, outline, 255)
     soft: Float32Array = np.divide(covered, 255, dtype=np.float32)
@@ -75,7 +75,7 @@ def mask(shape: tuple[int, int], outline: Points, blur: float = 0) -> Float32Arr
 
 
 class Field:
-    """A grid of pixels on which soft spots are laid; `x` is float32 (1, W) and `y` float32 (H, 1)."""
+    """Coordinates of pixels: `x` is float32 (1, W) and `y` float32 (H, 1)."""
 
     def __init__(self, width: int, height: int) -> None:
         self.shape = (height, width)
@@ -83,7 +83,7 @@ class Field:
         self.y: Float32Array = np.arange(height, dtype=np.float32)[:, None]
 
     def spot(self, x: float, y: float, rx: float, ry: float) -> Float32Array:
-        """A soft spot, float32 (H, W), 1 in its middle and falling off as a Gaussian."""
+        """A Gaussian spot, float32 (H, W), 1 in its middle."""
         across, down = np.exp(-(((self.x - x) / rx) ** 2)), np.exp(-(((self.y - y) / ry) ** 2))
         return np.asarray(across * down, np.float32)
 

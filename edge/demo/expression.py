@@ -1,12 +1,11 @@
 """The moving features of a drawn face: brows, eyes, mouth, cheeks and folds, set by valence and arousal.
 
-How a face shows them follows the usual description of facial actions: corners of the mouth and cheeks rise with
-pleasure, the corners and the inner brows move with displeasure, eyes, brows and mouth open with arousal.
+Pleasure raises cheeks and corners of the mouth, displeasure lowers these and the inner brows, arousal opens all.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -22,9 +21,8 @@ _WHITE, _TEETH, _MOUTH, _TONGUE = (232, 228, 224), (238, 234, 226), (58, 22, 24)
 _TOP, _BOTTOM = 100, 262  # rows in which folds and cheeks are shaded
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Pose:
-    """What a face does at one instant."""
+class Pose(NamedTuple):
+    """A face at one instant."""
 
     valence: float  # −1..1
     arousal: float  # −1..1
@@ -46,11 +44,7 @@ class _Action:
 
 
 class Portrait:
-    """One drawn person. Holds what is painted once; each picture is drawn anew from it.
-
-    Args:
-        look: what the person looks like.
-    """
+    """One drawn person; what does not move is painted once."""
 
     def __init__(self, look: Look) -> None:
         self._look = look
@@ -62,7 +56,7 @@ class Portrait:
         self._smile, self._frown = (fold * solid for fold in _folds(look.skin))
 
     def draw(self, pose: Pose) -> Layer:
-        """Draws the person, a layer of its own."""
+        """Draws the person as a layer."""
         action = _Action(pose)
         jaw = round(17 * action.opening)
         pixels, cover = self._bust.pixels.copy(), self._bust.cover
@@ -180,7 +174,7 @@ class Portrait:
 
 
 def _folds(skin: Color) -> tuple[NDArray[np.int16], NDArray[np.int16]]:
-    """What a full smile and a full frown add to the skin, int16 (rows, columns, 3): folds, cheeks, furrows."""
+    """What a full smile and a full frown add to the skin, int16 (rows, columns, 3)."""
     field = Field(WIDTH, _BOTTOM)
     smile, frown, red = (np.zeros(field.shape, np.float32) for _ in range(3))
     for side in (-1, 1):
@@ -214,7 +208,7 @@ def _mean(color: Color, factor: float) -> Color:
 def _patch(
     face: UInt8Array, outline: NDArray[np.float64], margin: int, color: Color
 ) -> tuple[UInt8Array, tuple[int, int], UInt8Array]:
-    """The part of a picture that an outline covers, its left upper corner, and paint of its size."""
+    """The part of a picture around an outline, its left upper corner, and paint of its size."""
     left, top = (max(int(edge) - margin, 0) for edge in np.floor(outline.min(axis=0)))
     right, bottom = (int(edge) + margin for edge in np.ceil(outline.max(axis=0)))
     patch = face[top:bottom, left:right]

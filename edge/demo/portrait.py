@@ -1,13 +1,11 @@
-"""The part of a drawn person that keeps still: head, hair, neck and clothes, painted once with soft shading.
+"""The parts of a drawn person that do not move: head, hair, neck and clothes, on a canvas of `WIDTH` × `HEIGHT`.
 
-Everything is laid out in units of a canvas of `WIDTH` × `HEIGHT`; `expression` draws the moving features onto it.
 Nobody is portrayed.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 import cv2
@@ -23,9 +21,8 @@ EYE_Y, EYE_X = 142.0, 29.0
 MOUTH_Y = 208.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Look:
-    """What somebody looks like; colours are RGB, 0–255."""
+class Look(NamedTuple):
+    """A person's appearance; colours are RGB, 0–255."""
 
     skin: Color
     hair: Color
@@ -69,7 +66,7 @@ class Bust:
         self._pores = self._texture(1.6, 1.6)
 
     def paint(self) -> Layer:
-        """The person, on a layer of its own."""
+        """Paints the person as a layer."""
         look = self._look
         self._hair(_BACK[look.style], dim=0.72, bumpy=look.style == "curly")
         self._neck()
@@ -77,8 +74,7 @@ class Bust:
         self._ears()
         self._face()
         self._hair(_CAP if look.style in ("short", "curly") else _FRINGE, dim=1.0, bumpy=look.style == "curly")
-        whole = np.dstack([self._rgb, self._alpha * 255])
-        whole = np.clip(np.rint(whole), 0, 255).astype(np.uint8)
+        whole = np.clip(np.rint(np.dstack([self._rgb, self._alpha * 255])), 0, 255).astype(np.uint8)
         return Layer(np.ascontiguousarray(whole[..., :3]), np.ascontiguousarray(whole[..., 3]))
 
     def _texture(self, across: float, along: float) -> Float32Array:
@@ -90,7 +86,7 @@ class Bust:
         return smooth(mirrored([(x * wide, y) for x, y in half], MIDDLE), steps=steps)
 
     def _lay(self, cover: Float32Array, rgb: Float32Array) -> None:
-        """Lays paint over what is there."""
+        """Lays paint over the picture."""
         over = cover[..., None]
         self._rgb = self._rgb * (1 - over) + rgb * over
         self._alpha = self._alpha * (1 - cover) + cover
@@ -99,7 +95,7 @@ class Bust:
         return mask(self._field.shape, outline, blur)
 
     def _tinted(self, color: Color, light: Float32Array) -> Float32Array:
-        """A colour under light, float32 (H, W, 3); shadows grow warmer than lights, as on skin."""
+        """A colour under light, float32 (H, W, 3); shadows are warmer than lights, as on skin."""
         base = np.clip(light, 0.05, 1.6)[..., None]
         return np.asarray(np.array(color, np.float32) * base ** np.array([1.0, 1.12, 1.2], np.float32), np.float32)
 
@@ -151,9 +147,8 @@ class Bust:
         light = light * (0.86 + 0.14 * np.clip(rim / 16, 0, 1))
         for side in (-1, 1):
             x, shade = MIDDLE + side * EYE_X, 1.25 if side > 0 else 0.9
-            light = (
-                light - 0.13 * shade * spot(x, EYE_Y - 2, 19, 11) - 0.10 * spot(MIDDLE + side * 13, EYE_Y - 6, 8, 12)
-            )
+            light = light - 0.13 * shade * spot(x, EYE_Y - 2, 19, 11)
+            light = light - 0.10 * spot(MIDDLE + side * 13, EYE_Y - 6, 8, 12)
             light = light - 0.05 * spot(x, EYE_Y + 13, 14, 5) + 0.07 * spot(x + side * 6, 171, 18, 11)
             light = light - 0.10 * shade * spot(MIDDLE + side * 11, 172, 4.5, 14)
             light = light - 0.13 * spot(MIDDLE + side * 16.5, 183, 3, 6) + 0.05 * spot(MIDDLE + side * 11, 182, 5, 5)
@@ -170,9 +165,8 @@ class Bust:
             skin = self._bearded(skin)
         self._lay(cover, skin)
         for side in (-1, 1):
-            nostril = smooth(
-                [(MIDDLE + side * x, y) for x, y in ((3.5, 187.5), (8, 184.5), (12, 186), (9.5, 189), (5, 189.5))]
-            )
+            half = ((3.5, 187.5), (8, 184.5), (12, 186), (9.5, 189), (5, 189.5))
+            nostril = smooth([(MIDDLE + side * x, y) for x, y in half])
             dark = np.array(look.skin, np.float32) * np.array([0.36, 0.25, 0.22], np.float32)
             self._lay(0.85 * self._mask(nostril, 0.8), np.broadcast_to(dark, self._rgb.shape))
 

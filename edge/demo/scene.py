@@ -1,13 +1,12 @@
-"""Drawn people in a drawn shop, whose expressions follow known scripts.
+"""Drawn people in a drawn shop, whose expressions follow known scripts: for demonstrations and tests.
 
-For demonstrations and tests where there is no camera and nobody to be filmed: no photograph, no asset, the same
-picture for the same seed and time. What every face shows is known, see `Scene.truth`.
+The same seed and time give the same picture.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -23,24 +22,18 @@ _FACE_Y, _FACE_HALF_WIDTH, _FACE_HALF_HEIGHT = 166.0, 63.0, 87.0  # of a portrai
 _COUNTER_BELOW = 186.0  # the counter's edge below the middle of the lowest face, pixels of the design picture
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SceneFace:
-    """What is known about one drawn face."""
+class SceneFace(NamedTuple):
+    """The truth about one drawn face."""
 
-    actor: int  # its number in the cast, from 0; says nothing about track ids
-    valence: float  # what its script says, −1..1
+    actor: int  # its number in the cast, from 0; not a track id
+    valence: float  # −1..1
     arousal: float
     box_px: tuple[float, float, float, float]  # (x1, y1, x2, y2) from hairline to chin, pixels of the picture
     visible: bool  # the whole box lies in the picture
 
 
 class Scene:
-    """Draws pictures of the people in the shop.
-
-    Args:
-        width, height: of the picture, pixels.
-        seed: another one gives other chances: where scripts begin, how people sway and blink.
-    """
+    """Draws pictures of `width` × `height` pixels; `seed` sets where scripts begin and how people sway and blink."""
 
     def __init__(self, width: int, height: int, *, seed: int = 0) -> None:
         self._width, self._height = width, height
@@ -54,11 +47,11 @@ class Scene:
         self._counter = paint_counter(width, height, self._counter_y)
 
     def truth(self, t_s: float) -> tuple[SceneFace, ...]:
-        """What everyone shows at a time, those out of the picture included; `t_s` in seconds from the first frame."""
+        """The truth about everyone, in the picture or not, at `t_s` seconds from the first frame."""
         return tuple(self._face(number, t_s) for number in range(len(self._parts)))
 
     def draw(self, t_s: float) -> UInt8Array:
-        """Draws the picture at a time, seconds from the first frame: uint8 (H, W, 3), RGB."""
+        """The picture at `t_s` seconds from the first frame: uint8 (H, W, 3), RGB."""
         picture = self._backdrop.copy()
         for number in self._back_to_front:
             self._lay(picture, number, t_s)
@@ -93,7 +86,7 @@ class Scene:
         pixels = cv2.warpAffine(layer.pixels, shifted, size, flags=cv2.INTER_LINEAR)
         uncovered = cv2.bitwise_not(cv2.warpAffine(layer.cover, shifted, size, flags=cv2.INTER_LINEAR))
         under = picture[top:bottom, left:right]
-        # under × uncovered / 255, rounded, in integers: three times as fast as `cv2.multiply` with a scale.
+        # under × uncovered / 255, rounded: three times as fast as `cv2.multiply` with a scale.
         product: NDArray[np.uint16] = np.multiply(under, cv2.merge([uncovered] * 3), dtype=np.uint16)
         product += product >> 8
         product += 128

@@ -1,4 +1,4 @@
-"""Where messages go: over MQTT to a broker, or as lines into a stream. Each is one of the contract's structs."""
+"""Where the contract's messages go: over MQTT to a broker, as lines into a stream, or nowhere."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from edge.contract import Delivery, Health, Window
 
 
 class Sink(Protocol):
-    """Takes what the loop makes. No call waits for a network, and none fails because of one."""
+    """Takes the loop's messages. No call waits for a network or fails because of one."""
 
     def number(self) -> tuple[str, int]:
-        """Epoch and `seq` that the next window has to carry; used up by `publish` alone."""
+        """Epoch and `seq` of the next window; the same until `publish`."""
         ...
 
     def publish(self, window: Window, boot_ns: tuple[int, int] | None) -> None:
@@ -23,12 +23,12 @@ class Sink(Protocol):
 
         Raises:
             ValueError: it is too long to be sent.
-            PublishError: nothing is sent any more; let it end the process, so that a new one begins.
+            PublishError: publishing has ended; end the process, so that it is started again.
         """
         ...
 
     def report(self, health: Health) -> None:
-        """Takes the latest health report; a newer one may replace it before it was sent. Raises as `publish` does."""
+        """Takes a health report; a newer one may replace it before it is sent. Raises as `publish` does."""
         ...
 
     def delivery(self) -> Delivery:
@@ -36,5 +36,24 @@ class Sink(Protocol):
         ...
 
     def close(self, timeout_s: float = 5.0) -> None:
-        """Sends what can still be sent within `timeout_s` seconds, then lets go of everything."""
+        """Sends what it can within `timeout_s` seconds, then releases everything."""
         ...
+
+
+class Discard:
+    """A `Sink` that discards messages: for `watch` and benchmarks."""
+
+    def number(self) -> tuple[str, int]:
+        return "00000000", 1
+
+    def publish(self, window: Window, boot_ns: tuple[int, int] | None) -> None:
+        pass
+
+    def report(self, health: Health) -> None:
+        pass
+
+    def delivery(self) -> Delivery:
+        return Delivery(connected=False, waiting=0, evicted=0, refused=0, reconnects=0, interrupted=0, resets=0)
+
+    def close(self, timeout_s: float = 5.0) -> None:
+        pass

@@ -1,4 +1,4 @@
-"""What the log says of the broker: one line for each change, none for each try."""
+"""Logs the state of the connection to the broker: each change, not each try."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from edge.publish.session import CLOSED, LOST, REFUSED, TOO_LARGE, End
 
 log = logging.getLogger(__name__)
 
-STABLE_S = 30.0  # a session that lives so long was a good one
-_FLAPPING = 2  # after so many short sessions in a row, a new one is announced only once it is stable
+STABLE_S = 30.0  # a session that lasts longer is stable
+_FLAPPING = 2  # after so many short sessions in a row, a new one is logged only once it is stable
 _REASONS = {
     0x87: ", not authorized: check the broker's access list",
     TOO_LARGE: ", it is larger than the broker takes: raise the broker's packet limit",
@@ -17,7 +17,7 @@ _REASONS = {
 
 
 class Journal:
-    """Logs changes. Used by one thread. `where`: host and port of the broker."""
+    """Logs changes; used by one thread. `where`: host and port of the broker."""
 
     def __init__(self, where: str) -> None:
         self._where = where
@@ -28,27 +28,26 @@ class Journal:
         self._stopped: set[tuple[str, str]] = set()
 
     def alive(self, lived_s: float) -> None:
-        """A session has worked for `lived_s` seconds; called over and over."""
-        stable = lived_s >= STABLE_S
-        if stable:
+        """A session has worked for `lived_s` seconds; called again and again."""
+        if lived_s >= STABLE_S:
             self._short_sessions = 0
-        if not self._connected and (stable or self._short_sessions < _FLAPPING):
+        if not self._connected and self._short_sessions < _FLAPPING:
             self._connected, self._told = True, None
             log.info("%s: connected", self._where)
 
     def ended(self, end: End, *, greeted: bool, lived_s: float) -> None:
-        """A session is over. `greeted`: the broker had let us in. `lived_s`: for how long it worked."""
+        """A session has ended. `greeted`: the broker had accepted it. `lived_s`: for how many seconds it worked."""
         if end.what == CLOSED:
             return
         if greeted:
             self._short_sessions = 0 if lived_s >= STABLE_S else self._short_sessions + 1
-        # A connection that breaks before it was announced is no news: the line before says what is wrong.
+        # If a connection breaks before it was logged, the line before still says what is wrong.
         if end != self._told and (self._connected or end.what != LOST):
             log.warning("%s: %s (%s); windows wait in the outbox", self._where, end.what, end.why)
             self._told = end
         self._connected = False
         if greeted and self._short_sessions == _FLAPPING:
-            # Mosquitto 2.0.11 takes a session over without the reason 0x8E that MQTT 5 has for it (seen 2026-11).
+            # Mosquitto 2.0.11 takes a session over without the reason 0x8E of MQTT 5 (seen 2026-11).
             log.warning(
                 "%s: sessions break again and again soon after they began; does another device have this one's site "
                 "and name, or does the broker drop whom it refuses? No more is logged until one lasts %.0f s",
@@ -57,12 +56,13 @@ class Journal:
             )
 
     def answered(self, what: str, reason: int) -> None:
-        """The broker answered a `window`, the `status` or the `discovery`: an access list may let one pass alone."""
+        """The broker answered a `window`, the `status` or the `discovery`; it may refuse only some of these."""
         if reason >= REFUSED:
-            if self._refusals.get((what, reason == TOO_LARGE)) != reason:
+            known = self._refusals.get((what, reason == TOO_LARGE))
+            self._refusals[what, reason == TOO_LARGE] = reason
+            if known != reason:
                 said = _REASONS.get(reason, "")
                 log.warning("%s: refuses this device's %s (reason 0x%02x%s)", self._where, what, reason, said)
-            self._refusals[what, reason == TOO_LARGE] = reason
             return
         if self._refusals.pop((what, False), None) is not None:
             log.info("%s: accepts this device's %s again", self._where, what)

@@ -1,7 +1,4 @@
-"""Who the device is to the broker: TLS context, user name and password, read once from their files.
-
-Nothing here is ever logged. A missing or careless file is fatal at start, with its name and the fix.
-"""
+"""TLS context, user name and password for the broker, read once at start; nothing of it is logged."""
 
 from __future__ import annotations
 
@@ -16,16 +13,16 @@ from edge.config import CREDENTIAL, MqttConfig
 from edge.errors import PublishError
 
 _MAX_PASSWORD_BYTES = 1024
-_GIVEN = Path("/run/credentials")  # where systemd keeps what it gives, a folder for each unit
+_GIVEN = Path("/run/credentials")  # of systemd, a folder for each unit
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}")
-# What nobody but a secret's owner may do with its file. In systemd's own folder the group's bits are those of an access
-# list for the service's user (systemd 252, checked 2026-11), so there only the others' count.
+# Rights that a secret's file may not give. In systemd's folder the group's bits stand for an access list of the
+# service's user (systemd 252, checked 2026-11), so only the others' count there.
 _FOREIGN, _OTHERS = stat.S_IRWXG | stat.S_IRWXO, stat.S_IRWXO
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Credentials:
-    """What a session needs to be let in; empty `username` for an anonymous one, no `tls` for plain text."""
+    """How to log in; empty `username` for an anonymous session, no `tls` for plain text."""
 
     username: str = ""
     password: str | None = field(default=None, repr=False)
@@ -33,11 +30,7 @@ class Credentials:
 
 
 def load_credentials(config: MqttConfig) -> Credentials:
-    """Reads everything that the configuration names.
-
-    Raises:
-        PublishError: names the file and what is wrong with it.
-    """
+    """Reads the configured files; a PublishError names the file and what is wrong with it."""
     return Credentials(
         username=config.username,
         password=_read_password(config.password_file) if config.password_file else None,
@@ -71,13 +64,13 @@ class _TidySocket(ssl.SSLSocket):
 
 
 def _tls_context(config: MqttConfig) -> ssl.SSLContext:
-    """TLS 1.2 or later, the broker's certificate and host name always checked; there is no switch to turn that off."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # checks certificate and host name
+    """TLS 1.2 or later; the broker's certificate and host name are always checked."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.sslsocket_class = _TidySocket
     if not config.ca_file:
         context.load_default_certs(ssl.Purpose.SERVER_AUTH)
-    else:  # only this authority: a broker with a private one shall not be impersonated by what a public one signed
+    else:  # only this authority: no public one can sign for a broker with a private one
         authority = _place(config.ca_file, "mqtt.ca_file")
         try:
             context.load_verify_locations(cafile=authority)
@@ -85,7 +78,7 @@ def _tls_context(config: MqttConfig) -> ssl.SSLContext:
             raise PublishError(f"mqtt.ca_file: {authority} {_reason(error)}") from error
     if config.cert_file:
         certificate, key = _place(config.cert_file, "mqtt.cert_file"), _secret(config.key_file, "mqtt.key_file")
-        try:  # with an empty password: OpenSSL's question for one on the terminal would hang a service
+        try:  # with an empty password, or OpenSSL would ask for one on the terminal
             context.load_cert_chain(certificate, key, password=lambda: b"")
         except OSError as error:
             raise PublishError(f"mqtt.cert_file: {certificate} with {key} {_reason(error)}") from error
@@ -93,7 +86,7 @@ def _tls_context(config: MqttConfig) -> ssl.SSLContext:
 
 
 def _place(value: str, key: str) -> Path:
-    """Where a configured file lies: at its path, or among the credentials that systemd shows to this service alone."""
+    """The path of a configured file, which may be one of systemd's credentials."""
     if not value.startswith(CREDENTIAL):
         return Path(value)
     name, folder = value.removeprefix(CREDENTIAL), os.environ.get("CREDENTIALS_DIRECTORY", "")
@@ -107,12 +100,12 @@ def _place(value: str, key: str) -> Path:
 
 
 def _secret(value: str, key: str) -> Path:
-    """The path of a file that only its owner can reach."""
+    """The path of a readable file that only its owner can open."""
     path = _place(value, key)
     given = value.startswith(CREDENTIAL) or path.is_relative_to(_GIVEN)
     try:
         mode = path.stat().st_mode
-        if not stat.S_ISREG(mode):  # a pipe would block for ever, a folder says nothing
+        if not stat.S_ISREG(mode):  # a pipe would block for ever
             raise PublishError(f"{key}: {path} is not a regular file")
         if mode & (_OTHERS if given else _FOREIGN):
             raise PublishError(f"{key}: {path} is open to other users of this machine", fix=f"run: chmod 600 {path}")

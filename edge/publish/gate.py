@@ -1,6 +1,6 @@
-"""The privacy gate: the last look at a message before it leaves. It passes what the contract has, and nothing else.
+"""The privacy gate: checks each message before it leaves, and lets only the contract's pass.
 
-It stands inside the two calls of paho that publish (`edge.publish.session`). A session proves that before it connects.
+It is called in both calls of paho that publish; each session tests that before it connects.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from edge.version import VERSION, commit
 
 
 class GateError(ValueError):
-    """A message must not leave. Says which rule it breaks, never what is in it."""
+    """A message must not leave. Says which rule it breaks, never its content."""
 
 
 def words_of(value: object) -> Iterator[str]:
@@ -37,7 +37,7 @@ def _parts(value: object) -> Iterator[object]:
 
 
 def _enumerated(schema: Any) -> Iterator[str]:
-    """Texts that a JSON schema fixes: the values of its enumerations and the names of its fields."""
+    """A JSON schema's enumerated values and field names."""
     if isinstance(schema, dict):
         yield from schema.get("enum", ())
         yield from schema.get("properties", ())
@@ -53,9 +53,9 @@ class Gate:
     """Lets a device's own messages pass.
 
     Args:
-        origin: whose messages these are; None where only `fixed` may pass.
-        words: other texts that windows may carry: epochs, and origins of earlier runs. Read at each check.
-        fixed: messages known beforehand, payload by topic: these bytes pass, no others.
+        origin: whose messages; None if only `fixed` may pass.
+        words: other texts in windows: epochs, and origins of earlier runs. Read at each check.
+        fixed: payloads by topic: only these bytes pass there.
     """
 
     def __init__(self, origin: Origin | None, words: Collection[str] = (), fixed: Mapping[str, bytes] | None = None):
@@ -63,7 +63,7 @@ class Gate:
         self._own = _CONTRACT | {VERSION, commit(), *words_of(origin)}
 
     def check(self, topic: str, payload: bytes) -> Window | Status | Health | None:
-        """Looks at one message; returns it decoded, or None if it is a fixed one.
+        """Returns the message decoded, or None for a fixed one.
 
         Raises:
             GateError: topic, form, a text or a number is none that this device sends.
@@ -83,10 +83,12 @@ class Gate:
                 raise GateError("something beside the contract's fields")
         except ValueError as error:
             raise error if isinstance(error, GateError) else GateError(f"not a {name} of the contract") from None
-        owed = isinstance(message, Window)  # which keeps the name with which it was made
-        if topic != (f"affect/v1/{message.site}/{message.device}/{name}" if owed else self._origin.topic(name)):
+        own_id, own_topic = None, self._origin.topic(name)
+        if isinstance(message, Window):  # it may be from a run under another name
+            own_id = f"{message.device}/{message.epoch}/{message.seq}"
+            own_topic = f"affect/v1/{message.site}/{message.device}/{name}"
+        if topic != own_topic:
             raise GateError("a topic that is none of this device's")
-        own_id = f"{message.device}/{message.epoch}/{message.seq}" if isinstance(message, Window) else None
         for part in _parts(message):
             if not self._known(part) and part != own_id:
                 raise GateError(f"a value of type {type(part).__name__} that this device does not send")
@@ -96,7 +98,7 @@ class Gate:
         if isinstance(part, str):
             return part in self._own or part in self._words
         if isinstance(part, float):
-            return round(part, 2) == part  # finer decimals are a place to hide in
+            return round(part, 2) == part  # finer decimals could hide data
         if isinstance(part, datetime):
             return part.utcoffset() == timedelta(0) and part.microsecond % 1000 == 0
         return part is None or part is msgspec.UNSET or isinstance(part, int)

@@ -1,7 +1,6 @@
-"""Home Assistant's device discovery: one retained message that tells it how to read the contract's own topics.
+"""Home Assistant's device discovery: one retained message, without measured values, on how to read our topics.
 
-Everything in it comes from the configuration and from here; it holds no value that was ever measured. Format:
-home-assistant.io/integrations/mqtt, "Device discovery payload", read 2026-11; Home Assistant 2024.12 and later.
+Format: home-assistant.io/integrations/mqtt, "Device discovery payload", read 2026-11; Home Assistant 2024.12 and later.
 """
 
 from __future__ import annotations
@@ -14,22 +13,19 @@ from edge.config import HomeAssistantConfig
 from edge.contract import Origin
 from edge.version import VERSION
 
-MAX_DISCOVERY_BYTES = 8192  # its own limit, since it describes a dozen entities
-_STALE = 3  # a value is out of date when so many of its messages did not come
+MAX_DISCOVERY_BYTES = 8192
+_STALE = 3  # a value expires when so many messages are missing
 _HEALTH_S = 60
 _NOTE = "How faces look, as a mean over visits. An expression is not a feeling, and nothing here is about one person."
 
 
 def discovery_message(config: HomeAssistantConfig, origin: Origin, *, window_s: int) -> tuple[str, bytes] | None:
-    """The topic and payload that a configuration wants sent, retained and at QoS 1.
+    """Topic and payload to be sent, retained, with QoS 1; None when discovery is off.
 
     Args:
-        config: `announce` describes the device, `remove` gives an empty payload, which makes it forgotten.
+        config: `announce` describes the device; `remove` gives an empty payload, which removes it.
         origin: whose topics are read.
         window_s: length of a window, seconds.
-
-    Returns:
-        None when discovery is off.
 
     Raises:
         ValueError: the payload is larger than `MAX_DISCOVERY_BYTES`.
@@ -44,10 +40,10 @@ def discovery_message(config: HomeAssistantConfig, origin: Origin, *, window_s: 
 
 
 def discovery_payload(origin: Origin, *, window_s: int) -> dict[str, Any]:
-    """The device as Home Assistant is told of it."""
+    """The device and its entities."""
     identity = _identity(origin)
-    # Shown are windows that ended less than a window ago: those of an outage come late and must not look like now.
-    # An empty result leaves a sensor as it is; `none` makes it unknown, and what is unknown is in no mean.
+    # A window that ended more than a window ago, as after an outage, is not shown. An empty result keeps a sensor's
+    # value; `none` makes it unknown, so that it is in no mean.
     fresh = f"as_timestamp(now()) - as_timestamp(value_json.end) < {window_s}"
 
     def sensor(kind: str, key: str, name: str, value: str, stale_s: int, **more: Any) -> dict[str, Any]:
@@ -84,6 +80,8 @@ def discovery_payload(origin: Origin, *, window_s: int) -> dict[str, Any]:
     percent, celsius = {"unit_of_measurement": "%"}, {"unit_of_measurement": "°C", "device_class": "temperature"}
     few = "value_json.windows.min_visits"
     looked = f"({few} + value_json.windows.scored)"
+    demand = "(value_json.load.demand * 100) | round if value_json.load.demand is not none else none"
+    suppressed = f"(100 * {few} / {looked}) | round if {looked} else none"
     components = {
         "valence": expression("valence", "mdi:emoticon-outline"),
         "arousal": expression("arousal", "mdi:pulse"),
@@ -98,24 +96,14 @@ def discovery_payload(origin: Origin, *, window_s: int) -> dict[str, Any]:
             "value_template": "{{ 'ON' if value_json.state == 'online' else 'OFF' }}",
             "device_class": "connectivity",
             "entity_category": "diagnostic",
-            "availability": [],  # it says `off` itself; the shared one would make it unavailable
+            "availability": [],  # not the shared one, which would make it unavailable instead of off
         },
         "temperature": of_health("temperature", "Board temperature", "value_json.board.temperature_c", **celsius),
         "throttled": problem("throttled", "Processor held back"),
         "under_voltage": problem("under_voltage", "Power supply too weak"),
-        "demand": of_health(
-            "demand",
-            "Load",
-            "(value_json.load.demand * 100) | round if value_json.load.demand is not none else none",
-            **percent,
-        ),
+        "demand": of_health("demand", "Load", demand, **percent),
         "waiting": of_health("waiting", "Windows waiting for the broker", "value_json.delivery.waiting"),
-        "suppressed": of_health(
-            "suppressed",
-            "Windows with too few visits for scores",
-            f"(100 * {few} / {looked}) | round if {looked} else none",
-            **percent,
-        ),
+        "suppressed": of_health("suppressed", "Windows with too few visits for scores", suppressed, **percent),
     }
     return {
         "device": {
@@ -126,7 +114,7 @@ def discovery_payload(origin: Origin, *, window_s: int) -> dict[str, Any]:
             "sw_version": VERSION,
         },
         "origin": {"name": "affect-edge", "sw_version": VERSION},
-        # Gone with the device, back with its first report and not with the session: what was before does not come back.
+        # Available again with the first report, not with the session, so that no older value comes back.
         "availability": [
             {"topic": origin.topic("status"), "value_template": "{{ 'offline' if value_json.state == 'offline' }}"},
             {"topic": origin.topic("health"), "value_template": "{{ 'online' }}"},
@@ -138,5 +126,5 @@ def discovery_payload(origin: Origin, *, window_s: int) -> dict[str, Any]:
 
 
 def _identity(origin: Origin) -> str:
-    """Names the device in Home Assistant; `_` cannot be part of a site or device, so no two share it."""
+    """Unique, since `_` cannot be part of a site or device."""
     return f"affect_{origin.site}_{origin.device}"

@@ -8,9 +8,9 @@ from edge.contract import Delivery, Health, Window, encode
 
 
 class JsonLines:
-    """Writes each window as one line, flushed. A `Sink`; the stream stays its caller's.
+    """Writes each window as one line, flushed. A `Sink`; the caller closes the stream.
 
-    The epoch (eight hexadecimal digits) is not random, so that two replays of one file give the same bytes.
+    The `epoch` is fixed, so that two replays of one file give the same bytes.
     """
 
     def __init__(self, stream: TextIO, epoch: str = "00000000") -> None:
@@ -20,16 +20,15 @@ class JsonLines:
         return self._epoch, self._seq + 1
 
     def publish(self, window: Window, boot_ns: tuple[int, int] | None) -> None:  # noqa: ARG002 - a file's time is final
-        line = encode(window).decode() + "\n"
+        self._stream.write(encode(window).decode() + "\n")
         self._seq = window.seq
-        self._stream.write(line)
         self._stream.flush()
 
     def report(self, health: Health) -> None:
-        """Writes nothing: a report has the machine's own times in it, which would make two replays differ."""
+        """Writes nothing: the machine's own times would make two replays differ."""
 
     def delivery(self) -> Delivery:
         return Delivery()
 
     def close(self, timeout_s: float = 5.0) -> None:
-        """Nothing is held back, so nothing is left to do."""
+        pass

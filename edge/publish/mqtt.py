@@ -1,7 +1,6 @@
-"""Publishing over MQTT: a thread that keeps a session with the broker and sends what the outbox owes.
+"""Publishing over MQTT: a thread keeps a session with the broker and sends the windows in the outbox.
 
-The loop's thread only puts a message down and returns: no broker, however broken, slows a frame. The thread owns the
-session, the back-off and what is on its way; the outbox owns what is owed.
+The loop's thread never waits for the broker. The thread owns the session, the back-off and the messages in flight.
 """
 
 from __future__ import annotations
@@ -31,11 +30,11 @@ from edge.version import VERSION, commit
 log = logging.getLogger(__name__)
 
 FIRST_DELAY_S = 0.5
-_TICK_S = 0.2  # a closed window waits for the thread so long at most
-_WINDOW_BYTES, _HEALTH_BYTES = 1024, 2048  # a window with its topic and tags of ordinary length, and a health report
-_LIVE_BURST_S, _BACKLOG_BURST_S = 60.0, 10.0  # so many seconds' worth may be sent at once
-_FAREWELL_S = 0.1  # kept of the closing time for the end of the connection
-_RULES = (0x87, 0x97)  # not authorized, quota exceeded: about the device, so that another answer may come
+_TICK_S = 0.2  # the longest that a closed window waits for the thread
+_WINDOW_BYTES, _HEALTH_BYTES = 1024, 2048  # with topic and tags of ordinary length
+_LIVE_BURST_S, _BACKLOG_BURST_S = 60.0, 10.0
+_FAREWELL_S = 0.1  # of the closing time, for the end of the connection
+_RULES = (0x87, 0x97)  # not authorized, quota exceeded: the answer may change
 _CLOCK_FIX = "let a time service run (timedatectl set-ntp true), or set outbox.hold_unsynced_s = 0"
 
 
@@ -45,27 +44,21 @@ class MqttPublisher:
     An unreachable broker is no error: it is logged once and shows in `delivery`.
 
     Args:
-        config: of the device.
+        config, clock: of the device.
         origin: who sends.
-        outbox: what is owed; closed by this publisher, and used by nobody else.
-        clock: of the device.
-        discovery: topic and payload of a message that is sent once in every session, after `online`, retained.
+        outbox: closed by this publisher, and used by nobody else.
+        discovery: topic and payload of a retained message, sent in every session after `online`.
 
     Attributes:
-        failed: why the thread has ended, None while it works. `publish` and `report` raise it as a PublishError.
+        failed: why the thread has ended, None while it works; `publish` and `report` raise it as a PublishError.
 
     Raises:
-        ConfigError: more is to be sent in a minute than `mqtt.bytes_per_minute`.
-        PublishError: a certificate, key or password file cannot be used, or the privacy gate is not in its place.
+        ConfigError: `mqtt.bytes_per_minute` is too small.
+        PublishError: a certificate, key or password file cannot be used, or the privacy gate does not work.
     """
 
     def __init__(
-        self,
-        config: Config,
-        origin: Origin,
-        outbox: Outbox,
-        clock: Clock,
-        discovery: tuple[str, bytes] | None = None,
+        self, config: Config, origin: Origin, outbox: Outbox, clock: Clock, discovery: tuple[str, bytes] | None = None
     ) -> None:
         mqtt, window_s = config.mqtt, config.window.window_s
         needed = _HEALTH_BYTES + _WINDOW_BYTES * -(-60 // window_s)
@@ -82,9 +75,9 @@ class MqttPublisher:
         self._credentials = load_credentials(mqtt)
         self._gate = Gate(origin, outbox.words, dict([discovery] if discovery else []))
         self._journal = Journal(f"{mqtt.host}:{mqtt.port}")
-        self._session = self._new_session()  # here, so that a gate that is not in its place is told to the caller
+        self._session = self._new_session()  # here, so that the caller hears of a gate that does not work
         self._sessions = 0
-        self._sent: dict[int, tuple[str, Row | None]] = {}  # what is on its way, by the session's number
+        self._sent: dict[int, tuple[str, Row | None]] = {}  # in flight, by the session's number
         self._answered_s = 0.0  # monotonic second of the last answer, or of the first message that waits for one
         self._denied = self._status_refused = self._said_goodbye = self._told_unsynced = False
         self._health: deque[Message] = deque(maxlen=1)
@@ -93,7 +86,7 @@ class MqttPublisher:
         self._thread = threading.Thread(target=self._run, name="affect-publish", daemon=True)
 
     def start(self) -> None:
-        """Begins to look for the broker; returns at once."""
+        """Starts the thread, which connects; returns at once."""
         self._thread.start()
 
     def number(self) -> tuple[str, int]:
@@ -137,17 +130,16 @@ class MqttPublisher:
 
     def _raise_failure(self) -> None:
         if self.failed is not None:
-            raise PublishError(
-                f"publishing has ended ({type(self.failed).__name__})", fix="see the log"
-            ) from self.failed
+            said = f"publishing has ended ({type(self.failed).__name__})"
+            raise PublishError(said, fix="see the log") from self.failed
 
     def _new_session(self) -> Session:
-        expiry_s = min(int(self._config.outbox.max_age_days * 86_400), 2**32 - 1)  # MQTT knows no longer one
+        expiry_s = min(int(self._config.outbox.max_age_days * 86_400), 2**32 - 1)  # MQTT's longest
         name = f"affect-{self._origin.site}-{self._origin.device}"
         return Session(self._config.mqtt, self._credentials, name, self._gate, self._status("offline"), expiry_s)
 
     def _status(self, state: Literal["online", "offline"], *, now: bool = False) -> Message:
-        """A status; `now`: the device says it itself and knows the time, which a last will cannot."""
+        """A status; with the time if it is sent `now`, not as a last will."""
         origin, clock = self._origin, self._clock
         status = Status(schema="affect/v1/status", site=origin.site, device=origin.device, state=state)
         if now:
@@ -164,8 +156,8 @@ class MqttPublisher:
                 lived_s = self._serve(self._session)
                 if self._session.end is not None:
                     self._journal.ended(self._session.end, greeted=self._sessions > sessions, lived_s=lived_s)
-                # Being let in is not enough to start the back-off anew: a broker may let in and drop at once. And
-                # whoever loses a good session may be one of many that lost theirs in the same second.
+                # Only a session that lasted resets the back-off: a broker may accept and drop at once. Many devices may
+                # lose theirs in the same second, hence the stagger.
                 lasted = lived_s >= STABLE_S
                 self._closing.wait(self._backoff.next_s(lasted=lasted) + (self._stagger_s if lasted else 0.0))
                 self._session = self._new_session()
@@ -174,7 +166,7 @@ class MqttPublisher:
             log.exception("publishing has ended")
 
     def _serve(self, session: Session) -> float:
-        """One session, from its connection to its end; returns for how many seconds it worked."""
+        """Runs one session to its end; returns for how many seconds it worked."""
         self._sent.clear()
         self._denied = self._status_refused = self._said_goodbye = False
         begun_s, greeted_s, look_s = time.monotonic(), None, 0.0
@@ -186,7 +178,7 @@ class MqttPublisher:
                 if session.connected and not self._time_is_up():
                     if greeted_s is None:
                         greeted_s, self._sessions = now_s, self._sessions + 1
-                        self._outbox.readmit(sent=True)  # also what was refused: the broker's rules may be new
+                        self._outbox.readmit(sent=True)  # refused ones too: the broker's rules may be new
                         self._say_online(session)
                     self._journal.alive(now_s - greeted_s - self._silent_s())
                     if self._news.is_set() or now_s >= look_s:
@@ -202,15 +194,15 @@ class MqttPublisher:
         finally:
             session.drop()
 
-    def _silent_s(self) -> float:  # for how long an acknowledgement is owed and none came; 0 while none is owed
+    def _silent_s(self) -> float:  # since the last acknowledgement; 0 while none is awaited
         return time.monotonic() - self._answered_s if self._sent else 0.0
 
     def _say_online(self, session: Session) -> None:
         online = self._status("online", now=True)
-        self._live.spend(online.size)  # it never waits: what is retained has to be true
+        self._live.spend(online.size)  # never waits: a retained status must be true
         self._send(session, "status", online)
         if self._discovery is not None:
-            # Not counted: it says the same every time, and in debt for it windows would wait after each reconnection.
+            # Not counted, or windows would wait for it after each reconnection.
             self._send(session, "discovery", self._discovery)
 
     def _offer(self, session: Session) -> float:
@@ -226,7 +218,7 @@ class MqttPublisher:
             if delay_s := pace.wait_s(amount):
                 wait_s = min(wait_s, delay_s)
                 if late:
-                    break  # the newest come first: behind it are only older ones
+                    break  # the rest are older
                 continue
             pace.spend(amount)
             self._send(session, "window", window, row)
@@ -240,7 +232,7 @@ class MqttPublisher:
         return wait_s
 
     def _send(self, session: Session, what: str, message: Message, row: Row | None = None) -> None:
-        """Hands a message over. What must not leave, or does not fit, is told once, and the rest goes on."""
+        """Sends a message; logs once if it must not leave or does not fit."""
         mid, reason = 0, TOO_LARGE
         try:
             if session.fits(message.size):
@@ -259,8 +251,8 @@ class MqttPublisher:
                 row.state = "sent"
 
     def _settle(self, session: Session, mid: int, reason: int) -> None:
-        """Books an answer. A broker that takes windows again gets the status and the windows that it refused."""
-        if mid not in self._sent:  # of QoS 0: no word of the broker
+        """Handles an answer. A broker that takes windows again gets the status and the windows that it refused."""
+        if mid not in self._sent:  # of QoS 0
             return
         self._answered_s = time.monotonic()
         self._news.set()
@@ -275,7 +267,7 @@ class MqttPublisher:
             self._outbox.refuse(row, reason)
             return
         self._outbox.ack(row)
-        if self._denied:  # and now it is not: the rules were changed under a running session
+        if self._denied:  # the broker's rules were changed during the session
             self._denied = False
             self._outbox.readmit()
         if self._status_refused and not self._said_goodbye:
@@ -286,10 +278,10 @@ class MqttPublisher:
         return self._closing.is_set() and time.monotonic() > self._deadline_s - _FAREWELL_S
 
     def _farewell(self, session: Session) -> bool:
-        """First the windows, then `offline`, then the connection. True when all is said, or time is up."""
+        """Sends the windows, then `offline`, then disconnects. True when all is done, or time is up."""
         if self._time_is_up():
-            return True  # cut off without an acknowledged `offline`: the broker speaks the last will, which says it
-        if not session.connected or self._sent:  # what did not fit into the flight waits behind what did
+            return True  # the broker then publishes the last will, `offline`
+        if not session.connected or self._sent:
             return False
         if not self._said_goodbye:
             self._said_goodbye = True

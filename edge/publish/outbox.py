@@ -1,7 +1,6 @@
-"""The outbox: windows from their closing until the broker holds them.
+"""The outbox keeps windows until the broker acknowledges them, and numbers them.
 
-Owns the epoch, the numbering, what is owed, and which time was claimed. Everything is in memory; the file follows with
-each change in one transaction, or later if the disk takes nothing now.
+All of it is in memory; each change is written to the file in one transaction, or later if the disk fails.
 """
 
 from __future__ import annotations
@@ -28,26 +27,25 @@ from edge.publish.outbox_file import STATE, STOPPED, Database, Row, State, carry
 log = logging.getLogger(__name__)
 
 ROW_BYTES = 96  # what a row costs beside its message, about
-_SLACK_NS = NS  # a time daemon's slow corrections stay below
+_SLACK_NS = NS  # more than a time daemon's slow corrections
 _DAY_NS = 86_400 * NS
 _CLEAN_S, _MOST_WORDS = 60.0, 128
 
 
 class Outbox:
-    """Windows that are owed to the broker. Every method may be called from any thread and returns at once.
+    """Windows that are not yet acknowledged. Every method may be called from any thread and returns at once.
 
-    A disk that takes nothing costs only the promise that windows outlive the process. A broken file is set aside, and
-    what can be read of it carried over.
+    While the disk fails, windows are in memory only. A broken file is set aside, and its readable rows are kept.
 
     Args:
         path: the file; None keeps everything in memory.
         limits: bytes, age, and how long windows wait for a synchronized clock.
         clock: of the device.
         origin: of this run's windows.
-        epoch: of a new outbox; random when not given.
+        epoch: of a new outbox; random if empty.
 
     Attributes:
-        words: what windows that are owed may say beside this run's own words; grows.
+        words: texts of earlier runs that their windows may contain; grows.
 
     Raises:
         PublishError: the file cannot be made, or another process uses it.
@@ -61,7 +59,7 @@ class Outbox:
         self._topic, self._own_words = origin.topic("window"), list(words_of(origin))
         self._lock = threading.RLock()
         self._rows: dict[int, Row] = {}  # by key, the oldest first
-        self._unsaved: set[int] = set()  # keys of rows that are not in the file as they are here
+        self._unsaved: set[int] = set()  # keys of rows that differ from the file
         self._state = State(epoch=epoch or secrets.token_hex(4))
         self._file: Database | None = None
         self._file_epoch = ""
@@ -83,17 +81,17 @@ class Outbox:
             return sum(row.held is not None for row in self._rows.values())
 
     def keep(self, window: Window, boot_ns: tuple[int, int] | None) -> None:
-        """Keeps a window, on the disk when this returns, if the disk takes it.
+        """Keeps a window, on the disk when this returns unless the disk fails.
 
         Args:
-            window: with the number of `number`; where its interval was claimed before, it is kept as `unsynced`.
+            window: with the number of `number`; `unsynced` from now on if its interval overlaps an earlier window's.
             boot_ns: its interval in monotonic nanoseconds while the clock is not synchronized: it waits for that.
 
         Raises:
             ValueError: it is too long; nothing is kept and no number used.
         """
         with self._lock:
-            self._settle()  # what was held is older, and claims its time first
+            self._settle()  # older ones first
             boot = self._clock.boot_id
             held = boot_ns if boot is not None and self._limits.hold_unsynced_s > 0 else None
             key, now_ns = next(reversed(self._rows), STATE[-1]) + 1, self._clock.monotonic_ns()
@@ -104,21 +102,21 @@ class Outbox:
             self._unsaved.add(key)
             self._evict()
             if not self._save() and self._state.epoch == self._file_epoch:
-                # A later run would give this number again: what is in memory alone gets an epoch of its own.
+                # A later run may use this number again: windows in memory alone get another epoch.
                 self._state.epoch, self._state.seq = secrets.token_hex(4), 1
                 self._remember()
                 name = f"{window.device}/{self._state.epoch}/1"
                 row.message = encode(msgspec.structs.replace(window, id=name, epoch=self._state.epoch, seq=1))
 
     def owed(self, limit: int) -> list[Row]:
-        """At most so many windows that may be sent now, the newest first."""
+        """At most `limit` windows that may be sent now, the newest first."""
         with self._lock:
             self._settle()
             waiting = (row for row in reversed(self._rows.values()) if row.state == "waiting" and row.held is None)
             return list(islice(waiting, max(limit, 0)))
 
     def ack(self, row: Row) -> None:
-        """Lets go of a window that the broker holds; nothing happens if it is gone already."""
+        """Deletes an acknowledged window, if it is still there."""
         with self._lock:
             if self._rows.get(row.key) is row:
                 del self._rows[row.key]
@@ -126,10 +124,7 @@ class Outbox:
                 self._save()
 
     def refuse(self, row: Row, reason: int) -> None:
-        """Keeps a window that a broker refused, with its reason code; it is offered again in the next session.
-
-        For `STOPPED` it must not leave, is never offered again, and counts as lost.
-        """
+        """Keeps a refused window, with its reason code, for the next session; `STOPPED`: for ever, counted as lost."""
         with self._lock:
             if self._rows.get(row.key) is row:
                 self._state.evicted += reason == STOPPED
@@ -139,14 +134,14 @@ class Outbox:
                 self._save()
 
     def readmit(self, *, sent: bool = False) -> None:
-        """Offers refused windows again; with `sent`, in a new session, also those whose answer never came."""
+        """Offers refused windows again; with `sent`, in a new session, also those without an answer."""
         with self._lock:
             for row in self._rows.values():
                 if row.refused != STOPPED and (row.state == "refused" or (sent and row.state == "sent")):
                     row.state = "waiting"
 
     def delivery(self) -> Delivery:
-        """Current counters; of connections it knows nothing."""
+        """Current counters, without those of the connection."""
         with self._lock:
             return Delivery(
                 waiting=sum(row.state != "refused" for row in self._rows.values()),
@@ -157,7 +152,7 @@ class Outbox:
             )
 
     def close(self) -> None:
-        """Notes an orderly end and lets go of the file; may be called twice."""
+        """Records an orderly end and closes the file; may be called twice."""
         with self._lock:
             self._state.running = False
             if not self._save() and self._rows:
@@ -169,8 +164,8 @@ class Outbox:
                 self._file.close()
 
     def _save(self, *, first: bool = False) -> bool:
-        """Brings the file up to date; False while the disk takes nothing. Every change of state is logged once."""
-        for _ in range(3):  # a broken file, and a new one
+        """Brings the file up to date; False while the disk fails. Logs each change of that."""
+        for _ in range(3):  # a broken file, then a new one
             if self._path is None or self._closed:
                 return True
             try:
@@ -207,8 +202,7 @@ class Outbox:
             file.clean()
 
     def _adopt(self, file: Database) -> None:
-        """Takes over what an earlier run left. One that did not end in order lost its open window."""
-        # What was kept before the file could be read comes behind what was in it.
+        """Takes over an earlier run's rows and state; what was kept before the file could be read comes after them."""
         for key, row in enumerate(self._rows.values(), max(file.rows, default=STATE[-1]) + 1):
             row.key = key
         mine = {row.key: row for row in self._rows.values()}
@@ -228,7 +222,8 @@ class Outbox:
             self._state = state
             self._remember()
 
-    def _replace(self, path: Path, why: str) -> None:  # all that is known of a broken file goes into a new one
+    def _replace(self, path: Path, why: str) -> None:
+        """Sets a broken file aside; all rows go into a new one."""
         if self._file is not None:
             self._file.close()
         self._file, self._unsaved = None, set(self._rows)
@@ -241,13 +236,13 @@ class Outbox:
             log.error("outbox: %s cannot be set aside (%s); windows are kept in memory from now on", path, error)
 
     def _remember(self) -> None:
-        """Adds this run's words to those of earlier runs, the latest first."""
+        """Adds this run's words before those of earlier runs."""
         known = dict.fromkeys([*self._own_words, self._state.epoch, *self._state.words])
         self._state.words = list(known)[:_MOST_WORDS]
         self.words.update(self._state.words)
 
     def _evict(self) -> None:
-        """Lets go of what is too old (by the time that the machine ran where the clock cannot tell), and too much."""
+        """Deletes windows that are too old (by running time if the clock cannot tell) or too many."""
         limit_ns, limit_bytes = int(self._limits.max_age_days * _DAY_NS), self._limits.max_mb * 1e6
         now_ns, synced = self._clock.monotonic_ns(), self._clock.synced()
         utc_ns = self._clock.utc_ns(now_ns)
@@ -264,7 +259,7 @@ class Outbox:
             remove_aside(self._path, math.inf if long_ago else (utc_ns - limit_ns) / NS if synced else 0.0)
 
     def _settle(self) -> None:
-        """Makes stamps final, by the clock once it is right: what may have been sent never changes."""
+        """Releases held windows: with the right times once the clock is synchronized, else after the longest wait."""
         now_ns, synced, boot = self._clock.monotonic_ns(), self._clock.synced(), self._clock.boot_id
         changed = False
         for row in self._rows.values():
@@ -280,10 +275,7 @@ class Outbox:
             self._save()
 
     def _fill(self, row: Row, window: Window) -> Window:
-        """Gives a row its message. Two synchronized windows never say the same interval: the later one says `unsynced`.
-
-        A clock may be set back while the device restarts, or while windows wait for it.
-        """
+        """Sets a row's message; a window that overlaps an earlier one, as when a clock is set back, is `unsynced`."""
         state, start_ns, end_ns = self._state, nanoseconds(window.start), nanoseconds(window.end)
         near = state.from_ns - _DAY_NS < end_ns and start_ns < state.until_ns + _DAY_NS
         other_part = window.partial and end_ns == state.partial_ns
@@ -292,6 +284,6 @@ class Outbox:
         row.message, row.end_ns, row.trusted = encode(window), end_ns, window.clock == "synced"
         if row.trusted:
             if not near:
-                state.from_ns = start_ns  # a clock that was years ahead for a while does not claim the years
+                state.from_ns = start_ns  # the clock was years ahead for a while
             state.until_ns, state.partial_ns = end_ns, end_ns if window.partial else 0
         return window

@@ -28,83 +28,59 @@ _COLUMNS |= dict.fromkeys(("kept_ns", "begun_ns", "ended_ns", "refused", "digest
 _NAMES = ", ".join(["key", *_COLUMNS])
 _BESIDE = ("-shm", "-wal", "-journal")  # what SQLite keeps beside the file
 STOPPED = 0  # in place of a reason code: the privacy gate stopped it
-STATE = (0, 1)  # keys of the two rows that both hold the `State`; windows have larger ones
-_NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO}  # of a disk that may be well again later
+STATE = (0, 1)  # keys of two rows with the same `State`; windows have larger ones
+_NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO}  # the disk may work again later
 
 
 @dataclass(slots=True, eq=False)
 class Row:
-    """A window in the outbox.
+    """A window in the outbox."""
 
-    Attributes:
-        key: its place in the table; later rows have larger ones.
-        message, topic: its bytes, and where they go.
-        end_ns: end of its interval as the message says it, UTC nanoseconds; `trusted`: whether that is right.
-        boot, kept_ns: run of the machine and monotonic nanoseconds in which it was kept; before its start if negative.
-        held: its interval in monotonic nanoseconds while it waits for a synchronized clock.
-        refused: the last reason code of a refusal, or `STOPPED`.
-        state: `sent` while its answer is awaited; a `refused` one is not offered in this session.
-    """
-
-    key: int
+    key: int  # later rows have larger ones
     message: bytes
     topic: str = ""
-    end_ns: int = 0
-    trusted: bool = False
-    boot: str | None = None
-    kept_ns: int = 0
-    held: tuple[int, int] | None = None
-    refused: int | None = None
-    state: Literal["waiting", "sent", "refused"] = "waiting"
+    end_ns: int = 0  # end of its interval in the message, UTC
+    trusted: bool = False  # that end is by a synchronized clock
+    boot: str | None = None  # the machine's run in which it was kept
+    kept_ns: int = 0  # when it was kept, monotonic; negative: before that run
+    held: tuple[int, int] | None = None  # its interval, monotonic nanoseconds, while it waits for a synchronized clock
+    refused: int | None = None  # reason code of the last refusal, or `STOPPED`
+    state: Literal["waiting", "sent", "refused"] = "waiting"  # `refused`: not offered in this session
 
     def stamped(self, start_ns: int, end_ns: int) -> Window:
-        """Its window on a clock that is now right; moved only where that was wrong by a second or more."""
+        """Its window with the synchronized clock's times, if they differ by a second or more."""
         window = msgspec.structs.replace(decode(self.message, Window), clock="synced")
         moved_ns = max(abs(start_ns - nanoseconds(window.start)), abs(end_ns - nanoseconds(window.end)))
         there = {} if moved_ns < NS else {"start": instant(start_ns), "end": instant(end_ns)}
         return msgspec.structs.replace(window, **there)
 
     def values(self) -> tuple[Any, ...]:
-        """As they lie in the table, a digest over all of them last."""
+        """The table's columns, with a digest of the others last."""
         kept = (self.key, self.message, self.topic, self.end_ns, int(self.trusted), self.boot, self.kept_ns)
         values = (*kept, *(self.held or (None, None)), self.refused)
         return (*values, zlib.crc32(repr(values).encode()))
 
 
 class State(msgspec.Struct):
-    """What the outbox remembers besides windows.
+    """What the outbox stores besides windows."""
 
-    Attributes:
-        epoch, seq: of the latest window.
-        running: a run began and did not end in order.
-        from_ns, until_ns: where synchronized windows have been lately, UTC nanoseconds.
-        partial_ns: end of the latest of them if it was cut short: its other part may come from after a restart.
-        saved_ns, boot: when it was written last, monotonic nanoseconds of that run of the machine.
-        aside_ns: when a file was set aside last, likewise.
-        words: texts of the origins and epochs of this run and earlier ones, whose windows may be owed.
-    """
-
-    epoch: str
-    seq: int = 0
+    epoch: str  # of the latest window
+    seq: int = 0  # of the latest window
     evicted: int = 0
     refused: int = 0
     interrupted: int = 0
-    running: bool = True
-    from_ns: int = 0
+    running: bool = True  # a run has begun and not ended in order
+    from_ns: int = 0  # recent synchronized windows lie between this and `until_ns`, UTC
     until_ns: int = 0
-    partial_ns: int = 0
-    saved_ns: int = 0
+    partial_ns: int = 0  # end of the latest of them if it was cut short: a restart may give its other part
+    saved_ns: int = 0  # when this was last written, monotonic in the machine's run `boot`
     boot: str | None = None
-    aside_ns: int = 0
-    words: list[str] = []
+    aside_ns: int = 0  # when a file was last set aside, likewise
+    words: list[str] = []  # texts of the origins and epochs of this run and earlier ones
 
 
 def carry_over(state: State, rows: Iterable[Row], boot: str | None) -> set[int]:
-    """Makes times of earlier runs of the machine times of this one, negative: no restart makes a window younger.
-
-    Returns:
-        Keys of rows that changed.
-    """
+    """Converts times of earlier runs of the machine to negative ones of this run; returns the keys of changed rows."""
     if state.boot == boot:
         return set()
     state.aside_ns = min(state.aside_ns - state.saved_ns, 0)
@@ -115,19 +91,16 @@ def carry_over(state: State, rows: Iterable[Row], boot: str | None) -> set[int]:
 
 
 class Database:
-    """The open file.
-
-    Args:
-        path: made, for its owner alone, if it is missing.
+    """The open file; it is made, for its owner alone, if it is missing.
 
     Attributes:
-        rows, state: what was in it, read once: windows by key.
-        spoilt: keys of rows that were not what was written.
-        broken: why it is to be set aside, empty if it is not; `rows` are those that could be read.
+        rows, state: its content at the start: windows by key.
+        spoilt: keys of rows with a wrong digest.
+        broken: why the file must be set aside; empty if it is good.
 
     Raises:
-        PublishError: it cannot be made, is no regular file, or another process holds it.
-        OSError, sqlite3.OperationalError: the disk takes nothing now.
+        PublishError: it cannot be made, is no regular file, or another process uses it.
+        OSError, sqlite3.OperationalError: the disk fails now.
     """
 
     def __init__(self, path: Path) -> None:
@@ -157,7 +130,7 @@ class Database:
         self.spoilt.difference_update(STATE)
 
     def save(self, state: State, put: Iterable[Row], gone: Iterable[int]) -> None:
-        """Writes and deletes rows in one transaction, which is on the disk when this returns."""
+        """Writes and deletes rows in one transaction; it is on the disk when this returns."""
         places = ", ".join("?" * (len(_COLUMNS) + 1))
         insert = f"INSERT OR REPLACE INTO windows ({_NAMES}) VALUES ({places})"  # noqa: S608 - constants
         both = [Row(key, msgspec.json.encode(state)) for key in STATE]
@@ -167,21 +140,21 @@ class Database:
             self._sqlite.executemany(insert, [row.values() for row in [*both, *put]])
 
     def clean(self) -> None:
-        """Empties the log, in which deleted rows could still be read."""
+        """Empties the write-ahead log, which still has deleted rows."""
         self._sqlite.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def close(self) -> None:
-        """Lets go; a file that breaks on its last breath is found broken at the next start."""
+        """Closes the file; if that fails, the next start finds it broken."""
         with suppress(sqlite3.Error):
             self._sqlite.close()
 
     def _read(self) -> None:
         ask = self._sqlite.execute
-        # Exclusive: a second process must not send what this one sends, and the log needs no shared memory.
+        # Exclusive: no second process sends the same windows, and the log needs no shared memory.
         ask("PRAGMA locking_mode = EXCLUSIVE")
-        with suppress(sqlite3.OperationalError):  # a full disk: it stays in the mode in which it was
+        with suppress(sqlite3.OperationalError):  # a full disk: the mode stays
             ask("PRAGMA journal_mode = WAL")
-        ask("PRAGMA synchronous = FULL")  # a commit is on the disk, also when the power goes next
+        ask("PRAGMA synchronous = FULL")  # a commit survives a power cut
         ask("PRAGMA secure_delete = ON")
         ask("BEGIN IMMEDIATE")
         with self._sqlite:
@@ -236,11 +209,7 @@ def _make(path: Path) -> None:
 
 
 def set_aside(path: Path, why: str) -> None:
-    """Moves a broken file away, as the first of at most three, and says so; its log goes.
-
-    Raises:
-        OSError: the folder cannot be written.
-    """
+    """Renames a broken file to the first of at most three, and logs it; its write-ahead log is deleted."""
     for suffix in _BESIDE:
         path.with_name(path.name + suffix).unlink(missing_ok=True)
     aside = _aside(path)
@@ -251,7 +220,7 @@ def set_aside(path: Path, why: str) -> None:
 
 
 def remove_aside(path: Path, before_s: float) -> None:
-    """Removes what was set aside and last written before a UTC second."""
+    """Deletes files that were set aside and last written before a UTC second."""
     for part in _aside(path):
         with suppress(OSError):
             if part.lstat().st_mtime < before_s:

@@ -1,7 +1,6 @@
-"""A probe of the broker: connect as the device would, have one empty message acknowledged, and leave.
+"""Tests the broker: connects as the device would, has an empty message acknowledged, and disconnects.
 
-It has a client id of its own, so a device that is running keeps its session, and a topic of its own beside the
-device's, `…/probe`, so that no reader takes it for a window.
+Its own client id leaves a running device's session alone; its own topic, `…/probe`, is no window's.
 """
 
 from __future__ import annotations
@@ -20,18 +19,15 @@ _WAIT_S, _TICK_S = 10.0, 0.2
 
 
 class Probe:
-    """A session that lets nothing pass but the probe's empty message and, where it is configured, the discovery.
+    """A session that may send only `message`, which is empty, and `discovery`, if that is configured.
 
     Args:
-        config, credentials: the broker, and who the device is to it.
-        origin: whose rights are tried.
+        config, credentials: the broker, and how to log in.
+        origin: whose rights are tested.
         discovery: topic and payload of Home Assistant's message, as the device would send it.
 
-    Attributes:
-        message, discovery: what may be sent.
-
     Raises:
-        PublishError: the broker cannot be reached, or does not let this device in; says why.
+        PublishError: the broker cannot be reached, or rejects this device; says why.
     """
 
     def __init__(
@@ -51,10 +47,10 @@ class Probe:
             raise PublishError(f"{config.host}:{config.port}: {said}")
 
     def publish(self, message: Message) -> float:
-        """Has a message acknowledged; returns the seconds that took.
+        """Sends a message; returns the seconds until it was acknowledged.
 
         Raises:
-            PublishError: it was refused, or never acknowledged.
+            PublishError: it was refused, or not acknowledged.
         """
         begun_s, sent = time.monotonic(), self._session.send(message)
         self._wait(lambda: sent in self._answers)
@@ -66,7 +62,7 @@ class Probe:
         return time.monotonic() - begun_s
 
     def close(self) -> None:
-        """Leaves in order."""
+        """Disconnects."""
         self._session.disconnect()
         self._session.drop()
 

@@ -1,8 +1,7 @@
-"""One session with a broker, from the TCP connection to its end. Used once, by one thread; owns the paho client.
+"""One session with a broker, from the TCP connection to its end; owns the paho client, used by one thread.
 
-paho runs without a thread of its own, without reconnecting and without sending anything twice: a failed connection
-raises its cause here, its parser's exceptions end here, and each message that leaves has passed the privacy gate. Its
-`loop` and `loop_start` are not used: they open a listening port to wake themselves.
+paho runs without a thread, reconnects or retries, and each message passes the privacy gate. Its `loop` and
+`loop_start` would open a listening port.
 """
 
 from __future__ import annotations
@@ -29,19 +28,19 @@ from edge.publish.gate import Gate, GateError
 
 log = logging.getLogger(__name__)
 
-CONNECT_TIMEOUT_S = 5.0  # for the TCP connection, again for the TLS handshake, and twice this for the answer
+CONNECT_TIMEOUT_S = 5.0  # for TCP, again for TLS, and twice this for the answer
 IN_FLIGHT = 16
-REFUSED, TOO_LARGE = 0x80, 0x95  # MQTT 5 reason codes; from the first on they are refusals
+REFUSED, TOO_LARGE = 0x80, 0x95  # MQTT 5 reason codes; the first and all larger ones are refusals
 UNREACHABLE, REJECTED, LOST = "broker unreachable", "broker rejected this device", "broker connection lost"
 TAKEN_OVER, CLOSED = "another client uses this device's name", "closed"
 _SESSION_TAKEN_OVER, _KEEP_ALIVE = 0x8E, 0x8D
-_HEAD_BYTES = 20  # of a PUBLISH packet, beside topic and payload, at most
-_ANSWER_BYTES = 1024  # that a broker may send for each message of ours
+_HEAD_BYTES = 20  # of a PUBLISH packet at most, beside topic and payload
+_ANSWER_BYTES = 1024  # that a broker may send for each of our messages
 _SILENT = "it does not answer; are port, TLS and protocol right?"
 
 
 class Message(NamedTuple):
-    """What is handed to the broker."""
+    """What is sent."""
 
     topic: str
     payload: bytes
@@ -55,14 +54,14 @@ class Message(NamedTuple):
 
 
 class End(NamedTuple):
-    """How a session ended, in the words of the log; `why` never holds a secret."""
+    """How a session ended, as the log says it; `why` holds no secret."""
 
     what: str
     why: str
 
 
 class _Client(paho.Client):
-    """paho with the privacy gate in its two calls that publish; `expiry_s` is how long a broker keeps a window."""
+    """paho with the privacy gate in its two calls that publish; `expiry_s` as for `Session`."""
 
     gate: Gate
     expiry_s = 0
@@ -90,15 +89,15 @@ class Session:
     """A session: `open`, then `work` until `end` is set; `send` while `connected`.
 
     Args:
-        config, credentials: the broker, and who the device is to it.
-        client_id: the same for every session of a device: a new session then ends an old, half-dead one at once,
-            and the broker cannot speak the old one's last will after the new one's `online`.
-        gate: looks at every message before it leaves.
-        will: what the broker says when this session dies; None for nothing.
-        expiry_s: how long the broker keeps a window for a subscriber that is away, seconds; 0: for ever.
+        config, credentials: the broker, and how to log in.
+        client_id: the same for all sessions of a device, so that a new one ends a half-dead old one, whose last will
+            then cannot come after the new one's `online`.
+        gate: checks every message.
+        will: what the broker publishes if this session breaks.
+        expiry_s: how long the broker keeps a window for an absent subscriber, seconds; 0: for ever.
 
     Raises:
-        PublishError: the gate does not stop a planted message, so it is not where it should be.
+        PublishError: the gate let a planted message pass.
     """
 
     def __init__(
@@ -117,7 +116,7 @@ class Session:
         self._config = config
         self._answers: list[tuple[int, int]] = []
         self._sent, self._opened_s = 0, 0.0
-        five = config.protocol == "5"  # its clean start and session expiry 0 are defaults: the outbox is the memory
+        five = config.protocol == "5"  # clean start and session expiry 0 by default: the outbox keeps what is owed
         version, clean = (paho.MQTTv5, None) if five else (paho.MQTTv311, True)
         client = _Client(CallbackAPIVersion.VERSION2, client_id, clean, protocol=version, reconnect_on_failure=False)
         client.gate, client.expiry_s = gate, expiry_s if five else 0
@@ -128,7 +127,7 @@ class Session:
                 continue
             raise PublishError("the privacy gate let a planted message pass", fix="nothing is sent; please report this")
         client.connect_timeout = CONNECT_TIMEOUT_S
-        client.max_inflight_messages_set(0)  # no limit there: the owner holds back, so that paho queues nothing
+        client.max_inflight_messages_set(0)  # no limit: the owner keeps one, so that paho queues nothing
         if will is not None:
             client.will_set(*will)
         if credentials.username:
@@ -141,7 +140,7 @@ class Session:
         self._client = client
 
     def open(self) -> None:
-        """Connects and says hello; blocks for at most two `CONNECT_TIMEOUT_S` and the name's resolution."""
+        """Connects; blocks for at most two `CONNECT_TIMEOUT_S` and the time to resolve the name."""
         self._opened_s = time.monotonic()
         try:
             self._client.connect(self._config.host, self._config.port, keepalive=self._config.keepalive_s)
@@ -152,30 +151,25 @@ class Session:
             self._finish(REJECTED, f"TLS failed: {error.reason or error}")
         except TimeoutError:
             self._finish(UNREACHABLE, "no answer")
-        except UnicodeError:  # of the encoding that names pass through, before any look-up
+        except UnicodeError:  # from IDNA
             self._finish(UNREACHABLE, "mqtt.host is no valid name")
         except OSError as error:
             self._finish(UNREACHABLE, error.strerror or str(error))
 
     def fits(self, size: int) -> bool:
-        """Whether the broker takes a message of so many bytes of topic and payload."""
+        """Whether the broker takes so many bytes of topic and payload."""
         return size + _HEAD_BYTES <= self._max_bytes
 
     def send(self, message: Message) -> int:
-        """Hands over a message; returns the number under which `work` gives its answer.
-
-        Raises:
-            GateError: it must not leave.
-        """
+        """Sends a message; returns the number that `work` gives with its answer. The gate may raise GateError."""
         self._sent += 1
         return self._client.publish(*message).mid
 
     def work(self, timeout_s: float) -> list[tuple[int, int]]:
-        """Moves bytes for at most `timeout_s` seconds, less when something comes.
+        """Reads and writes for at most `timeout_s` seconds, less when something comes.
 
         Returns:
-            Number and reason code of each message that was answered; of one of QoS 0, which nobody answers, when it is
-            written. Under MQTT 3.1.1 every code is 0.
+            Number and reason code of each message that was answered, or written with QoS 0. MQTT 3.1.1 has only code 0.
         """
         client, connection = self._client, self._client.socket()
         if not isinstance(connection, socket.socket):
@@ -190,7 +184,7 @@ class Session:
             if writable:
                 client.loop_write()
             client.loop_misc()
-        except Exception as error:  # noqa: BLE001 - paho's parser raises what it likes
+        except Exception as error:  # noqa: BLE001 - paho's parser may raise anything
             log.debug("what the broker sent cannot be read: %r", error)
             self.give_up("it sent bytes that are no MQTT")
         if self.end is None and _received(connection) > self._allowed():
@@ -205,12 +199,12 @@ class Session:
         self._finish(LOST if self.connected else REJECTED, why)
 
     def disconnect(self) -> None:
-        """Ends the session in order: the broker forgets the last will."""
+        """Ends the session in order: there will be no last will."""
         self._finish(CLOSED, "")
         self._client.disconnect()
 
     def drop(self) -> None:
-        """Lets go of the connection; the broker speaks the last will unless the session ended in order."""
+        """Closes the connection; the broker publishes the last will unless the session ended in order."""
         self._finish(CLOSED, "")
         client = self._client
         client.on_connect = client.on_publish = client.on_disconnect = client.on_message = None
@@ -218,12 +212,11 @@ class Session:
             connection.close()
 
     def _finish(self, what: str, why: str) -> None:
-        if self.end is None:  # the first reason is the cause, what follows are its effects
-            self.end = End(what, why)
+        self.end = self.end or End(what, why)  # the first reason is the cause
         self.connected = False
 
     def _allowed(self) -> float:
-        """So many bytes may have come. Without a bound, paho would collect packets of 256 MB each."""
+        """How many bytes may have come; paho alone would collect packets of 256 MB."""
         return 65_536 + _ANSWER_BYTES * self._sent + 16 * (time.monotonic() - self._opened_s)
 
     def _on_connect(
@@ -242,7 +235,7 @@ class Session:
         if flags.is_disconnect_packet_from_server and reason.value == _SESSION_TAKEN_OVER:
             self._finish(TAKEN_OVER, "two devices share a site and a name; give one another `device.name`")
         elif self.connected:
-            silent = reason.value == REFUSED  # unspecified: paho's word for a connection that just ended
+            silent = reason.value == REFUSED  # "unspecified": paho's code for a connection that just ended
             self._finish(LOST, "it closed without a reason" if silent else str(reason))
         elif reason.value == _KEEP_ALIVE:
             self._finish(UNREACHABLE, _SILENT)
@@ -251,7 +244,7 @@ class Session:
 
 
 def _received(connection: socket.socket) -> int:
-    """Bytes that came over a connection, as the kernel counts them; 0 once it is closed."""
+    """Bytes that the kernel received over a connection; 0 once it is closed."""
     if connection.fileno() < 0:
         return 0
     info = connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 136)  # struct tcp_info of Linux

@@ -25,7 +25,7 @@ from edge.contract import Stage, Window
 from edge.device import Device, build_device, origin_of
 from edge.errors import CameraError
 from edge.health import HealthMonitor, Timing
-from edge.publish.discard import Discard
+from edge.publish import Discard
 from edge.publish.outbox import Outbox
 from edge.values import Look
 

@@ -20,7 +20,7 @@ from edge.config import load_config
 from edge.device import build_device
 from edge.face.schedule import one_frame_a_step
 from edge.model.store import Store
-from edge.publish.discard import Discard
+from edge.publish import Discard
 from edge.values import Look
 
 _DRAWN_PER_S = 8.0
