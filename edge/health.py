@@ -77,9 +77,7 @@ class HealthMonitor:
     seen: int = 0  # frames from the camera
     worked: int = 0  # frames that were searched for faces or scored
     failed: int = 0  # frames that could not be processed
-    rejections: dict[str, int] = field(
-        default_factory=lambda: contract.zeros(contract.Rejections)
-    )  # no score, by reason
+    rejections: dict[str, int] = field(default_factory=lambda: contract.zeros(contract.Rejections))  # by reason
     scored: int = 0  # face-steps
     faces: int = 0  # in view in the last frame
     tracks: int = 0  # ids given so far

@@ -108,7 +108,7 @@ class VideoFile:
         self._timeline = Timeline(self.fps, min(lasts_ns, _LONGEST_GAP_NS))
         # Only an AVI and an MP4 that was cut must have as many frames as they say: other containers estimate the
         # count, and an intact MP4 may hide frames by an edit list.
-        self._owed = (suffix == ".avi" or (matrix is not None and is_cut(self._path))) and self.length is not None
+        self._exact = (suffix == ".avi" or (matrix is not None and is_cut(self._path))) and self.length is not None
         self._matrix = matrix or _TURNS.get(int(get(cv2.CAP_PROP_ORIENTATION_META)), UPRIGHT)
         self._capture.set(cv2.CAP_PROP_ORIENTATION_AUTO, 0)  # it does not know mirrored pictures
         self._stretch = _stretch(get(cv2.CAP_PROP_SAR_NUM), get(cv2.CAP_PROP_SAR_DEN))
@@ -117,7 +117,7 @@ class VideoFile:
     def __iter__(self) -> Iterator[tuple[int, int]]:
         misses = 0
         # The count may be too low: one more try.
-        while misses < (self._missing() + 1 if self._owed else _END_AFTER_MISSES):
+        while misses < (self._missing() + 1 if self._exact else _END_AFTER_MISSES):
             # A damaged frame makes one `grab` fail and the next one succeed; at the end of the file all fail.
             # OpenCV 5.0.0 and 4.11.0 behave alike (November 2026).
             with native_stderr():
@@ -164,7 +164,7 @@ class VideoFile:
 
     def _missing(self) -> int:
         """Frames that must still come by the file's own count."""
-        return max((self.length or 0) - self.index, 0) if self._owed else 0
+        return max((self.length or 0) - self.index, 0) if self._exact else 0
 
     def _cure(self, filters: str = "") -> str:
         new = self._path.with_name(f"{self._path.stem}-h264.mp4")

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator
-from types import TracebackType
 from typing import Protocol
 
 from edge.clock import Clock
@@ -54,9 +53,7 @@ class Camera(Protocol):
     def __enter__(self) -> Camera:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         """Releases the source too, within a few seconds."""
         self.close()
 

@@ -93,7 +93,7 @@ class LiveCamera(Camera):
         self.events = no_events()
         self._name, self._open_source, self._clock, self._wanted = name, open_source, clock, wanted
         self._shown, self._hours = shown, hours or OpeningHours()
-        self._told = ""  # the fault that was logged last
+        self._logged = ""  # the fault that was logged last
         # Of the capture thread alone.
         self._source = open_source() if self._is_open() else None
         self._index = 0
@@ -130,7 +130,7 @@ class LiveCamera(Camera):
         if self._thread.ident is not None:
             self._thread.join(_JOIN_S)  # a driver may take longer; then the thread closes the device later
         else:
-            self._let_go()
+            self._release()
 
     def _take(self) -> Frame | Tick | None:
         """The newest frame; a tick after a second without one, None after `close`."""
@@ -162,13 +162,13 @@ class LiveCamera(Camera):
             with self._changed:
                 self._error = error
                 self._changed.notify_all()
-        self._let_go()
+        self._release()
 
     def step(self) -> None:
         """One step of the capture thread: reads a frame, opens the device, or waits a moment."""
         if not self._is_open():
             self._reason, self._last = "closed", None
-            self._let_go()
+            self._release()
             time.sleep(_NAP_S)
         elif self._source is None:
             self._try()
@@ -181,7 +181,7 @@ class LiveCamera(Camera):
     def _is_open(self) -> bool:
         open_now = self._hours.open_now(self._clock.known_utc_ns)
         if not open_now and self._clock.known_utc_ns() is None:
-            self._tell(f"{self._name}: stays closed; [hours] needs the time, and the clock is not synchronized")
+            self._log_fault(f"{self._name}: stays closed; [hours] needs the time, and the clock is not synchronized")
         return open_now
 
     def _read(self, source: Source) -> None:
@@ -216,8 +216,8 @@ class LiveCamera(Camera):
             log.warning("%s: gives %dx%d, it was %dx%d", self._name, *pixels.shape[1::-1], *self._shape[1::-1])
         self._shape, self._last, self._good_s, self._worked = pixels.shape, pixels, now_s, True
         self._reason = "gone"  # if nothing comes from now on
-        if self._told:
-            self._told = ""
+        if self._logged:
+            self._logged = ""
             log.info("%s: gives frames again", self._name)
         return True
 
@@ -236,9 +236,10 @@ class LiveCamera(Camera):
     def _lose(self, kind: str, why: str) -> None:
         self.events[kind] += 1
         self._reason = "frozen" if kind == "frozen" else "gone"
-        self._tell(f"{why}; it is opened again and again until it works")
-        self._let_go()
-        self._wait()
+        self._log_fault(f"{why}; it is opened again and again until it works")
+        self._release()
+        self._next_s = time.monotonic() + self._backoff.next_s(lasted=self._worked)
+        self._worked = False
 
     def _try(self) -> None:
         if time.monotonic() < self._next_s:
@@ -247,10 +248,7 @@ class LiveCamera(Camera):
         try:
             self._source = self._open_source()
         except CameraError as error:
-            self.events["failed_opens"] += 1
-            self._reason = "gone"
-            self._tell(f"{error}; it is opened again and again until it works")
-            self._wait()
+            self._lose("failed_opens", str(error))
             return
         self._good_s = time.monotonic()
         if self._reason != "frozen":  # a frozen camera has to show something else first
@@ -259,11 +257,7 @@ class LiveCamera(Camera):
             self._reason = "starting"
         self.events["reopened"] += not self._worked
 
-    def _wait(self) -> None:
-        self._next_s = time.monotonic() + self._backoff.next_s(lasted=self._worked)
-        self._worked = False
-
-    def _let_go(self) -> None:
+    def _release(self) -> None:
         source, self._source = self._source, None
         try:
             if source is not None:
@@ -271,8 +265,8 @@ class LiveCamera(Camera):
         except Exception as error:  # noqa: BLE001 - a driver may raise anything
             log.debug("%s: closing failed: %s", self._name, error)
 
-    def _tell(self, why: str) -> None:
+    def _log_fault(self, why: str) -> None:
         """Logs each change of the fault, not each try."""
-        if why != self._told:
+        if why != self._logged:
             log.warning("camera: %s", why)
-            self._told = why
+            self._logged = why

@@ -64,12 +64,11 @@ class V4l2Source:
             if not stat.S_ISCHR(Path(self._name).stat().st_mode):
                 raise CameraError(f"{self._name}: not a camera device", "set camera.device, for instance /dev/video0")
             self._device = VideoDevice(self._name)
-        try:
-            with _errors(self._name):
+            try:
                 self._mode = self._start(config)
-        except CameraError:
-            self._device.close()
-            raise
+            except OSError:  # also a CameraError
+                self._device.close()
+                raise
 
     def grab(self) -> int | None:
         try:

@@ -6,6 +6,8 @@ import asyncio
 import logging
 import socket
 import threading
+from collections.abc import Callable
+from functools import partial
 
 from edge.errors import EdgeError
 
@@ -24,8 +26,7 @@ class EmbeddedBroker:
         self._thread = threading.Thread(target=self._main, name="affect-broker", daemon=True)
         self._ready = threading.Event()
         self._failure: Exception | None = None
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._over: asyncio.Event | None = None
+        self._end: Callable[[], object] | None = None
         self._silence = logging.NullHandler()
 
     def start(self) -> None:
@@ -48,13 +49,13 @@ class EmbeddedBroker:
 
     def stop(self, timeout_s: float = 5.0) -> None:
         """Ends the broker within `timeout_s` seconds; may be called twice."""
-        if self._loop is not None and self._over is not None and self._thread.is_alive():
-            self._loop.call_soon_threadsafe(self._over.set)
+        if self._end is not None and self._thread.is_alive():
+            self._end()
         if self._thread.ident is not None:
             self._thread.join(timeout_s)
         for logger in _LOGGERS:
-            logger.propagate = True
             logger.removeHandler(self._silence)
+            logger.propagate = not logger.handlers  # another broker may run
 
     def __enter__(self) -> EmbeddedBroker:
         self.start()
@@ -74,8 +75,9 @@ class EmbeddedBroker:
     async def _serve(self) -> None:
         from amqtt.broker import Broker
 
-        self._loop, self._over = asyncio.get_running_loop(), asyncio.Event()
-        self._loop.set_exception_handler(lambda _, context: log.debug("embedded broker: %s", context.get("message")))
+        loop, over = asyncio.get_running_loop(), asyncio.Event()
+        self._end = partial(loop.call_soon_threadsafe, over.set)
+        loop.set_exception_handler(lambda _, context: log.debug("embedded broker: %s", context.get("message")))
         plugins = {"amqtt.plugins.authentication.AnonymousAuthPlugin": {"allow_anonymous": True}}
         with socket.socket() as holder:  # bound, not listening: keeps the port free for the broker
             holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -86,6 +88,6 @@ class EmbeddedBroker:
             await broker.start()
         self.port = port
         self._ready.set()
-        await self._over.wait()
+        await over.wait()
         # Python 3.12 would wait until every client has disconnected.
         await asyncio.wait_for(broker.shutdown(), timeout=3.0)

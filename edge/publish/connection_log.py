@@ -16,13 +16,13 @@ _REASONS = {
 }
 
 
-class Journal:
+class ConnectionLog:
     """Logs changes; used by one thread. `where`: host and port of the broker."""
 
     def __init__(self, where: str) -> None:
         self._where = where
         self._connected = self._delivered = False
-        self._told: End | None = None
+        self._logged: End | None = None
         self._short_sessions = 0
         self._refusals: dict[tuple[str, bool], int] = {}  # by message, and whether it is for its size
         self._stopped: set[tuple[str, str]] = set()
@@ -32,21 +32,21 @@ class Journal:
         if lived_s >= STABLE_S:
             self._short_sessions = 0
         if not self._connected and self._short_sessions < _FLAPPING:
-            self._connected, self._told = True, None
+            self._connected, self._logged = True, None
             log.info("%s: connected", self._where)
 
-    def ended(self, end: End, *, greeted: bool, lived_s: float) -> None:
-        """A session has ended. `greeted`: the broker had accepted it. `lived_s`: for how many seconds it worked."""
+    def ended(self, end: End, *, accepted: bool, lived_s: float) -> None:
+        """A session has ended. `accepted`: by the broker. `lived_s`: for how many seconds it worked."""
         if end.what == CLOSED:
             return
-        if greeted:
+        if accepted:
             self._short_sessions = 0 if lived_s >= STABLE_S else self._short_sessions + 1
         # If a connection breaks before it was logged, the line before still says what is wrong.
-        if end != self._told and (self._connected or end.what != LOST):
+        if end != self._logged and (self._connected or end.what != LOST):
             log.warning("%s: %s (%s); windows wait in the outbox", self._where, end.what, end.why)
-            self._told = end
+            self._logged = end
         self._connected = False
-        if greeted and self._short_sessions == _FLAPPING:
+        if accepted and self._short_sessions == _FLAPPING:
             # Mosquitto 2.0.11 takes a session over without the reason 0x8E of MQTT 5 (seen 2026-11).
             log.warning(
                 "%s: sessions break again and again soon after they began; does another device have this one's site "

@@ -68,14 +68,14 @@ def discovery_payload(origin: Origin, *, window_s: int) -> dict[str, Any]:
 
     def expression(key: str, icon: str) -> dict[str, Any]:
         value = f"(value_json.{key}.mean if value_json.{key} else none)"
-        told = of_window(key, f"Expression {key}", icon, value, suggested_display_precision=2)
+        entity = of_window(key, f"Expression {key}", icon, value, suggested_display_precision=2)
         note = f"{{{{ {{'note': '{_NOTE}'}} | tojson }}}}"
-        return told | {"json_attributes_topic": origin.topic("window"), "json_attributes_template": note}
+        return entity | {"json_attributes_topic": origin.topic("window"), "json_attributes_template": note}
 
     def problem(key: str, name: str) -> dict[str, Any]:
         value = f"none if value_json.board.{key} is none else 'ON' if value_json.board.{key} else 'OFF'"
-        told = of_health(key, name, value, device_class="problem") | {"platform": "binary_sensor"}
-        return {name: part for name, part in told.items() if name != "state_class"}
+        entity = of_health(key, name, value, device_class="problem") | {"platform": "binary_sensor"}
+        return {name: part for name, part in entity.items() if name != "state_class"}
 
     percent, celsius = {"unit_of_measurement": "%"}, {"unit_of_measurement": "°C", "device_class": "temperature"}
     few = "value_json.windows.min_visits"

@@ -18,7 +18,7 @@ from edge.clock import NS, Clock
 from edge.config import Config
 from edge.contract import Delivery, Health, Origin, Status, Window, encode, instant
 from edge.errors import ConfigError, PublishError
-from edge.publish.connection_log import STABLE_S, Journal
+from edge.publish.connection_log import STABLE_S, ConnectionLog
 from edge.publish.credentials import load_credentials
 from edge.publish.gate import Gate, GateError
 from edge.publish.outbox import Outbox
@@ -33,7 +33,7 @@ FIRST_DELAY_S = 0.5
 _TICK_S = 0.2  # the longest that a closed window waits for the thread
 _WINDOW_BYTES, _HEALTH_BYTES = 1024, 2048  # with topic and tags of ordinary length
 _LIVE_BURST_S, _BACKLOG_BURST_S = 60.0, 10.0
-_FAREWELL_S = 0.1  # of the closing time, for the end of the connection
+_END_S = 0.1  # of the closing time, for the end of the connection
 _RULES = (0x87, 0x97)  # not authorized, quota exceeded: the answer may change
 _CLOCK_FIX = "let a time service run (timedatectl set-ntp true), or set outbox.hold_unsynced_s = 0"
 
@@ -74,12 +74,12 @@ class MqttPublisher:
         self._backoff = Backoff(FIRST_DELAY_S, mqtt.backoff_max_s)
         self._credentials = load_credentials(mqtt)
         self._gate = Gate(origin, outbox.words, dict([discovery] if discovery else []))
-        self._journal = Journal(f"{mqtt.host}:{mqtt.port}")
+        self._log = ConnectionLog(f"{mqtt.host}:{mqtt.port}")
         self._session = self._new_session()  # here, so that the caller hears of a gate that does not work
         self._sessions = 0
         self._sent: dict[int, tuple[str, Row | None]] = {}  # in flight, by the session's number
         self._answered_s = 0.0  # monotonic second of the last answer, or of the first message that waits for one
-        self._denied = self._status_refused = self._said_goodbye = self._told_unsynced = False
+        self._denied = self._status_refused = self._sent_offline = self._warned_unsynced = False
         self._health: deque[Message] = deque(maxlen=1)
         self._news, self._closing = threading.Event(), threading.Event()
         self._deadline_s = 0.0
@@ -97,8 +97,8 @@ class MqttPublisher:
             raise RuntimeError("publish after close")
         self._outbox.keep(window, boot_ns)
         self._news.set()
-        if not self._told_unsynced and self._outbox.held():
-            self._told_unsynced = True
+        if not self._warned_unsynced and self._outbox.held():
+            self._warned_unsynced = True
             hold_s = self._config.outbox.hold_unsynced_s
             log.warning("the clock is not synchronized: windows wait up to %.0f s for it; %s", hold_s, _CLOCK_FIX)
         self._raise_failure()
@@ -113,7 +113,7 @@ class MqttPublisher:
         return msgspec.structs.replace(known, connected=self._session.connected, reconnects=reconnects)
 
     def close(self, timeout_s: float = 5.0) -> None:
-        """Sends what is owed if the broker is there, says `offline`, and closes the outbox, all within `timeout_s`."""
+        """Sends what it can, says `offline`, and closes the outbox, all within `timeout_s`."""
         if self._closing.is_set():
             return
         self._deadline_s = time.monotonic() + timeout_s
@@ -155,7 +155,7 @@ class MqttPublisher:
                 sessions = self._sessions
                 lived_s = self._serve(self._session)
                 if self._session.end is not None:
-                    self._journal.ended(self._session.end, greeted=self._sessions > sessions, lived_s=lived_s)
+                    self._log.ended(self._session.end, accepted=self._sessions > sessions, lived_s=lived_s)
                 # Only a session that lasted resets the back-off: a broker may accept and drop at once. Many devices may
                 # lose theirs in the same second, hence the stagger.
                 lasted = lived_s >= STABLE_S
@@ -168,25 +168,25 @@ class MqttPublisher:
     def _serve(self, session: Session) -> float:
         """Runs one session to its end; returns for how many seconds it worked."""
         self._sent.clear()
-        self._denied = self._status_refused = self._said_goodbye = False
-        begun_s, greeted_s, look_s = time.monotonic(), None, 0.0
+        self._denied = self._status_refused = self._sent_offline = False
+        begun_s, accepted_s, look_s = time.monotonic(), None, 0.0
         patience_s = self._config.mqtt.keepalive_s
         try:
             session.open()
             while session.end is None:
                 now_s = time.monotonic()
                 if session.connected and not self._time_is_up():
-                    if greeted_s is None:
-                        greeted_s, self._sessions = now_s, self._sessions + 1
+                    if accepted_s is None:
+                        accepted_s, self._sessions = now_s, self._sessions + 1
                         self._outbox.readmit(sent=True)  # refused ones too: the broker's rules may be new
                         self._say_online(session)
-                    self._journal.alive(now_s - greeted_s - self._silent_s())
+                    self._log.alive(now_s - accepted_s - self._silent_s())
                     if self._news.is_set() or now_s >= look_s:
                         self._news.clear()
                         look_s = now_s + self._offer(session)
-                if self._closing.is_set() and self._farewell(session):
+                if self._closing.is_set() and self._say_offline(session):
                     break
-                for mid, reason in session.work(_FAREWELL_S / 2 if self._closing.is_set() else _TICK_S):
+                for mid, reason in session.work(_END_S / 2 if self._closing.is_set() else _TICK_S):
                     self._settle(session, mid, reason)
                 if self._silent_s() > patience_s:
                     session.give_up(f"it acknowledged nothing for {patience_s} s")
@@ -238,10 +238,10 @@ class MqttPublisher:
             if session.fits(message.size):
                 mid = session.send(message)
             else:
-                self._journal.answered(what, reason)
+                self._log.answered(what, reason)
         except GateError as error:
             reason = STOPPED
-            self._journal.stopped(what, str(error))
+            self._log.stopped(what, str(error))
         if not mid and row is not None:
             self._outbox.refuse(row, reason)
         elif mid and message.qos:
@@ -257,7 +257,7 @@ class MqttPublisher:
         self._answered_s = time.monotonic()
         self._news.set()
         what, row = self._sent.pop(mid)
-        self._journal.answered(what, reason)
+        self._log.answered(what, reason)
         if what == "status":
             self._status_refused = reason >= REFUSED
         if row is None:
@@ -270,21 +270,21 @@ class MqttPublisher:
         if self._denied:  # the broker's rules were changed during the session
             self._denied = False
             self._outbox.readmit()
-        if self._status_refused and not self._said_goodbye:
+        if self._status_refused and not self._sent_offline:
             self._status_refused = False
             self._say_online(session)
 
     def _time_is_up(self) -> bool:
-        return self._closing.is_set() and time.monotonic() > self._deadline_s - _FAREWELL_S
+        return self._closing.is_set() and time.monotonic() > self._deadline_s - _END_S
 
-    def _farewell(self, session: Session) -> bool:
+    def _say_offline(self, session: Session) -> bool:
         """Sends the windows, then `offline`, then disconnects. True when all is done, or time is up."""
         if self._time_is_up():
             return True  # the broker then publishes the last will, `offline`
         if not session.connected or self._sent:
             return False
-        if not self._said_goodbye:
-            self._said_goodbye = True
+        if not self._sent_offline:
+            self._sent_offline = True
             self._send(session, "status", self._status("offline", now=True))
             return False
         session.disconnect()

@@ -206,10 +206,10 @@ class Outbox:
         for key, row in enumerate(self._rows.values(), max(file.rows, default=STATE[-1]) + 1):
             row.key = key
         mine = {row.key: row for row in self._rows.values()}
-        self._rows, self._unsaved = file.rows | mine, file.spoilt | mine.keys()
-        if file.spoilt:
-            self._state.evicted += len(file.spoilt)
-            log.error("outbox: windows that were not what was written and are lost: %d", len(file.spoilt))
+        self._rows, self._unsaved = file.rows | mine, file.damaged | mine.keys()
+        if file.damaged:
+            self._state.evicted += len(file.damaged)
+            log.error("outbox: windows that were not what was written and are lost: %d", len(file.damaged))
         if (state := file.state) is not None:
             self._file_epoch = state.epoch
             self._unsaved |= carry_over(state, file.rows.values(), self._clock.boot_id)

@@ -95,7 +95,7 @@ class Database:
 
     Attributes:
         rows, state: its content at the start: windows by key.
-        spoilt: keys of rows with a wrong digest.
+        damaged: keys of rows with a wrong digest.
         broken: why the file must be set aside; empty if it is good.
 
     Raises:
@@ -106,7 +106,7 @@ class Database:
     def __init__(self, path: Path) -> None:
         self.rows: dict[int, Row] = {}
         self.state: State | None = None
-        self.spoilt: set[int] = set()
+        self.damaged: set[int] = set()
         self.broken = ""
         _make(path)
         self._sqlite = sqlite3.connect(path, timeout=0, isolation_level=None, check_same_thread=False)
@@ -127,7 +127,7 @@ class Database:
             with suppress(msgspec.MsgspecError, KeyError):
                 self.state = msgspec.json.decode(self.rows.pop(key).message, type=State)
         self.rows = dict(sorted(self.rows.items()))
-        self.spoilt.difference_update(STATE)
+        self.damaged.difference_update(STATE)
 
     def save(self, state: State, put: Iterable[Row], gone: Iterable[int]) -> None:
         """Writes and deletes rows in one transaction; it is on the disk when this returns."""
@@ -184,7 +184,7 @@ class Database:
             if isinstance(message, bytes) and row.values() == values:
                 self.rows[key] = row
             else:
-                self.spoilt.add(key)
+                self.damaged.add(key)
 
 
 def _make(path: Path) -> None:

@@ -112,17 +112,16 @@ class Session:
         self.connected = False
         self.end: End | None = None
         self.in_flight_limit = IN_FLIGHT
-        self._max_bytes = sys.maxsize
-        self._config = config
+        self._config, self._max_bytes = config, sys.maxsize
         self._answers: list[tuple[int, int]] = []
         self._sent, self._opened_s = 0, 0.0
         five = config.protocol == "5"  # clean start and session expiry 0 by default: the outbox keeps what is owed
         version, clean = (paho.MQTTv5, None) if five else (paho.MQTTv311, True)
         client = _Client(CallbackAPIVersion.VERSION2, client_id, clean, protocol=version, reconnect_on_failure=False)
         client.gate, client.expiry_s = gate, expiry_s if five else 0
-        for way_out in (client.publish, client.will_set):
+        for send in (client.publish, client.will_set):
             try:
-                way_out("affect/v1/no/where/window", b"\xff\xd8\xff planted")
+                send("affect/v1/no/where/window", b"\xff\xd8\xff planted")
             except GateError:
                 continue
             raise PublishError("the privacy gate let a planted message pass", fix="nothing is sent; please report this")
