@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TextIO
 
-from edge.contract import Delivery, Health, Window, encode
+from edge.contract import Delivery, Window, encode
+from edge.publish import Discard
 
 
-class JsonLines:
-    """Writes each window as one line, flushed. A `Sink`; the caller closes the stream.
+class JsonLines(Discard):
+    """Writes each window as one line, flushed, and no health. A `Sink`; the caller closes the stream.
 
     The `epoch` is fixed, so that two replays of one file give the same bytes.
     """
@@ -24,11 +25,5 @@ class JsonLines:
         self._seq = window.seq
         self._stream.flush()
 
-    def report(self, health: Health) -> None:
-        """Writes nothing: the machine's own times would make two replays differ."""
-
     def delivery(self) -> Delivery:
         return Delivery()
-
-    def close(self, timeout_s: float = 5.0) -> None:
-        pass
