@@ -200,8 +200,14 @@ class LiveCamera(Camera):
             self.failed += 1
             self._check_stall()
             return
-        if self._is_new(pixels):
-            self._put(frame)
+        if not self._is_new(pixels):
+            return
+        self._given_ns = captured_ns
+        with self._changed:
+            self._last_ns = max(captured_ns, self._last_ns + 1)  # a coarse clock gives equal stamps
+            self.dropped += self._slot is not None
+            self._slot = replace(frame, captured_ns=self._last_ns)
+            self._changed.notify_all()
 
     def _is_new(self, pixels: UInt8Array) -> bool:
         """Whether the picture shows that the camera works, not frozen; counts a changed size."""
@@ -220,14 +226,6 @@ class LiveCamera(Camera):
             self._logged = ""
             log.info("%s: gives frames again", self._name)
         return True
-
-    def _put(self, frame: Frame) -> None:
-        self._given_ns = frame.captured_ns
-        with self._changed:
-            self._last_ns = max(frame.captured_ns, self._last_ns + 1)  # a coarse clock gives equal stamps
-            self.dropped += self._slot is not None
-            self._slot = replace(frame, captured_ns=self._last_ns)
-            self._changed.notify_all()
 
     def _check_stall(self) -> None:
         if time.monotonic() - self._good_s > STALL_S:

@@ -186,9 +186,11 @@ class Session:
         except Exception as error:  # noqa: BLE001 - paho's parser may raise anything
             log.debug("what the broker sent cannot be read: %r", error)
             self.give_up("it sent bytes that are no MQTT")
-        if self.end is None and _received(connection) > self._allowed():
+        lived_s = time.monotonic() - self._opened_s
+        # paho alone would collect packets of 256 MB.
+        if self.end is None and _received(connection) > 65_536 + _ANSWER_BYTES * self._sent + 16 * lived_s:
             self.give_up("it sent more than any answer takes")
-        if not self.connected and time.monotonic() - self._opened_s > 2 * CONNECT_TIMEOUT_S:
+        if not self.connected and lived_s > 2 * CONNECT_TIMEOUT_S:
             self._finish(UNREACHABLE, _SILENT)
         answers, self._answers = self._answers, []
         return answers
@@ -213,10 +215,6 @@ class Session:
     def _finish(self, what: str, why: str) -> None:
         self.end = self.end or End(what, why)  # the first reason is the cause
         self.connected = False
-
-    def _allowed(self) -> float:
-        """How many bytes may have come; paho alone would collect packets of 256 MB."""
-        return 65_536 + _ANSWER_BYTES * self._sent + 16 * (time.monotonic() - self._opened_s)
 
     def _on_connect(
         self, _client: Any, _data: Any, _flags: Any, reason: ReasonCode, properties: Properties | None
