@@ -33,9 +33,11 @@ def egress(
     from benchmarks.egress.laboratory import SCENE, record
     from benchmarks.egress.report import make_report, render
     from benchmarks.egress.trace import require_trace
+    from edge.output_files import check_output
 
     if video is not None and not video.is_file():
         raise DataError(f"{video}: no such file; give a video, or leave it out for the drawn scene")
+    check_output("--report", report, video)
     require_trace()
     with tempfile.TemporaryDirectory(prefix="egress-") as folder, Progress("egress proof", 2, every=1) as progress:
         camera = {"backend": "replay", "path": str(video.resolve()), "pace": "fast"} if video else SCENE

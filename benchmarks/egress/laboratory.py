@@ -1,5 +1,7 @@
-"""The experiment: Mosquitto behind an end of TLS, a service manager's socket, someone who asks for metrics, and the
-device under strace. The device is the program as it is installed: nothing is put into it."""
+"""The experiment: a broker, a service manager's socket, someone who asks for metrics, and the device under strace.
+
+The device is the program as it is installed: nothing is put into it.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +11,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 import urllib.request
 from collections.abc import Mapping
@@ -122,17 +125,19 @@ def record(
         raise AssetError(f"{BLAZEFACE.name}: not on this machine", fix="run `affect-edge fetch`")
     write_certificate(folder)
     with ExitStack() as stack:
-        listening, held = stack.enter_context(hold_port()), stack.enter_context(hold_port())
+        metrics = port_of(stack.enter_context(hold_port()))
         broker = Broker(folder / "broker", ("allow_anonymous true",))
         stack.callback(broker.stop)
         broker.start()
-        terminator = stack.enter_context(Terminator(listening, folder / "ca.pem", folder / "ca.key", broker.port))
+        terminator = stack.enter_context(Terminator(folder / "ca.pem", folder / "ca.key", broker.port))
+        stack.callback(terminator.shutdown)
+        threading.Thread(target=terminator.serve_forever, daemon=True).start()
         manager = stack.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM))
         manager.bind(str(folder / "notify"))
-        metrics = port_of(held)
         section = "\n".join(f"{key} = {json.dumps(value)}" for key, value in camera.items())
         (folder / "config.toml").write_text(
-            _CONFIG.format(camera=section, host=NAME, port=port_of(listening), metrics=metrics), encoding="utf-8"
+            _CONFIG.format(camera=section, host=NAME, port=terminator.server_address[1], metrics=metrics),
+            encoding="utf-8",
         )
         (folder / "password").write_text(PASSWORD)
         (folder / "password").chmod(0o600)

@@ -6,9 +6,7 @@ differ is a finding by itself, so a check that forgets something cannot pass sil
 
 from __future__ import annotations
 
-from collections import Counter
-from dataclasses import dataclass, field
-from typing import NamedTuple
+from collections import Counter, defaultdict
 
 _PICTURES = {
     b"\xff\xd8\xff": "a JPEG picture",
@@ -19,65 +17,51 @@ _PICTURES = {
 }
 
 
-class Finding(NamedTuple):
-    """Something that the rules do not know: where, and what, in words that never show content."""
-
-    where: str
-    what: str
-
-
-@dataclass(slots=True)
-class Sink:
-    """A place that bytes were written to: calls, bytes, and the bytes by what they were."""
-
-    writes: int = 0
-    size: int = 0
-    accounted: Counter[str] = field(default_factory=Counter)
-
-
 class Ledger:
     """What one run did.
 
     Attributes:
-        sinks: by name, without paths of this machine.
-        touches: what else the process used, with the reason why that is known, and how often.
+        writes, sizes: system calls and bytes that each place took, by its name without paths of this machine.
+        accounted: the bytes of each place by what they were.
+        touches: what else the process used, with the reason why that is known.
+        findings: where, and what, in words that never show content.
         seen: how often each thing was seen that a run can show.
     """
 
     def __init__(self) -> None:
-        self.sinks: dict[str, Sink] = {}
+        self.writes: Counter[str] = Counter()
+        self.sizes: Counter[str] = Counter()
+        self.accounted: defaultdict[str, Counter[str]] = defaultdict(Counter)
         self.touches: Counter[tuple[str, str]] = Counter()
-        self.findings: list[Finding] = []
+        self.findings: list[tuple[str, str]] = []
         self.seen: Counter[str] = Counter()
 
-    def wrote(self, name: str, size: int) -> None:
+    def wrote(self, place: str, size: int) -> None:
         """Enters one system call that wrote so many bytes."""
-        sink = self.sinks.setdefault(name, Sink())
-        sink.writes += 1
-        sink.size += size
+        self.writes[place] += 1
+        self.sizes[place] += size
 
-    def account(self, name: str, what: str, size: int) -> None:
+    def account(self, place: str, what: str, size: int) -> None:
         """Enters what so many bytes of a place were."""
-        if size:
-            self.sinks.setdefault(name, Sink()).accounted[what] += size
+        self.accounted[place][what] += size
 
-    def judge(self, name: str, what: str, data: bytes, problem: str) -> None:
+    def judge(self, place: str, what: str, data: bytes, problem: str) -> None:
         """Enters bytes that are what they should be, or a finding where a check says a problem."""
         if problem:
-            self.find(name, f"{problem}; {describe(data)}")
+            self.find(place, f"{problem}; {describe(data)}")
         else:
-            self.account(name, what, len(data))
+            self.account(place, what, len(data))
 
     def find(self, where: str, what: str) -> None:
         """Enters a finding, the same one once."""
         if (where, what) not in self.findings:
-            self.findings.append(Finding(where, what))
+            self.findings.append((where, what))
 
     def balance(self) -> None:
         """Compares both sums of every place; what nobody understood becomes a finding."""
-        for name, sink in self.sinks.items():
-            if missing := sink.size - sink.accounted.total():
-                self.find(name, f"{missing} of {sink.size} bytes are not accounted for")
+        for place, size in self.sizes.items():
+            if missing := size - self.accounted[place].total():
+                self.find(place, f"{missing} of {size} bytes are not accounted for")
 
 
 def describe(data: bytes) -> str:

@@ -1,7 +1,7 @@
 """The outbox: its files are written once more as the device wrote them, and SQLite reads each state that they had.
 
-SQLite says which rows there are and how many entries of its log are whole. Each state is compared with the database that
-SQLite makes of the same rows, so little can stand beside them; a row that is deleted again was in the state before.
+SQLite says which rows there are and how many entries of its log are whole. Each state is compared with the database
+that SQLite makes of the same rows, so little can stand beside them. A row that is deleted was in the state before.
 """
 
 from __future__ import annotations
@@ -98,37 +98,34 @@ class OutboxReader:
         """Has SQLite read the files as they are now, and judges what is new in them."""
         self._pages.update(pages.values())
         with TemporaryDirectory() as folder:
+            path, again = Path(folder, "outbox.db"), Path(folder, "again.db")
             for suffix in ("", "-wal"):
-                Path(folder, f"outbox.db{suffix}").write_bytes(self._files[suffix])
+                Path(f"{path}{suffix}").write_bytes(self._files[suffix])
             try:
-                with closing(sqlite3.connect(Path(folder) / "outbox.db")) as copy:
+                with closing(sqlite3.connect(path)) as copy:
                     copy.text_factory = lambda text: text.decode("utf-8", "replace")
                     schema = copy.execute("SELECT type, name, tbl_name, sql FROM sqlite_master").fetchall()
                     self.rows = copy.execute("SELECT * FROM windows").fetchall() if schema else []
                     whole = copy.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()[1]
-                    state = copy.serialize()
+                with closing(sqlite3.connect(again)) as copy:
+                    for _, _, _, sql in self._schema if schema else ():
+                        copy.execute(sql)
+                    for row in self.rows:
+                        copy.execute("INSERT INTO windows VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
+                    copy.commit()
             except sqlite3.Error as error:
                 self._ledger.find(sink, f"SQLite cannot read it: {error}")
                 return
+            state, beside = path.read_bytes(), Counter(path.read_bytes()) - Counter(again.read_bytes())
         if schema not in (self._schema, []):
             self._ledger.find(sink, "tables that the program's schema does not have")
         if max(whole, 0) != self._entries:
             self._ledger.find(sink, "entries of the log that SQLite does not accept")
+        if beside.total() - beside[0] > SPARE * max(len(state) // PAGE, 2):
+            self._ledger.find(sink, f"bytes in unused parts of its pages: {describe(state)}")
         for row in set(self.rows) - self._judged:
             self._judge(sink, row)
         self._judged.update(self.rows)
-        beside = Counter(state) - Counter(self._again() if schema else b"")
-        if beside.total() - beside[0] > SPARE * max(len(state) // PAGE, 2):
-            self._ledger.find(sink, f"bytes in unused parts of its pages: {describe(state)}")
-
-    def _again(self) -> bytes:
-        """The database that SQLite makes of the rows."""
-        with closing(sqlite3.connect(":memory:")) as again:
-            for _, _, _, sql in self._schema:
-                again.execute(sql)
-            again.executemany("INSERT INTO windows VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", self.rows)
-            again.commit()
-            return again.serialize()
 
     def _judge(self, sink: str, row: tuple[Any, ...]) -> None:
         key, message, topic, end_ns, trusted, boot, kept_ns, *held, refused, _ = row

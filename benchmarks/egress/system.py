@@ -32,7 +32,7 @@ READ = {
     r"/usr/share/zoneinfo(/.*)?": "settings of the system's libraries",
     r"/etc/(hosts|(host|resolv|nsswitch|gai)\.conf|services|protocols)": "looking up the broker's address",
     r"/proc/(self|\d+)/(maps|status|stat|statm|cgroup|mountinfo|limits|task|fd)": "what a process may know of itself",
-    r"/proc/(cpuinfo|meminfo|stat|mounts|filesystems|version)": "number of cores and memory",
+    r"/proc/(cpuinfo|meminfo|swaps|stat|mounts|filesystems|version)": "number of cores and memory",
     r"/proc/sys/(kernel/random/boot_id|kernel/[a-z_]+|vm/[a-z_]+|crypto/fips_enabled)": "settings of the kernel",
     r"/sys/(devices/system/(cpu|node)|fs/cgroup|kernel/mm)(/.*)?": "number of cores and memory",
     r"/sys/(class/(thermal|hwmon)|devices/(platform|virtual/thermal))(/.*)?": "the board's temperature and throttling",
@@ -49,6 +49,7 @@ _CHANGING = ("mkdir", "mkdirat", "unlink", "unlinkat")
 _WRITING = re.compile(r"\bO_(WRONLY|RDWR|CREAT|TRUNC|APPEND|TMPFILE)\b")
 _SPOOL = r"fd (<run>/stderr|/memfd:runtime-log|pipe)"
 _NATIVE, _NAMES = "catches what native code says on standard error", "looking up the broker's address"
+_LOCKED = "seals the memory: no swap"
 _VERSION = f"{sys.version_info.major}{sys.version_info.minor}"
 
 
@@ -79,13 +80,15 @@ def rules_of(config: Config, resolvers: Iterable[str]) -> dict[str, dict[str, st
         "prctl": {
             r"PR_SET_DUMPABLE, (SUID_DUMP_DISABLE|0)(, 0)*": "seals the memory: no dump, no look from outside",
             r"PR_(CAPBSET_READ|GET_DUMPABLE|GET_NAME), .*": "asks about the process itself",
-            r'PR_SET_NAME, "(affect-publish|capture /dev/v|Thread-\d{1,4} \((p?r?o?c?e?|s?e?r?v?e?))"': "a thread's name",
+            r'PR_SET_NAME, "(affect-publish|capture /dev/v|Thread-\d+ \((p?r?o?c?e?|s?e?r?v?e?))"': "a thread's name",
             r'PR_SET_VMA, PR_SET_VMA_ANON_NAME, &, \d+, (NULL|" ?(glibc|cpython): ?[a-z :]{,20}")': "names its memory",
         },
         "prlimit64": {
             r"0, RLIMIT_\w+, NULL, .*": "asks for a limit",
             r"0, RLIMIT_CORE, \{rlim_cur=0, rlim_max=0\}, (NULL|\{.*)": "seals the memory: no core file",
+            r"0, RLIMIT_MEMLOCK, \{rlim_cur=RLIM64_INFINITY, rlim_max=RLIM64_INFINITY\}, NULL": _LOCKED,
         },
+        "mlockall": {r"MCL_[A-Z_|]+": _LOCKED},
         "clock_adjtime": {r"CLOCK_REALTIME, \{modes=0, .*": "whether the clock is right"},
         "ioctl": {
             r"fd [^,]+, (TCGETS2?|TIOCGWINSZ|FIOCLEX|FIONCLEX|FIONREAD)(, [&{].*)?": "asks whether it is a terminal",

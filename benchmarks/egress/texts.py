@@ -1,7 +1,7 @@
 """What may stand in the texts that the process writes: messages, lines of the log, metrics.
 
 A message is decoded by the contract, encoded again, and each value judged by what its schema says. The log's templates
-are read from the code of `edge`. Metrics have to be what the program's own collector makes of a complete health message.
+are read from the code of `edge`. Metrics have to be as the program's own collector makes them of a complete message.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 import edge
 from edge.contract import KINDS, Origin
 from edge.publish.prometheus import Collector
-from edge.release import VERSION, commit
+from edge.version import VERSION, commit
 from scripts.mqtt_examples import HEALTH
 
 # What the inference runtime says when it starts; `edge` catches it in a memory file and lets only errors through.

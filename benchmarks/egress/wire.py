@@ -1,16 +1,17 @@
 """The connection to the broker, byte by byte: an end of TLS before the broker, TLS's records, and MQTT in them.
 
-Nothing is put into the device for that. What came to the end of TLS has to be what the kernel was given; each record has
-to open with OpenSSL and to hold as much as it can; each MQTT packet has to be the one that is built from its fields.
+Nothing is put into the device for that. What came to the end of TLS has to be what the kernel was given; each record
+has to open with OpenSSL and to hold as much as it can; each MQTT packet has to be the one that its message makes.
 """
 
 from __future__ import annotations
 
 import select
 import socket
+import socketserver
 import ssl
-import threading
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
@@ -41,22 +42,18 @@ class Session:
 
 
 class Packet(NamedTuple):
-    """One packet; what follows `data` is a PUBLISH's. `expiry_s` 0: the broker keeps it for ever."""
+    """One packet, whole; topic and payload are a PUBLISH's."""
 
     name: str
     data: bytes
     topic: str = ""
     payload: bytes = b""
-    message_id: int = 0
-    retain: bool = False
-    expiry_s: int = 0
 
 
-class Terminator:
-    """Ends TLS before a broker without. A context manager; serves each connection in a thread.
+class Terminator(socketserver.ThreadingTCPServer):
+    """Ends TLS before a broker without, on a port of its own; each connection has a thread.
 
     Args:
-        listening: a bound socket.
         certificate, key: PEM files.
         port: the broker's, on loopback.
 
@@ -64,58 +61,46 @@ class Terminator:
         sessions: in the order of their beginning.
     """
 
-    def __init__(self, listening: socket.socket, certificate: Path, key: Path, port: int) -> None:
+    daemon_threads = True
+
+    def __init__(self, certificate: Path, key: Path, port: int) -> None:
+        super().__init__((HOST, 0), _Connection)
         self.sessions: list[Session] = []
-        self._listening, self._port = listening, port
-        self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        self._context.minimum_version = ssl.TLSVersion.TLSv1_3
-        self._context.num_tickets = 0
-        self._context.load_cert_chain(certificate, key)
-        self._threads = [threading.Thread(target=self._accept, daemon=True)]
+        self.broker = port
+        self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self.context.minimum_version = ssl.TLSVersion.TLSv1_3
+        self.context.num_tickets = 0
+        self.context.load_cert_chain(certificate, key)
 
-    def __enter__(self) -> Terminator:
-        self._listening.listen()
-        self._threads[0].start()
-        return self
 
-    def __exit__(self, *_: object) -> None:
-        self._listening.shutdown(socket.SHUT_RDWR)
-        for thread in list(self._threads):
-            thread.join(5)
+class _Connection(socketserver.BaseRequestHandler):
+    server: Terminator
+    request: socket.socket
 
-    def _accept(self) -> None:
-        while True:
-            try:
-                client, _ = self._listening.accept()
-            except OSError:  # shut down
-                return
-            self.sessions.append(Session())
-            self._threads.append(threading.Thread(target=self._serve, args=(client, self.sessions[-1]), daemon=True))
-            self._threads[-1].start()
+    def setup(self) -> None:
+        self._session = Session()
+        self.server.sessions.append(self._session)
 
-    def _serve(self, client: socket.socket, session: Session) -> None:
+    def handle(self) -> None:
         came, told = ssl.MemoryBIO(), ssl.MemoryBIO()
-        tls = self._context.wrap_bio(came, told, server_side=True)
-        with client, socket.create_connection((HOST, self._port)) as broker:
-            while True:
-                ready, _, _ = select.select([client, broker], [], [])
-                try:
-                    if client in ready:
-                        data = client.recv(_MOST)
-                        session.came += data
-                        came.write(data)
-                        for inside in iter(lambda: _open(tls), b""):
-                            session.inside += inside
-                            broker.sendall(inside)
-                        if not data:
-                            return
-                    if broker in ready:
-                        if not (answer := broker.recv(_MOST)):
-                            return
-                        tls.write(answer)
-                    client.sendall(told.read())
-                except OSError:  # what does not open, or is lost, shows in what was kept
-                    return
+        tls = self.server.context.wrap_bio(came, told, server_side=True)
+        with socket.create_connection((HOST, self.server.broker)) as broker, suppress(OSError):
+            while True:  # until one side ends it, or something does not open, which shows in what was kept
+                ready, _, _ = select.select([self.request, broker], [], [])
+                if self.request in ready:
+                    data = self.request.recv(_MOST)
+                    self._session.came += data
+                    came.write(data)
+                    for inside in iter(lambda: _open(tls), b""):
+                        self._session.inside += inside
+                        broker.sendall(inside)
+                    if not data:
+                        return
+                if broker in ready:
+                    if not (answer := broker.recv(_MOST)):
+                        return
+                    tls.write(answer)
+                self.request.sendall(told.read())
 
 
 def _open(tls: ssl.SSLObject) -> bytes:
@@ -186,21 +171,23 @@ def read_records(ledger: Ledger, sent: bytes, session: Session, known: Sequence[
 
 
 def read_packets(stream: bytes) -> Iterator[Packet]:
-    """All packets of a stream; their bytes add up to it.
+    """All packets of a stream; their bytes add up to it. A PUBLISH has topic and payload, a JSON object.
 
     Raises:
         MqttError: at the place where the packets end.
     """
     rest = bytearray(stream)
     for first, body in cut_packets(rest):
-        data = _whole(first, body)
+        data = whole_packet(first, body)
         if not stream.startswith(data):
             raise MqttError("a packet whose length is written in another way")
         stream = stream[len(data) :]
-        if first >> 4 == 3:
-            yield _read_publish(first, body, data)
-        elif data in _FIXED or first == 0x10:
+        if data in _FIXED or first == 0x10:
             yield Packet(_FIXED.get(data, "CONNECT"), data)
+        elif first >> 4 == 3:
+            begin = 2 + int.from_bytes(body[:2], "big")
+            payload = body[max(body.find(b"{", begin), begin) :]
+            yield Packet("PUBLISH", data, body[2:begin].decode("utf-8", "backslashreplace"), payload)
         else:
             raise MqttError("a packet that the device does not send")
     if rest:
@@ -211,31 +198,23 @@ def connect_packet(client_id: str, keepalive_s: int, will: tuple[str, bytes], us
     """The whole CONNECT of a device: clean start, a retained last will of QoS 1, no property."""
     words = [client_id.encode(), b"", will[0].encode(), will[1], username.encode(), password.encode()]
     texts = [_sized(word) if word else b"\0" for word in words]  # the empty one: the last will's properties
-    return _whole(0x10, _sized(b"MQTT") + b"\5\xee" + keepalive_s.to_bytes(2, "big") + b"\0" + b"".join(texts))
+    return whole_packet(0x10, _sized(b"MQTT") + b"\5\xee" + keepalive_s.to_bytes(2, "big") + b"\0" + b"".join(texts))
 
 
-def _read_publish(first: int, body: bytes, data: bytes) -> Packet:
-    at = 2 + int.from_bytes(body[:2], "big")
-    topic, message_id, expiry_s = body[2:at], 0, 0
-    if first & 6:
-        message_id, at = int.from_bytes(body[at : at + 2], "big"), at + 2
-    if body[at : at + 2] == bytes([5, _EXPIRY]):
-        expiry_s, at = int.from_bytes(body[at + 2 : at + 6], "big"), at + 5
-    payload = body[at + 1 :]
-    again = _sized(topic) + (message_id.to_bytes(2, "big") if message_id else b"")
-    again += (bytes([5, _EXPIRY]) + expiry_s.to_bytes(4, "big") if expiry_s else b"\0") + payload
-    if first & 12 or again != body:
-        raise MqttError("a PUBLISH with something beside topic, number, expiry and payload")
-    name = topic.decode("utf-8", "backslashreplace")
-    return Packet("PUBLISH", data, name, payload, message_id, bool(first & 1), expiry_s)
+def publish_packet(topic: str, payload: bytes, number: int, *, retain: bool = False, expiry_s: int = 0) -> bytes:
+    """The whole PUBLISH of a message; `number` 0: of QoS 0, which nobody answers. Its one property says its expiry."""
+    numbered = number.to_bytes(2, "big") if number else b""
+    kept = bytes([5, _EXPIRY]) + expiry_s.to_bytes(4, "big") if expiry_s else b"\0"
+    return whole_packet(0x30 | 2 * bool(number) | retain, _sized(topic.encode()) + numbered + kept + payload)
 
 
-def _sized(data: bytes) -> bytes:
-    return len(data).to_bytes(2, "big") + data
-
-
-def _whole(first: int, body: bytes) -> bytes:
+def whole_packet(first: int, body: bytes) -> bytes:
+    """A packet with its length."""
     size, length = len(body), b""
     while size > 127:
         length, size = length + bytes([size & 127 | 128]), size >> 7
     return bytes([first]) + length + bytes([size]) + body
+
+
+def _sized(data: bytes) -> bytes:
+    return len(data).to_bytes(2, "big") + data
