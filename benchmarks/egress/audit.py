@@ -3,34 +3,45 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
-import msgspec
-
-from benchmarks.egress.calls import Call
 from benchmarks.egress.laboratory import PASSWORD, Recording
 from benchmarks.egress.ledger import Ledger, describe
-from benchmarks.egress.logs import check_log, check_runtime
-from benchmarks.egress.network import WIRE, Connection, Network
+from benchmarks.egress.network import METRICS, Network
 from benchmarks.egress.outbox import OutboxReader
-from benchmarks.egress.packets import Packet, PacketError, read_packets
-from benchmarks.egress.payloads import PayloadReader, kind_of
-from benchmarks.egress.places import Places
-from benchmarks.egress.process import Process
-from benchmarks.egress.tls import TlsError, read_keys, read_stream
-from benchmarks.egress.vocabulary import Vocabulary
-from edge.contract import Window, decode
+from benchmarks.egress.system import System, rules_of
+from benchmarks.egress.texts import RUNTIME, Log, Messages, Metrics, kind_of
+from benchmarks.egress.trace import Call
+from benchmarks.egress.wire import (
+    WIRE,
+    MqttError,
+    Packet,
+    connect_packet,
+    hellos,
+    publish_packet,
+    read_packets,
+    read_records,
+)
+from edge.contract import Status, Window, decode, encode
+from edge.device import origin_of
 from edge.model.assets import BLAZEFACE, find_asset
 from edge.model.bundle import default_bundle, load_bundle
+from edge.publish.credentials import load_credentials
+from edge.publish.gate import words_of
+from edge.version import VERSION, commit
 
 _WRITES = {"write", "writev", "pwrite64", "pwritev", "pwritev2"}
-_OUTBOX = "outbox.db"
-_COUNTER_BYTES = 8
-_MEMORY_FILE = "memory file runtime-log"
+_SENDS = {"sendto", "sendmsg", "sendmmsg"}
+_SOCKETS = {"socket", "socketpair", "connect", "accept4"}
+_OUTBOX = "<run>/outbox.db"
+_PLACES = {"<run>/stdout": "standard output", "<run>/stderr": "standard error", "/memfd:runtime-log": "runtime-log"}
+_WITHIN = ("anon_inode:[eventfd", "pipe:")  # of the process itself, which has no children
 # What a run has to show before its silence means anything.
 _EXPECTED = (
     "CONNECT", "PUBLISH window", "window with scores", "PUBLISH health", "PUBLISH status", "PINGREQ", "DISCONNECT",
-    "kept window", "log line", "sd_notify", "memory sealed",
+    "kept window", "log line", "sd_notify", "answer with metrics", "memory sealed",
 )  # fmt: skip
 
 
@@ -39,33 +50,33 @@ class Audit:
 
     Attributes:
         ledger: the books, balanced.
-        rows: of the outbox at the end, by table.
+        rows: how many are in the outbox at the end.
         model_sha256: of the bundle that was run.
         unexercised: what a run can show and this one did not.
     """
 
     def __init__(self, recording: Recording) -> None:
         self.ledger = Ledger()
-        self._recording = recording
-        config, bundle = recording.config, load_bundle(default_bundle())
+        self._recording, config, bundle = recording, recording.config, load_bundle(default_bundle())
         self.model_sha256 = bundle.sha256
-        self._vocabulary = Vocabulary(config, bundle.manifest, bundle.sha256)
+        self._origin = origin_of(config.device, bundle)
+        words = {VERSION, commit(), *words_of(self._origin)}
+        self._messages = Messages(words, self._epoch())
+        self._log = Log(words | {config.camera.backend, config.mqtt.host, f"{config.mqtt.host}:{config.mqtt.port}"})
+        self._metrics = Metrics(self._origin)
+        self._outbox = OutboxReader(self.ledger, self._messages, self._origin.topic("window"))
+        notify = str(recording.folder / "notify")
+        self._network = Network(self.ledger, config, notify, recording.resolvers, recording.domains)
         asset = find_asset(BLAZEFACE)
-        self._places = Places(recording.folder, Path(config.camera.path), asset.parent if asset else Path("/nowhere"))
-        self._device = f"affect/v1/{config.device.site}/{config.device.name}/"
-        self._payloads = PayloadReader(self._vocabulary, self._epoch())
-        self._outbox = OutboxReader(self.ledger, self._payloads, self._device + "window")
-        self._network = Network(self.ledger, config.mqtt.host, config.mqtt.port, str(recording.folder / "notify"))
-        self._process = Process(self.ledger, self._places, self._vocabulary)
-        self._streams: dict[str, bytearray] = {}
-        self._sent: set[tuple[str, bytes]] = set()
+        rules, assets = rules_of(config, recording.resolvers), asset.parent if asset else Path("/nowhere")
+        self._system = System(self.ledger, rules, recording.folder, assets, recording.pictures)
         self._numbers: list[int] = []
-        for call in recording.calls:
+        for call in recording.calls[1:]:  # the first starts the program
             self._take(call)
         self._read_streams()
-        self.rows = self._outbox.check_final("<run>/outbox.db", recording.folder / _OUTBOX)
-        self._compare()
-        self.ledger.balance()
+        self._outbox.finish(_OUTBOX, recording.folder / "outbox.db")
+        self.rows = len(self._outbox.rows)
+        self._conclude()
         self.unexercised = [name for name in _EXPECTED if not self.ledger.seen[name]]
 
     @property
@@ -74,127 +85,109 @@ class Audit:
         return not self.ledger.findings and bool(self.ledger.seen["PUBLISH window"])
 
     def _epoch(self) -> str:
-        path = self._recording.folder / _OUTBOX
+        path = self._recording.folder / "outbox.db"
         if not path.is_file():
             return "-"
-        database = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
-        try:
-            state = database.execute("SELECT message FROM windows WHERE key = 0").fetchone()
-            return str(msgspec.json.decode(state[0])["epoch"])
-        finally:
-            database.close()
+        with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as left:
+            return str(left.execute("SELECT message ->> 'epoch' FROM windows WHERE key = 0").fetchone()[0])
 
     def _take(self, call: Call) -> None:
-        if call.name in self._network.handlers:
-            self._network.handlers[call.name](call)
-        elif call.name in _WRITES:
-            self._write(call)
-        else:
-            self._process.judge(call)
-
-    def _write(self, call: Call) -> None:
-        target = call.descriptor()[1]
-        if target.startswith(("TCP", "UDP", "UNIX", "socket:", "NETLINK")):
+        target = call.target()[1]
+        if call.name in _SENDS or (call.name in _WRITES and not target.startswith(("/", *_WITHIN))):
             self._network.sent(call)
+        elif call.name in _WRITES:
+            self._write(call, self._system.name(target))
+        elif call.name == "ftruncate" and (name := self._system.name(target)).startswith(_OUTBOX):
+            self._outbox.cut(name, name.removeprefix(_OUTBOX), int(call.arguments[1]))
+        else:
+            if call.name in _SOCKETS:
+                self._network.follow(call)
+            self._system.judge(call)
+
+    def _write(self, call: Call, name: str) -> None:
+        ledger, name = self.ledger, _PLACES.get(name, name.partition(":[")[0])
+        (_, data), *_ = call.messages()
+        if call.failed or not data:
             return
-        data = b"" if call.failed else call.written()
-        name = _MEMORY_FILE if target.startswith("/memfd:runtime-log") else self._places.name(target)
-        name = {"<run>/stdout": "standard output", "<run>/stderr": "standard error"}.get(name, name)
-        self.ledger.wrote(name, len(data))
-        if name.startswith(f"<run>/{_OUTBOX}"):
-            offset = int(call.arguments[3]) if call.name == "pwrite64" else -1
-            self._outbox.wrote(name, name.removeprefix(f"<run>/{_OUTBOX}"), offset, data)
-        elif name in ("standard error", _MEMORY_FILE, "<run>/keys"):
-            self._streams.setdefault(name, bytearray()).extend(data)
-        elif target.startswith("anon_inode:[eventfd") and len(data) == _COUNTER_BYTES:
-            self.ledger.account(name, "a counter that wakes a thread", len(data))
-        elif data:
-            self.ledger.find(name, f"bytes that nothing of the program writes there: {describe(data)}")
+        ledger.wrote(name, len(data))
+        if name.startswith(_OUTBOX) and call.name == "pwrite64":
+            self._outbox.wrote(name, name.removeprefix(_OUTBOX), int(call.arguments[3]), data)
+        elif name == "standard error":
+            for line in data.splitlines(keepends=True):
+                problem = self._log.problem(line.decode("utf-8", "backslashreplace"), call.at)
+                ledger.judge(name, "log lines from fixed templates", line, problem)
+                ledger.seen["log line"] += not problem
+        elif name == "runtime-log":
+            known = data.decode("utf-8", "backslashreplace").strip() in RUNTIME
+            problem = "" if known else "words that the inference runtime is not known for"
+            ledger.judge(name, "words of native code, read and dropped", data, problem)
+        elif call.target()[1].startswith(_WITHIN):
+            ledger.account(name, "within the process: words of native code, or what wakes a thread", len(data))
+        else:
+            ledger.find(name, f"bytes that nothing of the program writes there: {describe(data)}")
 
     def _read_streams(self) -> None:
-        check_log(self.ledger, "standard error", bytes(self._streams.get("standard error", b"")), self._vocabulary)
-        check_runtime(self.ledger, _MEMORY_FILE, bytes(self._streams.get(_MEMORY_FILE, b"")))
-        keys = bytes(self._streams.get("<run>/keys", b""))
+        mqtt, sessions = self._recording.config.mqtt, (one for one in self._recording.sessions if one.came)
+        tls = load_credentials(mqtt).tls
+        known = hellos(tls, mqtt.host) if tls else []
+        for place, data, at in ((place, bytes(stream), at) for place, stream, at in self._network.streams if stream):
+            if place == METRICS:
+                problem = self._metrics.problem(data, at)
+                self.ledger.judge(place, "the health of now, by the program's own names", data, problem)
+                self.ledger.seen["answer with metrics"] += not problem
+            elif session := next(sessions, None):
+                read_records(self.ledger, data, session, known)
+                self._read_packets(bytes(session.inside))
+
+    def _read_packets(self, clear: bytes) -> None:
+        done, expected_id = 0, 1
         try:
-            secrets = read_keys(keys.decode("ascii", "replace"))
-            self.ledger.account("<run>/keys", "TLS session keys, for this proof only", len(keys))
-        except TlsError as error:
-            secrets = {}
-            self.ledger.find("<run>/keys", str(error))
-        for connection in self._network.connections:
-            self._read_connection(connection, secrets)
+            for packet in read_packets(clear):
+                problems = list(self._problems(packet, expected_id))
+                expected_id += packet.name == "PUBLISH"
+                name = f"PUBLISH {kind_of(packet.topic)}" if packet.topic else packet.name
+                for problem in problems:
+                    self.ledger.find(WIRE, f"{name}: {problem}; {describe(packet.data)}")
+                self.ledger.seen[name] += 1
+                self.ledger.account(WIRE, f"MQTT {name}", 0 if problems else len(packet.data))
+                done += len(packet.data)
+        except MqttError as error:
+            self.ledger.find(WIRE, f"{error}, within TLS: {describe(clear[done:])} from there on")
 
-    def _read_connection(self, connection: Connection, secrets: dict[tuple[str, str], bytes]) -> None:
-        clear = bytearray()
-        done = 0
-        try:
-            for part in read_stream(bytes(connection.stream), secrets, self._recording.config.mqtt.host):
-                self.ledger.account(WIRE, part.what, 0 if part.data else part.size)
-                clear += part.data
-                done += part.size
-        except (TlsError, IndexError) as error:
-            rest = bytes(connection.stream[done:])
-            self.ledger.find(WIRE, f"{error or 'bytes that are no TLS record'}: {describe(rest)} from there on")
-        done = 0
-        expected_id = 1
-        try:
-            for packet in read_packets(bytes(clear)):
-                expected_id = self._check_packet(packet, expected_id)
-                done += packet.size
-        except PacketError as error:
-            self.ledger.find(WIRE, f"{error}, within TLS: {describe(bytes(clear[done:]))} from there on")
+    def _problems(self, packet: Packet, expected_id: int) -> Iterator[str]:
+        """What is wrong with a packet."""
+        config, mqtt, origin = self._recording.config, self._recording.config.mqtt, self._origin
+        if packet.name == "CONNECT":
+            last = Status(schema="affect/v1/status", site=origin.site, device=origin.device, state="offline")
+            name, will = f"affect-{origin.site}-{origin.device}", (origin.topic("status"), encode(last))
+            if packet.data != connect_packet(name, mqtt.keepalive_s, will, mqtt.username, PASSWORD):
+                yield "a CONNECT with other words than the configuration's"
+        if packet.name != "PUBLISH":
+            return
+        kind = kind_of(packet.topic)
+        number = 0 if kind == "health" else expected_id  # paho counts all, and writes it where one is answered
+        expiry_s = int(config.outbox.max_age_days * 86_400) if kind == "window" else 0
+        retain = kind == "status"
+        if packet.data != publish_packet(origin.topic(kind), packet.payload, number, retain=retain, expiry_s=expiry_s):
+            yield "something beside its message, or another number, expiry or topic than the program gives it"
+        before, found = self._messages.numbers, self._messages.problems(packet.topic, packet.payload)
+        yield from found
+        self.ledger.seen["number sent"] += self._messages.numbers - before
+        if kind == "window" and not found:
+            window = decode(packet.payload, Window)
+            self._numbers.append(window.seq)
+            self.ledger.seen["window with scores"] += window.valence is not None
 
-    def _check_packet(self, packet: Packet, expected_id: int) -> int:
-        name = packet.name
-        problems: list[str] = []
-        if name == "CONNECT":
-            mqtt, device = self._recording.config.mqtt, self._recording.config.device
-            expected = (f"affect-{device.site}-{device.name}", mqtt.username, PASSWORD)
-            if packet.words != expected or packet.keepalive_s != mqtt.keepalive_s:
-                problems.append("a CONNECT with other words than the configuration's")
-        elif name == "PUBLISH":  # paho counts every message, and writes the number where there is to be an answer
-            if packet.message_id not in (0, expected_id):
-                problems.append("its number is not the next one")
-            expected_id += 1
-            kept_s = int(self._recording.config.outbox.max_age_days * 86_400)
-            if packet.expiry_s != (kept_s if kind_of(packet.topic) == "window" else 0):
-                problems.append("it expires at another time than the configuration says")
-        if packet.topic:  # of a CONNECT that of the last will, which the broker may speak
-            problems += self._check_message(packet)
-            self._sent.add((packet.topic, packet.payload))
-        if name == "PUBLISH":
-            name += f" {kind_of(packet.topic)}"
-        for problem in problems:
-            self.ledger.find(WIRE, f"{name}: {problem}; {describe(packet.payload)}")
-        self.ledger.seen[name] += 1
-        if not problems:
-            self.ledger.account(WIRE, f"MQTT {name}", packet.size)
-        return expected_id
-
-    def _check_message(self, packet: Packet) -> list[str]:
-        if packet.topic.startswith("affect/") and packet.topic.rpartition("/")[0] + "/" != self._device:
-            return ["a topic of another device"]
-        if not packet.topic.startswith("affect/") and not self._vocabulary.knows(packet.topic):
-            return ["a topic that is none of the program's"]
-        before = self._payloads.numbers
-        problems = self._payloads.problems(packet.topic, packet.payload)
-        if packet.name == "PUBLISH":
-            self.ledger.seen["number sent"] += self._payloads.numbers - before
-        if not problems and packet.name == "PUBLISH" and kind_of(packet.topic) == "window":
-            self._note_window(packet.payload)
-        return problems
-
-    def _note_window(self, payload: bytes) -> None:
-        window = decode(payload, Window)
-        self._numbers.append(window.seq)
-        self.ledger.seen["window with scores"] += window.valence is not None
-
-    def _compare(self) -> None:
-        """What anyone heard is what was sent, and the windows' numbers leave nothing out."""
-        for topic, payload in self._recording.heard:
-            if (topic, payload) not in self._sent:
-                self.ledger.find("broker", f"a message that was not seen leaving: {describe(payload)}")
+    def _conclude(self) -> None:
+        ledger, recording = self.ledger, self._recording
+        ledger.balance()
         if sorted(set(self._numbers)) != list(range(1, len(set(self._numbers)) + 1)):
-            self.ledger.find(WIRE, "windows whose numbers are not 1, 2, 3 and so on")
-        if self._recording.exit_code != 0:
-            self.ledger.find("process", f"it ended with exit code {self._recording.exit_code}, not with 0")
+            ledger.find(WIRE, "windows whose numbers are not 1, 2, 3 and so on")
+        if problem := _title_problem(recording.titles):
+            ledger.find("command line", problem)
+        if recording.exit_code != 0:
+            ledger.find("process", f"it ended with exit code {recording.exit_code}, not with 0")
+
+
+def _title_problem(titles: set[str]) -> str:
+    return "it was changed, where every user of the machine can read it" if titles else ""

@@ -4,61 +4,54 @@ from __future__ import annotations
 
 import tempfile
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
+import msgspec
 import typer
 
 from convert.errors import DataError
 from convert.progress import Progress
 
+_SCENE_S = 70  # so that the health is reported too
+
 
 def egress(
     video: Annotated[Path | None, typer.Argument(help="A video file; left out: the drawn scene.")] = None,
     report: Annotated[
-        Path | None, typer.Option("--report", help="Where to write it, .md or .json; left out: Markdown to stdout.")
+        Path | None, typer.Option("--report", help="FILE.md: the page, with its record beside it as FILE.json.")
     ] = None,
-    pace: Annotated[
-        Literal["fast", "file"], typer.Option("--pace", help="`file` plays the video at its own pace.")
-    ] = "fast",
 ) -> None:
     """Prove that no picture leaves: run the device under strace and account for every byte that it writes.
 
     Needs root, strace, mosquitto and the face detector's file; talks to nobody but its own broker on loopback.
-    Exit codes: 0 all accounted for, 1 something found or nothing proven, 2 no such video, 3 no detector file,
-    5 strace is missing or may not look, 7 mosquitto is missing.
+    Exit codes: 0 all accounted for, 1 something found or nothing proven, 2 no such video or no mosquitto,
+    3 no detector file, 5 strace is missing or may not look.
 
     Example: python -m benchmarks egress store.mp4 --report egress-report.md
     """
     from benchmarks.egress.audit import Audit
-    from benchmarks.egress.clip import draw_clip
-    from benchmarks.egress.laboratory import find_mosquitto, record
-    from benchmarks.egress.report import as_json, as_markdown, make_report
-    from benchmarks.egress.tracing import require_trace
+    from benchmarks.egress.laboratory import SCENE, record
+    from benchmarks.egress.report import make_report, render
+    from benchmarks.egress.trace import require_trace
     from edge.output_files import check_output
 
-    if report is not None and report.suffix not in (".md", ".json"):
-        raise DataError(f"{report}: a report is written as .md or .json")
     if video is not None and not video.is_file():
         raise DataError(f"{video}: no such file; give a video, or leave it out for the drawn scene")
     check_output("--report", report, video)
-    find_mosquitto()
     require_trace()
-    with tempfile.TemporaryDirectory(prefix="egress-") as scratch, Progress("egress proof", 3, every=1) as progress:
-        source = f"`{video.name}`" if video else "the drawn scene, nobody was filmed"
-        video = video or draw_clip(Path(scratch) / "scene.avi")
-        progress.advance()
-        folder = Path(scratch) / "run"
-        folder.mkdir()
-        recording = record(video, folder, pace=pace)
+    with tempfile.TemporaryDirectory(prefix="egress-") as folder, Progress("egress proof", 2, every=1) as progress:
+        camera = {"backend": "replay", "path": str(video.resolve()), "pace": "fast"} if video else SCENE
+        recording = record(camera, Path(folder), run_s=None if video else _SCENE_S)
         progress.advance()
         audit = Audit(recording)
-        result = make_report(recording, audit, source=source)
+        result = make_report(recording, audit, source=f"`{video.name}`" if video else "the drawn scene, nobody filmed")
         progress.advance()
-    text = as_json(result) if report is not None and report.suffix == ".json" else as_markdown(result)
     if report is None:
-        print(text)
+        print(render(result))
     else:
-        report.write_text(text, encoding="utf-8")
+        report.with_suffix(".md").write_text(render(result), encoding="utf-8")
+        record_json = msgspec.json.format(msgspec.json.encode(result), indent=2)
+        report.with_suffix(".json").write_bytes(record_json + b"\n")
         print(f"{result.verdict}\n{report}")
-    if not result.clean:
+    if not audit.clean:
         raise typer.Exit(1)

@@ -1,163 +1,123 @@
-"""The sockets of the process: whom it talked to, and what it said above TLS."""
+"""The sockets of the process: whom each leads to, and every byte that was handed to it."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Iterable
 
-from benchmarks.egress.calls import Call
 from benchmarks.egress.ledger import Ledger, describe
+from benchmarks.egress.trace import Call, readable
+from benchmarks.egress.wire import WIRE
+from edge.config import Config
 
-_FAMILY = re.compile(r"sa_family=(AF_\w+)")
-_PORT = re.compile(r"sin6?_port=htons\((\d+)\)")
-_ADDRESS = re.compile(r'inet_addr\("([^"]*)"\)|inet_pton\(AF_INET6, "([^"]*)"')
-_PATH = re.compile(r'sun_path=@?"([^"]*)"')
-_LOOPBACK = ("127.0.0.1", "::1")
-_NAME_CACHE = "/nscd/socket"
-_DNS_PORT = 53
-_WORDS = {b"READY=1", b"WATCHDOG=1", b"STOPPING=1"}
-WIRE = "TLS connection to the broker"
-
-
-@dataclass(slots=True, kw_only=True)
-class Connection:
-    """One socket of the process.
-
-    Attributes:
-        kind: family, type and protocol, as strace names them.
-        name: of the sink that it is, empty until it is known whom it talks to.
-        stream: everything that was sent, where it belongs to the broker's connection.
-    """
-
-    kind: str
-    name: str = ""
-    stream: bytearray = field(default_factory=bytearray)
+METRICS = "metrics for this machine"
+DNS = "questions to a name server"
+_MANAGER = "service manager's socket"
+_PAIR = "wake-up socket within the process"
+_WORDS = (b"READY=1", b"WATCHDOG=1", b"STOPPING=1")
+_HEX = r"((?:\\x[0-9a-f]{2})*)"  # of a string, as strace writes it: nothing in it can look like something else
+_PEER = re.compile(rf'htons\((\d+)\), .*?inet_(?:addr\(|pton\(AF_INET6, )"{_HEX}"|sun_path=(@?)"{_HEX}"')
+_NETLINK = re.compile(
+    r"\[?\{(\{|)?nlmsg_len=20, nlmsg_type=RTM_GETADDR, nlmsg_flags=NLM_F_REQUEST\|NLM_F_DUMP, nlmsg_seq=\d+, "
+    r"nlmsg_pid=0\}, \{ifa_family=AF_UNSPEC, \.\.\.\}\}\]?"
+)
+_QUESTION_HEAD = re.compile(rb"..\x01[\x00\x20]\0\x01\0\0\0\0\0([\0\x01])", re.DOTALL)
+_EDNS = b"\0\0\x29\x04\xb0\0\0\0\0\0\0"  # an empty OPT record, as the C library adds it where it is told to
 
 
 class Network:
-    """Follows sockets from their making.
+    """Follows sockets from their making. Whether a socket may be made or connected, `System` says.
 
     Args:
         ledger: takes what is found.
-        host, port: of the broker.
+        config: of the run.
         notify: path of the service manager's socket.
+        resolvers: addresses of the name servers.
+        domains: what the system may add to a name that it looks up.
+
+    Attributes:
+        streams: what went over each connection: place, bytes, and seconds since 1970 when it began.
     """
 
-    def __init__(self, ledger: Ledger, host: str, port: int, notify: str) -> None:
+    def __init__(
+        self, ledger: Ledger, config: Config, notify: str, resolvers: Iterable[str], domains: Iterable[str] = ()
+    ) -> None:
         self._ledger = ledger
-        self._host = host
-        self._port = port
-        self._notify = notify
-        self._open: dict[int, Connection] = {}
-        self.connections: list[Connection] = []
-        self.handlers: dict[str, Callable[[Call], None]] = {
-            "socket": self._made,
-            "socketpair": self._paired,
-            "connect": self._connected,
-            "bind": self._bound,
-            "setsockopt": self._allowed,
-            "shutdown": self._allowed,
-            "sendto": self.sent,
-            "sendmsg": self.sent,
-            "sendmmsg": self.sent,
-        }
+        self._places = {("", notify): _MANAGER} | {(host, "53"): DNS for host in resolvers}
+        self._broker = {(host, str(config.mqtt.port)) for host in ("127.0.0.1", "::1")}
+        self._names = {config.mqtt.host, *(f"{config.mqtt.host}.{domain}" for domain in domains)}
+        self._open: dict[int, tuple[str, bytearray]] = {}  # where each descriptor leads to
+        self.streams: list[tuple[str, bytearray, float]] = []
 
-    def _made(self, call: Call) -> None:
-        if not call.failed:
-            self._open[call.opened[0]] = Connection(
-                kind=" ".join(argument.split("|")[0] for argument in call.arguments)
-            )
-
-    def _paired(self, call: Call) -> None:
-        self._ledger.touch("a pair of sockets within the process", "wakes the publishing thread")
-        for text in re.findall(r"(\d+)<", call.arguments[-1]):
-            self._open[int(text)] = Connection(kind="pair", name="wake-up socket within the process")
-
-    def _connected(self, call: Call) -> None:
-        connection = self._open.setdefault(call.descriptor()[0], Connection(kind="unknown"))
-        target = call.text
-        address = self._address(target)
-        if "SOCK_STREAM" in connection.kind and address in {(host, self._port) for host in _LOOPBACK}:
-            connection.name = WIRE
-            self.connections.append(connection)
-            self._ledger.touch(f"connection to {self._host}, the broker's port", "the broker of the configuration")
-        elif (path := _PATH.search(target)) and path[1].endswith(_NAME_CACHE):
-            self._ledger.touch("/run/nscd/socket", "asks the system's name cache; there is none here")
-        elif "SOCK_DGRAM" in connection.kind and address[0] in _LOOPBACK and address[1] in (0, self._port):
-            self._ledger.touch("a datagram socket that sent nothing", "how the system's library sorts addresses")
-        elif "SOCK_DGRAM" in connection.kind and address[1] == _DNS_PORT:
-            connection.name = "DNS"
-        else:
-            self._ledger.find(_where(address, target), f"a connection ({connection.kind}) that is on no list")
-
-    def _bound(self, call: Call) -> None:
-        address = self._address(call.text)
-        if address[1] == 0 or "AF_NETLINK" in call.text:
-            self._ledger.touch("a local port that the kernel chose", "the near end of the broker's connection")
-        else:
-            self._ledger.find(_where(address, call.text), "a port that was opened for others")
-
-    def _allowed(self, call: Call) -> None:
-        self._ledger.touch(
-            f"{call.name} {call.arguments[2] if call.name == 'setsockopt' else ''}".strip(), "a socket's settings"
-        )
+    def follow(self, call: Call) -> None:
+        """Takes a call that makes or connects a socket."""
+        if call.name == "socketpair":
+            for number in re.findall(r"(\d+)<", call.arguments[-1]):
+                self._open[int(number)] = (_PAIR, bytearray())
+        elif call.name in ("accept4", "socket"):
+            self._begin(call.opened[0], METRICS if call.name == "accept4" else "a socket without a peer", call.at)
+        elif call.name == "connect":
+            peer, stream = _peer(call.arguments[1]), call.target()[1].startswith("TCP")
+            self._begin(call.target()[0], WIRE if stream and peer in self._broker else self._place(peer), call.at)
 
     def sent(self, call: Call) -> None:
-        """Takes a call that sends: `sendto`, `sendmsg`, or a `write` to a socket."""
-        number, target = call.descriptor()
-        connection = self._open.get(number, Connection(kind=target))
-        data = call.written()
-        path = _PATH.search(call.text)
-        if connection.name == WIRE:
-            self._ledger.wrote(WIRE, 0 if call.failed else len(data))
-            connection.stream += b"" if call.failed else data
-        elif connection.kind == "pair":
-            self._account(connection.name, data, "one zero byte, to wake a thread", good=data == b"\0")
-        elif connection.kind.startswith("AF_UNIX") and path and path[1] == self._notify:
-            self._account("service manager's socket", data, "READY, WATCHDOG or STOPPING", good=data in _WORDS)
-            self._ledger.seen["sd_notify"] += 1
-        elif connection.kind.startswith("AF_NETLINK") and "RTM_GETADDR" in call.text:
-            self._ledger.touch("a question to the kernel for its own addresses", "looking up the broker's address")
-        else:
-            address = self._address(call.text)
-            self._send_elsewhere(connection, address, data)
-
-    def _send_elsewhere(self, connection: Connection, address: tuple[str, int], data: bytes) -> None:
-        dns = connection.name == "DNS" or address[1] == _DNS_PORT
-        if not dns:
-            where = _where(address, connection.kind)
-            self._ledger.wrote(where, len(data))
-            self._ledger.find(where, f"a packet ({connection.kind}) that is on no list: {describe(data)}")
+        """Takes a call that hands bytes to a socket."""
+        number, kind = call.target()
+        place, stream = self._open.get(number, ("a socket that nobody made", bytearray()))
+        if kind.startswith("NETLINK") and _NETLINK.fullmatch(call.arguments[1]):
+            self._ledger.touches[call.name, "asks the kernel for its own addresses"] += 1
             return
-        name = _asked(data)
-        good = name.rstrip(".") == self._host
-        self._account("DNS", data, "questions for the broker's address", good=good, what="a DNS question for a name "
-                      f"that is not the broker's, {len(name)} characters long")  # fmt: skip
+        for beside, data in call.messages():
+            if any(peer := _peer(beside)):
+                place = self._place(peer)
+            if "msg_control=" in beside:
+                self._ledger.find(place, "something beside the data of a message")
+            if not call.failed:
+                self._ledger.wrote(place, len(data))
+            if not call.failed or place not in (WIRE, METRICS, _MANAGER, _PAIR):  # elsewhere trying is enough
+                self._judge(place, stream, data)
 
-    def _account(self, sink: str, data: bytes, known: str, *, good: bool, what: str = "") -> None:
-        self._ledger.wrote(sink, len(data))
-        if good:
-            self._ledger.account(sink, known, len(data))
+    def _judge(self, place: str, stream: bytearray, data: bytes) -> None:
+        ledger = self._ledger
+        if place in (WIRE, METRICS):
+            stream += data  # judged as a whole, later
+        elif place == _PAIR:
+            ledger.judge(place, "one zero byte, to wake a thread", data, "" if data == b"\0" else "another byte")
+        elif place == _MANAGER:
+            ledger.judge(place, "READY, WATCHDOG or STOPPING", data, "" if data in _WORDS else "another word")
+            ledger.seen["sd_notify"] += 1
+        elif place == DNS:
+            ledger.judge(place, "the broker's name; two random bytes each", data, question_problem(data, self._names))
         else:
-            self._ledger.find(sink, what or f"something else than {known}: {describe(data)}")
+            ledger.find(place, f"bytes for somebody who is on no list: {describe(data)}")
 
-    def _address(self, text: str) -> tuple[str, int]:
-        port, address = _PORT.search(text), _ADDRESS.search(text)
-        return (address[1] or address[2]) if address else "", int(port[1]) if port else -1
+    def _begin(self, number: int, place: str, at: float) -> None:
+        self._open[number] = (place, bytearray())
+        if place in (WIRE, METRICS):
+            self.streams.append((place, self._open[number][1], at))
 
-
-def _asked(data: bytes) -> str:
-    """The name that a DNS question asks for; empty when it is none."""
-    labels, at = [], 12
-    while at < len(data) and data[at]:
-        labels.append(data[at + 1 : at + 1 + data[at]].decode("ascii", "replace"))
-        at += 1 + data[at]
-    return ".".join(labels)
+    def _place(self, peer: tuple[str, str]) -> str:
+        host, port = peer
+        return self._places.get(peer, f"network, {host} port {port}" if host else "a socket of another program")
 
 
-def _where(address: tuple[str, int], text: str) -> str:
-    if address[0]:
-        return f"network, {address[0]} port {address[1]}"
-    family = _FAMILY.search(text)
-    return f"socket of family {family[1] if family else text}"
+def question_problem(data: bytes, names: Iterable[str]) -> str:
+    """What is wrong with a DNS question, each byte of it considered; empty when nothing is."""
+    head = _QUESTION_HEAD.match(data)
+    if head is None:
+        return "a datagram that is no DNS question"
+    end = _EDNS if head[1] == b"\1" else b""
+    for name in names:
+        asked = b"".join(bytes([len(part)]) + part for part in name.rstrip(".").encode("idna").split(b".")) + b"\0"
+        if data[len(head[0]) :] in (asked + b"\0\1\0\1" + end, asked + b"\0\x1c\0\1" + end):  # A, AAAA
+            return ""
+    return "a DNS question that asks for something else than the broker's name, or with something behind it"
+
+
+def _peer(text: str) -> tuple[str, str]:
+    """Host and port in what strace shows, or an empty host and a path; two empty texts where there is none."""
+    found = _PEER.search(text)
+    if found is None:
+        return "", ""
+    port, host, mark, path = found.groups()
+    return (readable(host), port) if port else ("", mark + readable(path))

@@ -1,9 +1,16 @@
-"""The outbox: every row that was ever written to its files, and what the database holds at the end."""
+"""The outbox: its files are written once more as the device wrote them, and SQLite reads each state that they had.
+
+SQLite says which rows there are and how many entries of its log are whole. Each state is compared with the database
+that SQLite makes of the same rows, so little can stand beside them. A row that is deleted was in the state before.
+"""
 
 from __future__ import annotations
 
 import re
 import sqlite3
+import struct
+from collections import Counter
+from contextlib import closing
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -11,126 +18,139 @@ from typing import Any
 import msgspec
 
 from benchmarks.egress.ledger import Ledger, describe
-from benchmarks.egress.pages import Cell, Database, PageError
-from benchmarks.egress.payloads import PayloadReader
+from benchmarks.egress.texts import Messages
 from edge.publish import outbox_file
 
+PAGE = 4096
+_LOG_HEAD, _ENTRY_HEAD, _JOURNAL_HEAD = 32, 24, 512
+_JOURNAL_MAGIC = bytes.fromhex("d9d505f920a163d7")
+# So many bytes of a page may differ from SQLite's own of the same rows: places of rows, and of those before them, which
+# it does not clear.
+SPARE = 32
 _EPOCH = re.compile("[0-9a-f]{8}")
 _BOOT = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-_LARGEST = 2**62
+_HEADS, _PAGES, _AGAIN = "heads and checksums", "pages of rows that were read", "pages that stood in the log"
 
 
 class OutboxReader:
-    """Judges the rows.
+    """Follows the writes to the database, its log (`-wal`) and its first journal, in order.
 
     Args:
         ledger: takes what is found.
-        payloads: judges the messages in them.
+        messages: judges the messages in the rows.
         topic: of the device's windows.
+
+    Attributes:
+        rows: of the last state.
     """
 
-    def __init__(self, ledger: Ledger, payloads: PayloadReader, topic: str) -> None:
-        self._ledger = ledger
-        self._payloads = payloads
-        self._topic = topic
-        self._database = Database()
+    def __init__(self, ledger: Ledger, messages: Messages, topic: str) -> None:
+        self.rows: list[tuple[Any, ...]] = []
+        self._ledger, self._messages, self._topic = ledger, messages, topic
+        self._files: dict[str, bytearray] = {"": bytearray(), "-wal": bytearray(), "-journal": bytearray()}
+        self._pages: set[bytes] = set()  # all that were in a state
+        self._new: dict[int, bytes] = {}  # pages in the log since the last state
+        self._entries = 0  # of the log since it began anew
+        self._judged: set[tuple[Any, ...]] = set()
         with TemporaryDirectory() as folder:
-            path = Path(folder) / "outbox.db"
-            outbox_file.Database(path).close()
-            model = sqlite3.connect(path)
-            self._schema = set(model.execute("SELECT type, name, tbl_name, sql FROM sqlite_master").fetchall())
-            self._columns = {
-                tuple(row[1] for row in model.execute(f"PRAGMA table_info({name})")) for _, name, _, _ in self._schema
-            }
-            model.close()
+            outbox_file.Database(Path(folder) / "outbox.db").close()
+            with closing(sqlite3.connect(Path(folder) / "outbox.db")) as model:
+                self._schema = model.execute("SELECT type, name, tbl_name, sql FROM sqlite_master").fetchall()
 
     def wrote(self, sink: str, suffix: str, offset: int, data: bytes) -> None:
-        """Accounts for one write to the database (no suffix), its `-wal` or its `-journal`."""
-        try:
-            books = self._database.write(suffix, offset, data)
-        except (PageError, IndexError, ValueError) as error:
-            self._ledger.find(sink, str(error) if isinstance(error, PageError) else "bytes that are no page of SQLite")
-            return
-        for what, size in books.parts.items():
-            self._ledger.account(sink, what, size)
-        for cell in books.rows:
-            self._judge_cell(sink, cell)
+        """Takes one write to the database (no suffix), its `-wal` or its `-journal`."""
+        file, place = self._files[suffix], (offset - _LOG_HEAD) % (_ENTRY_HEAD + PAGE)
+        file[offset : offset + len(data)] = data
+        if suffix == "-journal":
+            self._ledger.judge(sink, _HEADS, data, _journal_problem(offset, data))
+        elif suffix == "" and (data in self._pages or (offset == 0 and not self._pages)):
+            if data not in self._pages:  # of a new database, before there is a log
+                self._read_state(sink, {1: data})
+            self._ledger.account(sink, _AGAIN, len(data))
+        elif suffix == "-wal" and (offset, len(data)) == (0, _LOG_HEAD):
+            self._entries, self._new = 0, {}
+            self._ledger.account(sink, _HEADS, len(data))
+        elif suffix == "-wal" and (place, len(data)) == (0, _ENTRY_HEAD):
+            self._ledger.account(sink, _HEADS, len(data))
+        elif suffix == "-wal" and (place, len(data)) == (_ENTRY_HEAD, PAGE):
+            number, committed = struct.unpack(">II", file[offset - _ENTRY_HEAD : offset - _ENTRY_HEAD + 8])
+            self._ledger.judge(sink, _PAGES, data, "a page that is written twice" if number in self._new else "")
+            self._entries += 1
+            self._new[number] = data
+            if committed:
+                self._read_state(sink, self._new)
+                self._new = {}
+        else:
+            self._ledger.find(sink, f"bytes that SQLite would not write there: {describe(data)}")
 
-    def check_final(self, sink: str, path: Path) -> dict[str, int]:
-        """Reads the database as it was left, every table, row and column; returns the rows by table."""
-        rows: dict[str, int] = {}
-        if not path.is_file():
-            return rows
-        with sqlite3.connect(f"file:{path}?mode=ro", uri=True) as left:
-            for kind, name, table, sql in left.execute("SELECT type, name, tbl_name, sql FROM sqlite_master"):
-                if (kind, name, table, sql) not in self._schema:
-                    self._ledger.find(sink, f"a {kind} that the program's schema does not have")
-                    continue
-                found = left.execute(f"SELECT * FROM {name}")  # noqa: S608 - a name of our own schema
-                columns = [column[0] for column in found.description]
-                for row in found:
-                    rows[name] = rows.get(name, 0) + 1
-                    self._judge(sink, dict(zip(columns, row, strict=True)))
-        left.close()
-        return rows
+    def cut(self, sink: str, suffix: str, size: int) -> None:
+        """Takes a file's new size."""
+        del self._files[suffix][size:]
+        if size % PAGE:
+            self._ledger.find(sink, "a size that is no number of pages")
 
-    def _judge_cell(self, sink: str, cell: Cell) -> None:
-        if len(cell.values) == 5 and cell.values[0] == "table":  # a row of SQLite's own table of tables
-            kind, name, table, _, sql = cell.values
-            if (kind, name, table, sql) not in self._schema:
-                self._ledger.find(sink, "a table that the program's schema does not have")
-            return
-        fitting = [columns for columns in self._columns if len(columns) == len(cell.values)]
-        if not fitting:
-            self._ledger.find(sink, f"a row of {len(cell.values)} columns, which no table has")
-            return
-        values = [cell.number if index == 0 else value for index, value in enumerate(cell.values)]
-        self._judge(sink, dict(zip(fitting[0], values, strict=True)))
+    def finish(self, sink: str, path: Path) -> None:
+        """Compares what is left on the disk with what was seen being written."""
+        if path.is_file() and path.read_bytes() != self._files[""]:
+            self._ledger.find(sink, "the file that is left is not what was written")
 
-    def _judge(self, sink: str, row: dict[str, Any]) -> None:
-        known = self._known(row)
-        for column, value in row.items():
-            if column == "message":
-                good = isinstance(value, bytes)
-                problems = self._message(row.get("key"), value) if isinstance(value, bytes) else []
-                for problem in problems:
-                    self._ledger.find(sink, f"a kept window, {problem}; {describe(value)}")
-            elif column == "digest":
-                good = known is not None and value == known.values()[-1]
-            elif column == "topic":
-                good = value in ("", self._topic)
-            elif column == "boot":
-                good = value is None or (isinstance(value, str) and _BOOT.fullmatch(value) is not None)
-            else:
-                good = value is None or (isinstance(value, int) and abs(value) <= _LARGEST)
-            if not good:
-                self._ledger.find(sink, f"column {column} holds what the program does not put there")
+    def _read_state(self, sink: str, pages: dict[int, bytes]) -> None:
+        """Has SQLite read the files as they are now, and judges what is new in them."""
+        self._pages.update(pages.values())
+        with TemporaryDirectory() as folder:
+            path, again = Path(folder, "outbox.db"), Path(folder, "again.db")
+            for suffix in ("", "-wal"):
+                Path(f"{path}{suffix}").write_bytes(self._files[suffix])
+            try:
+                with closing(sqlite3.connect(path)) as copy:
+                    copy.text_factory = lambda text: text.decode("utf-8", "replace")
+                    schema = copy.execute("SELECT type, name, tbl_name, sql FROM sqlite_master").fetchall()
+                    self.rows = copy.execute("SELECT * FROM windows").fetchall() if schema else []
+                    whole = copy.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()[1]
+                with closing(sqlite3.connect(again)) as copy:
+                    for _, _, _, sql in self._schema if schema else ():
+                        copy.execute(sql)
+                    for row in self.rows:
+                        copy.execute("INSERT INTO windows VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
+                    copy.commit()
+            except sqlite3.Error as error:
+                self._ledger.find(sink, f"SQLite cannot read it: {error}")
+                return
+            state, beside = path.read_bytes(), Counter(path.read_bytes()) - Counter(again.read_bytes())
+        if schema not in (self._schema, []):
+            self._ledger.find(sink, "tables that the program's schema does not have")
+        if max(whole, 0) != self._entries:
+            self._ledger.find(sink, "entries of the log that SQLite does not accept")
+        if beside.total() - beside[0] > SPARE * max(len(state) // PAGE, 2):
+            self._ledger.find(sink, f"bytes in unused parts of its pages: {describe(state)}")
+        for row in set(self.rows) - self._judged:
+            self._judge(sink, row)
+        self._judged.update(self.rows)
 
-    def _message(self, key: object, data: bytes) -> list[str]:
-        """What is wrong with a kept message, or with what the outbox remembers beside them."""
+    def _judge(self, sink: str, row: tuple[Any, ...]) -> None:
+        key, message, topic, end_ns, trusted, boot, kept_ns, *held, refused, _ = row
+        both = None if held[0] is None else (held[0], held[1])
+        kept = outbox_file.Row(key, message, topic, end_ns, trusted == 1, boot, kept_ns, both, refused)
+        if kept.values() != row or not all(value is None or isinstance(value, int) for value in row[6:]):
+            self._ledger.find(sink, "a row that the program would not write so")
+        elif topic not in ("", self._topic) or not (boot is None or _BOOT.fullmatch(boot)):
+            self._ledger.find(sink, "a row with a text that the program does not put there")
+        for problem in self._problems(key, message):
+            self._ledger.find(sink, f"a kept window, {problem}; {describe(message)}")
+
+    def _problems(self, key: int, message: bytes) -> list[str]:
         if key not in outbox_file.STATE:
             self._ledger.seen["kept window"] += 1
-            return self._payloads.problems(self._topic, data)
+            return self._messages.problems(self._topic, message)
         try:
-            state = msgspec.json.decode(data, type=outbox_file.State)
+            state = msgspec.json.decode(message, type=outbox_file.State)
         except msgspec.MsgspecError:
             return ["a state that is none"]
-        texts = [state.epoch, *state.words]
-        if msgspec.json.encode(state) != data:
-            return ["a state with something beside its fields"]
-        return [
-            "a word that is neither configured nor an epoch"
-            for text in texts
-            if not (_EPOCH.fullmatch(text) or self._payloads.knows(text))
-        ]
+        known = all(_EPOCH.fullmatch(word) or self._messages.knows(word) for word in [state.epoch, *state.words])
+        return [] if known and msgspec.json.encode(state) == message else ["a state with something that is not its own"]
 
-    def _known(self, row: dict[str, Any]) -> outbox_file.Row | None:
-        """The row as the program would write it."""
-        try:
-            held = None if row["begun_ns"] is None else (row["begun_ns"], row["ended_ns"])
-            return outbox_file.Row(
-                row["key"], row["message"], row["topic"], row["end_ns"], row["trusted"] == 1, row["boot"],
-                row["kept_ns"], held, row["refused"],
-            )  # fmt: skip
-        except KeyError:
-            return None
+
+def _journal_problem(offset: int, data: bytes) -> str:
+    """Of a new database only: its journal has a head and no page. It is written twice, first without its mark."""
+    marked = data.startswith(_JOURNAL_MAGIC) if len(data) == 12 else not any(data[:12]) and len(data) == _JOURNAL_HEAD
+    return "" if offset == 0 and marked and not any(data[28:]) else "bytes in the journal that are not its head"

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import psutil
 
-from benchmarks.egress.laboratory import write_certificate
+from benchmarks.certificate import write_certificate
 from benchmarks.ports import HOST, hold_port, port_of
 from benchmarks.soak.broker import ADVISED, Broker
 from edge.errors import ConfigError
