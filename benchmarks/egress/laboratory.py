@@ -49,6 +49,7 @@ path = {video}
 pace = "{pace}"
 [window]
 window_s = 10
+min_people = 3
 [mqtt]
 host = "{host}"
 port = {port}

@@ -82,7 +82,7 @@ def discovery_payload(origin: Origin, *, window_s: int) -> dict[str, Any]:
         return {name: part for name, part in told.items() if name != "state_class"}
 
     percent, celsius = {"unit_of_measurement": "%"}, {"unit_of_measurement": "°C", "device_class": "temperature"}
-    few = "value_json.windows.min_visits"
+    few = "value_json.windows.few_people"
     looked = f"({few} + value_json.windows.scored)"
     components = {
         "valence": expression("valence", "mdi:emoticon-outline"),

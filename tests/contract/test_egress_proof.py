@@ -131,7 +131,7 @@ def test_the_report_says_what_a_reader_needs_and_no_path_of_this_machine(audit: 
         ("embedding_in_payload", [(WIRE, "something beside the fields of Window")]),
         ("jpeg_over_mqtt", [(WIRE, "PUBLISH window: .*a JPEG picture")]),
         ("thumbnail_in_model_name", [(WIRE, r"\.model\.name: a text that is neither")]),
-        ("pixels_in_decimals", [(WIRE, r"\.scored_s: a number with more than 1 decimals")]),
+        ("pixels_in_decimals", [(WIRE, r"\.observed_s: a number with more than 1 decimals")]),
         ("pixels_in_log", [("standard error", "no template .*base64 of a JPEG picture")]),
         ("picture_to_stdout", [("standard output", "a JPEG picture")]),
         ("dns_label", [("DNS", "a name that is not the broker's")]),
