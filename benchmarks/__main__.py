@@ -11,6 +11,7 @@ from benchmarks.egress.command import egress
 from benchmarks.fleet.command import fleet
 from benchmarks.floor.command import floor
 from benchmarks.peers.command import peers
+from benchmarks.privacy.command import privacy
 from benchmarks.reference.command import reference
 from benchmarks.report.command import report
 from benchmarks.soak.command import soak
@@ -20,7 +21,7 @@ from benchmarks.videos.command import videos
 from convert.command_line import run_verbs
 
 # One package a verb. What a verb needs is imported when it runs: no verb waits for another's packages.
-VERBS = (cadence, compare, device, egress, fleet, floor, peers, reference, report, soak, studio, turns, videos)
+VERBS = (cadence, compare, device, egress, fleet, floor, peers, privacy, reference, report, soak, studio, turns, videos)
 
 app = typer.Typer(
     help="Measurements that anyone can repeat.",

@@ -138,16 +138,23 @@ class ModelConfig(_Section, frozen=True, kw_only=True):
 
 
 class WindowConfig(_Section, frozen=True, kw_only=True):
-    """How scores are aggregated. `min_visits` may be raised, not lowered: fewer visits cannot hide one among them."""
+    """How scores are aggregated. `min_people`: in a window with scores; at least 5 with a live camera."""
 
-    window_s: Annotated[int, msgspec.Meta(ge=10, le=3600)] = 60
-    min_visits: Annotated[int, msgspec.Meta(ge=3, le=100)] = 3
+    window_s: Annotated[int, msgspec.Meta(ge=10, le=3600)] = 900
+    min_people: Annotated[int, msgspec.Meta(ge=3, le=100)] = 10
     min_observed_s: Annotated[float, msgspec.Meta(ge=0.5, le=60)] = 2.0
     reentry_s: Annotated[float, msgspec.Meta(ge=10, le=120)] = 10.0
 
     def __post_init__(self) -> None:
         if 3600 % self.window_s:
             raise ValueError("`window_s` must divide an hour, so that windows align to the clock")
+
+
+class PrivacyConfig(_Section, frozen=True, kw_only=True):
+    """`floor`: scores of windows with enough people. `dp`: with noise by the hour and the day, within an epsilon."""
+
+    mode: Literal["floor", "dp"] = "floor"
+    epsilon_per_day: Annotated[float, msgspec.Meta(ge=0.1, le=10)] = 1.0
 
 
 class MqttConfig(_Section, frozen=True, kw_only=True):
@@ -228,11 +235,18 @@ class Config(_Section, frozen=True, kw_only=True):
     engine: EngineConfig = EngineConfig()
     model: ModelConfig = ModelConfig()
     window: WindowConfig = WindowConfig()
+    privacy: PrivacyConfig = PrivacyConfig()
     mqtt: MqttConfig = MqttConfig()
     outbox: OutboxConfig = OutboxConfig()
     metrics: MetricsConfig = MetricsConfig()
     homeassistant: HomeAssistantConfig = HomeAssistantConfig()
     deployment: Deployment = Deployment()
+
+    def __post_init__(self) -> None:
+        if self.window.min_people < 5 and self.camera.live:
+            raise ValueError("`window.min_people` is at least 5 for a live camera")
+        if self.privacy.mode == "dp" and self.window.window_s != 3600:
+            raise ValueError("`privacy.mode` dp releases by the hour: set `window.window_s = 3600`")
 
 
 def load_config(path: Path) -> Config:

@@ -9,10 +9,12 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import cv2
 
 from edge.affect.network import AffectModel
+from edge.affect.private import PrivateMode
 from edge.affect.stream import StreamState
 from edge.affect.window import Closed, Windower
 from edge.board import read_board
@@ -102,7 +104,8 @@ class Device:
         if look.worked:
             self._failures = 0
             with self.health.timing("window"):
-                self.windower.observe([face.track for face in look.faces], look.scores, now_ns)
+                height, width = event.pixels.shape[:2]
+                self.windower.observe([face.track for face in look.faces], look.scores, now_ns, (width, height))
         return look
 
     def look(self, frame: Frame, plan: Plan) -> Look:
@@ -235,6 +238,10 @@ def build_device(
     """
     step_s, reset_s = model.bundle.manifest.step_s, model.bundle.manifest.reset_s
     origin = origin_of(config.device, model.bundle)
+    private = None
+    if config.privacy.mode == "dp":
+        ledger = Path(config.outbox.path).with_name("privacy.db")
+        private = PrivateMode(config.privacy.epsilon_per_day, ledger, clock, config.device.tz)
     return Device(
         camera=camera,
         schedule=Schedule(step_s=step_s, reset_s=reset_s, frame_s=1 / config.camera.fps, live=clock.live),
@@ -242,7 +249,7 @@ def build_device(
         tracker=Tracker(),
         gate=QualityGate(config.face),
         model=model,
-        windower=Windower(config.window, clock, origin, sink.number, step_s=step_s, reset_s=reset_s),
+        windower=Windower(config.window, clock, origin, sink.number, step_s=step_s, reset_s=reset_s, private=private),
         sink=sink,
         clock=clock,
         health=health or HealthMonitor(),

@@ -50,6 +50,7 @@ controller = "laboratory@example.org"
 jurisdiction = "DE"
 [window]
 window_s = 10
+min_people = 3
 [mqtt]
 host = "{host}"
 port = {port}

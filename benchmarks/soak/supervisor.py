@@ -31,6 +31,7 @@ backend = "scene"
 fps = {fps}
 [window]
 window_s = 10
+min_people = 3
 [mqtt]
 host = "127.0.0.1"
 port = {port}

@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -41,11 +42,14 @@ def open_loop() -> tuple[Callable[[Any], object], Any, Any]:
 
     if Path.cwd() not in Path(str(edge.__file__)).resolve().parents:
         sys.exit(f"{Path.cwd()}: holds no package `edge`")
-    from edge.affect.network import load_model
     from edge.clock import FileClock
     from edge.config import Config
 
     config, clock = Config(), FileClock()
+    try:
+        from edge.affect.network import load_model
+    except ImportError:  # an older tree
+        load_model = import_module("edge.affect.network").load_model
     model = load_model(config.model, config.engine)
     parts: dict[str, Any] = {"camera": NoCamera(), "model": model, "clock": clock}
     try:

@@ -1,36 +1,31 @@
 """Windows: intervals of the clock, and what all visits in one say together.
 
-Owns the open window and fills the message. What leaves is a mean over visits, never a single one: below `min_visits`
-the scores are withheld. Every interval gives a window, an empty one too, so that silence and absence can be told apart.
+Owns the open window and fills the message. Whether its scores may leave is decided by `release`. Every interval gives
+a window, an empty one too, so that silence and absence can be told apart.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
+from edge.affect.content import floor_content
+from edge.affect.presence import Presence
+from edge.affect.private import PrivateMode
+from edge.affect.release import Rule, judge
+from edge.affect.residents import Resident
 from edge.affect.timeline import Timeline
 from edge.affect.visits import Visits
 from edge.clock import NS, Clock
 from edge.config import WindowConfig
-from edge.contract import Origin, Quadrants, Spread, Suppressed, Window, instant, rounded
+from edge.contract import Origin, Suppressed, Window, instant, rounded
 from edge.values import AffectScore, Tick, Track
 
+_LEAST_SEEN = 0.5  # of a window; less seen, and it carries no scores
 _MAX_GAP_S = 3600  # a longer silence is a stepped clock or a sleep: the intervals between are not made up
 
 Closed = tuple[Window, tuple[int, int] | None]
-
-
-@dataclass(slots=True, kw_only=True)
-class _Sums:
-    """One visit's warm scores in this window, one for each grid step in which the face was seen."""
-
-    steps: int = 0
-    valence: float = 0.0
-    arousal: float = 0.0
 
 
 @dataclass(slots=True, kw_only=True)
@@ -45,7 +40,7 @@ class _Open:
     idle: set[str] = field(default_factory=set)  # reasons of ticks
     peak: int = 0
     begun: int = 0
-    visits: dict[int, _Sums] = field(default_factory=dict)
+    width_px: int = 0  # of the frames
 
 
 class Windower:
@@ -58,6 +53,7 @@ class Windower:
         number: epoch and sequence number of the next window; see `Sink.number`.
         step_s: the bundle's time grid, seconds; each step in which a face was scored counts so long.
         reset_s: two frames at most twice as far apart have no pause between them, seconds.
+        private: releases hours and days with noise instead; None in mode `floor`.
     """
 
     def __init__(
@@ -69,16 +65,19 @@ class Windower:
         *,
         step_s: float,
         reset_s: float,
+        private: PrivateMode | None = None,
     ) -> None:
-        self._config = config
+        self._rule = Rule(min_people=config.min_people, min_observed_s=config.min_observed_s)
+        self._private = private
         self._clock = clock
         self._origin = origin
         self._number = number
         self._timeline = Timeline(clock)
         self._length_ns = config.window_s * NS
-        self._step_s = step_s
         self._pause_ns = round(2 * reset_s * NS)
         self._visits = Visits(reentry_s=config.reentry_s)
+        self._presence = Presence(step_s=step_s)
+        self._residents: tuple[Resident, ...] = ()
         self._open: _Open | None = None
         self._seen_ns: int | None = None  # up to here `observed_ns` was counted
 
@@ -103,7 +102,7 @@ class Windower:
             self._count_seen(last, now_ns - late_ns, now_ns)
             stepped = self._timeline.resume(now_ns)
             trusted = not stepped and self._timeline.true()
-            yield self._close(last, now_ns - late_ns, trusted=trusted)
+            yield from self._close(last, now_ns - late_ns, trusted=trusted)
             utc_ns = self._timeline.utc_ns(now_ns)
             if stepped:  # the next begins where this one ended, wherever that is now; it lasts until the grid is met
                 late_ns = min(late_ns, self._length_ns)
@@ -113,25 +112,34 @@ class Windower:
             else:
                 self._open = self._begin(utc_ns, now_ns)
 
-    def observe(self, tracks: Sequence[Track], scores: Sequence[AffectScore], captured_ns: int) -> None:
-        """Adds the faces seen in a frame and the scores of those that were due, after `advance` for its instant."""
+    def observe(
+        self,
+        tracks: Sequence[Track],
+        scores: Sequence[AffectScore],
+        captured_ns: int,
+        frame_px: tuple[int, int] = (640, 480),
+    ) -> None:
+        """Adds what one frame showed, after `advance` for the same instant.
+
+        Args:
+            tracks: the faces seen in it.
+            scores: of those that were due.
+            captured_ns: of the frame.
+            frame_px: its width and height.
+        """
         if (window := self._open) is None:
             raise RuntimeError("observe before advance")
         self._count_seen(window, captured_ns, captured_ns)
         self._seen_ns = captured_ns
-        window.looked = True
+        window.looked, window.width_px = True, frame_px[0]
         window.peak = max(window.peak, len(tracks))
         begun = self._visits.begun
         visits = self._visits.observe(tracks, captured_ns)
         window.begun += self._visits.begun - begun
-        for visit in visits.values():
-            window.visits.setdefault(visit.number, _Sums())
+        self._presence.observe(visits, tracks, captured_ns, frame_px)
         for score in scores:
             if score.warm:
-                sums = window.visits[visits[score.track_id].number]
-                sums.steps += 1
-                sums.valence += score.valence
-                sums.arousal += score.arousal
+                self._presence.score(visits[score.track_id].number, score.valence, score.arousal)
 
     def tick(self, tick: Tick) -> None:
         """Notes why no frame came, after `advance` for the same instant."""
@@ -147,7 +155,7 @@ class Windower:
         yield from self.advance(now_ns)
         if self._open is not None and self._timeline.utc_ns(now_ns) > self._open.start_ns:
             self._open.partial = True
-            yield self._close(self._open, now_ns, trusted=self._timeline.true())
+            yield from self._close(self._open, now_ns, trusted=self._timeline.true())
         self._open = None
 
     def _count_seen(self, window: _Open, until_ns: int, now_ns: int) -> None:
@@ -169,13 +177,32 @@ class Windower:
             partial=late_ns != 0,
         )
 
-    def _close(self, window: _Open, ended_ns: int, *, trusted: bool) -> Closed:
+    def _close(self, window: _Open, ended_ns: int, *, trusted: bool) -> Iterator[Closed]:
+        """What a window says; in mode `dp`, before the first one of a day, what the day before says."""
+        records = self._presence.close()
+        decision = judge(
+            records, self._rule, width_px=window.width_px, began_ns=window.begun_ns, residents=self._residents
+        )
+        self._residents = decision.residents
+        reason = self._reason(window)
+        if self._private is None:
+            content = floor_content(records, decision, self._rule, begun=window.begun, peak=window.peak, reason=reason)
+        else:
+            day = self._private.finished_day(window.start_ns, ended_ns)
+            if day is not None:
+                said, start_ns, end_ns, observed_ns = day
+                whole = replace(window, start_ns=start_ns, end_ns=end_ns, observed_ns=observed_ns, partial=False)
+                yield self._message(whole, said, trusted=trusted), None
+            content = self._private.hour(
+                (*decision.people, *decision.alone), window.start_ns, window.end_ns, window.observed_ns, ended_ns,
+                window.width_px, reason=reason,
+            )  # fmt: skip
+        boot_ns = None if window.synced else (window.begun_ns, ended_ns)
+        yield self._message(window, content, trusted=trusted), boot_ns
+
+    def _message(self, window: _Open, content: dict[str, Any], *, trusted: bool) -> Window:
         origin, (epoch, seq) = self._origin, self._number()
-        least = self._config.min_observed_s - 1e-6
-        counted = [sums for sums in window.visits.values() if sums.steps * self._step_s >= least]
-        means = np.array([(sums.valence / sums.steps, sums.arousal / sums.steps) for sums in counted]).reshape(-1, 2)
-        suppressed = self._suppressed(window, len(counted))
-        message = Window(
+        return Window(
             schema="affect/v1/window",
             id=f"{origin.device}/{epoch}/{seq}",
             seq=seq,
@@ -189,36 +216,14 @@ class Windower:
             clock="synced" if window.synced and self._clock.synced() and trusted else "unsynced",
             partial=window.partial,
             observed_s=rounded(window.observed_ns / NS, 1),
-            visits=len(counted),
-            visits_begun=window.begun,
-            peak_simultaneous=window.peak,
-            scored_s=rounded(sum(sums.steps for sums in window.visits.values()) * self._step_s, 1),
-            unscored_visits=len(window.visits) - len(counted),
-            valence=None if suppressed else _spread(means[:, 0]),
-            arousal=None if suppressed else _spread(means[:, 1]),
-            quadrants=None if suppressed else _quadrants(means),
-            suppressed=suppressed,
             model=origin.model,
+            **content,
         )
-        return message, None if window.synced else (window.begun_ns, ended_ns)
 
-    def _suppressed(self, window: _Open, visits: int) -> Suppressed | None:
+    def _reason(self, window: _Open) -> Suppressed | None:
+        """Why there are no scores whoever was there."""
         if window.looked:
-            return None if visits >= self._config.min_visits else "min_visits"
+            half_seen = window.observed_ns < _LEAST_SEEN * (window.end_ns - window.start_ns)
+            return "partial" if window.partial or half_seen else None
         # Only the camera's own word makes it `closed`: a process that stood still has no ticks.
         return "closed" if "closed" in window.idle and not window.idle & {"gone", "frozen"} else "camera"
-
-
-def _spread(values: NDArray[np.float64]) -> Spread:
-    return Spread(mean=rounded(float(values.mean())), std=rounded(float(values.std())))
-
-
-def _quadrants(means: NDArray[np.float64]) -> Quadrants:
-    (pleasant, active), count = means.T >= 0, len(means)
-    both, neither = int((pleasant & active).sum()), int((~pleasant & ~active).sum())
-    return Quadrants(
-        pos_high=rounded(both / count),
-        pos_low=rounded((int(pleasant.sum()) - both) / count),
-        neg_high=rounded((int(active.sum()) - both) / count),
-        neg_low=rounded(neither / count),
-    )

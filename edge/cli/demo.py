@@ -41,7 +41,7 @@ def demo(seconds: Annotated[float, typer.Option(min=5, max=600, help="How long t
         config = Config(
             device=DeviceConfig(site="demo", name="scene"),
             camera=CameraConfig(backend="scene"),
-            window=WindowConfig(window_s=10),
+            window=WindowConfig(window_s=10, min_people=3),
             mqtt=MqttConfig(host="127.0.0.1", port=broker.port, protocol="3.1.1", bytes_per_minute=16_384),
             outbox=OutboxConfig(hold_unsynced_s=0),
         )
@@ -120,23 +120,24 @@ def window_lines(window: Window) -> list[str]:
     """A window as a few lines of text, with a small picture of the valence/arousal plane when it has scores."""
     kind = " (partial)" if window.partial else ""
     head = f"\n{window.id}  {window.start:%H:%M:%S}–{window.end:%H:%M:%S} UTC{kind}: {window.visits} visits"
-    lines = [f"{head}, {window.peak_simultaneous} at once, {window.scored_s:g} face-seconds scored"]
+    head += f", {window.peak_simultaneous} at once"
     if window.valence is None or window.arousal is None:
-        return [*lines, f"  scores withheld: {window.suppressed}"]
+        return [f"{head}, at least", f"  scores withheld: {window.suppressed}"]
+    lines = [f"{head}, {window.people} people, {window.scored_s:g} face-seconds scored"]
     lines.append(f"  valence {_numbers(window.valence)}   arousal {_numbers(window.arousal)}")
     return lines + plane(window.valence, window.arousal)
 
 
 def plane(valence: Spread, arousal: Spread) -> list[str]:
     """The plane as text: valence from −1 to 1 to the right, arousal upwards, ● the mean, ░ one deviation around."""
-    rows = []
+    rows, wide, high = [], valence.std or 0.0, arousal.std or 0.0
     center = (round((valence.mean + 1) / 2 * (_WIDTH - 1)), round((1 - arousal.mean) / 2 * (_HEIGHT - 1)))
     for row in range(_HEIGHT):
         up = 1 - 2 * row / (_HEIGHT - 1)
         cells = []
         for column in range(_WIDTH):
             right = 2 * column / (_WIDTH - 1) - 1
-            within = abs(right - valence.mean) <= valence.std and abs(up - arousal.mean) <= arousal.std
+            within = abs(right - valence.mean) <= wide and abs(up - arousal.mean) <= high
             axis = "┼" if (column, row) == (_WIDTH // 2, _HEIGHT // 2) else None
             axis = axis or ("│" if column == _WIDTH // 2 else "─" if row == _HEIGHT // 2 else " ")
             cells.append("●" if (column, row) == center else "░" if within else axis)
@@ -146,7 +147,7 @@ def plane(valence: Spread, arousal: Spread) -> list[str]:
 
 
 def _numbers(spread: Spread) -> str:
-    return f"{spread.mean:+.2f} ± {spread.std:.2f}"
+    return f"{spread.mean:+.2f}" + ("" if spread.std is None else f" ± {spread.std:.2f}")
 
 
 def _summary(device: Device, arrived: int, seconds: float) -> str:

@@ -21,7 +21,7 @@ from edge.affect.network import load_model
 from edge.camera import open_camera
 from edge.cli import app
 from edge.clock import NS, FileClock
-from edge.config import Config, files_of, load_config
+from edge.config import Config, WindowConfig, files_of, load_config
 from edge.deployment import says_nothing
 from edge.device import Device, build_device
 from edge.errors import ConfigError, EdgeError
@@ -47,11 +47,13 @@ def replay(
 ) -> None:
     """Run a video through the whole path, as fast as it goes; print its windows as JSON lines.
 
-    Time comes from the file and starts at 1970-01-01T00:00:00Z, so two runs give the same bytes. Windows of too few
-    people carry no scores; `--scores` is for material whose people have agreed: `--consent` says who, and stands
-    in the first line of the file, which is its owner's alone. The scores describe expressions, not feelings.
+    Time comes from the file and starts at 1970-01-01T00:00:00Z, so two runs give the same bytes. Without a
+    configuration windows are a minute long. Windows of too few people, and what is left of a minute at the end, carry
+    no scores; `--scores` is for material whose people have agreed: `--consent` says who, and stands in the first line
+    of the file, which is its owner's alone. The scores describe expressions, not feelings.
     """
-    chosen = load_config(config) if config else Config()
+    # A file is mostly shorter than a live window, and what it cuts short has no scores.
+    chosen = load_config(config) if config else Config(window=WindowConfig(window_s=60, min_people=5))
     check_output("--scores", scores, video, config, *files_of(chosen))
     if scores and says_nothing(consent):
         raise ConfigError(

@@ -36,7 +36,7 @@ CONFIG = CONFIGS / "config.toml"
 
 @app.command(epilog="Example: affect-edge run --config /etc/affect-edge/config.toml")
 def run(config: Annotated[Path, typer.Option(help="The device's configuration, TOML.")] = CONFIG) -> None:
-    """Watch the configured camera and publish a window of aggregated scores every minute over MQTT.
+    """Watch the configured camera and publish windows of aggregated scores over MQTT, every 15 minutes by default.
 
     A live camera starts only when [deployment] says why, where the notice hangs, who answers for it and under whose
     law. The broker may come and go; windows wait for it. SIGTERM or Ctrl-C ends the run and sends what is open.

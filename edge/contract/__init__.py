@@ -41,7 +41,7 @@ from edge.errors import ConfigError
 VERSION = 1
 MAX_BYTES = 2048
 MAX_TAG_BYTES = 1024  # of all tags together as JSON, so that the largest window stays below `MAX_BYTES`
-Suppressed = Literal["min_visits", "closed", "camera"]
+Suppressed = Literal["few_people", "closed", "camera", "partial", "budget"]
 _1970 = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 
@@ -69,29 +69,31 @@ class Origin(Part, frozen=True, kw_only=True):
 
 
 class Spread(Part, frozen=True, kw_only=True):
-    """Mean and standard deviation over visits, every visit weighing the same; nothing about one of them."""
+    """Mean and standard deviation over people, every one weighing the same; nothing about one of them."""
 
     mean: Annotated[
-        float, Meta(ge=-1, le=1, description="Mean of each visit's time-weighted mean, -1 to 1, rounded to 0.01.")
+        Annotated[float, Meta(ge=-1, le=1)],
+        Meta(
+            description="Mean of each person's time-weighted mean, -1 to 1, rounded to about half of one person's share"
+            ": 0.05 from 10 people, 0.02 from 25, 0.01 from 50. So nobody who came or went can be computed."
+        ),
     ]
     std: Annotated[
-        float,
+        Annotated[float, Meta(ge=0, le=1)] | None,
         Meta(
-            ge=0,
-            le=1,
-            description="Population standard deviation of the visits' means, rounded to 0.01. How far visits differ; "
-            "not the error of the mean and not the model's own error.",
+            description="Population standard deviation of the same, rounded to twice as much; null below 10 people. "
+            "How far people differ; not the error of the mean and not the model's own error."
         ),
     ]
 
 
 class Quadrants(Part, frozen=True, kw_only=True):
-    """Share of visits by the signs of their means; 0 counts as positive and as high. Not emotion categories."""
+    """Share of people by the signs of their means; 0 counts as positive and as high. Not emotion categories."""
 
-    pos_high: Annotated[Share, Meta(description="Valence >= 0 and arousal >= 0, share of visits, 0 to 1.")]
-    pos_low: Annotated[Share, Meta(description="Valence >= 0 and arousal < 0, share of visits, 0 to 1.")]
-    neg_high: Annotated[Share, Meta(description="Valence < 0 and arousal >= 0, share of visits, 0 to 1.")]
-    neg_low: Annotated[Share, Meta(description="Valence < 0 and arousal < 0, share of visits, 0 to 1.")]
+    pos_high: Annotated[Share, Meta(description="Valence >= 0 and arousal >= 0, share of people, 0 to 1.")]
+    pos_low: Annotated[Share, Meta(description="Valence >= 0 and arousal < 0, share of people, 0 to 1.")]
+    neg_high: Annotated[Share, Meta(description="Valence < 0 and arousal >= 0, share of people, 0 to 1.")]
+    neg_low: Annotated[Share, Meta(description="Valence < 0 and arousal < 0, share of people, 0 to 1.")]
 
 
 class Window(Part, frozen=True, kw_only=True):
@@ -132,9 +134,7 @@ class Window(Part, frozen=True, kw_only=True):
     clock: Annotated[
         Trust, Meta(description="Whether the device's clock could be trusted. `unsynced`: do not join on `start`.")
     ]
-    partial: Annotated[
-        bool, Meta(description="Cut short by start, stop or restart: the counts cover less than the interval.")
-    ]
+    partial: Annotated[bool, Meta(description="Cut short by start, stop or restart; without scores.")]
     observed_s: Annotated[
         Seconds,
         Meta(
@@ -143,24 +143,27 @@ class Window(Part, frozen=True, kw_only=True):
         ),
     ]
     visits: Annotated[
-        Count,
+        Count | None,
         Meta(
-            description="Visits seen long enough to be scored in this interval. Not unique visitors: who returns "
-            "counts again. Do not sum over windows: a visit that spans two windows counts in both."
+            description="Visits seen long enough to be scored. Not unique visitors; do not sum. When suppressed, each "
+            "count is the least of its bucket: 0, 1 to 4, 5 to 9, 10 to 19, ... Null in mode `dp`."
         ),
     ]
     visits_begun: Annotated[
-        Count,
-        Meta(description="Visits that began in this interval, scored or not. May be summed. Not unique visitors."),
+        Count | None, Meta(description="Visits that began in this interval, scored or not. Not unique visitors.")
     ]
     peak_simultaneous: Annotated[
-        Count, Meta(description="Most faces in one frame. Not the people present: who looks away is not seen.")
+        Count | None, Meta(description="Most faces in one frame. Not the people present: who looks away is not seen.")
     ]
     scored_s: Annotated[
-        Seconds, Meta(description="Face-seconds scored, rounded to 0.1. Not attention and not dwell time.")
+        Seconds | None, Meta(description="Face-seconds scored, rounded to 0.1. Not dwell time. Null when suppressed.")
     ]
     unscored_visits: Annotated[
-        Count, Meta(description="Visits too small, turned, blurred, dark or brief to score. Not part of `visits`.")
+        Count | None, Meta(description="Visits too small, turned, blurred, dark or brief to score.")
+    ]
+    people: Annotated[
+        Count | None,
+        Meta(description="Possible people that the scores speak for; weigh windows by it. Null when suppressed."),
     ]
     valence: Annotated[
         Spread | None,
@@ -179,24 +182,31 @@ class Window(Part, frozen=True, kw_only=True):
     quadrants: Annotated[
         Quadrants | None,
         Meta(
-            description="Share of visits, not of people, by the signs of their mean valence and arousal; each rounded "
-            "to 0.01, so the sum may miss 1. Null when suppressed."
+            description="Share of people by the signs of their mean valence and arousal; each rounded to 0.1, or 0.05 "
+            "from 40 people, so the sum may miss 1. Null when suppressed, and below 20 people."
         ),
     ]
     suppressed: Annotated[
         Suppressed | None,
         Meta(
-            description="Why the scores are null: `min_visits`, too few visits to hide one among them; `closed`, "
-            "outside opening hours; `camera`, the camera gave no pictures. Null: the scores are there. It does not "
-            "mean that nobody was there."
+            description="Why the scores are null, which does not mean that nobody was there: `few_people`, too few are "
+            "proven to hide one among them; `closed`, outside opening hours; `camera`, it gave no pictures; `partial`, "
+            "cut short, or less than half was seen; `budget`, in mode `dp`, spent, or the clock is not synchronized."
         ),
+    ]
+    epsilon: Annotated[
+        Annotated[float, Meta(gt=0, le=100)] | None,
+        Meta(description="With scores in mode `dp`: one person's privacy loss by all that leaves of a day. Else null."),
     ]
     model: Annotated[Model, Meta(description="The model that made the scores.")]
 
     def __post_init__(self) -> None:
-        scores = (self.valence, self.arousal, self.quadrants)
-        if any((score is None) != (self.suppressed is not None) for score in scores):
+        suppressed = self.suppressed is not None
+        if any((score is None) != suppressed for score in (self.valence, self.arousal, self.people)):
             raise ValueError("`suppressed` says why scores are null: all of them are, or none and it is null")
+        spare = suppressed and (self.quadrants is not None or self.epsilon is not None)
+        if spare or (self.scored_s is None) != (suppressed or self.epsilon is not None):
+            raise ValueError("`scored_s`, `quadrants`, `epsilon` are null with the scores, the first also in mode dp")
         if self.start >= self.end:
             raise ValueError("`start` is before `end`")
 

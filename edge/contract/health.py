@@ -54,9 +54,11 @@ class Windows(TypedDict):
     """Windows closed since the run started, by content: with scores, or why without."""
 
     scored: Annotated[Total, Meta(description="With scores.")]
-    min_visits: Annotated[Total, Meta(description="Without, because of too few visits.")]
+    few_people: Annotated[Total, Meta(description="Without, because too few people are proven.")]
     closed: Annotated[Total, Meta(description="Without, because it was outside opening hours.")]
     camera: Annotated[Total, Meta(description="Without, because the camera gave no pictures.")]
+    partial: Annotated[Total, Meta(description="Without, because it was cut short or seen for less than half of it.")]
+    budget: Annotated[Total, Meta(description="Without, because of the privacy budget or an unsynchronized clock.")]
 
 
 class StageTime(Part, frozen=True, kw_only=True):

@@ -73,8 +73,9 @@ class Part:
         lively = 1 + 0.5 * max(self.expression(t_s)[1], 0.0)
         gone = self._gone(t_s)
         step = math.sin(gone * math.pi) * abs(math.sin(2 * math.pi * 1.6 * t_s))
+        sway = 9 * self._wave(2, t_s, 6.0) + 8 * self._wave(0, t_s, 47.0)  # a face that keeps its place is a poster
         return Place(
-            x=self.actor.x + 7 * self._wave(2, t_s, 6.0) + gone * (DESIGN_WIDTH + 130 - self.actor.x),
+            x=self.actor.x + sway + gone * (DESIGN_WIDTH + 130 - self.actor.x),
             y=self.actor.y + 4 * lively * self._wave(3, t_s, 3.4) - 5 * step,
             scale=self.actor.scale * (1 + 0.03 * self._wave(4, t_s, 8.0)),
             roll=math.radians(4.5) * self._wave(5, t_s, 5.0),

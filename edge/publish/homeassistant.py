@@ -78,7 +78,7 @@ def discovery_payload(origin: Origin, *, window_s: int) -> dict[str, Any]:
         return {name: part for name, part in entity.items() if name != "state_class"}
 
     percent, celsius = {"unit_of_measurement": "%"}, {"unit_of_measurement": "°C", "device_class": "temperature"}
-    few = "value_json.windows.min_visits"
+    few = "value_json.windows.few_people"
     looked = f"({few} + value_json.windows.scored)"
     demand = "(value_json.load.demand * 100) | round if value_json.load.demand is not none else none"
     suppressed = f"(100 * {few} / {looked}) | round if {looked} else none"

@@ -58,7 +58,8 @@ def compare(
     reference, other = windows
     scored = [(a, b) for a, b in zip(reference, other, strict=False) if a["valence"] and b["valence"]]
     window_max = {
-        axis: _most(abs(a[axis][key] - b[axis][key]) for a, b in scored for key in ("mean", "std")) for axis in AXES
+        axis: _most(abs((a[axis][key] or 0) - (b[axis][key] or 0)) for a, b in scored for key in ("mean", "std"))
+        for axis in AXES
     }
     here, there = _by_step(steps[0]), _by_step(_renumber(*steps))
     shared = sorted(here.keys() & there.keys())

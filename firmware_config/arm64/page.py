@@ -35,7 +35,7 @@ Golden vectors: the largest difference between what the bundle says should come 
 """
 _STEPS = """
 Differences are absolute, valence / arousal. A window's numbers are rounded to 0.01, so a hair can show as 0.01.
-Windows are of 10 s here; one with fewer than three visits carries no scores.
+Windows are of 10 s here; one of too few people carries no scores.
 
 ## What `doctor` said
 """

@@ -29,6 +29,7 @@ backend = "replay"
 path = {video}
 [window]
 window_s = 10
+min_people = 3
 """
 Call = Callable[[Sequence[str], Sequence[int]], str]
 

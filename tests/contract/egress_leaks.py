@@ -130,7 +130,7 @@ def pixels_in_decimals() -> None:
     """A pixel in the decimals behind the rounding."""
     pixels: list[int] = []
     at_first_frame(lambda frame: pixels.append(int(frame[100, 100, 0])))
-    _past_the_gate(lambda window: window | {"scored_s": window["scored_s"] + pixels[0] * 1e-6})
+    _past_the_gate(lambda window: window | {"observed_s": window["observed_s"] + pixels[0] * 1e-6})
 
 
 def pixels_in_log() -> None:

@@ -52,7 +52,7 @@ def test_clean_install_replays_a_clip(
     replayed = succeed([installed / "affect-edge", "replay", grey_clip], env=bare_environment, cwd=installed)
     window = json.loads(replayed.splitlines()[-1])
     assert window["visits"] == 0
-    assert window["suppressed"] == "min_visits"
+    assert window["suppressed"] == "partial"
 
 
 def test_oldest_python_of_a_device_replays_a_clip(

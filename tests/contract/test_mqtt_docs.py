@@ -77,7 +77,7 @@ def test_a_later_release_may_add_fields(kind):
         {"schema": "affect/v2/window"},
         {"valence": {"mean": 2, "std": 0}},
         {"valence": None},
-        {"suppressed": "min_visits"},
+        {"suppressed": "few_people"},
         {"visits": -1},
         {"visits": 1.5},
         {"device": "Door"},

@@ -133,7 +133,7 @@ def test_camera_that_decodes_one_frame_a_step_gives_the_same_scores_and_windows(
     assert run(decimated) == run(everything)
     assert decimated.snapshot().frames == everything.snapshot().frames
     # The last frame ends the open window, and it need not be one that is worked on.
-    assert decimated.sink.windows[0].visits_begun == everything.sink.windows[0].visits_begun == 2
+    assert decimated.sink.windows[0].visits_begun == everything.sink.windows[0].visits_begun == 1  # one to four
 
 
 @RATES
@@ -153,12 +153,12 @@ def test_windows_leave_in_order_numbered_and_the_last_is_partial(build: Build) -
     windows = device.sink.windows
     assert [window.start.second for window in windows] == [0, 10, 20]
     assert [window.partial for window in windows] == [False, False, True]
-    assert [window.visits for window in windows] == [3, 3, 3]
-    assert [window.visits_begun for window in windows] == [3, 0, 0]
+    assert [window.visits for window in windows] == [1, 1, 1]  # one to four
+    assert [window.visits_begun for window in windows] == [1, 0, 0]
     assert [window.observed_s for window in windows] == [10.0, 10.0, 4.9]
     assert [window.id for window in windows] == [f"device/0123abcd/{seq}" for seq in (1, 2, 3)]
     assert device.sink.boot_ns == [(0, 10 * NS), (10 * NS, 20 * NS), (20 * NS, 24_900_000_000)]
-    assert device.health.windows["scored"] == 3
+    assert (device.health.windows["few_people"], device.health.windows["partial"]) == (2, 1)
 
 
 def test_a_look_says_what_the_gate_measured_and_what_was_scored(build: Build) -> None:
@@ -251,7 +251,7 @@ def test_vanished_camera_ends_the_run_after_the_open_window_was_handed_over(buil
     with pytest.raises(CameraError, match="gone"):
         run(device)
     (window,) = device.sink.windows
-    assert (window.visits, window.partial) == (3, True)
+    assert (window.visits, window.partial) == (1, True)
 
 
 def test_sink_that_cannot_go_on_ends_the_run(build: Build, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -285,7 +285,7 @@ def test_health_is_reported_once_a_minute(build: Build) -> None:
     assert 0 < second.stages["embed"].p50_ms <= second.stages["embed"].p95_ms
     assert (second.latency.p50_ms, second.load.demand) == (None, None)  # time stands still in a replay
     # Of twelve windows with one face each, none has scores.
-    assert second.windows == {"scored": 0, "min_visits": 12, "closed": 0, "camera": 0}
+    assert second.windows == contract.zeros(contract.Windows) | {"few_people": 12}
     assert contract.decode(contract.encode(second), contract.Health) == second
 
 
@@ -315,7 +315,7 @@ def test_time_moves_on_while_the_camera_gives_ticks_and_windows_say_why(build: B
     assert len(list(device.looks())) == len(events)
     windows = device.sink.windows
     assert [window.suppressed for window in windows] == [
-        "min_visits", "camera", "closed", "closed", "camera", "camera", "camera",
+        "partial", "camera", "closed", "closed", "camera", "camera", "camera",
     ]  # fmt: skip
     assert [window.observed_s for window in windows] == [2.9, 0, 0, 0, 0, 0, 0]
     (report,) = device.sink.reports
@@ -326,6 +326,6 @@ def test_a_process_that_stood_still_does_not_say_closed(build: Build) -> None:
     device: Any = build([face(60)], [*frames(5, 10), *frames(5, 10, since_s=125)])
     run(device)
     windows = device.sink.windows
-    assert [window.suppressed for window in windows] == ["min_visits", *["camera"] * 11, "min_visits"]
+    assert [window.suppressed for window in windows] == ["partial", *["camera"] * 11, "partial"]
     assert [window.observed_s for window in windows] == [4.9, *[0] * 11, 4.9]
     assert [window.seq for window in windows] == list(range(1, 14))

@@ -58,7 +58,7 @@ def test_nothing_is_said_of_what_never_happened() -> None:
 def test_the_first_report_already_counts_every_kind_as_none() -> None:
     health = report(HealthMonitor())
     assert health.rejections == {"small": 0, "turned": 0, "dark": 0, "blurred": 0}
-    assert health.windows == {"scored": 0, "min_visits": 0, "closed": 0, "camera": 0}
+    assert health.windows == contract.zeros(contract.Windows)
     assert contract.decode(contract.encode(health), contract.Health) == health
 
 
@@ -78,7 +78,7 @@ def test_windows_are_counted_by_content() -> None:
     monitor = HealthMonitor()
     for closed in (BUSY, QUIET, BUSY):
         monitor.closed_window(closed)
-    assert report(monitor).windows == {"scored": 2, "min_visits": 1, "closed": 0, "camera": 0}
+    assert report(monitor).windows == contract.zeros(contract.Windows) | {"scored": 2, "few_people": 1}
 
 
 def test_a_reason_that_the_contract_does_not_name_is_a_defect_of_ours() -> None:

@@ -27,6 +27,7 @@ backend = "scene"
 fps = 10.0
 [window]
 window_s = 10
+min_people = 3
 [mqtt]
 bytes_per_minute = 16384
 [outbox]
@@ -84,7 +85,7 @@ def test_service_runs_as_a_user_of_its_own_without_rights_and_publishes(left: di
     messages = [line.split(" ", 1) for line in left["messages"].splitlines()]
     windows = [json.loads(payload) for topic, payload in messages if topic.endswith("/window")]
     assert len(windows) >= 2
-    assert sum(window["scored_s"] for window in windows) > 10
+    assert sum(window["scored_s"] or 0 for window in windows) > 10
     assert any(topic.endswith("/status") and json.loads(payload)["state"] == "online" for topic, payload in messages)
 
 

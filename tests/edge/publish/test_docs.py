@@ -97,9 +97,9 @@ def ask() -> Any:
     return answer
 
 
-def later(window: contract.Window, minutes: int, **change: Any) -> contract.Window:
-    shift = timedelta(minutes=minutes)
-    told = {"id": f"door/9f3c21ab/{500 + minutes}", "start": BUSY.start + shift, "end": BUSY.end + shift}
+def later(window: contract.Window, quarters: int, **change: Any) -> contract.Window:
+    shift = timedelta(minutes=15 * quarters)
+    told = {"id": f"door/9f3c21ab/{500 + quarters}", "start": BUSY.start + shift, "end": BUSY.end + shift}
     return replace(window, **told | change)
 
 
@@ -107,38 +107,25 @@ def test_the_page_adds_up_an_hour_as_it_says(ask: Any) -> None:
     closed = {"suppressed": "closed", "observed_s": 0.0, "visits": 0, "visits_begun": 0}
     windows = [
         BUSY,
-        later(QUIET, 1),
-        later(BUSY, 2, visits=21, visits_begun=15, valence=contract.Spread(mean=-0.19, std=0.1)),
+        later(BUSY, 1, people=19, visits_begun=15, valence=contract.Spread(mean=-0.15, std=0.1)),
+        later(QUIET, 2),
         later(QUIET, 3, **closed),
-        later(BUSY, 4, clock="unsynced", visits_begun=1000),
-        later(BUSY, 61),
-        later(BUSY, 62, model=replace(BUSY.model, version=6), valence=contract.Spread(mean=0.9, std=0.1)),
+        later(BUSY, 3, id="door/9f3c21ab/9", clock="unsynced", visits_begun=1000),
+        later(BUSY, 4),
+        later(BUSY, 5, model=replace(BUSY.model, version=6), valence=contract.Spread(mean=0.9, std=0.1)),
     ]
+    quarter = {"site": "berlin", "visits_begun": 45, "observed_h": pytest.approx(1 / 4)}
     assert ask(windows, "visits_begun") == [
         {
             "site": "berlin",
             "hour": "2026-11-02 12",
             "model": 5,
-            "visits_begun": 5 + 1 + 15,
-            "valence": pytest.approx((0.21 * 7 - 0.19 * 21) / 28),
-            "observed_h": pytest.approx(3 / 60),
+            "visits_begun": 45 + 15 + 5,
+            "valence": pytest.approx((0.22 * 38 - 0.15 * 19) / 57),
+            "observed_h": pytest.approx(3 / 4),
         },
-        {
-            "site": "berlin",
-            "hour": "2026-11-02 13",
-            "model": 5,
-            "visits_begun": 5,
-            "valence": pytest.approx(0.21),
-            "observed_h": pytest.approx(1 / 60),
-        },
-        {
-            "site": "berlin",
-            "hour": "2026-11-02 13",
-            "model": 6,
-            "visits_begun": 5,
-            "valence": pytest.approx(0.9),
-            "observed_h": pytest.approx(1 / 60),
-        },
+        quarter | {"hour": "2026-11-02 13", "model": 5, "valence": pytest.approx(0.22)},
+        quarter | {"hour": "2026-11-02 13", "model": 6, "valence": pytest.approx(0.9)},
     ]
 
 
@@ -146,5 +133,5 @@ def test_the_page_finds_the_time_that_no_window_covers(ask: Any) -> None:
     other = later(BUSY, 30, device="till", id="till/00c0ffee/1")
     windows = [later(BUSY, 0), later(BUSY, 1), other, later(BUSY, 5)]
     assert ask(windows, "LAG") == [
-        {"site": "berlin", "device": "door", "gap_from": "2026-11-02T11:02:00Z", "gap_to": "2026-11-02T11:05:00Z"}
+        {"site": "berlin", "device": "door", "gap_from": "2026-11-02T11:30:00Z", "gap_to": "2026-11-02T12:15:00Z"}
     ]

@@ -95,7 +95,7 @@ def test_a_scrape_tells_what_the_health_message_tells(server: MetricsServer) -> 
     assert at(found, "stage_p50_seconds", stage="detect") == 0.00298
     assert at(found, "stage_p95_seconds", stage="embed") == 0.0022
     assert at(found, "latency_p95_seconds") == 0.0369
-    assert at(found, "windows_total", kind="min_visits") == 229
+    assert at(found, "windows_total", kind="few_people") == 15
     assert at(found, "load_level", level="normal") == 1
     assert at(found, "load_level", level="faces") == 0
     assert at(found, "load_demand") == 0.21

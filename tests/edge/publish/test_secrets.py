@@ -23,6 +23,7 @@ backend = "scene"
 fps = 5
 [window]
 window_s = 10
+min_people = 3
 [mqtt]
 host = "127.0.0.1"
 port = {port}

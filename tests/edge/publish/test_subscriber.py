@@ -75,7 +75,7 @@ def test_each_window_is_stored_and_a_second_delivery_changes_nothing(
     until(lambda: len(subscriber.rows()) == 2)
     stored = subscriber.rows()
     body = contract.encode(BUSY).decode()
-    times = ("2026-11-02T11:00:00Z", "2026-11-02T11:01:00Z", "2026-11-02 12")
+    times = ("2026-11-02T11:00:00Z", "2026-11-02T11:15:00Z", "2026-11-02 12")
     assert stored[0] == ("door/9f3c21ab/412", "berlin", "door", *times, body)
     send(mosquitto.port, TOPIC, contract.encode(BUSY))
     send(mosquitto.port, TOPIC, contract.encode(replace(BUSY, id="door/9f3c21ab/414", seq=414)))

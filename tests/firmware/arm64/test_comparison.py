@@ -46,7 +46,7 @@ def held(
 
 
 def test_the_same_is_the_same_and_counted() -> None:
-    quiet = window(1, visits=1, suppressed="min_visits", valence=None, arousal=None)
+    quiet = window(1, visits=1, suppressed="few_people", valence=None, arousal=None)
     found = held([window(0), quiet], steps())
     assert found.different == []
     assert (found.windows, found.scored_windows, found.visits, found.faces, found.steps) == (2, 1, 4, 2, 20)
@@ -58,7 +58,7 @@ def _fewer_visits(windows: Rows, scores: Rows) -> None:
 
 
 def _no_scores(windows: Rows, scores: Rows) -> None:
-    windows[0] |= {"suppressed": "min_visits", "valence": None, "arousal": None}
+    windows[0] |= {"suppressed": "few_people", "valence": None, "arousal": None}
 
 
 def _window_gone(windows: Rows, scores: Rows) -> None:
@@ -98,7 +98,7 @@ def _spread_off(windows: Rows, scores: Rows) -> None:
     ("change", "said"),
     [
         (_fewer_visits, "window 1: visits is 3 here, 2 on arm64"),
-        (_no_scores, "window 1: suppressed is None here, 'min_visits' on arm64"),
+        (_no_scores, "window 1: suppressed is None here, 'few_people' on arm64"),
         (_window_gone, "windows: 2 here, 1 on arm64"),
         (_step_gone, "steps: 1 of 20 only here"),
         (_step_more, "steps: 1 of 21 only on arm64"),
