@@ -133,12 +133,12 @@ class HealthMonitor:
             model=origin.model,
             model_state=model_state,
             accelerated=accelerated,
-            frames=contract.Frames(
-                seen=self.seen + camera.skipped,
-                worked=self.worked,
-                dropped=camera.dropped,
-                failed=self.failed + camera.failed,
-            ),
+            frames={
+                "seen": self.seen + camera.skipped,
+                "worked": self.worked,
+                "dropped": camera.dropped,
+                "failed": self.failed + camera.failed,
+            },
             rejections=cast("contract.Rejections", {kind: n - n % _COARSE for kind, n in self.rejections.items()}),
             faces=bucket(self.faces),
             camera_events=cast("contract.CameraEvents", dict(camera.events)),
