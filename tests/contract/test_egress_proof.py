@@ -162,7 +162,7 @@ def allow(*calls: str) -> Blind:
 
 def silence(place: Any, name: str, answer: object = "") -> Blind:
     """Takes out a check: it answers that nothing is wrong."""
-    return lambda patch: patch.setattr(place, name, lambda *_: answer)
+    return lambda patch: patch.setattr(place, name, lambda *_, **__: answer)
 
 
 def all_of(*blinds: Blind) -> Blind:
