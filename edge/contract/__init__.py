@@ -40,6 +40,7 @@ from edge.errors import ConfigError
 
 VERSION = 1
 MAX_BYTES = 2048
+_WINDOW_BYTES = 800  # of a window without the configuration's words; some 700 are the most that were seen
 MAX_TAG_BYTES = 1024  # of all tags together as JSON, so that the largest window stays below `MAX_BYTES`
 Suppressed = Literal["few_people", "closed", "camera", "partial", "budget"]
 _1970 = datetime(1970, 1, 1, tzinfo=timezone.utc)
@@ -239,12 +240,19 @@ Message = TypeVar("Message", Window, Status, Health)
 
 
 def encode(message: Window | Status | Health) -> bytes:
-    """A message as JSON: UTF-8, no spaces, fields in the order of the contract. Does not check limits: `decode` does.
+    """A message as JSON: UTF-8, fields in the order of the contract. Does not check limits: `decode` does.
+
+    Spaces at the end of a window give all windows of one configuration the same length: TLS hides what a window says,
+    but not how long it is.
 
     Raises:
         ValueError: the message is larger than `MAX_BYTES`.
     """
     data = msgspec.json.encode(message)
+    if isinstance(message, Window):
+        words = (message.site, message.device, message.device, message.tz, message.model.name)
+        configured = len(msgspec.json.encode(message.tags)) + sum(map(len, words))
+        data = data.ljust(min(MAX_BYTES, -(-(configured + _WINDOW_BYTES) // 256) * 256))
     if len(data) > MAX_BYTES:
         raise ValueError(f"{message.schema}: {len(data)} bytes, more than {MAX_BYTES}")
     return data

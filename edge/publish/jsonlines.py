@@ -21,7 +21,7 @@ class JsonLines(Discard):
         return self._epoch, self._seq + 1
 
     def publish(self, window: Window, boot_ns: tuple[int, int] | None) -> None:  # noqa: ARG002 - a file's time is final
-        self._stream.write(encode(window).decode() + "\n")
+        self._stream.write(encode(window).decode().rstrip() + "\n")
         self._seq = window.seq
         self._stream.flush()
 

@@ -114,7 +114,7 @@ def test_any_legal_message_is_small_and_reads_back_as_it_was(message: Any) -> No
     assert len(data) <= contract.MAX_BYTES
     assert contract.decode(data, type(message)) == message
     assert contract.encode(contract.decode(data, type(message))) == data
-    assert msgspec.json.encode(json.loads(data)) == data  # plain JSON: no NaN, no sign before a zero
+    assert msgspec.json.encode(json.loads(data)) == data.rstrip()  # plain JSON: no NaN, no sign before a zero
 
 
 def largest_window() -> contract.Window:
@@ -190,6 +190,20 @@ def test_the_largest_legal_messages_fit(message: contract.Window | contract.Heal
     data = contract.encode(message)
     assert contract.decode(data, type(message)) == message
     assert 1700 < len(data) <= contract.MAX_BYTES
+
+
+def test_all_windows_of_one_configuration_have_one_length() -> None:
+    busiest = replace(
+        BUSY, id="door/9f3c21ab/9999999", seq=9_999_999, visits=99_999, visits_begun=99_999, scored_s=99_999.9,
+        peak_simultaneous=999, unscored_visits=99_999, people=99_999,
+        valence=contract.Spread(mean=-0.12, std=0.12), arousal=contract.Spread(mean=-0.12, std=0.12),
+        quadrants=contract.Quadrants(pos_high=0.25, pos_low=0.25, neg_high=0.25, neg_low=0.25),
+        start=BUSY.start + timedelta(milliseconds=1), end=BUSY.end + timedelta(milliseconds=1), clock="unsynced",
+        model=replace(BUSY.model, version=10**6),
+    )  # fmt: skip
+    assert {len(contract.encode(window)) for window in (BUSY, QUIET, busiest)} == {1024}
+    assert len(contract.encode(replace(QUIET, tags={"a": "x" * 64, "b": "y" * 64}))) % 256 == 0
+    assert contract.encode(QUIET).rstrip() == msgspec.json.encode(QUIET)
 
 
 def test_the_encoder_refuses_a_message_that_is_too_large() -> None:
