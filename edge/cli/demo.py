@@ -119,11 +119,11 @@ def _show_new(subscriber: _Subscriber, console: Console) -> None:
 def window_lines(window: Window) -> list[str]:
     """A window as a few lines of text, with a small picture of the valence/arousal plane when it has scores."""
     kind = " (partial)" if window.partial else ""
-    head = f"\n{window.id}  {window.start:%H:%M:%S}–{window.end:%H:%M:%S} UTC{kind}: {window.visits} visits"
-    head += f", {window.peak_simultaneous} at once"
+    head = f"\n{window.id}  {window.start:%H:%M:%S}–{window.end:%H:%M:%S} UTC{kind}:"
+    seen = f"{window.visits} visits, {window.peak_simultaneous} at once"
     if window.valence is None or window.arousal is None:
-        return [f"{head}, at least", f"  scores withheld: {window.suppressed}"]
-    lines = [f"{head}, {window.people} people, {window.scored_s:g} face-seconds scored"]
+        return [f"{head} at least {seen}", f"  scores withheld: {window.suppressed}"]
+    lines = [f"{head} {seen}, {window.people} people, {window.scored_s:g} face-seconds scored"]
     lines.append(f"  valence {_numbers(window.valence)}   arousal {_numbers(window.arousal)}")
     return lines + plane(window.valence, window.arousal)
 
