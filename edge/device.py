@@ -1,7 +1,7 @@
-"""The loop: camera → face → affect → window → publish, one frame after the other.
+"""The main loop: camera → face → affect → window → publish, one frame at a time.
 
-Owns the LSTM states by track, each dropped with its track. A frame that cannot be worked on is counted, logged at a
-limited rate and skipped; an unbroken row of them ends the run.
+Owns the LSTM state of each track, and deletes it when the track ends. A frame that cannot be processed is counted,
+logged at a limited rate and skipped. Too many such frames in a row end the run.
 """
 
 from __future__ import annotations
@@ -36,13 +36,13 @@ from edge.values import AffectScore, Face, FaceCrop, Frame, Look, Quality, Tick,
 log = logging.getLogger(__name__)
 
 _REPORT_S = 60
-_MAX_FAILURES = 100  # frames in a row that may fail before the run is given up
+_MAX_FAILURES = 100  # failed frames in a row that end the run
 _LOG_EVERY = 50
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class Device:
-    """Everything that a frame passes, in order. Each part is owned by this device alone."""
+    """All stages of the loop, in the order in which a frame passes them. They are not shared."""
 
     camera: Camera
     schedule: Schedule
@@ -56,22 +56,22 @@ class Device:
     health: HealthMonitor
     origin: Origin
     model_state: ModelState
-    _living: set[int] = field(default_factory=set, init=False)  # tracks
+    _living: set[int] = field(default_factory=set, init=False)  # ids of the current tracks
     _states: dict[int, StreamState] = field(default_factory=dict, init=False)
     _failures: int = field(default=0, init=False)  # in a row
-    _now_ns: int | None = field(default=None, init=False)  # of the last event, and of the last report
-    _reported_ns: int | None = field(default=None, init=False)
+    _now_ns: int | None = field(default=None, init=False)  # time of the last frame or tick
+    _reported_ns: int | None = field(default=None, init=False)  # time of the last health report
 
     def looks(self) -> Iterator[Look | Tick]:
-        """Works until the camera ends or `stop` is called, then closes the open window.
+        """Runs until the camera ends or `stop` is called, then closes the open window.
 
         Yields:
-            What became of each frame or tick, after it was worked on.
+            The result of each frame, or the tick.
 
         Raises:
-            CameraError: the camera cannot be had any more.
-            EngineError: frame after frame cannot be worked on.
-            PublishError: windows cannot be handed over any more.
+            CameraError: the camera can no longer be used.
+            EngineError: too many frames in a row failed.
+            PublishError: windows can no longer be published.
         """
         try:
             with self.camera:
@@ -82,11 +82,11 @@ class Device:
                 self._publish(self.windower.close(self._now_ns))
 
     def stop(self) -> None:
-        """Ends the run after the frame at hand; safe to call from a signal handler."""
+        """Ends the run after the current frame; safe to call from a signal handler."""
         self.camera.close()
 
     def step(self, event: Frame | Tick) -> Look | Tick:
-        """Takes one frame or tick all the way."""
+        """Processes one frame or tick through all stages."""
         self._now_ns = now_ns = event.captured_ns if isinstance(event, Frame) else event.at_ns
         self._publish(self.windower.advance(now_ns))
         self._report(now_ns)
@@ -109,10 +109,10 @@ class Device:
         return look
 
     def look(self, frame: Frame, plan: Plan) -> Look:
-        """Finds the faces in a frame, judges and scores those that are due, and notes what that took.
+        """Finds the faces in a frame, scores those that the plan selects, and records how long it took.
 
         Raises:
-            FrameError, EngineError, cv2.error: the frame cannot be worked on.
+            FrameError, EngineError, cv2.error: the frame cannot be processed.
         """
         health, begun_ns = self.health, self.clock.monotonic_ns()
         tracks = self._find(frame, plan)
@@ -121,8 +121,8 @@ class Device:
         qualities, crops = self._judge(frame, due)
         scores = self._score(crops)
         now_ns = self.clock.monotonic_ns()
-        looked_at = [track.id for track in due]
-        spent = Spent(search_ns=searched_ns - begun_ns, total_ns=now_ns - begun_ns, faces=len(tracks), scored=looked_at)
+        served = [track.id for track in due]
+        spent = Spent(search_ns=searched_ns - begun_ns, total_ns=now_ns - begun_ns, faces=len(tracks), scored=served)
         self.schedule.done(plan, spent, now_ns)
         health.worked += 1
         health.faces = len(tracks)
@@ -133,7 +133,7 @@ class Device:
         return Look.of(frame, worked=True, faces=faces)
 
     def snapshot(self) -> Health:
-        """How the device is doing now; may be called from another thread."""
+        """The current health message; may be called from another thread."""
         return self.health.report(
             self.origin,
             self.clock,
@@ -146,7 +146,7 @@ class Device:
         )
 
     def _find(self, frame: Frame, plan: Plan) -> list[Track]:
-        """The faces in view: by a search, or where their motion has carried them."""
+        """The faces in view, from the detector or, if the plan has no search, extrapolated from their motion."""
         if plan.search:
             with self.health.timing("detect"):
                 detections = self.detector.detect(frame.pixels)
@@ -164,7 +164,7 @@ class Device:
         return seen(tracks)
 
     def _judge(self, frame: Frame, due: Sequence[Track]) -> tuple[dict[int, Quality], list[FaceCrop]]:
-        """What the gate says of each face, by track, and the crops of those that are good enough."""
+        """The quality of each face, by track id, and the crops of the faces that are good enough to score."""
         shape = self.model.bundle.manifest.crop
         qualities, crops = {}, []
         with self.health.timing("crop", busy=bool(due)):
@@ -181,7 +181,7 @@ class Device:
         return qualities, crops
 
     def _score(self, crops: Sequence[FaceCrop]) -> dict[int, AffectScore]:
-        """The scores of all crops, by track; steps their streams together and keeps the new states."""
+        """The scores of all crops, by track id; runs them as one batch and stores the new LSTM states."""
         if not crops:
             return {}
         with self.health.timing("embed"):
@@ -195,7 +195,7 @@ class Device:
         self.health.failed += 1
         self._failures += 1
         if self.health.failed % _LOG_EVERY == 1:
-            log.warning("frame %d skipped, %d failed so far: %s", frame.index, self.health.failed, error)
+            log.warning("frame %d skipped; %d frames failed so far: %s", frame.index, self.health.failed, error)
         if self._failures >= _MAX_FAILURES:
             raise EngineError(f"{self._failures} frames in a row failed, the last with: {error}") from error
 
@@ -214,7 +214,7 @@ class Device:
 
 
 def origin_of(device: DeviceConfig, bundle: Bundle) -> Origin:
-    """Who sends, as configured, and with which model."""
+    """Site, device and model, as every message names them."""
     manifest = bundle.manifest
     model = Model(name=manifest.name, version=manifest.version, sha256=bundle.sha256)
     return Origin(site=device.site, device=device.name, tz=device.tz, tags=device.tags, model=model)
@@ -230,11 +230,11 @@ def build_device(
     model_state: ModelState = "shipped",
     health: HealthMonitor | None = None,
 ) -> Device:
-    """Puts a device together as the configuration says.
+    """Builds a device from the configuration.
 
     Raises:
         AssetError: the face detector's file is missing or altered.
-        EngineError: the runtime cannot load it.
+        EngineError: the runtime cannot load the face detector.
     """
     step_s, reset_s = model.bundle.manifest.step_s, model.bundle.manifest.reset_s
     origin = origin_of(config.device, model.bundle)

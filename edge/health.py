@@ -1,4 +1,4 @@
-"""Counts frames, faces and windows, measures stage times, and fills the `Health` message."""
+"""Counts frames, faces and windows, measures the time of each stage, and builds the `Health` message."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from edge.clock import NS, Clock
 from edge.contract.fields import bucket
 from edge.version import VERSION, commit
 
-_COARSE = 100  # looks at a face, ten seconds of one
-_KEPT = 2048  # about the last minute at 30 frames a second
+_REJECTION_STEP = 100  # rejections are reported in steps of this; about ten seconds of one face
+_KEPT = 2048  # times; about one minute at 30 frames a second
 
 
 class CameraCounts(Protocol):
-    """What a camera counts, as `Frames` and `CameraEvents` of the contract describe it."""
+    """A camera's counters; `Frames` and `CameraEvents` in the contract describe them."""
 
     dropped: int
     failed: int
@@ -28,7 +28,10 @@ class CameraCounts(Protocol):
 
 
 class Timing:
-    """Gives the nanoseconds of a block to `add`, also when it raised; a generator would cost three times as much."""
+    """A context manager that passes its duration in nanoseconds to `add`, also after an exception.
+
+    It is a class because a generator-based one takes three times as long.
+    """
 
     __slots__ = ("_add", "_begun_ns")
 
@@ -43,7 +46,7 @@ class Timing:
 
 
 class Times:
-    """How long something took: the sum of all times, and the exact quantiles of the last 2,048."""
+    """Durations: the sum of all, and the exact quantiles of the last 2,048."""
 
     def __init__(self) -> None:
         self.total_ns = 0
@@ -51,17 +54,17 @@ class Times:
         self._count = 0
 
     def add(self, ns: int) -> None:
-        """Adds a time."""
+        """Adds a duration."""
         self.total_ns += ns
         self._ns[self._count % _KEPT] = ns
         self._count += 1
 
     def add_idle(self, ns: int) -> None:
-        """Adds a time in which there was nothing to do: quantiles leave it out."""
+        """Adds a duration in which there was nothing to do: it counts in the sum, but not in the quantiles."""
         self.total_ns += ns
 
     def quantiles_ms(self) -> tuple[float, float] | tuple[None, None]:
-        """Median and 95th percentile, milliseconds as the contract rounds them; None when there were no times."""
+        """Median and 95th percentile, milliseconds, rounded as in the contract; None before the first duration."""
         kept = self._ns[: min(self._count, _KEPT)]
         if not kept.size:
             return None, None
@@ -71,31 +74,31 @@ class Times:
 
 @dataclass(slots=True, eq=False)
 class HealthMonitor:
-    """The counters of a run; what the camera `skipped` or found damaged is added in the report."""
+    """The counters of a run. Frames that the camera skipped or found damaged are added in `report`."""
 
     started_ns: int = field(default_factory=time.monotonic_ns)
     seen: int = 0  # frames from the camera
-    worked: int = 0  # frames that were searched for faces or scored
+    worked: int = 0  # processed frames
     failed: int = 0  # frames that could not be processed
     rejections: dict[str, int] = field(default_factory=lambda: contract.zeros(contract.Rejections))  # by reason
-    scored: int = 0  # face-steps
+    scored: int = 0  # scores, one for each face and time step
     faces: int = 0  # in view in the last frame
-    tracks: int = 0  # ids given so far
+    tracks: int = 0  # highest track id so far
     windows: dict[str, int] = field(default_factory=lambda: contract.zeros(contract.Windows))  # by content
     latency: Times = field(default_factory=Times)  # age of frames when their scores are ready
     stages: dict[str, Times] = field(default_factory=lambda: {key: Times() for key in contract.Stages.__annotations__})
 
     def timing(self, stage: contract.Stage, *, busy: bool = True) -> Timing:
-        """Adds the time of a block to a stage, once a frame; quantiles leave out frames in which it is not `busy`."""
+        """Measures a stage; use it once a frame. The quantiles leave out frames in which the stage is not `busy`."""
         times = self.stages[stage]
         return Timing(times.add if busy else times.add_idle)
 
     def closed_window(self, window: contract.Window) -> None:
-        """Counts a window that was handed to the publisher."""
+        """Counts a published window."""
         self.windows[window.suppressed or "scored"] += 1
 
     def stage_times(self) -> contract.Stages:
-        """Time by stage; the means are over all worked frames, so they add up."""
+        """Durations by stage. All means are over all processed frames, so their sum is the mean time of a frame."""
         times, worked = {}, max(self.worked, 1)
         for stage, spent in self.stages.items():
             p50, p95 = spent.quantiles_ms()
@@ -114,11 +117,11 @@ class HealthMonitor:
         model_state: contract.ModelState,
         accelerated: bool | None = None,
     ) -> contract.Health:
-        """The message, with what others measured; may be called from any thread.
+        """Builds the message; may be called from any thread.
 
         Args:
             model_state: why this bundle runs.
-            accelerated: whether the configured accelerator computes; None if none is configured.
+            accelerated: whether the configured accelerator is in use; None if none is configured.
         """
         p50, p95 = self.latency.quantiles_ms()
         return contract.Health(
@@ -139,7 +142,9 @@ class HealthMonitor:
                 "dropped": camera.dropped,
                 "failed": self.failed + camera.failed,
             },
-            rejections=cast("contract.Rejections", {kind: n - n % _COARSE for kind, n in self.rejections.items()}),
+            rejections=cast(
+                "contract.Rejections", {kind: n - n % _REJECTION_STEP for kind, n in self.rejections.items()}
+            ),
             faces=bucket(self.faces),
             camera_events=cast("contract.CameraEvents", dict(camera.events)),
             stages=self.stage_times(),
@@ -152,5 +157,5 @@ class HealthMonitor:
 
 
 def _ms(ns: float) -> float:
-    """Nanoseconds as milliseconds, to 0.01, and no more than the contract allows."""
+    """Nanoseconds as milliseconds, rounded to 0.01 and limited to the contract's maximum."""
     return min(contract.rounded(ns / 1e6), contract.MAX_MS)

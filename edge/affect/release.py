@@ -1,18 +1,19 @@
-"""Whether a window may be released: for how many people it speaks at least, and how much one of them can weigh.
+"""Decides whether a window may be released: how many people it holds at least, and how much one of them can weigh.
 
-Nobody is recognized, so two visits may always be one person who came back, unless something proves them different.
-Proof is what one body cannot do: be in view twice at once, or be in two places too far apart for the time between.
-Everything here counts from below:
+Nobody is recognized, so two visits may be one person who came back, unless something proves them different. There are
+two proofs: both were in view at once, or their places were too far apart to walk in the time between. All
+counts err on the low side:
 
-- A face that does not move (poster, mannequin) takes no part, nor does one that stays for many windows (staff).
-- A visit that began in the middle of the picture is somebody who was there before: it is given to a possible person
-  who could have made it. So a possible person begins with an arrival or with a proof.
-- Only possible people proven different from another one count: whoever was never seen beside another could always be
-  the same person.
+- A face that does not move (poster, mannequin) is left out, and so is one that stays for many windows (staff).
+- Visits are grouped into "possible people". A visit that began in the middle of the picture may be somebody who was
+  there before, so it joins a possible person who could have made it. A visit becomes a new possible person only if
+  its arrival was seen, or if it is proven different from all earlier people.
+- A possible person counts only if proven different from at least one other. Without a proof, two of them may be the
+  same person.
 
-A window is released when three things hold. At least `min_people` possible people count. At least `min_proven` of them
-are proven different from each other, all of them: fewer people can never have made the window. And one person who came
-back as often as any person could would still weigh at most `max_share`.
+A window is released when three conditions hold. At least `min_people` possible people count. At least `min_proven` of
+them are all proven different from each other, so the window cannot come from fewer people. One person who came back as
+often as possible has at most the share `max_share` of the result.
 
 Pure functions on immutable values. Times are monotonic nanoseconds, places are pixels of the frame.
 """
@@ -32,13 +33,13 @@ from edge.clock import NS
 
 BoolArray = NDArray[np.bool_]
 
-_FACE_M = 0.18  # width of the detector's box on a grown-up, metres
-_FOCAL = 0.5  # of a lens of 90 degrees, in picture widths; a narrower lens makes distances larger than taken here
-_SPEED = 2.0  # metres a second: faster than people walk
-_TURN_S = 1.0  # to turn away and back, for whoever went away from the camera and faces it again
-_SLACK_M, _SLACK = 1.0, 0.15  # errors of a place: metres, and a share of its distance from the camera
-_STILL = 0.12  # face sizes: who was first seen in mid-picture and moved less is taken for a poster
-_DRIFT = 0.02  # face sizes: no living head holds its mean place so well from one half minute to the next
+_FACE_M = 0.18  # width of the detector's box on an adult, metres
+_FOCAL = 0.5  # focal length of a 90 degree lens, in picture widths; with a narrower lens real distances are larger
+_SPEED = 2.0  # metres a second; people walk slower
+_TURN_S = 1.0  # time to turn round twice, for somebody who walked away from the camera and faces it again
+_ERROR_M, _ERROR = 1.0, 0.15  # error of a place: metres, plus a share of its distance from the camera
+_STILL = 0.12  # face sizes; a face first seen in mid-picture that moved less is taken for a poster
+_DRIFT = 0.02  # face sizes; the mean place of a live head moves more than this from one half minute to the next
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,9 +47,9 @@ class Rule:
     """When a window may be released.
 
     Attributes:
-        min_people: possible people that have to count; 3 or more.
-        min_observed_s: scored seconds from which a visit counts.
-        max_share: the most that one person may weigh who came back as often as possible.
+        min_people: how many possible people must count; 3 or more.
+        min_observed_s: how many scored seconds a visit needs to count.
+        max_share: largest allowed share of one person who came back as often as possible, 0 to 1.
     """
 
     min_people: int = 10
@@ -57,7 +58,7 @@ class Rule:
 
     @property
     def min_proven(self) -> int:
-        """People that have to be proven different from each other."""
+        """How many people must be proven different from each other."""
         return max(3, math.ceil(0.4 * self.min_people))
 
 
@@ -66,10 +67,10 @@ class Person:
     """A possible person: visits that one person could have made.
 
     Attributes:
-        visits: their numbers.
-        seconds: scored in all of them.
+        visits: numbers of the visits.
+        seconds: scored time of all visits.
         valence, arousal: means over these seconds.
-        stays: where, for somebody who did not arrive in this window; else None.
+        stays: the place of somebody who did not arrive in this window; else None.
     """
 
     visits: tuple[int, ...]
@@ -81,15 +82,15 @@ class Person:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
-    """What may be released of a window.
+    """The decision on one window.
 
     Attributes:
-        released: whether its scores may leave; else there are too few people.
-        people: the possible people who count, released or not; all weigh the same.
-        alone: the others: possible people who were never proven different from anybody.
-        proven: how many different people there were for certain.
-        heaviest: the most that one person can weigh who came back as often as any person could, 0 to 1.
-        residents: who stays, for the next window.
+        released: whether the scores may be sent; False means too few people.
+        people: the possible people who count, released or not; all have the same weight.
+        alone: possible people who do not count, since they were not proven different from anybody.
+        proven: how many people are proven different from each other.
+        heaviest: largest possible share of one person who came back as often as possible, 0 to 1.
+        residents: people who stay; input of the next decision.
     """
 
     released: bool
@@ -111,16 +112,16 @@ def judge(
     """Decides on one window.
 
     Args:
-        visits: all of this window, in any order.
-        rule: what has to hold.
-        width_px: of the frame.
+        visits: all visits of this window, in any order.
+        rule: the conditions.
+        width_px: width of the frame.
         began_ns: when the window began.
-        residents: as the window before left them.
+        residents: from the decision on the window before.
     """
-    moving = [visit for visit in visits if visit.seconds >= rule.min_observed_s - 1e-6 and not _still(visit)]
+    moving = [visit for visit in visits if visit.seconds >= rule.min_observed_s - 1e-6 and not _is_poster(visit)]
     moving.sort(key=lambda visit: (visit.began_ns, visit.number))
-    differ = _differ(moving, width_px)
-    groups = _link(moving, differ)
+    differ = _find_different(moving, width_px)
+    groups = _group_visits(moving, differ)
     passing, staying = [], []
     for group in groups:
         own = [moving[row] for row in group]
@@ -136,8 +137,8 @@ def judge(
     weights = np.zeros(len(moving))
     for group, person in counting:
         weights[group] = [moving[row].seconds / person.seconds / len(counting) for row in group]
-    proven = _most_different(differ[np.ix_(rows, rows)])
-    heaviest = _heaviest_chain(differ[np.ix_(rows, rows)], weights[rows])
+    proven = _count_different(differ[np.ix_(rows, rows)])
+    heaviest = _heaviest_share(differ[np.ix_(rows, rows)], weights[rows])
     people = tuple(person for _, person in counting)
     return Decision(
         released=len(people) >= rule.min_people and proven >= rule.min_proven and heaviest <= rule.max_share + 1e-9,
@@ -149,15 +150,15 @@ def judge(
     )
 
 
-def _still(visit: VisitRecord) -> bool:
-    """Whether this is a face that nobody wears."""
+def _is_poster(visit: VisitRecord) -> bool:
+    """Whether this face is a poster or a mannequin."""
     if visit.drift is not None:
         return visit.drift < _DRIFT
     return visit.arrival is None and visit.moved < _STILL
 
 
-def _differ(visits: Sequence[VisitRecord], width_px: float) -> BoolArray:
-    """Which pairs of visits, in order of their beginning, one person cannot have made; (N, N), symmetric."""
+def _find_different(visits: Sequence[VisitRecord], width_px: float) -> BoolArray:
+    """Which pairs of visits cannot be one person; (N, N), symmetric. `visits` are ordered by their beginning."""
     count = len(visits)
     index = {visit.number: row for row, visit in enumerate(visits)}
     differ = np.zeros((count, count), np.bool_)
@@ -166,29 +167,32 @@ def _differ(visits: Sequence[VisitRecord], width_px: float) -> BoolArray:
             if number in index:
                 differ[row, index[number]] = True
     began, ended = (
-        np.array([_floor(place, width_px) for place in places]).reshape(-1, 2)
+        np.array([_floor_position(place, width_px) for place in places]).reshape(-1, 2)
         for places in ([visit.began for visit in visits], [visit.ended for visit in visits])
     )
     away_s = (
         np.array([v.began_ns for v in visits], np.float64)[None] - np.array([v.ended_ns for v in visits])[:, None]
     ) / NS
     apart_m = np.hypot(*(ended[:, None] - began[None]).transpose(2, 0, 1))
-    slack = _SLACK_M + _SLACK * np.maximum(ended[:, None, 1], began[None, :, 1])
+    error_m = _ERROR_M + _ERROR * np.maximum(ended[:, None, 1], began[None, :, 1])
     after = away_s >= 0
-    away_s = np.where(ended[:, None, 1] + slack < began[None, :, 1], away_s - _TURN_S, away_s)
-    differ |= after & (apart_m - slack > _SPEED * away_s)
+    away_s = np.where(ended[:, None, 1] + error_m < began[None, :, 1], away_s - _TURN_S, away_s)
+    differ |= after & (apart_m - error_m > _SPEED * away_s)
     differ |= differ.T
     return differ
 
 
-def _floor(place: Place, width_px: float) -> tuple[float, float]:
-    """Where on the floor a face of usual size is: metres to the side, metres from the camera."""
+def _floor_position(place: Place, width_px: float) -> tuple[float, float]:
+    """Position on the floor, for a face of usual size: metres to the side, metres from the camera."""
     scale = _FACE_M / max(place.size, 1.0)
     return (place.x - width_px / 2) * scale, _FOCAL * width_px * scale
 
 
-def _link(visits: Sequence[VisitRecord], differ: BoolArray) -> list[list[int]]:
-    """Possible people: rows of visits. Whoever did not arrive is the nearest one who can have gone on there."""
+def _group_visits(visits: Sequence[VisitRecord], differ: BoolArray) -> list[list[int]]:
+    """Groups visits into possible people, as lists of rows.
+
+    A visit without a seen arrival joins the nearest group that it is not proven different from.
+    """
     groups: list[list[int]] = []
     for row, visit in enumerate(visits):
         able = [] if visit.arrival else [group for group in groups if not differ[row, group].any()]
@@ -210,8 +214,8 @@ def _person(visits: Sequence[VisitRecord], stays: Place | None) -> Person:
     )
 
 
-def _most_different(differ: BoolArray) -> int:
-    """A lower bound of the largest set in which all differ from each other: the best of one greedy try from each."""
+def _count_different(differ: BoolArray) -> int:
+    """Lower bound of the largest set in which all differ from each other: the best greedy result over all starts."""
     best = min(len(differ), 1)
     for row in np.argsort(-differ.sum(axis=1), kind="stable"):
         able, size = np.flatnonzero(differ[row]), 1
@@ -222,10 +226,10 @@ def _most_different(differ: BoolArray) -> int:
     return best
 
 
-def _heaviest_chain(differ: BoolArray, weights: NDArray[np.float64]) -> float:
-    """An upper bound of one person's share: the heaviest row of visits in which none differs from the next.
+def _heaviest_share(differ: BoolArray, weights: NDArray[np.float64]) -> float:
+    """Upper bound of one person's share: the heaviest sequence in which no visit is proven to differ from the next.
 
-    Visits are in order of their beginning, so this is weighted interval scheduling.
+    Visits are ordered by their beginning, so the method of weighted interval scheduling applies.
     """
     best = np.zeros(len(weights))
     for row, weight in enumerate(weights):

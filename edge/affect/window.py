@@ -1,7 +1,7 @@
-"""Windows: intervals of the clock, and what all visits in one say together.
+"""Collects faces and scores into windows: intervals of fixed length, aligned to the clock.
 
-Owns the open window and fills the message. Whether its scores may leave is decided by `release`. Every interval gives
-a window, an empty one too, so that silence and absence can be told apart.
+Owns the open window and builds its message. `release` decides whether the scores may be sent. An interval in which
+nobody was seen also gives a window, so that a receiver can tell an empty room from a silent device.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from edge.config import WindowConfig
 from edge.contract import Origin, Suppressed, Window, instant, rounded
 from edge.values import AffectScore, Tick, Track
 
-_LEAST_SEEN = 0.5  # of a window; less seen, and it carries no scores
-_MAX_GAP_S = 3600  # a longer silence is a stepped clock or a sleep: the intervals between are not made up
+_MIN_OBSERVED = 0.5  # share of a window; with less camera time it carries no scores
+_MAX_GAP_S = 3600  # after a longer gap (clock step, suspended machine) the missed intervals get no windows
 
 Closed = tuple[Window, tuple[int, int] | None]
 
@@ -32,14 +32,14 @@ Closed = tuple[Window, tuple[int, int] | None]
 class _Open:
     start_ns: int
     end_ns: int
-    begun_ns: int  # monotonic, of `start_ns`
+    begun_ns: int  # `start_ns` in monotonic time
     synced: bool
     partial: bool
-    looked: bool = False
+    had_frame: bool = False
     observed_ns: int = 0
-    idle: set[str] = field(default_factory=set)  # reasons of ticks
-    peak: int = 0
-    begun: int = 0
+    idle: set[str] = field(default_factory=set)  # why there were no frames, from the ticks
+    peak: int = 0  # most faces in one frame
+    begun: int = 0  # visits
     width_px: int = 0  # of the frames
 
 
@@ -47,13 +47,13 @@ class Windower:
     """Collects tracks and scores into windows aligned to the clock.
 
     Args:
-        config: length, thresholds.
-        clock: for UTC and whether it can be trusted.
-        origin: who sends; the same in every window.
+        config: length and thresholds.
+        clock: gives UTC, and whether it is synchronized.
+        origin: site, device and model; the same in every window.
         number: epoch and sequence number of the next window; see `Sink.number`.
-        step_s: the bundle's time grid, seconds; each step in which a face was scored counts so long.
-        reset_s: two frames at most twice as far apart have no pause between them, seconds.
-        private: releases hours and days with noise instead; None in mode `floor`.
+        step_s: the model's time step, seconds; each step in which a face was scored counts as this much observed time.
+        reset_s: seconds; a gap between two frames counts as observed time up to twice this length.
+        private: in mode `dp`, releases hours and days with noise; None in mode `floor`.
     """
 
     def __init__(
@@ -74,24 +74,25 @@ class Windower:
         self._number = number
         self._timeline = Timeline(clock)
         self._length_ns = config.window_s * NS
-        self._pause_ns = round(2 * reset_s * NS)
+        self._max_gap_ns = round(2 * reset_s * NS)
         self._visits = Visits(reentry_s=config.reentry_s)
         self._presence = Presence(step_s=step_s)
         self._residents: tuple[Resident, ...] = ()
         self._open: _Open | None = None
-        self._seen_ns: int | None = None  # up to here `observed_ns` was counted
+        self._seen_ns: int | None = None  # `observed_ns` is counted up to here
 
     def advance(self, now_ns: int) -> Iterator[Closed]:
-        """Moves time on and closes the windows that ended, before anything of this instant is added.
+        """Closes the windows that ended by `now_ns`. Call it before `observe` or `tick` for the same time.
 
-        Nothing happens before the result is iterated. Publish each window before the next: it takes its number then.
+        This is a generator: nothing happens until it is iterated. Publish each window before taking the next one, since
+        a window gets its number just before it is yielded.
 
         Args:
-            now_ns: monotonic; not before the last call's.
+            now_ns: monotonic; never earlier than in the last call.
 
         Yields:
-            The closed windows in order, mostly none; each with its interval in monotonic nanoseconds while the clock is
-            not known to be right, so that it can be stamped again when it is.
+            The closed windows in order, usually none. While the clock is not synchronized, each comes with its interval
+            in monotonic nanoseconds, so that its UTC times can be corrected later.
         """
         utc_ns = self._timeline.utc_ns(now_ns)
         if self._open is None:
@@ -104,7 +105,7 @@ class Windower:
             trusted = not stepped and self._timeline.true()
             yield from self._close(last, now_ns - late_ns, trusted=trusted)
             utc_ns = self._timeline.utc_ns(now_ns)
-            if stepped:  # the next begins where this one ended, wherever that is now; it lasts until the grid is met
+            if stepped:  # the next window begins where this one ended, in the new time, and ends on the grid
                 late_ns = min(late_ns, self._length_ns)
                 self._open = self._begin(utc_ns - late_ns, now_ns - late_ns, exact=True)
             elif late_ns <= _MAX_GAP_S * NS:
@@ -119,19 +120,19 @@ class Windower:
         captured_ns: int,
         frame_px: tuple[int, int] = (640, 480),
     ) -> None:
-        """Adds what one frame showed, after `advance` for the same instant.
+        """Adds the faces and scores of one frame. Call `advance` for the same time first.
 
         Args:
             tracks: the faces seen in it.
-            scores: of those that were due.
-            captured_ns: of the frame.
-            frame_px: its width and height.
+            scores: of the faces that were scored in this frame.
+            captured_ns: when the frame was taken, monotonic.
+            frame_px: width and height of the frame.
         """
         if (window := self._open) is None:
-            raise RuntimeError("observe before advance")
+            raise RuntimeError("observe was called before advance")
         self._count_seen(window, captured_ns, captured_ns)
         self._seen_ns = captured_ns
-        window.looked, window.width_px = True, frame_px[0]
+        window.had_frame, window.width_px = True, frame_px[0]
         window.peak = max(window.peak, len(tracks))
         begun = self._visits.begun
         visits = self._visits.observe(tracks, captured_ns)
@@ -142,16 +143,16 @@ class Windower:
                 self._presence.score(visits[score.track_id].number, score.valence, score.arousal)
 
     def tick(self, tick: Tick) -> None:
-        """Notes why no frame came, after `advance` for the same instant."""
+        """Records why there was no frame. Call `advance` for the same time first."""
         if self._open is not None:
             self._open.idle.add(tick.reason)
 
     def forget(self, track_id: int) -> None:
-        """Drops what is remembered of a track that ended."""
+        """Deletes the data of a track that ended."""
         self._visits.forget(track_id)
 
     def close(self, now_ns: int) -> Iterator[Closed]:
-        """As `advance`, at the end of a run: closes everything; the last window is `partial` unless it just ended."""
+        """Closes all windows at the end of a run; the last one is `partial`, unless its interval has just ended."""
         yield from self.advance(now_ns)
         if self._open is not None and self._timeline.utc_ns(now_ns) > self._open.start_ns:
             self._open.partial = True
@@ -159,14 +160,14 @@ class Windower:
         self._open = None
 
     def _count_seen(self, window: _Open, until_ns: int, now_ns: int) -> None:
-        """Adds the time since the last frame to a window, unless there was a pause."""
-        if self._seen_ns is None or now_ns - self._seen_ns > self._pause_ns:
+        """Adds the time since the last frame to the observed time of a window, unless the gap was too long."""
+        if self._seen_ns is None or now_ns - self._seen_ns > self._max_gap_ns:
             return
         window.observed_ns += max(until_ns - max(self._seen_ns, window.begun_ns), 0)
         self._seen_ns = max(self._seen_ns, until_ns)
 
     def _begin(self, utc_ns: int, now_ns: int, *, exact: bool = False) -> _Open:
-        """A window that holds an instant: the grid's, or with `exact` what is left of the grid's from then on."""
+        """Opens the grid's window that contains `utc_ns`. With `exact` it begins at `utc_ns` and ends on the grid."""
         late_ns = utc_ns % self._length_ns
         start_ns = utc_ns if exact else utc_ns - late_ns
         return _Open(
@@ -178,7 +179,7 @@ class Windower:
         )
 
     def _close(self, window: _Open, ended_ns: int, *, trusted: bool) -> Iterator[Closed]:
-        """What a window says; in mode `dp`, before the first one of a day, what the day before says."""
+        """Yields the message of a window; in mode `dp`, before the first one of a day, that of the day before."""
         records = self._presence.close()
         decision = judge(
             records, self._rule, width_px=window.width_px, began_ns=window.begun_ns, residents=self._residents
@@ -190,9 +191,9 @@ class Windower:
         else:
             day = self._private.finished_day(window.start_ns, ended_ns)
             if day is not None:
-                said, start_ns, end_ns, observed_ns = day
+                day_content, start_ns, end_ns, observed_ns = day
                 whole = replace(window, start_ns=start_ns, end_ns=end_ns, observed_ns=observed_ns, partial=False)
-                yield self._message(whole, said, trusted=trusted), None
+                yield self._message(whole, day_content, trusted=trusted), None
             content = self._private.hour(
                 (*decision.people, *decision.alone), window.start_ns, window.end_ns, window.observed_ns, ended_ns,
                 window.width_px, reason=reason,
@@ -221,9 +222,9 @@ class Windower:
         )
 
     def _reason(self, window: _Open) -> Suppressed | None:
-        """Why there are no scores whoever was there."""
-        if window.looked:
-            half_seen = window.observed_ns < _LEAST_SEEN * (window.end_ns - window.start_ns)
-            return "partial" if window.partial or half_seen else None
-        # Only the camera's own word makes it `closed`: a process that stood still has no ticks.
+        """Why the window has no scores, however many people there were; None if it may have some."""
+        if window.had_frame:
+            mostly_unseen = window.observed_ns < _MIN_OBSERVED * (window.end_ns - window.start_ns)
+            return "partial" if window.partial or mostly_unseen else None
+        # `closed` needs a tick that says so: a process that was suspended has no ticks.
         return "closed" if "closed" in window.idle and not window.idle & {"gone", "frozen"} else "camera"

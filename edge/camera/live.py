@@ -1,6 +1,7 @@
-"""A live camera: a thread keeps the newest frame, and opens a failed camera again, with back-off, for ever.
+"""A live camera. A thread reads it and keeps the newest frame.
 
-Only a call that never returns ends the iteration.
+The thread reopens a failed camera, with back-off and without a limit. The iteration raises an error only if a driver
+call hangs or an unexpected exception occurs.
 """
 
 from __future__ import annotations
@@ -23,26 +24,26 @@ from edge.values import Frame, Tick, UInt8Array
 
 log = logging.getLogger(__name__)
 
-STALL_S = 10.0  # without a usable frame
-FROZEN_S = 10.0  # with the same bytes
-STUCK_S = 30.0  # a call that takes longer will never return
+STALL_S = 10.0  # this long without a usable frame: the camera has failed
+FROZEN_S = 10.0  # this long with the same bytes: the camera is frozen
+STUCK_S = 30.0  # a driver call that takes longer is taken to hang
 _TICK_S = 1.0
-_NAP_S = 0.05
+_SLEEP_S = 0.05
 _JOIN_S = 3.0
 _FIRST_DELAY_S, _MAX_DELAY_S = 1.0, 60.0
-_FLAT = 8  # with a smaller range of values the camera is dark or covered, and bytes may repeat
+_FLAT = 8  # with a smaller range of pixel values the camera is dark or covered, and its bytes may repeat
 
 Reason = Literal["starting", "closed", "gone", "frozen"]
 
 
 class Source(Protocol):
-    """An open device, used by one thread."""
+    """An open camera device; only one thread uses it."""
 
     def grab(self) -> int | None:
-        """Waits a second at most for the next frame.
+        """Waits up to one second for the next frame.
 
         Returns:
-            Monotonic nanoseconds at which it was taken; None if there was none.
+            When the frame was taken, monotonic nanoseconds; None if none came.
 
         Raises:
             CameraError: the device is gone.
@@ -50,10 +51,10 @@ class Source(Protocol):
         ...
 
     def read(self) -> UInt8Array:
-        """The picture of the last frame, once: uint8 (H, W, 3), RGB.
+        """Decodes the last grabbed frame: uint8 (H, W, 3), RGB. Call it at most once a frame.
 
         Raises:
-            FrameError: it is damaged.
+            FrameError: the frame is damaged.
         """
         ...
 
@@ -63,22 +64,22 @@ class Source(Protocol):
 
 
 def capture_time(stamp_ns: int, now_ns: int) -> int:
-    """A driver's stamp if it is in monotonic nanoseconds of the last second, as it should be; else `now_ns`."""
+    """The driver's timestamp if it lies in the last second of monotonic time, as it should; else `now_ns`."""
     return stamp_ns if now_ns - NS <= stamp_ns <= now_ns else now_ns
 
 
 class LiveCamera(Camera):
-    """Frames of a device, read by a thread that starts with the iteration.
+    """Frames of a camera device. The thread that reads them starts with the iteration.
 
     Args:
         name: the device, for messages.
-        open_source: opens it, or raises `CameraError`.
-        clock: monotonic time of ticks.
-        wanted, shown: see their types.
-        hours: when it may be open.
+        open_source: opens the device, or raises `CameraError`.
+        clock: gives the time of ticks, and UTC for the opening hours.
+        wanted, shown: see the types `Wanted` and `Shown`.
+        hours: when the camera may be open.
 
     Raises:
-        CameraError: it cannot be opened in its opening hours.
+        CameraError: the device cannot be opened within its opening hours.
     """
 
     def __init__(
@@ -93,19 +94,19 @@ class LiveCamera(Camera):
         self.events = no_events()
         self._name, self._open_source, self._clock, self._wanted = name, open_source, clock, wanted
         self._shown, self._hours = shown, hours or OpeningHours()
-        self._logged = ""  # the fault that was logged last
-        # Of the capture thread alone.
+        self._logged = ""  # the last logged fault
+        # Used by the capture thread only.
         self._source = open_source() if self._is_open() else None
         self._index = 0
         self._shape: tuple[int, ...] | None = None
         self._last: UInt8Array | None = None
-        self._given_ns: int | None = None
+        self._decoded_ns: int | None = None
         self._good_s = self._changed_s = time.monotonic()
-        self._backoff, self._worked = Backoff(_FIRST_DELAY_S, _MAX_DELAY_S), True  # worked since the last wait
-        self._next_s = 0.0  # when it may be opened again
-        # Of both threads.
-        self._reason: Reason = "starting"  # why there may be no frame
-        self._busy_s = time.monotonic()  # when the capture thread began its last step
+        self._backoff, self._worked = Backoff(_FIRST_DELAY_S, _MAX_DELAY_S), True  # gave a frame since the last failure
+        self._next_s = 0.0  # earliest time of the next attempt to open it
+        # Used by both threads.
+        self._reason: Reason = "starting"  # why there is no frame, for the next tick
+        self._busy_s = time.monotonic()  # when the capture thread began its current step
         self._changed = threading.Condition()
         self._slot: Frame | None = None
         self._error: Exception | None = None
@@ -121,19 +122,19 @@ class LiveCamera(Camera):
             yield event
 
     def close(self) -> None:
-        with self._changed:  # its lock may be taken twice by one thread, as a signal handler does
+        with self._changed:  # a reentrant lock: a signal handler may call this while its thread holds the lock
             self._closed = True
             self._changed.notify_all()
 
     def __exit__(self, *_: object) -> None:
         self.close()
         if self._thread.ident is not None:
-            self._thread.join(_JOIN_S)  # a driver may take longer; then the thread closes the device later
+            self._thread.join(_JOIN_S)  # if the driver takes longer, the thread closes the device later
         else:
             self._release()
 
     def _take(self) -> Frame | Tick | None:
-        """The newest frame; a tick after a second without one, None after `close`."""
+        """The newest frame; a tick after a second without a frame; None after `close`."""
         with self._changed:
             self._changed.wait_for(lambda: self._closed or self._slot is not None or self._error is not None, _TICK_S)
             if self._closed:
@@ -147,9 +148,9 @@ class LiveCamera(Camera):
         if time.monotonic() - self._busy_s > STUCK_S:
             raise CameraStuckError(
                 f"{self._name}: a read did not return for {STUCK_S:g} s and cannot be interrupted",
-                "start the process again, and the board when that does not help",
+                "restart the process; if that does not help, restart the board",
             )
-        # A second behind, so that a frame under way is not older than the tick.
+        # One second in the past, so that a frame now being read is not older than the tick.
         self._last_ns = max(self._last_ns, self._clock.monotonic_ns() - NS)
         return Tick(at_ns=self._last_ns, reason=self._reason)
 
@@ -165,18 +166,18 @@ class LiveCamera(Camera):
         self._release()
 
     def step(self) -> None:
-        """One step of the capture thread: reads a frame, opens the device, or waits a moment."""
+        """One step of the capture thread: reads a frame, opens the device, or sleeps briefly."""
         if not self._is_open():
             self._reason, self._last = "closed", None
             self._release()
-            time.sleep(_NAP_S)
+            time.sleep(_SLEEP_S)
         elif self._source is None:
-            self._try()
+            self._reopen()
         else:
             try:
                 self._read(self._source)
             except CameraError as error:
-                self._lose("gone", error.message)
+                self._fail("gone", error.message)
 
     def _is_open(self) -> bool:
         open_now = self._hours.open_now(self._clock.known_utc_ns)
@@ -190,7 +191,7 @@ class LiveCamera(Camera):
             self._check_stall()
             return
         number, self._index = self._index, self._index + 1
-        if self._wanted is not None and not self._wanted(captured_ns, self._given_ns):
+        if self._wanted is not None and not self._wanted(captured_ns, self._decoded_ns):
             self.skipped += 1
             return
         try:
@@ -202,26 +203,26 @@ class LiveCamera(Camera):
             return
         if not self._is_new(pixels):
             return
-        self._given_ns = captured_ns
+        self._decoded_ns = captured_ns
         with self._changed:
-            self._last_ns = max(captured_ns, self._last_ns + 1)  # a coarse clock gives equal stamps
+            self._last_ns = max(captured_ns, self._last_ns + 1)  # a coarse clock gives equal timestamps
             self.dropped += self._slot is not None
             self._slot = replace(frame, captured_ns=self._last_ns)
             self._changed.notify_all()
 
     def _is_new(self, pixels: UInt8Array) -> bool:
-        """Whether the picture shows that the camera works, not frozen; counts a changed size."""
+        """False if the camera is frozen. Else records that it works, and counts a changed picture size."""
         now_s = time.monotonic()
         if self._last is None or not np.array_equal(self._last, pixels) or np.ptp(pixels) < _FLAT:
             self._changed_s = now_s
         elif now_s - self._changed_s > FROZEN_S:
-            self._lose("frozen", f"{self._name}: the same bytes for {FROZEN_S:g} s, so it is frozen")
+            self._fail("frozen", f"{self._name}: the same picture for {FROZEN_S:g} s, so it is frozen")
             return False
         if self._shape is not None and pixels.shape != self._shape:
             self.events["resized"] += 1
             log.warning("%s: gives %dx%d, it was %dx%d", self._name, *pixels.shape[1::-1], *self._shape[1::-1])
         self._shape, self._last, self._good_s, self._worked = pixels.shape, pixels, now_s, True
-        self._reason = "gone"  # if nothing comes from now on
+        self._reason = "gone"  # the reason, if no more frames come
         if self._logged:
             self._logged = ""
             log.info("%s: gives frames again", self._name)
@@ -229,27 +230,27 @@ class LiveCamera(Camera):
 
     def _check_stall(self) -> None:
         if time.monotonic() - self._good_s > STALL_S:
-            self._lose("stalled", f"{self._name}: no usable frame for {STALL_S:g} s; check its cable and its power")
+            self._fail("stalled", f"{self._name}: no usable frame for {STALL_S:g} s; check cable and power")
 
-    def _lose(self, kind: str, why: str) -> None:
+    def _fail(self, kind: str, why: str) -> None:
         self.events[kind] += 1
         self._reason = "frozen" if kind == "frozen" else "gone"
-        self._log_fault(f"{why}; it is opened again and again until it works")
+        self._log_fault(f"{why}; trying to reopen it until it works")
         self._release()
         self._next_s = time.monotonic() + self._backoff.next_s(lasted=self._worked)
         self._worked = False
 
-    def _try(self) -> None:
+    def _reopen(self) -> None:
         if time.monotonic() < self._next_s:
-            time.sleep(_NAP_S)
+            time.sleep(_SLEEP_S)
             return
         try:
             self._source = self._open_source()
         except CameraError as error:
-            self._lose("failed_opens", str(error))
+            self._fail("failed_opens", str(error))
             return
         self._good_s = time.monotonic()
-        if self._reason != "frozen":  # a frozen camera has to show something else first
+        if self._reason != "frozen":  # a frozen camera has to give a different picture first
             self._changed_s = self._good_s
         if self._reason == "closed":
             self._reason = "starting"
@@ -260,11 +261,11 @@ class LiveCamera(Camera):
         try:
             if source is not None:
                 source.close()
-        except Exception as error:  # noqa: BLE001 - a driver may raise anything
+        except Exception as error:  # noqa: BLE001 - a driver may raise any exception
             log.debug("%s: closing failed: %s", self._name, error)
 
     def _log_fault(self, why: str) -> None:
-        """Logs each change of the fault, not each try."""
+        """Logs a fault once, until another fault occurs or the camera works."""
         if why != self._logged:
             log.warning("camera: %s", why)
             self._logged = why

@@ -1,8 +1,8 @@
-"""The bundles that a device keeps, which of them runs, and the way back when one does not start.
+"""Stores the installed model bundles, selects the one to run, and rolls back if it does not start.
 
-A folder holds each bundle under its SHA-256, and `state.json`. The service can write the folder, so nothing in it is
-trusted: signature, hashes and golden vectors are checked at every start, and root opens no graph from it
-(`edge.affect.untrusted`).
+A folder holds `state.json` and each bundle, named by its SHA-256. The service can write to the folder, so nothing in it
+is trusted: signature, hashes and golden vectors are checked at every start, and a process of root never loads a model
+graph from it (`edge.affect.untrusted`).
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ log = logging.getLogger(__name__)
 
 SHIPPED = "shipped"
 _CONFIGURED = "configured"
-MAX_STARTS = 3  # of the active bundle, in a row, that end badly; the next start takes the one before it
-GOOD_S = 60.0  # a run that lasts so long is a good start
-KEPT = 4  # bundles beside the active and the previous one; the oldest goes when another comes
+MAX_STARTS = 3  # failed starts of the active bundle in a row; after them the previous bundle is used
+GOOD_S = 60.0  # a start is successful if the run lasts this long
+KEPT = 4  # bundles kept besides the active and the previous one; adding another deletes the oldest
 _STATE = "state.json"
 _MAX_STATE_BYTES = 4096
 
@@ -44,13 +44,13 @@ Choice = Annotated[str, msgspec.Meta(pattern=r"^(shipped|[0-9a-f]{64})\Z")]
 
 
 class State(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What runs at the next start.
+    """The contents of `state.json`.
 
     Attributes:
-        active: the bundle that runs: its SHA-256, or `SHIPPED`.
-        previous: the way back.
-        starts: of the active one, in a row, that did not end well.
-        failed: the bundle that was given up after failed starts, until another is activated.
+        active: the bundle to run: its SHA-256, or `SHIPPED`.
+        previous: the bundle to use if the active one fails.
+        starts: starts of the active bundle in a row that have not succeeded, or not yet.
+        failed: the bundle that was rolled back after failed starts; None once another is activated.
     """
 
     active: Choice = SHIPPED
@@ -60,7 +60,7 @@ class State(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 
 class Entry(NamedTuple):
-    """One bundle here: SHA-256 or `SHIPPED`, what was read or what is wrong with it, and when it came."""
+    """One stored bundle: its SHA-256 or `SHIPPED`, its contents or what is wrong with it, and when it was installed."""
 
     choice: str
     bundle: Bundle | None
@@ -73,25 +73,25 @@ class Entry(NamedTuple):
 
 
 class Store:
-    """The bundles of a device. The folder need not exist: then only the shipped bundle is there, and runs.
+    """The bundles of a device. If the folder does not exist, the shipped bundle runs.
 
-    Around a run it is a context manager: a start counts as failed unless the run lasts for `GOOD_S`, ends in order, or
-    ends for a reason that is not the model's.
+    Use it as a context manager around a run. A start counts as failed unless the run lasts for `GOOD_S`, ends normally,
+    or ends with an error that the model did not cause.
 
     Args:
-        model: `store` is the folder; `bundle`, where given, runs in place of what is installed.
+        model: `store` is the folder; `bundle`, if set, runs instead of the installed bundles.
     """
 
     def __init__(self, model: ModelConfig) -> None:
         self._model = model
         self.folder = Path(model.store or NOWHERE)
         self._counted = False
-        self._good_s = 0.0
+        self._good_at_s = 0.0
 
     def state(self) -> State:
-        """What is to run. Raises BundleError where that is written down and cannot be read."""
+        """Reads `state.json`. Raises BundleError if it exists and cannot be read."""
         try:
-            # Without O_NONBLOCK a pipe that somebody put there would hold root's commands for ever.
+            # Without O_NONBLOCK, a pipe in place of the file would block root's commands for ever.
             flags = os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC
             with os.fdopen(os.open(self.folder / _STATE, flags), "rb") as file:
                 return msgspec.json.decode(file.read(_MAX_STATE_BYTES), type=State)
@@ -105,47 +105,47 @@ class Store:
             ) from error
 
     def start(self, use: Callable[[Bundle], Used]) -> tuple[Used, ModelState]:
-        """Counts a start, then does what `first` does. `alive` has to be called at least every few seconds after it."""
+        """Counts the start, then calls `first`. After it, call `alive` at least every few seconds."""
         try:
             if not self._model.bundle and self.state().active != SHIPPED:
-                self._change(_count)
+                self._update_state(_count_start)
                 self._counted = True
         except BundleError as error:
-            log.error("this start is not counted: %s", error)
+            log.error("this start could not be recorded: %s", error)
         try:
             used, why = self.first(use)
-        except EdgeError:  # not even the shipped one works, so it is not the active one's fault
+        except EdgeError:  # not even the shipped bundle works, so the active one is not the cause
             if self._counted:
-                self._started_well()
+                self._record_success()
             raise
         self._counted = self._counted and why in ("active", "rolled_back")
-        self._good_s = time.monotonic() + GOOD_S
+        self._good_at_s = time.monotonic() + GOOD_S
         return used, why
 
     def alive(self) -> None:
-        """The run goes on."""
-        if self._counted and time.monotonic() > self._good_s:
-            self._started_well()
+        """Records a successful start once the run has lasted for `GOOD_S`."""
+        if self._counted and time.monotonic() > self._good_at_s:
+            self._record_success()
 
     def __enter__(self) -> Store:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
-        model_s_fault = isinstance(error, (BundleError, EngineError))
-        if self._counted and not model_s_fault and isinstance(error, (EdgeError, KeyboardInterrupt, type(None))):
-            self._started_well()
+        model_failed = isinstance(error, (BundleError, EngineError))
+        if self._counted and not model_failed and isinstance(error, (EdgeError, KeyboardInterrupt, type(None))):
+            self._record_success()
 
     def first(self, use: Callable[[Bundle], Used]) -> tuple[Used, ModelState]:
-        """The first bundle that can be used: the configured or active one, the previous one, the shipped one.
+        """Uses the first bundle that works: the configured or active one, then the previous one, then the shipped one.
 
         Args:
-            use: makes something of a bundle; a `BundleError` or `EngineError` of it means the next one.
+            use: called with a bundle; if it raises `BundleError`, `ConfigError` or `EngineError`, the next is tried.
 
         Returns:
-            What it made, and why that bundle was taken.
+            The result of `use`, and why that bundle was chosen.
 
         Raises:
-            BundleError, ConfigError, EngineError: none can be used; why the first one cannot.
+            BundleError, ConfigError, EngineError: no bundle works; this is the error of the first one.
         """
         failed: list[EdgeError] = []
         state = State()
@@ -156,26 +156,26 @@ class Store:
         wanted = (_CONFIGURED,) if self._model.bundle else (state.active, state.previous)
         for choice in dict.fromkeys((*wanted, SHIPPED)):
             if failed:
-                log.error("%s; the bundle %s is tried instead", failed[-1], choice[:12])
+                log.error("%s; trying the bundle %s instead", failed[-1], choice[:12])
             try:
-                return use(self.load(choice)), "fallback" if failed else _why(choice, state)
+                return use(self.load(choice)), "fallback" if failed else _state_of(choice, state)
             except (BundleError, ConfigError, EngineError) as error:
                 failed.append(error)
         raise failed[0]
 
     def load(self, choice: str) -> Bundle:
-        """The shipped bundle, or an installed one by its SHA-256; raises what `read_trusted` does."""
+        """Loads the shipped bundle, or an installed one by its SHA-256. Raises the errors of `read_trusted`."""
         if choice in (SHIPPED, _CONFIGURED):
             return read_configured(self._model if choice == _CONFIGURED else ModelConfig())
         if (self.folder / choice).is_symlink():
-            raise BundleError(f"{self.folder / choice}: is a link", fix="remove it, and install the bundle anew")
+            raise BundleError(f"{self.folder / choice}: is a link", fix="remove it, and install the bundle again")
         bundle = read_trusted(self.folder / choice, self._model)
         if bundle.sha256 != choice:
             raise BundleError(f"{self.folder / choice}: is another bundle, {bundle.sha256[:12]}", fix="install it anew")
         return bundle
 
     def entries(self) -> list[Entry]:
-        """All bundles here, the shipped one first, then the latest first. Raises ConfigError as `load` does."""
+        """The shipped bundle, then the installed ones, newest first. Raises ConfigError as `load` does."""
         found = []
         for path in (default_bundle(), *self._installed()):
             choice = SHIPPED if path == default_bundle() else path.name
@@ -188,7 +188,7 @@ class Store:
         return found
 
     def add(self, bundle: Bundle) -> None:
-        """Keeps a bundle, unless it lies here already. Raises BundleError where it cannot be written."""
+        """Stores a bundle, unless it is already there. Raises BundleError if it cannot be written."""
         with suppress(BundleError):
             if load_bundle(self.folder / bundle.sha256).contents == bundle.contents:
                 return
@@ -202,7 +202,7 @@ class Store:
             fresh.mkdir()
             for name, data in bundle.contents.items():
                 (fresh / name).write_bytes(data)
-            os.sync()  # whole on the disk before it has its name
+            os.sync()  # all files must be on the disk before the folder gets its final name
             fresh.rename(target)
             needed = (target.name, state.active, state.previous)
             for path in [path for path in self._installed() if path.name not in needed][KEPT - 1 :]:
@@ -212,32 +212,32 @@ class Store:
             raise self._unwritable(error) from error
 
     def activate(self, choice: str) -> None:
-        """A bundle runs from the next start on. Raises BundleError where the state cannot be read or written."""
+        """Makes a bundle run from the next start on. Raises BundleError if the state cannot be read or written."""
 
         def step(state: State) -> State:
             before = state.previous if state.starts or choice == state.active else state.active
             return State(active=choice, previous=SHIPPED if before == choice else before)
 
-        self._change(step)
+        self._update_state(step)
 
     def roll_back(self) -> State:
-        """The previous bundle runs from the next start on; the shipped one where the state cannot be read."""
+        """Makes the previous bundle run from the next start on, or the shipped one if the state cannot be read."""
         try:
             self.state()
         except BundleError:
             with suppress(OSError):
                 (self.folder / _STATE).unlink()
-        return self._change(lambda state: State(active=state.previous))
+        return self._update_state(lambda state: State(active=state.previous))
 
-    def _started_well(self) -> None:
+    def _record_success(self) -> None:
         self._counted = False
         try:
-            self._change(lambda state: msgspec.structs.replace(state, starts=0))
+            self._update_state(lambda state: msgspec.structs.replace(state, starts=0))
         except BundleError as error:
-            log.error("this good start is not counted: %s", error)
+            log.error("this successful start could not be recorded: %s", error)
 
-    def _change(self, step: Callable[[State], State]) -> State:
-        """Takes a step from the state as it is and keeps the new one: all of it, or the old one stands."""
+    def _update_state(self, step: Callable[[State], State]) -> State:
+        """Reads the state, changes it with `step` and writes it back atomically, under a lock."""
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             lock = os.open(self.folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
@@ -247,7 +247,7 @@ class Store:
                 new = step(old)
                 if new != old:
                     fresh = self.folder / f".{_STATE}"
-                    fresh.unlink(missing_ok=True)  # what lies there may be a link
+                    fresh.unlink(missing_ok=True)  # it may be a link
                     with fresh.open("xb") as file:
                         file.write(msgspec.json.encode(new))
                         file.flush()
@@ -260,7 +260,7 @@ class Store:
             raise self._unwritable(error) from error
 
     def _installed(self) -> list[Path]:
-        """The folders of installed bundles, the latest first."""
+        """The folders of the installed bundles, the newest first."""
         try:
             paths = list(self.folder.iterdir()) if self.folder.is_dir() else []
             found = [path for path in paths if re.fullmatch("[0-9a-f]{64}", path.name)]
@@ -272,14 +272,14 @@ class Store:
         return BundleError(f"{self.folder}: cannot be changed ({error.strerror})", fix="use sudo")
 
 
-def _count(state: State) -> State:
+def _count_start(state: State) -> State:
     if state.starts >= MAX_STARTS:
         log.error("the bundle %s is given up: its last %d starts failed", state.active[:12], MAX_STARTS)
         state = State(active=state.previous, failed=state.active)
     return state if state.active == SHIPPED else msgspec.structs.replace(state, starts=state.starts + 1)
 
 
-def _why(choice: str, state: State) -> ModelState:
+def _state_of(choice: str, state: State) -> ModelState:
     if choice == _CONFIGURED:
         return "configured"
     if state.failed:

@@ -1,6 +1,7 @@
 """Publishing over MQTT: a thread keeps a session with the broker and sends the windows in the outbox.
 
-The loop's thread never waits for the broker. The thread owns the session, the back-off and the messages in flight.
+The main loop only puts windows into the outbox, so it never waits for the broker. The publishing thread owns the
+session, the back-off and the messages in flight.
 """
 
 from __future__ import annotations
@@ -30,27 +31,27 @@ from edge.version import VERSION, commit
 log = logging.getLogger(__name__)
 
 FIRST_DELAY_S = 0.5
-_TICK_S = 0.2  # the longest that a closed window waits for the thread
-_WINDOW_BYTES, _HEALTH_BYTES = 1024, 2048  # with topic and tags of ordinary length
+_TICK_S = 0.2  # longest time until the thread notices a new window
+_WINDOW_BYTES, _HEALTH_BYTES = 1024, 2048  # typical sizes, with topic and tags
 _LIVE_BURST_S, _BACKLOG_BURST_S = 60.0, 10.0
-_END_S = 0.1  # of the closing time, for the end of the connection
-_RULES = (0x87, 0x97)  # not authorized, quota exceeded: the answer may change
+_END_S = 0.1  # part of the closing time that is kept for disconnecting
+_TEMPORARY = (0x87, 0x97)  # not authorized, quota exceeded: the broker may accept the same message later
 _CLOCK_FIX = "let a time service run (timedatectl set-ntp true), or set outbox.hold_unsynced_s = 0"
 
 
 class MqttPublisher:
-    """Sends windows, status and health to one broker. A `Sink`.
+    """Sends windows, status and health to one broker. Implements `Sink`.
 
-    An unreachable broker is no error: it is logged once and shows in `delivery`.
+    An unreachable broker is not an error: it is logged once, and `delivery` shows it.
 
     Args:
         config, clock: of the device.
-        origin: who sends.
-        outbox: closed by this publisher, and used by nobody else.
+        origin: site, device and model.
+        outbox: owned by this publisher, which closes it.
         discovery: topic and payload of a retained message, sent in every session after `online`.
 
     Attributes:
-        failed: why the thread has ended, None while it works; `publish` and `report` raise it as a PublishError.
+        failed: the error that ended the thread, None while it runs; `publish` and `report` raise it as a PublishError.
 
     Raises:
         ConfigError: `mqtt.bytes_per_minute` is too small.
@@ -75,13 +76,13 @@ class MqttPublisher:
         self._credentials = load_credentials(mqtt)
         self._gate = Gate(origin, outbox.words, dict([discovery] if discovery else []))
         self._log = ConnectionLog(f"{mqtt.host}:{mqtt.port}")
-        self._session = self._new_session()  # here, so that the caller hears of a gate that does not work
+        self._session = self._new_session()  # here, so that the constructor raises if the gate does not work
         self._sessions = 0
-        self._sent: dict[int, tuple[str, Row | None]] = {}  # in flight, by the session's number
-        self._answered_s = 0.0  # monotonic second of the last answer, or of the first message that waits for one
+        self._sent: dict[int, tuple[str, Row | None]] = {}  # messages in flight, by message id
+        self._answered_s = 0.0  # monotonic time of the last answer, or of the first message in flight
         self._denied = self._status_refused = self._sent_offline = self._warned_unsynced = False
         self._health: deque[Message] = deque(maxlen=1)
-        self._news, self._closing = threading.Event(), threading.Event()
+        self._wake, self._closing = threading.Event(), threading.Event()
         self._deadline_s = 0.0
         self._thread = threading.Thread(target=self._run, name="affect-publish", daemon=True)
 
@@ -94,9 +95,9 @@ class MqttPublisher:
 
     def publish(self, window: Window, boot_ns: tuple[int, int] | None) -> None:
         if self._closing.is_set():
-            raise RuntimeError("publish after close")
+            raise RuntimeError("publish was called after close")
         self._outbox.keep(window, boot_ns)
-        self._news.set()
+        self._wake.set()
         if not self._warned_unsynced and self._outbox.held():
             self._warned_unsynced = True
             hold_s = self._config.outbox.hold_unsynced_s
@@ -105,7 +106,7 @@ class MqttPublisher:
 
     def report(self, health: Health) -> None:
         self._health.append(Message(self._origin.topic("health"), encode(health), qos=0))
-        self._news.set()
+        self._wake.set()
         self._raise_failure()
 
     def delivery(self) -> Delivery:
@@ -113,12 +114,12 @@ class MqttPublisher:
         return msgspec.structs.replace(known, connected=self._session.connected, reconnects=reconnects)
 
     def close(self, timeout_s: float = 5.0) -> None:
-        """Sends what it can, says `offline`, and closes the outbox, all within `timeout_s`."""
+        """Sends what it can, then the status `offline`, and closes the outbox, all within `timeout_s`."""
         if self._closing.is_set():
             return
         self._deadline_s = time.monotonic() + timeout_s
         self._closing.set()
-        self._news.set()
+        self._wake.set()
         if self._thread.ident is not None:
             self._thread.join(timeout_s)
         waiting, held = self._outbox.delivery().waiting, self._outbox.held()
@@ -130,16 +131,16 @@ class MqttPublisher:
 
     def _raise_failure(self) -> None:
         if self.failed is not None:
-            said = f"publishing has ended ({type(self.failed).__name__})"
-            raise PublishError(said, fix="see the log") from self.failed
+            message = f"publishing has ended ({type(self.failed).__name__})"
+            raise PublishError(message, fix="see the log") from self.failed
 
     def _new_session(self) -> Session:
-        expiry_s = min(int(self._config.outbox.max_age_days * 86_400), 2**32 - 1)  # MQTT's longest
+        expiry_s = min(int(self._config.outbox.max_age_days * 86_400), 2**32 - 1)  # MQTT's limit
         name = f"affect-{self._origin.site}-{self._origin.device}"
         return Session(self._config.mqtt, self._credentials, name, self._gate, self._status("offline"), expiry_s)
 
     def _status(self, state: Literal["online", "offline"], *, now: bool = False) -> Message:
-        """A status; with the time if it is sent `now`, not as a last will."""
+        """A status message; with the time if it is sent `now`, without it as a last will."""
         origin, clock = self._origin, self._clock
         status = Status(schema="affect/v1/status", site=origin.site, device=origin.device, state=state)
         if now:
@@ -153,11 +154,11 @@ class MqttPublisher:
         try:
             while not self._closing.is_set():
                 sessions = self._sessions
-                lived_s = self._serve(self._session)
+                lived_s = self._run_session(self._session)
                 if self._session.end is not None:
                     self._log.ended(self._session.end, accepted=self._sessions > sessions, lived_s=lived_s)
-                # Only a session that lasted resets the back-off: a broker may accept and drop at once. Many devices may
-                # lose theirs in the same second, hence the stagger.
+                # Only a long session resets the back-off, since a broker may accept a connection and drop it at once.
+                # When a broker drops many devices together, the stagger spreads their reconnections.
                 lasted = lived_s >= STABLE_S
                 self._closing.wait(self._backoff.next_s(lasted=lasted) + (self._stagger_s if lasted else 0.0))
                 self._session = self._new_session()
@@ -165,12 +166,12 @@ class MqttPublisher:
             self.failed = error
             log.exception("publishing has ended")
 
-    def _serve(self, session: Session) -> float:
-        """Runs one session to its end; returns for how many seconds it worked."""
+    def _run_session(self, session: Session) -> float:
+        """Runs one session to its end; returns its length in seconds, less the final wait for an answer."""
         self._sent.clear()
         self._denied = self._status_refused = self._sent_offline = False
-        begun_s, accepted_s, look_s = time.monotonic(), None, 0.0
-        patience_s = self._config.mqtt.keepalive_s
+        begun_s, accepted_s, next_send_s = time.monotonic(), None, 0.0
+        answer_timeout_s = self._config.mqtt.keepalive_s
         try:
             session.open()
             while session.end is None:
@@ -178,35 +179,35 @@ class MqttPublisher:
                 if session.connected and not self._time_is_up():
                     if accepted_s is None:
                         accepted_s, self._sessions = now_s, self._sessions + 1
-                        self._outbox.readmit(sent=True)  # refused ones too: the broker's rules may be new
-                        self._say_online(session)
+                        self._outbox.readmit(sent=True)  # refused windows too: the broker's rules may have changed
+                        self._send_online(session)
                     self._log.alive(now_s - accepted_s - self._silent_s())
-                    if self._news.is_set() or now_s >= look_s:
-                        self._news.clear()
-                        look_s = now_s + self._offer(session)
-                if self._closing.is_set() and self._say_offline(session):
+                    if self._wake.is_set() or now_s >= next_send_s:
+                        self._wake.clear()
+                        next_send_s = now_s + self._send_waiting(session)
+                if self._closing.is_set() and self._finish(session):
                     break
                 for mid, reason in session.work(_END_S / 2 if self._closing.is_set() else _TICK_S):
-                    self._settle(session, mid, reason)
-                if self._silent_s() > patience_s:
-                    session.give_up(f"it acknowledged nothing for {patience_s} s")
+                    self._handle_answer(session, mid, reason)
+                if self._silent_s() > answer_timeout_s:
+                    session.give_up(f"it acknowledged nothing for {answer_timeout_s} s")
             return time.monotonic() - begun_s - self._silent_s()
         finally:
             session.drop()
 
-    def _silent_s(self) -> float:  # since the last acknowledgement; 0 while none is awaited
+    def _silent_s(self) -> float:  # since the last acknowledgement; 0 with no message in flight
         return time.monotonic() - self._answered_s if self._sent else 0.0
 
-    def _say_online(self, session: Session) -> None:
+    def _send_online(self, session: Session) -> None:
         online = self._status("online", now=True)
-        self._live.spend(online.size)  # never waits: a retained status must be true
+        self._live.spend(online.size)  # sent without waiting: the retained status must be correct
         self._send(session, "status", online)
         if self._discovery is not None:
-            # Not counted, or windows would wait for it after each reconnection.
+            # Not counted towards the rate limit: windows would have to wait after each reconnection.
             self._send(session, "discovery", self._discovery)
 
-    def _offer(self, session: Session) -> float:
-        """Sends what may be sent now; returns the seconds until there may be more."""
+    def _send_waiting(self, session: Session) -> float:
+        """Sends what the rate limits allow; returns the seconds until more can be sent."""
         wait_s, now_ns = 1.0, self._clock.utc_ns(self._clock.monotonic_ns())
         for row in self._outbox.owed(session.in_flight_limit - len(self._sent)):
             window, age_s = Message(row.topic, row.message), (now_ns - row.end_ns) / NS
@@ -232,7 +233,7 @@ class MqttPublisher:
         return wait_s
 
     def _send(self, session: Session, what: str, message: Message, row: Row | None = None) -> None:
-        """Sends a message; logs once if it must not leave or does not fit."""
+        """Sends a message; logs once if the privacy gate stops it or it is too large."""
         mid, reason = 0, TOO_LARGE
         try:
             if session.fits(message.size):
@@ -250,12 +251,12 @@ class MqttPublisher:
             if row is not None:
                 row.state = "sent"
 
-    def _settle(self, session: Session, mid: int, reason: int) -> None:
-        """Handles an answer. A broker that takes windows again gets the status and the windows that it refused."""
-        if mid not in self._sent:  # of QoS 0
+    def _handle_answer(self, session: Session, mid: int, reason: int) -> None:
+        """Handles an answer. If the broker accepts windows again, what it refused before is sent again."""
+        if mid not in self._sent:  # a message with QoS 0
             return
         self._answered_s = time.monotonic()
-        self._news.set()
+        self._wake.set()
         what, row = self._sent.pop(mid)
         self._log.answered(what, reason)
         if what == "status":
@@ -263,7 +264,7 @@ class MqttPublisher:
         if row is None:
             return
         if reason >= REFUSED:
-            self._denied |= reason in _RULES
+            self._denied |= reason in _TEMPORARY
             self._outbox.refuse(row, reason)
             return
         self._outbox.ack(row)
@@ -272,15 +273,15 @@ class MqttPublisher:
             self._outbox.readmit()
         if self._status_refused and not self._sent_offline:
             self._status_refused = False
-            self._say_online(session)
+            self._send_online(session)
 
     def _time_is_up(self) -> bool:
         return self._closing.is_set() and time.monotonic() > self._deadline_s - _END_S
 
-    def _say_offline(self, session: Session) -> bool:
-        """Sends the windows, then `offline`, then disconnects. True when all is done, or time is up."""
+    def _finish(self, session: Session) -> bool:
+        """Waits for answers, then sends `offline`, then disconnects. True when done, or when time is up."""
         if self._time_is_up():
-            return True  # the broker then publishes the last will, `offline`
+            return True  # the broker then publishes the last will, which also says `offline`
         if not session.connected or self._sent:
             return False
         if not self._sent_offline:

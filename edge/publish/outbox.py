@@ -1,6 +1,6 @@
-"""The outbox keeps windows until the broker acknowledges them, and numbers them.
+"""The outbox numbers windows and keeps them until the broker acknowledges them.
 
-All of it is in memory; each change is written to the file in one transaction, or later if the disk fails.
+All windows are in memory. Each change is also written to the file in one transaction, or later if the disk fails.
 """
 
 from __future__ import annotations
@@ -26,29 +26,29 @@ from edge.publish.outbox_file import STATE, STOPPED, Database, Row, State, carry
 
 log = logging.getLogger(__name__)
 
-ROW_BYTES = 96  # what a row costs beside its message, about
-_SLACK_NS = NS  # more than a time daemon's slow corrections
+ROW_BYTES = 96  # about how much a row takes besides its message
+_TOLERANCE_NS = NS  # overlaps up to this come from a time daemon's slow corrections
 _DAY_NS = 86_400 * NS
-_CLEAN_S, _MOST_WORDS = 60.0, 128
+_CLEAN_EVERY_S, _MAX_WORDS = 60.0, 128
 
 
 class Outbox:
-    """Windows that are not yet acknowledged. Every method may be called from any thread and returns at once.
+    """Windows that are not yet acknowledged. Every method is thread-safe and does not wait for the network.
 
-    While the disk fails, windows are in memory only. A broken file is set aside, and its readable rows are kept.
+    While the disk fails, windows are in memory only. A corrupt file is renamed, and its readable rows are kept.
 
     Args:
         path: the file; None keeps everything in memory.
-        limits: bytes, age, and how long windows wait for a synchronized clock.
+        limits: largest size and age, and how long windows wait for a synchronized clock.
         clock: of the device.
-        origin: of this run's windows.
+        origin: site, device and model of this run's windows.
         epoch: of a new outbox; random if empty.
 
     Attributes:
-        words: texts of earlier runs that their windows may contain; grows.
+        words: texts that the stored windows may contain, such as names from earlier runs; grows.
 
     Raises:
-        PublishError: the file cannot be made, or another process uses it.
+        PublishError: the file cannot be created, or another process uses it.
     """
 
     def __init__(
@@ -58,20 +58,20 @@ class Outbox:
         self._path, self._limits, self._clock = path, limits, clock
         self._topic, self._own_words = origin.topic("window"), list(words_of(origin))
         self._lock = threading.RLock()
-        self._rows: dict[int, Row] = {}  # by key, the oldest first
+        self._rows: dict[int, Row] = {}  # by key, oldest first
         self._unsaved: set[int] = set()  # keys of rows that differ from the file
         self._state = State(epoch=epoch or secrets.token_hex(4))
         self._file: Database | None = None
         self._file_epoch = ""
         self._resets, self._cleaned_s = 0, 0.0
         self._failing = self._closed = False
-        self._remember()
+        self._add_words()
         self._save(first=True)
         self._evict()
         self._save()
 
     def number(self) -> tuple[str, int]:
-        """Epoch and number of the next window."""
+        """Epoch and sequence number of the next window."""
         with self._lock:
             return self._state.epoch, self._state.seq + 1
 
@@ -81,42 +81,43 @@ class Outbox:
             return sum(row.held is not None for row in self._rows.values())
 
     def keep(self, window: Window, boot_ns: tuple[int, int] | None) -> None:
-        """Keeps a window, on the disk when this returns unless the disk fails.
+        """Adds a window. When this returns, it is on the disk, unless the disk fails.
 
         Args:
-            window: with the number of `number`; `unsynced` from now on if its interval overlaps an earlier window's.
-            boot_ns: its interval in monotonic nanoseconds while the clock is not synchronized: it waits for that.
+            window: numbered by `number`; marked `unsynced` if its interval overlaps an earlier window's.
+            boot_ns: its interval in monotonic nanoseconds, if the clock is not synchronized; the window then waits
+                until it is.
 
         Raises:
-            ValueError: it is too long; nothing is kept and no number used.
+            ValueError: the window is too long; it is not stored, and its number is not used.
         """
         with self._lock:
-            self._settle()  # older ones first
+            self._release_held()  # older ones first
             boot = self._clock.boot_id
             held = boot_ns if boot is not None and self._limits.hold_unsynced_s > 0 else None
             key, now_ns = next(reversed(self._rows), STATE[-1]) + 1, self._clock.monotonic_ns()
             row = Row(key, b"", self._topic, boot=boot, kept_ns=now_ns, held=held)
-            window = self._fill(row, window)
+            window = self._set_message(row, window)
             self._state.seq = window.seq
             self._rows[key] = row
             self._unsaved.add(key)
             self._evict()
             if not self._save() and self._state.epoch == self._file_epoch:
-                # A later run may use this number again: windows in memory alone get another epoch.
+                # The file does not have this number, so a later run may use it again: change the epoch.
                 self._state.epoch, self._state.seq = secrets.token_hex(4), 1
-                self._remember()
+                self._add_words()
                 name = f"{window.device}/{self._state.epoch}/1"
                 row.message = encode(msgspec.structs.replace(window, id=name, epoch=self._state.epoch, seq=1))
 
     def owed(self, limit: int) -> list[Row]:
-        """At most `limit` windows that may be sent now, the newest first."""
+        """Up to `limit` windows that may be sent now, newest first."""
         with self._lock:
-            self._settle()
+            self._release_held()
             waiting = (row for row in reversed(self._rows.values()) if row.state == "waiting" and row.held is None)
             return list(islice(waiting, max(limit, 0)))
 
     def ack(self, row: Row) -> None:
-        """Deletes an acknowledged window, if it is still there."""
+        """Deletes an acknowledged window, unless it is already gone."""
         with self._lock:
             if self._rows.get(row.key) is row:
                 del self._rows[row.key]
@@ -124,7 +125,10 @@ class Outbox:
                 self._save()
 
     def refuse(self, row: Row, reason: int) -> None:
-        """Keeps a refused window, with its reason code, for the next session; `STOPPED`: for ever, counted as lost."""
+        """Marks a window as refused, with the reason code; the next session offers it again.
+
+        A window with the reason `STOPPED` is counted as lost and never sent.
+        """
         with self._lock:
             if self._rows.get(row.key) is row:
                 self._state.evicted += reason == STOPPED
@@ -134,14 +138,14 @@ class Outbox:
                 self._save()
 
     def readmit(self, *, sent: bool = False) -> None:
-        """Offers refused windows again; with `sent`, in a new session, also those without an answer."""
+        """Makes refused windows sendable again; with `sent`, in a new session, also those without an answer."""
         with self._lock:
             for row in self._rows.values():
                 if row.refused != STOPPED and (row.state == "refused" or (sent and row.state == "sent")):
                     row.state = "waiting"
 
     def delivery(self) -> Delivery:
-        """Current counters, without those of the connection."""
+        """The outbox's counters; those of the connection are not set."""
         with self._lock:
             return Delivery(
                 waiting=sum(row.state != "refused" for row in self._rows.values()),
@@ -152,7 +156,7 @@ class Outbox:
             )
 
     def close(self) -> None:
-        """Records an orderly end and closes the file; may be called twice."""
+        """Records a normal end and closes the file; may be called twice."""
         with self._lock:
             self._state.running = False
             if not self._save() and self._rows:
@@ -164,14 +168,14 @@ class Outbox:
                 self._file.close()
 
     def _save(self, *, first: bool = False) -> bool:
-        """Brings the file up to date; False while the disk fails. Logs each change of that."""
-        for _ in range(3):  # a broken file, then a new one
+        """Writes changes to the file; False while the disk fails. Logs when the disk begins and ceases to fail."""
+        for _ in range(3):  # the second try is for a new file, after a corrupt one
             if self._path is None or self._closed:
                 return True
             try:
                 if self._file is None:
                     self._file = Database(self._path)
-                    self._adopt(self._file)
+                    self._load(self._file)
                 self._write(self._file)
             except (sqlite3.OperationalError, sqlite3.InterfaceError, OSError) as error:  # full, read-only, in use
                 if first and isinstance(error, PublishError):
@@ -181,7 +185,7 @@ class Outbox:
                     log.error("outbox: the disk takes nothing (%s); windows are kept in memory until it does", error)
                 return False
             except sqlite3.DatabaseError as error:
-                self._replace(self._path, str(error))
+                self._replace_file(self._path, str(error))
             else:
                 return True
         return False
@@ -197,33 +201,33 @@ class Outbox:
         if self._failing:
             self._failing = False
             log.info("outbox: the disk takes windows again")
-        if gone and (not self._rows or time.monotonic() - self._cleaned_s > _CLEAN_S):
+        if gone and (not self._rows or time.monotonic() - self._cleaned_s > _CLEAN_EVERY_S):
             self._cleaned_s = time.monotonic()
             file.clean()
 
-    def _adopt(self, file: Database) -> None:
-        """Takes over an earlier run's rows and state; what was kept before the file could be read comes after them."""
+    def _load(self, file: Database) -> None:
+        """Loads an earlier run's rows and state. Windows added before the file could be read come after them."""
         for key, row in enumerate(self._rows.values(), max(file.rows, default=STATE[-1]) + 1):
             row.key = key
         mine = {row.key: row for row in self._rows.values()}
         self._rows, self._unsaved = file.rows | mine, file.damaged | mine.keys()
         if file.damaged:
             self._state.evicted += len(file.damaged)
-            log.error("outbox: windows that were not what was written and are lost: %d", len(file.damaged))
+            log.error("outbox: windows lost because their rows in the file are damaged: %d", len(file.damaged))
         if (state := file.state) is not None:
             self._file_epoch = state.epoch
             self._unsaved |= carry_over(state, file.rows.values(), self._clock.boot_id)
-            if self._state.seq:  # numbers of another epoch are in use
+            if self._state.seq:  # this run has already numbered windows in its own epoch
                 state.epoch, state.seq = self._state.epoch, self._state.seq
             state.interrupted += state.running
             state.running = True
             state.evicted += self._state.evicted
             state.refused += self._state.refused
             self._state = state
-            self._remember()
+            self._add_words()
 
-    def _replace(self, path: Path, why: str) -> None:
-        """Sets a broken file aside; all rows go into a new one."""
+    def _replace_file(self, path: Path, why: str) -> None:
+        """Renames a corrupt file; all rows will be written to a new one."""
         if self._file is not None:
             self._file.close()
         self._file, self._unsaved = None, set(self._rows)
@@ -233,16 +237,23 @@ class Outbox:
             set_aside(path, why)
         except OSError as error:
             self._path = None
-            log.error("outbox: %s cannot be set aside (%s); windows are kept in memory from now on", path, error)
+            log.error(
+                "outbox: the corrupt file %s cannot be renamed (%s); windows are kept in memory from now on",
+                path,
+                error,
+            )
 
-    def _remember(self) -> None:
-        """Adds this run's words before those of earlier runs."""
+    def _add_words(self) -> None:
+        """Puts this run's words before those of earlier runs, and keeps the first `_MAX_WORDS`."""
         known = dict.fromkeys([*self._own_words, self._state.epoch, *self._state.words])
-        self._state.words = list(known)[:_MOST_WORDS]
+        self._state.words = list(known)[:_MAX_WORDS]
         self.words.update(self._state.words)
 
     def _evict(self) -> None:
-        """Deletes windows that are too old (by running time if the clock cannot tell) or too many."""
+        """Deletes windows over the age limit, and the oldest over the size limit.
+
+        Without a synchronized clock, age is the running time since the window was added.
+        """
         limit_ns, limit_bytes = int(self._limits.max_age_days * _DAY_NS), self._limits.max_mb * 1e6
         now_ns, synced = self._clock.monotonic_ns(), self._clock.synced()
         utc_ns = self._clock.utc_ns(now_ns)
@@ -258,15 +269,15 @@ class Outbox:
             long_ago = now_ns - self._state.aside_ns > limit_ns
             remove_aside(self._path, math.inf if long_ago else (utc_ns - limit_ns) / NS if synced else 0.0)
 
-    def _settle(self) -> None:
-        """Releases held windows: with the right times once the clock is synchronized, else after the longest wait."""
+    def _release_held(self) -> None:
+        """Releases held windows: with corrected times once the clock is synchronized, else after the time limit."""
         now_ns, synced, boot = self._clock.monotonic_ns(), self._clock.synced(), self._clock.boot_id
         changed = False
         for row in self._rows.values():
             if row.held is None:
                 continue
             if row.boot == boot and synced:
-                self._fill(row, row.stamped(*map(self._clock.utc_ns, row.held)))
+                self._set_message(row, row.stamped(*map(self._clock.utc_ns, row.held)))
             elif row.boot == boot and now_ns - row.held[1] <= self._limits.hold_unsynced_s * NS:
                 continue
             row.held, changed = None, True
@@ -274,16 +285,16 @@ class Outbox:
         if changed:
             self._save()
 
-    def _fill(self, row: Row, window: Window) -> Window:
-        """Sets a row's message; a window that overlaps an earlier one, as when a clock is set back, is `unsynced`."""
+    def _set_message(self, row: Row, window: Window) -> Window:
+        """Sets a row's message. A window that overlaps an earlier one (clock set back) becomes `unsynced`."""
         state, start_ns, end_ns = self._state, nanoseconds(window.start), nanoseconds(window.end)
         near = state.from_ns - _DAY_NS < end_ns and start_ns < state.until_ns + _DAY_NS
         other_part = window.partial and end_ns == state.partial_ns
-        if window.clock == "synced" and near and start_ns < state.until_ns - _SLACK_NS and not other_part:
+        if window.clock == "synced" and near and start_ns < state.until_ns - _TOLERANCE_NS and not other_part:
             window = msgspec.structs.replace(window, clock="unsynced")
         row.message, row.end_ns, row.trusted = encode(window), end_ns, window.clock == "synced"
         if row.trusted:
             if not near:
-                state.from_ns = start_ns  # the clock was years ahead for a while
+                state.from_ns = start_ns  # the clock was far off before; start over
             state.until_ns, state.partial_ns = end_ns, end_ns if window.partial else 0
         return window

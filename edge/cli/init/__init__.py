@@ -1,4 +1,4 @@
-"""`affect-edge init`: a configuration and the service's drop-in, from a board's profile and a few answers."""
+"""`affect-edge init`: writes a configuration and a systemd drop-in, from a board's profile and a few answers."""
 
 from __future__ import annotations
 
@@ -30,46 +30,48 @@ _PURPOSES, _BASES = get_args(Purpose), get_args(LegalBasis)
 _PLAIN_PORT, _TLS_PORT = 1883, 8883
 _BROKER = re.compile(
     r"\[([0-9a-fA-F:.%]+)\](?::(\d+))?|([^:\s]+)(?::(\d+))?|([0-9a-fA-F:.%]*::?[0-9a-fA-F:.%]*)"
-)  # an IPv6 address in brackets or a name, each with a port or none; an IPv6 address alone
+)  # an IPv6 address in brackets or a host name, each with an optional port; or a bare IPv6 address
 _OPENING = """\
-A configuration for this camera, and which addresses its service may reach.
-Enter takes what stands in brackets. Nothing is written before the last answer; Ctrl-C leaves everything as it is."""
+This writes a configuration for this camera, and the list of addresses that its service may reach.
+Press Enter for the value in brackets. Nothing is written before the last answer; Ctrl-C cancels."""
 _WHY = """
-Why the camera is here. It does not start without these; staff, pupils and single persons are no purpose."""
+Why the camera is here. These answers are required. Watching staff, pupils or single persons is not allowed."""
 
 
 @app.command(epilog="Example: affect-edge init --root /tmp/try --profile rpi5 --site museum --device hall-2")
 def init(
     profile: Annotated[str | None, typer.Option(help=f"The board: {', '.join(profile_names())}.")] = None,
-    site: Annotated[str | None, typer.Option(help="Where it hangs: a-z, 0-9 and -, up to 32.")] = None,
-    device: Annotated[str | None, typer.Option(help="Its name there, unique at the site.")] = None,
-    tz: Annotated[str | None, typer.Option(help="IANA time zone of the place; the system's, if not given.")] = None,
+    site: Annotated[str | None, typer.Option(help="Where the camera is: a-z, 0-9 and -, up to 32 characters.")] = None,
+    device: Annotated[str | None, typer.Option(help="The device's name, unique at the site.")] = None,
+    tz: Annotated[str | None, typer.Option(help="IANA time zone of the site; default: the system's.")] = None,
     camera: Annotated[str | None, typer.Option(help="A /dev/video* device instead of the profile's camera.")] = None,
     broker: Annotated[str | None, typer.Option(help="The MQTT broker, HOST or HOST:PORT.")] = None,
-    plaintext: Annotated[bool, typer.Option("--plaintext", help="No TLS, though the broker is elsewhere.")] = False,
-    ca_file: Annotated[str, typer.Option(help="The broker's own certificate authority, PEM.")] = "",
-    username: Annotated[str | None, typer.Option(help="For the broker; empty for none.")] = None,
+    plaintext: Annotated[
+        bool, typer.Option("--plaintext", help="No TLS, even for a broker on another machine.")
+    ] = False,
+    ca_file: Annotated[str, typer.Option(help="Certificate of the broker's private authority, PEM.")] = "",
+    username: Annotated[str | None, typer.Option(help="User name at the broker; empty for none.")] = None,
     purpose: Annotated[str | None, typer.Option(help=f"One of {', '.join(_PURPOSES)}.")] = None,
     jurisdiction: Annotated[str | None, typer.Option(help="Whose law applies: ISO 3166, e.g. DE, US-IL.")] = None,
     legal_basis: Annotated[str | None, typer.Option(help=f"One of {', '.join(_BASES)}.")] = None,
-    controller: Annotated[str | None, typer.Option(help="Who answers for the data.")] = None,
-    contact: Annotated[str | None, typer.Option(help="Of the controller: e-mail, telephone or URL.")] = None,
+    controller: Annotated[str | None, typer.Option(help="Who is responsible for the data.")] = None,
+    contact: Annotated[str | None, typer.Option(help="The controller's e-mail, telephone or URL.")] = None,
     retention_days: Annotated[str | None, typer.Option(help="How long the receiver keeps windows.")] = None,
-    notice: Annotated[str | None, typer.Option(help="Where visitors read that this camera is here.")] = None,
-    notice_version: Annotated[str | None, typer.Option(help="Of the notice that hangs there; 1.")] = None,
-    notice_date: Annotated[str | None, typer.Option(help="Of that version, YYYY-MM-DD.")] = None,
+    notice: Annotated[str | None, typer.Option(help="Where the notice for visitors is posted.")] = None,
+    notice_version: Annotated[str | None, typer.Option(help="Version of the notice; default: 1.")] = None,
+    notice_date: Annotated[str | None, typer.Option(help="Date of that version, YYYY-MM-DD.")] = None,
     consent_reference: Annotated[str | None, typer.Option(help="Where consents are recorded, if needed.")] = None,
     instance: Annotated[str, typer.Option(help="For a second camera: affect-edge@INSTANCE.")] = "",
     address: Annotated[
         list[str] | None, typer.Option(help="An address of the broker, instead of resolving its name.")
     ] = None,
-    root: Annotated[Path, typer.Option(help="Write below this folder, e.g. an image's root.")] = Path("/"),
+    root: Annotated[Path, typer.Option(help="Write below this folder, e.g. the root of a disk image.")] = Path("/"),
 ) -> None:
-    """Write the device's configuration and the addresses its service may reach; asks what no option says.
+    """Write the device's configuration and the addresses its service may reach. Asks for values not given as options.
 
-    Nothing that exists is overwritten, unless all of its lines are comments, as in the file that the Debian package
-    brings; nothing is written before all of it is proven to load. The password is never asked for: put it into
-    /etc/affect-edge/mqtt-password yourself, readable by root alone.
+    Existing files are not overwritten, except one with comments only, such as the Debian package installs. The
+    configuration is checked before anything is written. The password is not asked for: put it into
+    /etc/affect-edge/mqtt-password yourself, readable only by root.
     """
     questions = Questions(sys.stdin.isatty())
     ask, say = questions.ask, questions.say
@@ -84,14 +86,16 @@ def init(
     told = partial(_camera, found)
     place = {
         "site": ask("site", site, "Site, a-z 0-9 and -", check=partial(_check_device, "site", "--site")),
-        "device": ask("device", device, "This device's name there", check=partial(_check_device, "name", "--device")),
+        "device": ask(
+            "device", device, "This device's name at the site", check=partial(_check_device, "name", "--device")
+        ),
         "tz": ask("tz", tz, "Time zone", default=time_zone(), check=partial(_check_device, "tz", "--tz")),
         "camera": camera or ask("camera", None, "Camera", default="", choices=list(found), told=told),
     }
-    say("\nThe broker, to which windows are sent over MQTT")
+    say("\nThe MQTT broker that receives the windows")
     check_broker = _split if address else _resolve
     host, port = _split(ask("broker", broker, "Broker, HOST or HOST:PORT", default="localhost", check=check_broker))
-    username = ask("username", username, "User name there; Enter for none", default="")
+    username = ask("username", username, "User name at the broker; Enter for none", default="")
     local = host in LOOPBACK
     connection = {
         "host": host,
@@ -108,15 +112,15 @@ def init(
         "purpose": ask("purpose", purpose, "Purpose", choices=_PURPOSES),
         "jurisdiction": why("jurisdiction", jurisdiction, "Whose law applies, e.g. DE or US-IL"),
         "legal_basis": ask("legal-basis", legal_basis, "Legal basis", choices=_BASES),
-        "controller": why("controller", controller, "Who answers for the data"),
+        "controller": why("controller", controller, "Who answers for the data (the controller)"),
         "contact": why("contact", contact, "How to reach them: e-mail, telephone or URL"),
         "retention_days": why("retention_days", retention_days, "Days that the receiver keeps windows"),
-        "notice": why("notice", notice, "Where does the notice hang that tells visitors"),
+        "notice": why("notice", notice, "Where does the notice for visitors hang"),
         "notice_version": why("notice_version", notice_version, "Its version", "1"),
         "notice_date": why("notice_date", notice_date, "Its date, YYYY-MM-DD"),
     }
     if consent_reference is not None or _given(deployment).needs_consent:
-        question = "Where are consents recorded, which this needs"
+        question = "Where are the required consents recorded"
         deployment["consent_reference"] = why("consent_reference", consent_reference, question)
     questions.complain()
     answers = msgspec.convert({"profile": board, **place, **connection, "deployment": _given(deployment)}, Answers)
@@ -133,7 +137,7 @@ def init(
     if tz is None:
         typer.echo(f"time zone {config.device.tz}; another: device.tz in the configuration")
     typer.echo(f"written  {config_path}\nwritten  {drop_in_path}")
-    _tell(named, config, instance)
+    _print_next_steps(named, config, instance)
 
 
 def _ask_why(questions: Questions, key: str, given: str | None, question: str, default: str | None = None) -> str:
@@ -147,7 +151,7 @@ def _ask_why(questions: Questions, key: str, given: str | None, question: str, d
 
 
 def _given(answers: dict[str, str]) -> Deployment:
-    """What was answered so far; an answer that is missing is complained of later."""
+    """The answers so far; missing ones are reported later."""
     return msgspec.convert({key: value for key, value in answers.items() if value}, Deployment, strict=False)
 
 
@@ -165,20 +169,20 @@ def _check_device(key: str, option: str, value: str) -> None:
     try:
         msgspec.convert({key: value}, DeviceConfig)
     except msgspec.ValidationError as error:
-        said = f"{value!r} has to be of a-z, 0-9 and -, 1 to 32 of them"
-        said = str(error).partition(" - at ")[0] if key == "tz" else said
-        raise ConfigError(f"{option}: {said} (device.{key})") from error
+        fault = f"{value!r} must be 1 to 32 characters of a-z, 0-9 and -"
+        fault = str(error).partition(" - at ")[0] if key == "tz" else fault
+        raise ConfigError(f"{option}: {fault} (device.{key})") from error
 
 
 def _resolve(broker: str) -> list[str]:
     try:
         return broker_addresses(*_split(broker))
     except ConfigError as error:
-        raise ConfigError(error.message, f"{error.fix} Else name its address with --address") from error
+        raise ConfigError(error.message, f"{error.fix} Or give its address with --address") from error
 
 
 def _split(broker: str) -> tuple[str, int]:
-    """Host, and port or 0, of HOST, HOST:PORT, an IPv6 address, or one in brackets with a port."""
+    """Splits HOST, HOST:PORT, IPV6 or [IPV6]:PORT into host and port; 0 for no port."""
     found = _BROKER.fullmatch(broker)
     if found is None:
         raise ConfigError(f"--broker: {broker!r} is neither HOST nor HOST:PORT")
@@ -186,16 +190,18 @@ def _split(broker: str) -> tuple[str, int]:
 
 
 def _check_place(path: Path) -> None:
-    """Refuses before any question what could not be written after the last."""
-    if path.exists() and not _says_nothing(path):
+    """Checks before the first question that the file can be written."""
+    if path.exists() and not _is_template(path):
         raise ConfigError(f"{path}: exists and is not overwritten", "move it away first")
     folder = next(parent for parent in path.parents if parent.exists())
     if not (folder.is_dir() and os.access(folder, os.W_OK)):
-        raise ConfigError(f"{path}: cannot be written (nor can {folder})", "run it as root, or with --root")
+        raise ConfigError(
+            f"{path}: cannot be written ({folder} is not a writable folder)", "run it as root, or with --root"
+        )
 
 
-def _says_nothing(path: Path) -> bool:
-    """Whether a file holds comments only: a template that nobody has filled."""
+def _is_template(path: Path) -> bool:
+    """Whether a file has only comments and blank lines, like a template."""
     lines = path.read_text(encoding="utf-8", errors="replace").splitlines() if path.is_file() else ["not a file"]
     return all(line.strip() == "" or line.lstrip().startswith("#") for line in lines)
 
@@ -210,8 +216,8 @@ def _write(path: Path, text: str) -> None:
         raise ConfigError(f"{path}: cannot be written ({error.strerror})", "run it as root, or with --root") from error
 
 
-def _tell(config_path: Path, config: Config, instance: str) -> None:
-    """What is left to do on the device, in order."""
+def _print_next_steps(config_path: Path, config: Config, instance: str) -> None:
+    """Prints the remaining steps on the device, in order."""
     steps = [f"hang the notice: {config.deployment.notice}"]
     if config.mqtt.username:
         put = f"sudo install -m 600 /dev/stdin {_PASSWORD}"
@@ -228,5 +234,5 @@ def _tell(config_path: Path, config: Config, instance: str) -> None:
     for number, step in enumerate(steps, 1):
         typer.echo(f"  {number}. {step}")
     typer.echo(
-        "\nThe scores describe expressions, not feelings. Keep staff out of the picture, or out of it with [[zones]]."
+        "\nThe scores describe expressions, not feelings. Keep staff out of view, or mask their place with [[zones]]."
     )
