@@ -45,9 +45,14 @@ tags = {{ zone = "entrance" }}
 {camera}
 [deployment]
 purpose = "exhibition-feedback"
-notice = "nobody is filmed"
-controller = "laboratory@example.org"
+notice = "at the laboratory's door"
 jurisdiction = "DE"
+legal_basis = "legitimate-interest"
+controller = "Laboratory"
+contact = "privacy@laboratory.example"
+retention_days = 90
+notice_version = "1"
+notice_date = 2026-11-01
 [window]
 window_s = 10
 min_people = 3
