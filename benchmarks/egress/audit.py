@@ -29,8 +29,6 @@ from edge.device import origin_of
 from edge.model.assets import BLAZEFACE, find_asset
 from edge.model.bundle import default_bundle, load_bundle
 from edge.publish.credentials import load_credentials
-from edge.publish.gate import words_of
-from edge.version import VERSION, commit
 
 _WRITES = {"write", "writev", "pwrite64", "pwritev", "pwritev2"}
 _SENDS = {"sendto", "sendmsg", "sendmmsg"}
@@ -60,9 +58,9 @@ class Audit:
         self._recording, config, bundle = recording, recording.config, load_bundle(default_bundle())
         self.model_sha256 = bundle.sha256
         self._origin = origin_of(config.device, bundle)
-        words = {VERSION, commit(), *words_of(self._origin)}
-        self._messages = Messages(words, self._epoch())
-        self._log = Log(words | {config.camera.backend, config.mqtt.host, f"{config.mqtt.host}:{config.mqtt.port}"})
+        self._messages = Messages(self._origin, self._epoch())
+        broker = f"{config.mqtt.host}:{config.mqtt.port}"
+        self._log = Log({self._origin.model.name, config.camera.backend, config.mqtt.host, broker})
         self._metrics = Metrics(self._origin)
         self._outbox = OutboxReader(self.ledger, self._messages, self._origin.topic("window"))
         notify = str(recording.folder / "notify")

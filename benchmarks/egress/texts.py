@@ -19,6 +19,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 
 import edge
 from edge.contract import KINDS, Origin
+from edge.publish.gate import words_of
 from edge.publish.prometheus import Collector
 from edge.version import VERSION, commit
 from scripts.mqtt_examples import HEALTH
@@ -44,27 +45,28 @@ _VALUE = re.compile(r" (-?\d+(?:\.\d+)?(?:e[-+]\d\d)?)$")
 
 
 class Messages:
-    """Judges messages. Knows no field by name: what is added to the contract is judged by the same rules.
+    """Judges messages. Knows no field but those of `Origin`: what is added to the contract is judged by the same rules.
 
     Args:
-        words: what may stand in a text besides the contract's own words.
+        origin: of the device; its texts and the contract's are the only ones that may stand in a message.
         epoch: of the outbox; the one random text that a window has.
 
     Attributes:
+        words: all of those texts.
         numbers: how many numbers and times have been judged, in all messages together.
     """
 
-    def __init__(self, words: Collection[str], epoch: str) -> None:
+    def __init__(self, origin: Origin, epoch: str) -> None:
         self._schemas = {name: msgspec.json.schema(kind) for name, kind in KINDS.items()}
-        self._words = {*words, epoch, *_fixed(list(self._schemas.values()))}
-        self._id = re.compile(rf"([a-z0-9-]+)/{re.escape(epoch)}/\d{{1,15}}")
+        self.words = {epoch, VERSION, commit(), *words_of(origin), *_fixed(list(self._schemas.values()))}
+        self._own = {name: getattr(origin, name) for name in origin.__struct_fields__}
+        self._id = re.compile(rf"{origin.device}/{re.escape(epoch)}/\d{{1,15}}")
         self.numbers = 0
         self._window_bytes = 0
 
     def knows(self, text: str) -> bool:
         """Whether a text is configured, or the contract's, or a window's id."""
-        named = self._id.fullmatch(text)
-        return (named[1] if named else text) in self._words
+        return text in self.words or self._id.fullmatch(text) is not None
 
     def problems(self, topic: str, data: bytes) -> list[str]:
         """What is wrong with a message; empty when nothing is."""
@@ -82,6 +84,8 @@ class Messages:
             data = data.rstrip(b" ")
         if msgspec.json.encode(value) != data:
             return [f"something beside the fields of {KINDS[name].__name__}"]
+        if any(getattr(value, name, own) not in (own, msgspec.UNSET) for name, own in self._own.items()):
+            return ["another site, device, zone, tag or model than this one's"]
         schema = self._schemas[name]
         return list(self._judge("", msgspec.json.decode(data), schema, schema["$defs"], ""))
 

@@ -224,7 +224,7 @@ FOUND_IN: dict[str, dict[str, str]] = {  # where, and what is said of it
     "embedding_to_file": {"<run>/embedding.npy": "a NumPy array"},
     "embedding_in_payload": {WIRE: "something beside the fields of Window"},
     "jpeg_over_mqtt": {WIRE: "PUBLISH window: .*a JPEG picture"},
-    "thumbnail_in_model_name": {WIRE: r"\.model\.name: a text that is neither"},
+    "thumbnail_in_model_name": {WIRE: "another site, device, zone, tag or model"},
     "pixels_in_decimals": {WIRE: r"\.observed_s: a number with more than 1 decimals"},
     "pixels_in_log": {"standard error": "no template .*base64 of a JPEG picture"},
     "picture_to_stdout": {"standard output": "a JPEG picture"},
