@@ -142,6 +142,24 @@ def detector_asset() -> Path:
     return find_asset(BLAZEFACE) or _missing(f"needs {BLAZEFACE.name}; run `affect-edge fetch`")
 
 
+@pytest.fixture(scope="session")
+def draw_clip() -> Callable[[Path, float], Path]:
+    """Writes so many seconds of the drawn scene as MJPEG in AVI, 320×240 at 10 frames a second."""
+    import cv2
+
+    from edge.demo.scene import Scene
+
+    def draw(path: Path, seconds: float) -> Path:
+        scene, writer = Scene(320, 240), cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), 10.0, (320, 240))
+        assert writer.isOpened(), "OpenCV cannot write MJPEG into AVI here"
+        for index in range(round(seconds * 10)):
+            writer.write(cv2.cvtColor(scene.draw(index / 10), cv2.COLOR_RGB2BGR))
+        writer.release()
+        return path
+
+    return draw
+
+
 @pytest.fixture
 def free_ports() -> Iterator[Callable[[], int]]:
     """Gives ports of the loopback that nobody else gets while the test lasts."""

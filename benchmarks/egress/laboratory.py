@@ -55,7 +55,7 @@ notice_version = "1"
 notice_date = 2026-11-01
 [window]
 window_s = 10
-min_people = 3
+min_people = {people}
 [mqtt]
 host = "{host}"
 port = {port}
@@ -78,14 +78,10 @@ class Recording:
     """One run of the device, as it was seen from outside.
 
     Attributes:
-        folder: where it ran; holds the configuration and the outbox.
-        config: what it was told.
-        pictures: the video, or the folder of a camera's stand-in; the run's folder for the drawn scene.
-        calls: its system calls, in order.
+        folder: where it ran; `pictures`: the video or the stand-in's folder, else the same.
         sessions: what came to the broker.
-        titles: command lines that other users of the machine could see it with.
+        titles: command lines other than its own, with which users of the machine could see it.
         resolvers, domains: the machine's name servers, and what it adds to names.
-        exit_code, seconds: how it ended, and after how long.
     """
 
     folder: Path
@@ -115,10 +111,9 @@ def record(
     Args:
         camera: the section of the configuration.
         folder: an empty folder for the run; belongs to the caller.
-        pictures: folder of a camera's stand-in.
+        pictures, more: folder of a camera's stand-in, and environment variables for it.
         run_s: after so many seconds it is told to stop; None for a video, which ends by itself.
         program: what Python runs; a test plants leaks.
-        more: environment variables beside the device's own.
         limit_s: after so long a run is ended as stuck; None for a video of any length.
 
     Raises:
@@ -141,10 +136,9 @@ def record(
         manager = stack.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM))
         manager.bind(str(folder / "notify"))
         section = "\n".join(f"{key} = {json.dumps(value)}" for key, value in camera.items())
-        (folder / "config.toml").write_text(
-            _CONFIG.format(camera=section, host=NAME, port=terminator.server_address[1], metrics=metrics),
-            encoding="utf-8",
-        )
+        told = {"host": NAME, "port": terminator.server_address[1], "metrics": metrics}
+        told |= {"camera": section, "people": 5 if camera["backend"] == "v4l2" else 3}
+        (folder / "config.toml").write_text(_CONFIG.format_map(told), encoding="utf-8")
         (folder / "password").write_text(PASSWORD)
         (folder / "password").chmod(0o600)
         (folder / "home").mkdir()

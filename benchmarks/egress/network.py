@@ -28,12 +28,8 @@ _EDNS = b"\0\0\x29\x04\xb0\0\0\0\0\0\0"  # an empty OPT record, as the C library
 class Network:
     """Follows sockets from their making. Whether a socket may be made or connected, `System` says.
 
-    Args:
-        ledger: takes what is found.
-        config: of the run.
-        notify: path of the service manager's socket.
-        resolvers: addresses of the name servers.
-        domains: what the system may add to a name that it looks up.
+    `notify` is the path of the service manager's socket, `resolvers` are the addresses of the name servers, and
+    `domains` what the system may add to a name that it looks up.
 
     Attributes:
         streams: what went over each connection: place, bytes, and seconds since 1970 when it began.

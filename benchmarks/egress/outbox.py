@@ -35,11 +35,6 @@ _HEADS, _PAGES, _AGAIN = "heads and checksums", "pages of rows that were read", 
 class OutboxReader:
     """Follows the writes to the database, its log (`-wal`) and its first journal, in order.
 
-    Args:
-        ledger: takes what is found.
-        messages: judges the messages in the rows.
-        topic: of the device's windows.
-
     Attributes:
         rows: of the last state.
     """

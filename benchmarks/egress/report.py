@@ -85,13 +85,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def make_report(recording: Recording, audit: Audit, *, source: str) -> Report:
-    """Everything that the audit knows.
-
-    Args:
-        recording: the run.
-        audit: of it.
-        source: what the camera was, in words.
-    """
+    """Everything that the audit of a recording knows; `source` says in words what the camera was."""
     ledger, now = audit.ledger, dt.datetime.now(dt.timezone.utc)
     if recording.pictures.is_file():
         source += f", SHA-256 {hashlib.sha256(recording.pictures.read_bytes()).hexdigest()}"

@@ -23,7 +23,7 @@ from edge.config import Config
 READ = {
     r"<run>/(config\.toml|ca\.pem|password)": "configuration and credentials of the run",
     r"<run>(/home(/\.local(/state(/affect-edge(/laboratory-witness(/bundles(/state\.json)?)?)?)?)?)?)?": "its state",
-    r"<run>/outbox\.db(-wal|-journal)?|/dev/null": "what the process itself has written",
+    r"<run>/outbox\.db(-wal|-journal|-shm|\.broken-[123])?|/dev/null": "what the process itself has written",
     r"<video>|<camera>(/.*)?": "pictures: the video, or the stand-in for a camera",
     r"<assets>(/.*)?": "the face detector's file",
     r"(<python>|<code>)(/.*)?|<checkout>": "program code and libraries",
@@ -56,9 +56,7 @@ _VERSION = f"{sys.version_info.major}{sys.version_info.minor}"
 def rules_of(config: Config, resolvers: Iterable[str]) -> dict[str, dict[str, str]]:
     """Patterns of whole argument lists, by call, each with its reason; an empty reason is not worth listing.
 
-    Args:
-        config: of the run; its broker is on this machine's loopback.
-        resolvers: addresses of the name servers that the machine is configured for.
+    The configuration's broker is on this machine's loopback; `resolvers` are the addresses of its name servers.
     """
     broker = f"({_address('127.0.0.1', config.mqtt.port)}|{_address('::1', config.mqtt.port)})"
     nobody = rf'({_address("127.0.0.1", 0)}|{_address("::1", 0)}|\{{sa_family=AF_UNSPEC, sa_data="(\\u0000)*"\}})'
@@ -139,14 +137,7 @@ def _address(host: str, port: int | None) -> str:
 
 
 class System:
-    """Judges such calls.
-
-    Args:
-        ledger: takes what is found.
-        rules: see `rules_of`.
-        run, assets: folders of the run and of the face detector's file.
-        pictures: the video, or the folder of a camera's stand-in.
-    """
+    """Judges such calls by `rules_of` a run, given its folder, that of the face detector's file, and its pictures."""
 
     def __init__(
         self, ledger: Ledger, rules: dict[str, dict[str, str]], run: Path, assets: Path, pictures: Path

@@ -77,17 +77,19 @@ class Messages:
             value: Any = msgspec.json.decode(data, type=KINDS[name])
         except msgspec.MsgspecError as error:
             return [re.sub(r"`[^`]*`", "…", str(error))[:120]]
-        if name == "window":  # spaces at the end give all of them one length
+        again = msgspec.json.encode(value)
+        if name == "window":  # spaces behind them give all windows one length
+            again = again.ljust(len(data))
             self._window_bytes = self._window_bytes or len(data)
-            if len(data) != self._window_bytes:
-                return ["another length than the window before"]
-            data = data.rstrip(b" ")
-        if msgspec.json.encode(value) != data:
+        if again != data:
             return [f"something beside the fields of {KINDS[name].__name__}"]
-        if any(getattr(value, name, own) not in (own, msgspec.UNSET) for name, own in self._own.items()):
-            return ["another site, device, zone, tag or model than this one's"]
         schema = self._schemas[name]
-        return list(self._judge("", msgspec.json.decode(data), schema, schema["$defs"], ""))
+        found = list(self._judge("", msgspec.json.decode(data), schema, schema["$defs"], ""))
+        if name == "window" and len(data) != self._window_bytes:
+            found.append("another length than the window before")
+        if any(getattr(value, key, own) not in (own, msgspec.UNSET) for key, own in self._own.items()):
+            found.append("another site, device, zone, tag or model than this one's")
+        return found
 
     def _judge(self, path: str, value: Any, schema: Any, parts: Any, said: str) -> Iterator[str]:
         said += schema.get("description", "")

@@ -46,13 +46,11 @@ class TraceError(EdgeError, OSError):
 
 
 class Call(NamedTuple):
-    """One system call.
+    """One system call as strace shows it, strings still in hexadecimal.
 
     Attributes:
         at: seconds since 1970, when it began.
-        name, arguments: as strace shows them, strings still in hexadecimal.
-        result: what it returned; -1 for an error.
-        answer: what strace shows behind `=`, with the target of a new descriptor.
+        result, answer: what it returned, -1 for an error; the same with what a new descriptor leads to.
     """
 
     at: float

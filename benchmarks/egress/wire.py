@@ -51,11 +51,7 @@ class Packet(NamedTuple):
 
 
 class Terminator(socketserver.ThreadingTCPServer):
-    """Ends TLS before a broker without, on a port of its own; each connection has a thread.
-
-    Args:
-        certificate, key: PEM files.
-        port: the broker's, on loopback.
+    """Ends TLS before a broker without, whose port on loopback is given; each connection has a thread.
 
     Attributes:
         sessions: in the order of their beginning.
@@ -134,14 +130,7 @@ def hello_problem(record: bytes, known: Sequence[bytes]) -> str:
 
 
 def read_records(ledger: Ledger, sent: bytes, session: Session, known: Sequence[bytes]) -> None:
-    """Accounts for each byte that TLS is made of.
-
-    Args:
-        ledger: where to.
-        sent: what the kernel was given.
-        session: what came of it.
-        known: see `hellos`.
-    """
+    """Accounts for each byte of TLS in what the kernel was given; `session` is what came of it, `known` of `hellos`."""
     if sent != session.came:
         ledger.find(WIRE, "what came to the broker is not what the kernel was given")
     at, held, number = 0, 0, 0

@@ -20,7 +20,6 @@ import pytest
 from benchmarks.egress import audit as auditing
 from benchmarks.egress import network, outbox, system, texts, wire
 from benchmarks.egress.audit import Audit
-from benchmarks.egress.clip import draw_clip
 from benchmarks.egress.laboratory import SCENE, Recording, record
 from benchmarks.egress.network import DNS, METRICS
 from benchmarks.egress.report import Report, make_report, render
@@ -68,13 +67,15 @@ def stand_in(tmp_path_factory: pytest.TempPathFactory, repo: Path, program: Call
 
 
 @pytest.fixture(scope="module", params=["scene", "v4l2", "replay"])
-def clean(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Recording:
+def clean(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, draw_clip: Callable[[Path, float], Path]
+) -> Recording:
     """A run without a leak: the drawn scene for so long that the device reports its health, a camera, and a video."""
     folder = tmp_path_factory.mktemp("clean")
     if request.param == "scene":
         return record(SCENE, folder, run_s=70, limit_s=LIMIT_S)
     if request.param == "replay":
-        clip = draw_clip(tmp_path_factory.mktemp("clip") / "scene.avi", seconds=61)
+        clip = draw_clip(tmp_path_factory.mktemp("clip") / "scene.avi", 61)
         return record(_replay(clip), folder, limit_s=LIMIT_S)
     camera = request.getfixturevalue("stand_in")
     section = SCENE | {"backend": "v4l2", "device": str(camera / "video0")}
@@ -89,9 +90,13 @@ def test_every_byte_of_a_clean_run_is_accounted_for(clean: Recording) -> None:
     for place, size in audit.ledger.sizes.items():
         assert size == audit.ledger.accounted[place].total() > 0, place
     # What depends on how long a run takes; the rest has to be there, or the lines above mean little.
-    may_miss = {"scene": set(), "v4l2": {"PUBLISH health"}, "replay": {"PINGREQ", "answer with metrics"}}
+    may_miss = {
+        "scene": set(),
+        "v4l2": {"PUBLISH health", "window with scores"},  # which needs more people with a live camera
+        "replay": {"PINGREQ", "answer with metrics"},
+    }
     assert set(audit.unexercised) <= may_miss[clean.config.camera.backend]
-    assert audit.ledger.seen["window with scores"] >= 2
+    assert audit.ledger.seen["PUBLISH window"] >= 2
 
 
 def test_three_more_bytes_in_any_write_are_found(clean: Recording) -> None:
@@ -132,9 +137,11 @@ def test_the_page_is_made_of_its_record(repo: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def plant(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], Recording]]:
+def plant(
+    tmp_path_factory: pytest.TempPathFactory, draw_clip: Callable[[Path, float], Path]
+) -> Iterator[Callable[[str], Recording]]:
     """Runs the device with one leak, on a clip of a second and a half."""
-    clip = draw_clip(tmp_path_factory.mktemp("clip") / "short.avi", seconds=1.5)
+    clip = draw_clip(tmp_path_factory.mktemp("clip") / "short.avi", 1.5)
 
     def run(name: str) -> Recording:
         made = record(

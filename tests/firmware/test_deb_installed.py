@@ -18,7 +18,6 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.egress.clip import draw_clip
 from firmware_config.debian.target import read_name
 
 ROOT, DEBS = os.environ.get("AFFECT_EDGE_DEB_ROOT"), os.environ.get("AFFECT_EDGE_DEBS")
@@ -81,7 +80,9 @@ def packages(root: Path) -> tuple[str, str]:
     return "/scratch/first.deb", "/scratch/second.deb"
 
 
-def test_from_nothing_to_nothing(root: Path, run: Run, packages: tuple[str, str]) -> None:
+def test_from_nothing_to_nothing(
+    root: Path, run: Run, packages: tuple[str, str], draw_clip: Callable[[Path, float], Path]
+) -> None:
     first, second = packages
     run("dpkg", "--install", first)
     assert not list((root / "etc/systemd/system").rglob("*.wants/affect-edge*")), "it is enabled"
@@ -97,7 +98,7 @@ def test_from_nothing_to_nothing(root: Path, run: Run, packages: tuple[str, str]
     (root / "usr/lib/python3/dist-packages/picamera2_stand_in.py").unlink()
     assert said[0].startswith("/usr/lib/affect-edge/lib/python3")
     assert said[1] == "1"
-    draw_clip(root / "scratch/clip.avi", seconds=2)
+    draw_clip(root / "scratch/clip.avi", 2)
     windows = [json.loads(line) for line in run("affect-edge", "replay", "/scratch/clip.avi").stdout.splitlines()]
     assert windows[0]["schema"] == "affect/v1/window"
 
