@@ -18,8 +18,8 @@ _WORDS = (b"READY=1", b"WATCHDOG=1", b"STOPPING=1")
 _HEX = r"((?:\\x[0-9a-f]{2})*)"  # of a string, as strace writes it: nothing in it can look like something else
 _PEER = re.compile(rf'htons\((\d+)\), .*?inet_(?:addr\(|pton\(AF_INET6, )"{_HEX}"|sun_path=(@?)"{_HEX}"')
 _NETLINK = re.compile(
-    r"\[?\{(\{|)?nlmsg_len=20, nlmsg_type=RTM_GETADDR, nlmsg_flags=NLM_F_REQUEST\|NLM_F_DUMP, nlmsg_seq=\d+, "
-    r"nlmsg_pid=0\}, \{ifa_family=AF_UNSPEC, \.\.\.\}\}\]?"
+    r"[\[{]\{nlmsg_len=20, nlmsg_type=RTM_GETADDR, nlmsg_flags=NLM_F_REQUEST\|NLM_F_DUMP, nlmsg_seq=\d+, "
+    r"nlmsg_pid=0\}, \{ifa_family=AF_UNSPEC, \.\.\.\}[\]}]"
 )
 _QUESTION_HEAD = re.compile(rb"..\x01[\x00\x20]\0\x01\0\0\0\0\0([\0\x01])", re.DOTALL)
 _EDNS = b"\0\0\x29\x04\xb0\0\0\0\0\0\0"  # an empty OPT record, as the C library adds it where it is told to
