@@ -42,7 +42,7 @@ def find_mosquitto() -> str:
     """
     found = shutil.which("mosquitto", path=os.environ.get("PATH", "") + ":/usr/sbin:/usr/local/sbin")
     if found is None:
-        raise ConfigError("the soak needs the Mosquitto broker; apt-get install mosquitto")
+        raise ConfigError("Mosquitto is not installed", fix="run: apt-get install mosquitto")
     return found
 
 
