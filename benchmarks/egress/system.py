@@ -66,6 +66,7 @@ def rules_of(config: Config, resolvers: Iterable[str]) -> dict[str, dict[str, st
     rules = {
         "mmap": {
             r"[^,]+, \d+, PROT_[\w|]+, MAP_PRIVATE\b.*": "",
+            r"NULL, \d+, PROT_READ\|PROT_WRITE, MAP_DROPPABLE\|MAP_ANONYMOUS, -1, 0": "",  # glibc 2.41's random numbers
             r"[^,]+, \d+, PROT_READ, MAP_SHARED, fd (<python>|<code>|/usr/lib|/lib).*": "libraries of the system",
         },
         "memfd_create": {r'"runtime-log", MFD_CLOEXEC': _NATIVE},
