@@ -66,6 +66,7 @@ class Outcome:
     """How README's commands ended in one system.
 
     Attributes:
+        commit: that was cloned into it.
         python: version there.
         demo_s, test_s: wall time in seconds, with all that was installed.
         demo, test: whether the command succeeded.
@@ -74,6 +75,7 @@ class Outcome:
         left: names of processes that were still there when a command had ended.
     """
 
+    commit: str
     python: str
     demo: bool
     demo_s: int
@@ -124,6 +126,7 @@ def check(suite: str, *, again: bool) -> Outcome:
     else:
         _call("git", "-C", str(system / CHECKOUT), "fetch", "--quiet", str(ROOT), "HEAD")
         _call("git", "-C", str(system / CHECKOUT), "reset", "--quiet", "--hard", "FETCH_HEAD")
+    commit = _output("git", "-C", str(system / CHECKOUT), "rev-parse", "--short=12", "HEAD").strip()
     (system / _RESULT).unlink(missing_ok=True)
     python, _, _ = run(system, "version", "python3 --version")
     demo, demo_s, left = run(system, "demo", "make demo")
@@ -131,6 +134,7 @@ def check(suite: str, *, again: bool) -> Outcome:
     version = (ROOTS / f"{suite}-version.log").read_text("utf-8").split()[-1] if python else "unknown"
     passed, failed, skipped = read_result(system / _RESULT)
     outcome = Outcome(
+        commit=commit,
         python=version,
         demo=demo,
         demo_s=demo_s,
@@ -259,10 +263,9 @@ def read_result(path: Path) -> tuple[int, int, dict[str, int]]:
 def write(outcomes: dict[str, Outcome]) -> None:
     """Puts the outcomes into the record, beside those of other systems, and its table into `CONTRIBUTING.md`."""
     record = json.loads(RECORD.read_text("utf-8")) if RECORD.exists() else {}
-    commit = _output("git", "rev-parse", "--short=12", "HEAD").strip()
     where = f"{os.cpu_count()} cores, {platform.machine()}"
     for suite, outcome in outcomes.items():
-        record[suite] = {"commit": commit, "date": time.strftime("%Y-%m-%d"), "machine": where} | asdict(outcome)
+        record[suite] = {"date": time.strftime("%Y-%m-%d"), "machine": where} | asdict(outcome)
     RECORD.write_text(json.dumps(record, indent=1, sort_keys=True) + "\n", encoding="utf-8")
     page = PAGE.read_text("utf-8")
     before, begin, rest = page.partition("<!-- fresh-check -->\n")

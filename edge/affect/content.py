@@ -11,8 +11,9 @@ from typing import Any
 from edge.affect.dp import Budget, Private
 from edge.affect.presence import VisitRecord
 from edge.affect.release import Decision, Rule
-from edge.affect.summary import bucket, share_quadrants, summarize
+from edge.affect.summary import share_quadrants, summarize
 from edge.contract import Quadrants, Spread, Suppressed, rounded
+from edge.contract.fields import bucket
 
 _NOTHING: dict[str, Any] = dict.fromkeys(
     (

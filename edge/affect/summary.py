@@ -10,7 +10,6 @@ import numpy as np
 from edge.affect.release import Person
 
 STD_FROM, QUADRANTS_FROM = 10, 20  # people
-_BUCKETS = (0, 1, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000)
 _GRIDS = (0.01, 0.02, 0.05, 0.1, 0.2)
 
 
@@ -38,11 +37,6 @@ def grid(people: int) -> float:
 def share_grid(people: int) -> float:
     """What shares of so many people are rounded to."""
     return 0.05 if people >= 40 else 0.1
-
-
-def bucket(count: int) -> int:
-    """The least count of a count's bucket: 0, 1 to 4, 5 to 9, 10 to 19, ... are told as 0, 1, 5, 10, ..."""
-    return max(least for least in _BUCKETS if least <= count)
 
 
 def summarize(values: Sequence[float]) -> Summary:

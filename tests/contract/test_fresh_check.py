@@ -35,13 +35,13 @@ def test_a_run_of_one_system_keeps_the_other_s_record(tmp_path: Path, monkeypatc
     monkeypatch.setattr(fresh_check, "RECORD", tmp_path / "record.json")
     monkeypatch.setattr(fresh_check, "PAGE", tmp_path / "page.md")
     given = {"demo": True, "demo_s": 50, "test_s": 600, "passed": 9, "failed": 0, "skipped": {"a": 2}, "left": []}
-    fresh_check.write({"bookworm": fresh_check.Outcome(python="3.11.2", test=True, **given)})
-    fresh_check.write({"trixie": fresh_check.Outcome(python="3.13.5", test=False, **given)})
+    fresh_check.write({"bookworm": fresh_check.Outcome(commit="a1", python="3.11.2", test=True, **given)})
+    fresh_check.write({"trixie": fresh_check.Outcome(commit="b2", python="3.13.5", test=False, **given)})
     assert set(json.loads((tmp_path / "record.json").read_text())) == {"bookworm", "trixie"}
     page = (tmp_path / "page.md").read_text()
     assert page.startswith("before\n<!-- fresh-check -->\n| System ")
-    assert "| Debian 12 | 3.11.2 | 50 s | 600 s | 9 | 0 | 2 |" in page
-    assert "| Debian 13 | 3.13.5 | 50 s | 600 s, failed | 9 | 0 | 2 |" in page
+    assert "| Debian 12 | 3.11.2 | 50 s | 600 s | 9 | 0 | 2 | a1 |" in page
+    assert "| Debian 13 | 3.13.5 | 50 s | 600 s, failed | 9 | 0 | 2 | b2 |" in page
     assert page.endswith("<!-- end -->\nafter\n")
 
 

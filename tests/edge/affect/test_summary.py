@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from edge.affect.release import Person
-from edge.affect.summary import bucket, grid, share_quadrants, summarize
+from edge.affect.summary import grid, share_quadrants, summarize
+from edge.contract.fields import bucket
 
 
 def crowd(count: int, valence: float = 0.2) -> list[Person]:
