@@ -84,6 +84,8 @@ class PrivateMode:
             return None
         slot = "day" if kind == "day" else f"hour-{number}"
         try:
+            if self._ledger.is_symlink():
+                raise sqlite3.OperationalError(f"{self._ledger} is a link, and no link is followed there")
             connection = sqlite3.connect(self._ledger, isolation_level=None)
             try:
                 paid = spend(connection, self._budget, day=day, slot=slot, boot=self._clock.boot_id, now_s=now_ns / NS)

@@ -138,6 +138,13 @@ def test_nothing_is_released_while_the_clock_is_not_synchronized(tmp_path: Path)
     assert (hour.suppressed, hour.visits, hour.people) == ("budget", None, None)
 
 
+def test_a_ledger_that_is_a_link_is_not_followed_and_nothing_is_released(tmp_path: Path) -> None:
+    (tmp_path / "privacy.db").symlink_to(tmp_path / "elsewhere.db")
+    (hour,) = Place(tmp_path).hours(1)
+    assert hour.suppressed == "budget"
+    assert not (tmp_path / "elsewhere.db").exists()
+
+
 def test_nothing_is_released_when_the_ledger_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "privacy.db").mkdir()
     (hour,) = Place(tmp_path).hours(1)
