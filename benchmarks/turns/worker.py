@@ -49,7 +49,7 @@ def open_loop() -> tuple[Callable[[Any], object], Any, Any]:
     try:
         from edge.affect.network import load_model
     except ImportError:  # an older tree
-        load_model = import_module("edge.affect.network").load_model
+        load_model = import_module("edge.affect.model").load_model
     model = load_model(config.model, config.engine)
     parts: dict[str, Any] = {"camera": NoCamera(), "model": model, "clock": clock}
     try:
