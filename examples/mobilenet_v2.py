@@ -2,7 +2,7 @@
 
     python -m convert train --network examples.mobilenet_v2:build --out out/mobilenet
 
-What a function has to take and give is written in `convert/models/networks.py` and docs/networks.md. `quantize` and
+What a function has to take and give is written in `convert/networks/registry.py` and docs/networks.md. `quantize` and
 `pack` find the network by the same name in the run's recipe.
 """
 

@@ -14,8 +14,8 @@ from benchmarks.floor.result import Floor, Part
 from benchmarks.record import describe_origin, median_figure, read_load
 from benchmarks.rounds import Rounds, compare_rounds, time_rounds
 from convert.errors import TrainingError
-from convert.models.cost import count_macs
-from convert.quantization.graph import float_operators
+from convert.networks.cost import count_macs
+from convert.quantize.graph import float_operators
 from edge.affect.network import prepare_model
 from edge.cli.bench.crowd import draw_crowd
 from edge.cli.bench.result import describe_bundle

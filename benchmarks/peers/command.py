@@ -49,11 +49,11 @@ def peers(
     from benchmarks.record import describe_origin, read_load, write_record
     from benchmarks.screen import open_screen
     from convert.commands.options import obtain_teacher
-    from convert.datasets.collection import data_root
     from convert.errors import DataError
-    from convert.material import VALIDATION_DATA, Pictures
+    from convert.faces.collection import data_root
+    from convert.package.trained import read_trained
     from convert.progress import Progress
-    from convert.trained import read_trained
+    from convert.train.material import VALIDATION_DATA, Pictures
     from edge.affect.network import prepare_model
     from edge.cli.bench.result import describe_bundle
     from edge.config import EngineConfig

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from benchmarks.record import Figure
-from convert.datasets.faces import LabelledFace
 from convert.errors import TrainingError
-from convert.models.cost import count_macs
+from convert.faces.finder import LabelledFace
+from convert.networks.cost import count_macs
 from edge.affect.backbone import pixel_converter
 from edge.face.crop import align_face
 from edge.geometry import CropRule

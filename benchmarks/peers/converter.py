@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.peers.mobilefacenet import build_mobilefacenet
-from convert.keras_runtime import keras, seed_everything, tf
+from convert.networks.keras_runtime import keras, seed_everything, tf
 
 _OPSET = 17  # as the kit's own ONNX graphs
 _ANSWERS = 10  # eight expressions, valence and arousal

@@ -9,15 +9,15 @@ import numpy as np
 
 from benchmarks.peers.contender import Contender, macs_of
 from benchmarks.record import Figure
-from convert.datasets.faces import LabelledFace, cut_faces
-from convert.evaluation import ANSWERS, Device, compare, embed_crop
+from convert.faces.finder import LabelledFace, cut_faces
 from convert.metrics import TARGETS
-from convert.quantization.export import export_backbone
-from convert.quantization.onnx_export import export_float32
-from convert.quantization.recipes import QuantizationRecipe
-from convert.quantization.tensors import describe_backbone
-from convert.trained import Trained
-from convert.training.examples import AUXILIARY
+from convert.package.trained import Trained
+from convert.predict.evaluation import ANSWERS, Device, compare, embed_crop
+from convert.quantize.export import export_backbone
+from convert.quantize.onnx_export import export_float32
+from convert.quantize.recipes import QuantizationRecipe
+from convert.quantize.tensors import describe_backbone
+from convert.train.examples import AUXILIARY
 from edge.affect.backbone import Backbone
 from edge.face.crop import align_face
 from edge.model.bundle import Bundle, default_bundle, load_bundle

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from convert.keras_runtime import keras
+from convert.networks.keras_runtime import keras
 
 _EMBEDDING = 128
 # Expansion, channels, repeats and stride of the first repeat.

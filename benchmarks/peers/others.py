@@ -11,9 +11,9 @@ import numpy as np
 from benchmarks.peers.contender import Contender, look_at, macs_of
 from benchmarks.peers.graphs import make_graphs
 from benchmarks.record import Figure
-from convert.datasets.faces import LabelledFace
+from convert.faces.finder import LabelledFace
 from convert.metrics import TARGETS, agreement
-from convert.models.cost import count_macs
+from convert.networks.cost import count_macs
 from convert.teacher.landmarker import FaceLandmarker
 from convert.teacher.regressor import TeacherLabels, fit_regressor
 from edge.cli.bench.crowd import draw_crowd

@@ -14,7 +14,7 @@ import psutil
 from benchmarks.soak.account import Account
 from benchmarks.soak.broker import mosquitto_version
 from benchmarks.soak.resources import Trend
-from convert.run import describe_machine
+from convert.train.run import describe_machine
 from edge.model.bundle import Bundle
 from edge.version import VERSION
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from convert.datasets.collection import data_root
-from convert.datasets.faces import FaceFinder, read_picture
-from convert.datasets.sfhq import SOURCE
+from convert.faces.collection import data_root
+from convert.faces.finder import FaceFinder, read_picture
+from convert.faces.sfhq import SOURCE
 from convert.studio.expressions import draw_moment
 from convert.studio.head import load_head
 from convert.studio.reenact import make_portrait, reenact

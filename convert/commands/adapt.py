@@ -26,7 +26,7 @@ from convert.commands.replacement import (
 )
 from convert.errors import DataError
 from convert.finetune.verdict import TOLERANCE
-from convert.signing import Signer
+from convert.package.signing import Signer
 
 
 def adapt(
@@ -67,9 +67,9 @@ def adapt(
     from convert.finetune.baseline import read_baseline
     from convert.finetune.old_data import find_old_data
     from convert.finetune.target import read_target
-    from convert.stages import TEACHER_LABELS
     from convert.teacher.landmarker import FaceLandmarker
     from convert.teacher.regressor import TeacherLabels
+    from convert.train.stages import TEACHER_LABELS
 
     if not crops and not video:
         raise DataError("adapt: give --crops FOLDER or --video CLIP")

@@ -10,15 +10,15 @@ from typing import Annotated
 import numpy as np
 import typer
 
-from convert.baselines import FEATURES, Faces, fit_baseline
 from convert.commands.options import DataOption
-from convert.datasets import diffusionfer
-from convert.datasets.collection import data_root
-from convert.datasets.faces import FaceFinder, LabelledFace, cut_faces
 from convert.errors import DataError
-from convert.evaluation import Device, answer_frames
-from convert.evidence.compare import paired_bootstrap
+from convert.faces import diffusionfer
+from convert.faces.collection import data_root
+from convert.faces.finder import FaceFinder, LabelledFace, cut_faces
 from convert.metrics import TARGETS, agreement
+from convert.predict.baselines import FEATURES, Faces, fit_baseline
+from convert.predict.compare import paired_bootstrap
+from convert.predict.evaluation import Device, answer_frames
 from convert.progress import Progress
 from edge.model.bundle import Crop, default_bundle, load_bundle
 from edge.output_files import check_output

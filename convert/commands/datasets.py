@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
-from convert.datasets.layouts import LAYOUTS, read_dataset
-from convert.datasets.pixels import open_frames
-from convert.datasets.records import LabelledFrame, Reading
+from convert.faces.layouts import LAYOUTS, read_dataset
+from convert.faces.pixels import open_frames
+from convert.faces.records import LabelledFrame, Reading
 from convert.progress import Progress
 
 _BINS = 10  # of −1..1

@@ -12,15 +12,15 @@ import typer
 from rich.console import Console
 
 from convert.commands.report import print_evaluation
-from convert.datasets.faces import FaceFinder
-from convert.datasets.labels_csv import read_labels
-from convert.datasets.layouts import find_layout, read_dataset
-from convert.datasets.records import LabelledFrame, Reading
 from convert.errors import DataError
-from convert.evaluation import Device
-from convert.evaluation import evaluate as evaluate_rows
+from convert.faces.finder import FaceFinder
+from convert.faces.labels_csv import read_labels
+from convert.faces.layouts import find_layout, read_dataset
+from convert.faces.records import LabelledFrame, Reading
+from convert.predict.evaluation import Device
+from convert.predict.evaluation import evaluate as evaluate_rows
+from convert.predict.sequence_evaluation import evaluate_frames
 from convert.progress import Progress
-from convert.sequence_evaluation import evaluate_frames
 from edge.model.bundle import default_bundle, load_bundle
 
 

@@ -17,26 +17,26 @@ from convert.commands.options import (
     obtain_teacher,
     open_studio,
 )
-from convert.datasets.collection import data_root
-from convert.datasets.imported import IMPORTED
 from convert.errors import DataError
-from convert.evaluation import Device
-from convert.evidence.degradations import Turner
-from convert.evidence.document import table_of_gains, write_card_part, write_page
-from convert.evidence.gather import gather_gains, gather_sets
-from convert.evidence.groups import gather_groups, to_card, to_page
-from convert.evidence.other_skin import measure_other_skin, tell_finding, to_section
-from convert.evidence.robustness import Robustness, measure_robustness
-from convert.evidence.robustness_page import plot_robustness, to_markdown
-from convert.evidence.sizes import measure_sizes, parse_bundles
-from convert.evidence.sizes import to_markdown as sizes_to_markdown
-from convert.material import Material
+from convert.faces.collection import data_root
+from convert.faces.imported import IMPORTED
+from convert.predict.degradations import Turner
+from convert.predict.document import table_of_gains, write_card_part, write_page
+from convert.predict.evaluation import Device
+from convert.predict.gather import gather_gains, gather_sets
+from convert.predict.groups import gather_groups, to_card, to_page
+from convert.predict.other_skin import measure_other_skin, tell_finding, to_section
+from convert.predict.robustness import Robustness, measure_robustness
+from convert.predict.robustness_page import plot_robustness, to_markdown
+from convert.predict.sizes import measure_sizes, parse_bundles
+from convert.predict.sizes import to_markdown as sizes_to_markdown
 from convert.progress import Progress
-from convert.run import Run
-from convert.stages import bundle_of, open_device
 from convert.studio.show import write_sheet
 from convert.studio.stage import Studio
 from convert.teacher.landmarker import FaceLandmarker
+from convert.train.material import Material
+from convert.train.run import Run
+from convert.train.stages import bundle_of, open_device
 from edge.face.detector import BlazeFace
 from edge.model.assets import BLAZEFACE, read_asset
 from edge.model.bundle import load_bundle

@@ -10,8 +10,8 @@ from typing import Annotated
 import typer
 
 from convert.commands.options import BundleOption, DataOption, FromRunOption, RecipeOption, WeightsOption
-from convert.datasets.collection import data_root
 from convert.errors import DataError
+from convert.faces.collection import data_root
 from convert.progress import Progress
 
 BEGIN, END = "<!-- field-trial: written by the command -->", "<!-- /field-trial -->"
@@ -35,7 +35,7 @@ def field_trial(
     """
     from convert.finetune.baseline import read_baseline
     from convert.finetune.field_trial import PLACES, render_trial, run_trial
-    from convert.material import Pictures
+    from convert.train.material import Pictures
 
     before, after = _marked(write) if write is not None else ("", "")
     trained = read_baseline(bundle, run, weights, recipe)

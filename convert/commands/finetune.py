@@ -18,12 +18,12 @@ from convert.commands.replacement import (
     ToleranceOption,
     warn,
 )
-from convert.datasets.imported import DatasetPath
-from convert.datasets.plain import SOURCE as CSV
 from convert.errors import DataError
+from convert.faces.imported import DatasetPath
+from convert.faces.plain import SOURCE as CSV
 from convert.finetune.recipe import FinetuneRecipe
 from convert.finetune.verdict import TOLERANCE
-from convert.signing import Signer
+from convert.package.signing import Signer
 
 _SHOWN = FinetuneRecipe()
 

@@ -10,16 +10,16 @@ import typer
 from rich.console import Console
 
 from convert.commands.options import BundleOption, DataOption, FromRunOption, RecipeOption, WeightsOption
-from convert.datasets.collection import data_root
-from convert.datasets.diffusionfer import SOURCE
-from convert.datasets.labels_csv import read_labels
 from convert.errors import DataError
+from convert.faces.collection import data_root
+from convert.faces.diffusionfer import SOURCE
+from convert.faces.labels_csv import read_labels
 from convert.ladder.gate import check
 from convert.ladder.record import Ladder, merge, read_ladder, read_measurement, write_ladder
 from convert.ladder.table import render_page, render_table
-from convert.material import Pictures
-from convert.quantization.recipes import DEFAULT, find_quantization
-from convert.trained import read_trained
+from convert.package.trained import read_trained
+from convert.quantize.recipes import DEFAULT, find_quantization
+from convert.train.material import Pictures
 from edge.output_files import check_output
 
 

@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
-from convert.network_table import PAPER, measure_network, write_page, write_table
+from convert.networks.network_table import PAPER, measure_network, write_page, write_table
 from convert.progress import Progress
-from convert.recipe import BackboneRecipe
+from convert.train.recipe import BackboneRecipe
 
 _PAPERS = (299, 1.0)  # size and width
 _SHIPPED = (BackboneRecipe().size, BackboneRecipe().width)

@@ -13,19 +13,19 @@ from rich.console import Console
 from rich.table import Table
 
 from convert.commands.options import BundleOption, DataOption, FromRunOption, RecipeOption, WeightsOption
-from convert.datasets.collection import data_root
-from convert.datasets.imported import IMPORTED
 from convert.errors import DataError, TrainingError
-from convert.evaluation import answer_frames
-from convert.material import Pictures
+from convert.faces.collection import data_root
+from convert.faces.imported import IMPORTED
 from convert.metrics import rmse
-from convert.onnx_packing import COMMANDS_FILE, add_onnx
-from convert.packing import write_folder
+from convert.package.packing import write_folder
+from convert.package.trained import read_trained
+from convert.predict.evaluation import answer_frames
 from convert.progress import Progress
-from convert.quantization.onnx_export import export_onnx
-from convert.quantization.tensors import describe_backbone
-from convert.trained import read_trained
-from convert.training.examples import AUXILIARY
+from convert.quantize.onnx_export import export_onnx
+from convert.quantize.onnx_packing import COMMANDS_FILE, add_onnx
+from convert.quantize.tensors import describe_backbone
+from convert.train.examples import AUXILIARY
+from convert.train.material import Pictures
 from edge.affect.backbone import Backbone
 from edge.model.engines.onnx import OnnxEngine
 from edge.output_files import check_output

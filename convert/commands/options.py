@@ -8,15 +8,15 @@ from typing import Annotated
 import msgspec
 import typer
 
-from convert.datasets.collection import OWN, data_root
 from convert.errors import DataError
-from convert.material import Material
-from convert.recipe import Recipe, find_recipe
-from convert.run import Run
-from convert.stages import TEACHER_LABELS, make_teacher
+from convert.faces.collection import OWN, data_root
 from convert.studio.stage import Studio
 from convert.studio.stills import StudioFiles
 from convert.teacher.regressor import TeacherLabels
+from convert.train.material import Material
+from convert.train.recipe import Recipe, find_recipe
+from convert.train.run import Run
+from convert.train.stages import TEACHER_LABELS, make_teacher
 
 DataOption = Annotated[Path, typer.Option("--data", help="Folder of the data sets (or the one above it).")]
 RunOption = Annotated[Path, typer.Option("--out", help="The run's folder; an interrupted run goes on there.")]

@@ -11,11 +11,11 @@ import typer
 from rich.console import Console
 
 from convert.commands.evidence import CARD_PART
-from convert.datasets.imported import IMPORTED, read_records
-from convert.packing import Label, assemble, write_folder, write_zip
-from convert.run import Run
-from convert.signing import Signer
-from convert.sources import choose_licence, list_sources
+from convert.faces.imported import IMPORTED, read_records
+from convert.package.packing import Label, assemble, write_folder, write_zip
+from convert.package.signing import Signer
+from convert.package.sources import choose_licence, list_sources
+from convert.train.run import Run
 from edge.model.bundle import Metric
 from edge.output_files import check_output
 

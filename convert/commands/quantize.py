@@ -10,19 +10,19 @@ from rich.console import Console
 from rich.table import Table
 
 from convert.commands.options import DataOption, RunOption
-from convert.datasets.collection import data_root
-from convert.datasets.imported import IMPORTED
-from convert.material import Pictures
-from convert.quantization.recipes import DEFAULT, QUANTIZATIONS, find_quantization
-from convert.run import Run
-from convert.stages import quantize_stage
+from convert.faces.collection import data_root
+from convert.faces.imported import IMPORTED
+from convert.quantize.recipes import DEFAULT, QUANTIZATIONS, find_quantization
+from convert.train.material import Pictures
+from convert.train.run import Run
+from convert.train.stages import quantize_stage
 
 
 def quantize(
     data: DataOption = Path("../shared/data"),
     out: RunOption = Path("out/default"),
     recipe: Annotated[
-        str, typer.Option("--recipe", help=f"How: {', '.join(QUANTIZATIONS)}; see convert/quantization/recipes.py.")
+        str, typer.Option("--recipe", help=f"How: {', '.join(QUANTIZATIONS)}; see convert/quantize/recipes.py.")
     ] = DEFAULT,
 ) -> None:
     """Quantizes a run after training, calibrated on device crops of training faces; `qat_int8` fine-tunes first.

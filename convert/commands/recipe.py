@@ -11,7 +11,7 @@ from convert.commands.evidence import evidence
 from convert.commands.options import DataOption, LandmarkerOption, NetworkOption, SeedOption
 from convert.commands.pack import pack
 from convert.commands.train import Stage, train
-from convert.recipe import find_recipe
+from convert.train.recipe import find_recipe
 
 
 def recipe(

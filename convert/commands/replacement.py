@@ -12,7 +12,7 @@ from rich.markdown import Markdown
 
 from convert.errors import DataError, RefusedError
 from convert.finetune.verdict import Verdict
-from convert.signing import Signer
+from convert.package.signing import Signer
 from edge.model.bundle import Bundle
 
 OutOption = Annotated[Path, typer.Option("--out", help="Folder of this run; an interrupted one goes on there.")]

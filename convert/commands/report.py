@@ -5,7 +5,7 @@ from __future__ import annotations
 from rich.console import Console
 from rich.table import Table
 
-from convert.evaluation import Evaluation
+from convert.predict.evaluation import Evaluation
 
 
 def print_evaluation(found: Evaluation, title: str) -> None:

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from convert.errors import DataError
-from convert.signing import sign_release
+from convert.package.signing import sign_release
 
 _BUNDLES = Path(__file__).resolve().parents[2] / "bundles"
 

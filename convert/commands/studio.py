@@ -10,11 +10,11 @@ import typer
 from rich.console import Console
 
 from convert.commands.options import DataOption, LandmarkerOption, obtain_teacher, open_studio
-from convert.datasets.collection import data_root
-from convert.material import Material
-from convert.recipe import StudioRecipe, find_recipe
-from convert.run import Run
+from convert.faces.collection import data_root
 from convert.studio.show import write_clip, write_sheet
+from convert.train.material import Material
+from convert.train.recipe import StudioRecipe, find_recipe
+from convert.train.run import Run
 
 
 def studio(

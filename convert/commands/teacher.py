@@ -9,8 +9,8 @@ from rich.console import Console
 from rich.table import Table
 
 from convert.commands.options import DataOption, LandmarkerOption, RunOption, find_landmarker
-from convert.datasets.collection import data_root
-from convert.stages import make_teacher
+from convert.faces.collection import data_root
+from convert.train.stages import make_teacher
 
 
 def teacher(

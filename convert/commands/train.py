@@ -24,17 +24,17 @@ from convert.commands.options import (
     open_studio,
 )
 from convert.commands.report import print_evaluation
-from convert.datasets.collection import data_root
-from convert.datasets.faces import FaceFinder
-from convert.datasets.imported import IMPORTED, DatasetPath, import_dataset
-from convert.end_to_end_stage import train_end_to_end_stage
 from convert.errors import DataError
-from convert.head_stage import train_head_stage
-from convert.material import Material
-from convert.recipe import LSTM_NETWORK
-from convert.run import Run
-from convert.stages import check_network, evaluate_stage, quantize_stage, record_data, train_backbone_stage
-from convert.trained import WEIGHTS
+from convert.faces.collection import data_root
+from convert.faces.finder import FaceFinder
+from convert.faces.imported import IMPORTED, DatasetPath, import_dataset
+from convert.package.trained import WEIGHTS
+from convert.train.end_to_end_stage import train_end_to_end_stage
+from convert.train.head_stage import train_head_stage
+from convert.train.material import Material
+from convert.train.recipe import LSTM_NETWORK
+from convert.train.run import Run
+from convert.train.stages import check_network, evaluate_stage, quantize_stage, record_data, train_backbone_stage
 
 
 class Stage(str, Enum):

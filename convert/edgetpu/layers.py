@@ -12,7 +12,7 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
 from convert.errors import DataError
-from convert.quantization.graph import OPERATORS, TENSOR_TYPES
+from convert.quantize.graph import OPERATORS, TENSOR_TYPES
 
 _BYTES = {"int8": 1, "uint8": 1, "bool": 1, "int16": 2, "float16": 2, "int32": 4, "float32": 4, "int64": 8}
 

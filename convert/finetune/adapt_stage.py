@@ -16,14 +16,14 @@ from convert.finetune.old_data import old_validation
 from convert.finetune.report import render_page
 from convert.finetune.target import Target
 from convert.finetune.verdict import TOLERANCE, Verdict
-from convert.material import Pictures
+from convert.package.signing import Signer
+from convert.package.trained import Trained
 from convert.progress import Progress
-from convert.run import describe_machine
-from convert.signing import Signer
 from convert.studio.stills import loose_square
 from convert.teacher.landmarker import FaceLandmarker
 from convert.teacher.regressor import Regressor, TeacherLabels, fit_regressor
-from convert.trained import Trained
+from convert.train.material import Pictures
+from convert.train.run import describe_machine
 from edge.geometry import CropRule, face_square
 from edge.model.bundle import Bundle, Source
 from edge.values import Float32Array

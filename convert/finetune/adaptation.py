@@ -14,7 +14,6 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from convert.errors import DataError
-from convert.evaluation import Device, answer_frames
 from convert.finetune.baseline import answer_floats
 from convert.finetune.candidate import calibrate_on, head_of, make_bundle, quantize
 from convert.finetune.heads import mean_ccc
@@ -31,10 +30,11 @@ from convert.finetune.verdict import (
     not_better,
     not_worse,
 )
-from convert.material import Shown
+from convert.package.trained import Trained
+from convert.predict.evaluation import Device, answer_frames
 from convert.progress import Progress
 from convert.studio.stills import loose_square
-from convert.trained import Trained
+from convert.train.material import Shown
 from edge.values import Float32Array, UInt8Array
 
 PRIORS = (1024.0, 256.0, 64.0)  # gentlest first
@@ -110,7 +110,7 @@ def make_contenders(trained: Trained, place: Place, priors: Sequence[float]) -> 
     """The network as it is, then with blended statistics by prior, the gentlest first."""
     size = trained.recipe.backbone.size
     plain = place.target.crops(size)
-    views = np.concatenate([plain, *(place.target.crops(size, nuisance) for nuisance in SAME_FACE)])
+    views = np.concatenate([plain, *(place.target.crops(size, augmentation) for augmentation in SAME_FACE)])
     found = []
     with Progress("contenders", 1 + len(priors), every=1) as progress:
         for prior in (None, *priors):
@@ -168,7 +168,7 @@ def judge(candidate: Device, bundle: Device, place: Place, tolerance: float, *, 
 
 
 def _compare_with_itself(candidate: Device, bundle: Device, target: Target, size: int, draws: int) -> Comparison:
-    views: list[UInt8Array] = [target.crops(size), *(target.crops(size, nuisance) for nuisance in SAME_FACE)]
+    views: list[UInt8Array] = [target.crops(size), *(target.crops(size, augmentation) for augmentation in SAME_FACE)]
     both = []
     with Progress("agreement with itself", 2 * len(views)) as progress:
         for device in (candidate, bundle):

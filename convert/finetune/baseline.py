@@ -7,15 +7,15 @@ from typing import Any
 
 import numpy as np
 
-from convert.datasets.faces import LabelledFace
 from convert.errors import DataError
-from convert.evaluation import Device, answer_frames
+from convert.faces.finder import LabelledFace
 from convert.metrics import rmse
-from convert.models.backbone import build_backbone
-from convert.recipe import Recipe
-from convert.trained import Trained, read_trained
-from convert.training.backbone import run_backbone
-from convert.training.examples import AUXILIARY
+from convert.networks.backbone import build_backbone
+from convert.package.trained import Trained, read_trained
+from convert.predict.evaluation import Device, answer_frames
+from convert.train.backbone import run_backbone
+from convert.train.examples import AUXILIARY
+from convert.train.recipe import Recipe
 from edge.values import Float32Array, UInt8Array
 
 _APART = 0.15  # RMS of answers; quantization moves them by about 0.02

@@ -12,13 +12,13 @@ import msgspec
 import numpy as np
 
 from convert.finetune.verdict import Comparison
-from convert.material import Shown, calibration_crops
-from convert.packing import Label, assemble, write_folder, write_zip
-from convert.quantization.export import export_backbone, export_head
-from convert.run import save_weights
-from convert.signing import Signer
-from convert.trained import Trained
-from convert.training.examples import AUXILIARY
+from convert.package.packing import Label, assemble, write_folder, write_zip
+from convert.package.signing import Signer
+from convert.package.trained import Trained
+from convert.quantize.export import export_backbone, export_head
+from convert.train.examples import AUXILIARY
+from convert.train.material import Shown, calibration_crops
+from convert.train.run import save_weights
 from edge.model.bundle import Bundle, Metric, Source
 from edge.values import UInt8Array
 
@@ -26,7 +26,7 @@ CANDIDATE, WEIGHTS = "candidate", "weights"
 
 
 def calibrate_on(new: Sequence[Shown], old: Sequence[Shown], trained: Trained) -> UInt8Array:
-    """Device crops to calibrate on, half under a nuisance, and of few faces several: uint8 (N, S, S, 3), RGB."""
+    """Device crops to calibrate on, half under an augmentation, and of few faces several: uint8 (N, S, S, 3), RGB."""
     recipe = trained.recipe
     both = [*new, *old]
     times = -(-recipe.calibration // len(both))

@@ -14,20 +14,20 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from convert.datasets.faces import LabelledFace
 from convert.errors import DataError
-from convert.evaluation import Device
-from convert.evidence import degradations as d
-from convert.evidence.compare import Difference, paired_bootstrap
+from convert.faces.finder import LabelledFace
 from convert.finetune.adaptation import ITSELF, Contender, Place, adapt_network
 from convert.finetune.baseline import answer_floats, ratings_of
 from convert.finetune.candidate import head_of, make_bundle
 from convert.finetune.old_data import old_validation
 from convert.finetune.target import Target
 from convert.finetune.verdict import Comparison, JudgedSet, Verdict, compare_on
-from convert.material import Pictures
+from convert.package.trained import Trained
+from convert.predict import degradations as d
+from convert.predict.compare import Difference, paired_bootstrap
+from convert.predict.evaluation import Device
 from convert.studio.stills import cut_loose
-from convert.trained import Trained
+from convert.train.material import Pictures
 from edge.geometry import CropRule, face_square
 from edge.values import Float32Array, UInt8Array
 

@@ -15,16 +15,16 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from convert.evaluation import embed_crop
 from convert.finetune.recipe import FinetuneRecipe
-from convert.head_stage import held_scene
 from convert.metrics import TARGETS, ccc
-from convert.models.lstm_head import LstmHead
+from convert.networks.lstm_head import LstmHead
+from convert.predict.evaluation import embed_crop
 from convert.progress import Progress
-from convert.recipe import Recipe
-from convert.training.examples import Example
-from convert.training.head import train_head
-from convert.training.sequences import make_sequences, take_in_store
+from convert.train.examples import Example
+from convert.train.head import train_head
+from convert.train.head_stage import held_scene
+from convert.train.recipe import Recipe
+from convert.train.sequences import make_sequences, take_in_store
 from edge.affect.backbone import Backbone
 from edge.values import Float32Array
 

@@ -12,16 +12,16 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from convert.evidence.compare import Difference
+from convert.augment.augmentation import Augmentation
 from convert.metrics import TARGETS, ccc, resample
-from convert.training.nuisance import Nuisance
+from convert.predict.compare import Difference
 from edge.values import Float32Array
 
 SAME_FACE = (
-    Nuisance(flip=True),
-    Nuisance(shift=(0.03, -0.03)),
-    Nuisance(zoom=1.06),
-    Nuisance(roll=0.07),
+    Augmentation(flip=True),
+    Augmentation(shift=(0.03, -0.03)),
+    Augmentation(zoom=1.06),
+    Augmentation(roll=0.07),
 )
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from convert.errors import TrainingError
 from convert.finetune.recipe import Unfreeze
-from convert.keras_runtime import keras
+from convert.networks.keras_runtime import keras
 
 _READOUT = ("embedding", "va")
 

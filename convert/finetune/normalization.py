@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 
 from convert.errors import DataError
-from convert.keras_runtime import keras, tf
-from convert.models.backbone import build_backbone
-from convert.recipe import BackboneRecipe
-from convert.training.backbone import normalize
-from convert.training.examples import AUXILIARY
+from convert.networks.backbone import build_backbone
+from convert.networks.keras_runtime import keras, tf
+from convert.train.backbone import normalize
+from convert.train.examples import AUXILIARY
+from convert.train.recipe import BackboneRecipe
 from edge.values import Float32Array, UInt8Array
 
 FEWEST = 32  # pictures: below, the statistics of an 8-channel map's mean wander more than a lamp moves them

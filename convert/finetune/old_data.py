@@ -6,14 +6,14 @@ from pathlib import Path
 
 import numpy as np
 
-from convert.datasets.collection import data_root
-from convert.datasets.faces import LabelledFace, cut_faces
 from convert.errors import DataError
+from convert.faces.collection import data_root
+from convert.faces.finder import LabelledFace, cut_faces
 from convert.finetune.verdict import JudgedSet
-from convert.material import VALIDATION_DATA, Pictures
-from convert.recipe import Recipe
-from convert.training.backbone import run_backbone
-from convert.training.examples import AUXILIARY, Example
+from convert.train.backbone import run_backbone
+from convert.train.examples import AUXILIARY, Example
+from convert.train.material import VALIDATION_DATA, Pictures
+from convert.train.recipe import Recipe
 from edge.geometry import CropRule, face_square
 from edge.values import Float32Array
 
@@ -44,7 +44,7 @@ def rehearse(pictures: Pictures, weights: list[Float32Array], recipe: Recipe) ->
     Asked for its own answers rather than for the raters', it has nothing to learn there, only nothing to forget
     (Li & Hoiem 2016, "Learning without forgetting"), and no teacher is needed for faces that nobody rated.
     """
-    from convert.models.backbone import build_backbone
+    from convert.networks.backbone import build_backbone
 
     faces = [face for face in pictures.faces if not face.validation]
     model = build_backbone(recipe.backbone, blendshapes=len(AUXILIARY))

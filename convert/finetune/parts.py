@@ -9,9 +9,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from convert.datasets.faces import LabelledFace
-from convert.datasets.split import held_out
 from convert.errors import DataError
+from convert.faces.finder import LabelledFace
+from convert.faces.split import held_out
 from convert.finetune.recipe import FinetuneRecipe
 
 FEWEST_FACES = 30

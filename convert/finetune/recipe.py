@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from convert.recipe import Count, Share
+from convert.train.recipe import Count, Share
 
 Unfreeze = Literal["all", "last", "head"]
 Rate = Annotated[float, msgspec.Meta(gt=0)]

@@ -21,11 +21,9 @@ from typing import Any, NamedTuple
 import msgspec
 import numpy as np
 
-from convert.curves import plot_history
-from convert.datasets.faces import FaceFinder, cut_faces
-from convert.datasets.imported import IMPORTED, DatasetPath, Imported, import_dataset, load_imported
 from convert.errors import DataError
-from convert.evaluation import Device
+from convert.faces.finder import FaceFinder, cut_faces
+from convert.faces.imported import IMPORTED, DatasetPath, Imported, import_dataset, load_imported
 from convert.finetune.baseline import check_same_network, ratings_of
 from convert.finetune.candidate import (
     calibrate_on,
@@ -44,16 +42,18 @@ from convert.finetune.recipe import FinetuneRecipe
 from convert.finetune.report import describe_run, render_finetune
 from convert.finetune.tuning import Tuned, tune_backbone
 from convert.finetune.verdict import TOLERANCE, JudgedSet, Verdict, compare_on, decide
-from convert.material import Pictures
+from convert.package.signing import Signer
+from convert.package.sources import RESEARCH_ONLY, choose_licence, list_sources
+from convert.package.trained import Trained
+from convert.predict.evaluation import Device
 from convert.progress import Progress
-from convert.run import describe_machine, load_weights, save_weights
-from convert.signing import Signer
-from convert.sources import RESEARCH_ONLY, choose_licence, list_sources
-from convert.stages import open_backbone
-from convert.trained import Trained
-from convert.training.backbone import readout
-from convert.training.examples import Example
-from convert.training.validation import Validation
+from convert.train.backbone import readout
+from convert.train.curves import plot_history
+from convert.train.examples import Example
+from convert.train.material import Pictures
+from convert.train.run import describe_machine, load_weights, save_weights
+from convert.train.stages import open_backbone
+from convert.train.validation import Validation
 from edge.model.bundle import Bundle
 
 

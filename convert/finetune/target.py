@@ -8,12 +8,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from convert.datasets.faces import FaceFinder, read_picture
+from convert.augment.augmentation import Augmentation, render
 from convert.errors import DataError
-from convert.evidence.clips import read_clip
+from convert.faces.finder import FaceFinder, read_picture
+from convert.predict.clips import read_clip
 from convert.progress import Progress
 from convert.studio.stills import cut_loose, loose_square
-from convert.training.nuisance import Nuisance, render
 from edge.geometry import CropRule, face_square
 from edge.values import UInt8Array
 
@@ -35,9 +35,9 @@ class Target(NamedTuple):
     groups: list[str]
     missed: int
 
-    def crops(self, size: int, nuisance: Nuisance | None = None) -> UInt8Array:
-        """Device crops, all under one nuisance: uint8 (N, size, size, 3), RGB."""
-        square, seen = loose_square(), nuisance or Nuisance()
+    def crops(self, size: int, augmentation: Augmentation | None = None) -> UInt8Array:
+        """Device crops, all under one augmentation: uint8 (N, size, size, 3), RGB."""
+        square, seen = loose_square(), augmentation or Augmentation()
         return np.stack([render(pixels, square, seen, size) for pixels in self.pictures])
 
 

@@ -16,17 +16,17 @@ import numpy as np
 from convert.errors import TrainingError
 from convert.finetune.layers import moving_variables
 from convert.finetune.recipe import FinetuneRecipe
-from convert.keras_runtime import keras, seed_everything, tf
 from convert.metrics import ccc
-from convert.models.backbone import build_backbone
+from convert.networks.backbone import build_backbone
+from convert.networks.keras_runtime import keras, seed_everything, tf
 from convert.progress import Progress
-from convert.recipe import BackboneRecipe
-from convert.run import load_weights, save_weights
-from convert.training.backbone import normalize, run_backbone
-from convert.training.checkpoint import restore_or_start
-from convert.training.examples import AUXILIARY, Example, batches, epoch_examples
-from convert.training.losses import affect_loss
-from convert.training.validation import Validation
+from convert.train.backbone import normalize, run_backbone
+from convert.train.checkpoint import restore_or_start
+from convert.train.examples import AUXILIARY, Example, batches, epoch_examples
+from convert.train.losses import affect_loss
+from convert.train.recipe import BackboneRecipe
+from convert.train.run import load_weights, save_weights
+from convert.train.validation import Validation
 from edge.values import Float32Array
 
 _BEST = "best.npz"

@@ -14,9 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from convert.evaluation import ANSWERS, Device, compare
-from convert.evidence.compare import HEADER, Difference, paired_bootstrap, to_markdown_rows
 from convert.metrics import Agreement
+from convert.predict.compare import HEADER, Difference, paired_bootstrap, to_markdown_rows
+from convert.predict.evaluation import ANSWERS, Device, compare
 from convert.progress import Progress
 from edge.values import Float32Array, UInt8Array
 

@@ -12,8 +12,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from convert.datasets.text_files import parse_number, read_table
 from convert.errors import DataError
+from convert.faces.text_files import parse_number, read_table
 from convert.metrics import TARGETS
 
 _LONGEST_S = 1e6

@@ -14,8 +14,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from convert.datasets.text_files import parse_number, read_table
 from convert.errors import DataError
+from convert.faces.text_files import parse_number, read_table
 from convert.labels.agreement import WithRest, agree_with_rest
 from convert.labels.matrix import RatingMatrix
 from convert.metrics import TARGETS

@@ -8,16 +8,16 @@ from typing import NamedTuple
 import msgspec
 import numpy as np
 
-from convert.evaluation import embed_crop
 from convert.ladder.float_network import FloatNetwork
-from convert.models.cost import count_macs
+from convert.networks.cost import count_macs
+from convert.package.trained import Trained
+from convert.predict.evaluation import embed_crop
 from convert.progress import Progress
-from convert.quantization.export import export_backbone, export_head
-from convert.quantization.onnx_export import export_onnx
-from convert.quantization.recipes import HeadKind, QuantizationRecipe
-from convert.quantization.tensors import describe_backbone, describe_head
-from convert.trained import Trained
-from convert.training.examples import AUXILIARY
+from convert.quantize.export import export_backbone, export_head
+from convert.quantize.onnx_export import export_onnx
+from convert.quantize.recipes import HeadKind, QuantizationRecipe
+from convert.quantize.tensors import describe_backbone, describe_head
+from convert.train.examples import AUXILIARY
 from edge.affect.backbone import Backbone
 from edge.affect.stream import Stream
 from edge.model.bundle import Manifest

@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from convert.keras_runtime import keras, tf
-from convert.models.backbone import build_backbone
-from convert.models.lstm_head import LstmHead
-from convert.recipe import Recipe
+from convert.networks.backbone import build_backbone
+from convert.networks.keras_runtime import keras, tf
+from convert.networks.lstm_head import LstmHead
+from convert.train.recipe import Recipe
 from edge.affect.backbone import PIXEL_SCALE, PIXEL_ZERO
 from edge.values import Float32Array, UInt8Array
 

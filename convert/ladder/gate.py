@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from convert.errors import GateError
-from convert.evaluation import ANSWERS
 from convert.ladder.record import Ladder, Result, SequenceCheck
 from convert.ladder.rungs import FIRST, find_rung
 from convert.metrics import TARGETS
+from convert.predict.evaluation import ANSWERS
 
 MOST_RMS = 0.002
 _GROWTH = 2.0

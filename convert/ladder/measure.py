@@ -10,17 +10,17 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
-from convert.evaluation import Device
-from convert.evidence.temporal import measure_drift
 from convert.ladder.contenders import Contender, Look, make_contenders
 from convert.ladder.float_network import FloatNetwork
 from convert.ladder.record import Answers, Ladder, Result, SequenceCheck, measure_gaps, name_answers, name_graphs, score
 from convert.ladder.rungs import COMPARED_ELSEWHERE, find_rung
-from convert.material import VALIDATION_DATA, Pictures
+from convert.package.trained import Trained
+from convert.predict.evaluation import Device
+from convert.predict.temporal import measure_drift
 from convert.progress import Progress
-from convert.quantization.recipes import QuantizationRecipe
-from convert.trained import Trained
-from convert.training.sequences import Sequences
+from convert.quantize.recipes import QuantizationRecipe
+from convert.train.material import VALIDATION_DATA, Pictures
+from convert.train.sequences import Sequences
 from edge.affect.stream import Stream
 from edge.model.bundle import Bundle
 from edge.model.golden import step_through

@@ -24,9 +24,9 @@ import msgspec
 import numpy as np
 
 from convert.errors import DataError
-from convert.evaluation import ANSWERS
 from convert.ladder.rungs import RUNGS, find_rung
 from convert.metrics import TARGETS, cc, ccc, rmse, sagr
+from convert.predict.evaluation import ANSWERS
 from edge.model.bundle import Manifest
 from edge.values import Float32Array
 

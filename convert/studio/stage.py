@@ -8,16 +8,16 @@ from typing import TypeVar
 
 import numpy as np
 
-from convert.datasets.faces import LabelledFace
 from convert.errors import DataError
+from convert.faces.finder import LabelledFace
 from convert.progress import Progress
-from convert.recipe import HeadRecipe, StudioRecipe
 from convert.studio.acts import Act, load_acts, make_acts, save_acts
 from convert.studio.archive import load_stills, save_stills
 from convert.studio.head import load_head
 from convert.studio.reenact import Portrait, make_portrait
 from convert.studio.stills import Still, StudioFiles, make_stills
 from convert.teacher.regressor import TeacherLabels, fit_regressor
+from convert.train.recipe import HeadRecipe, StudioRecipe
 from edge.values import Float32Array
 
 _PART, _ACTS = 1000, 40  # faces and acts a file

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from convert.datasets.faces import FaceFinder
+from convert.faces.finder import FaceFinder
 from convert.studio.expressions import draw_moment
 from convert.studio.head import MorphableHead, load_head
 from convert.studio.jobs import run_jobs

@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from convert.datasets.faces import LabelledFace
 from convert.errors import DataError
+from convert.faces.finder import LabelledFace
 from convert.metrics import Agreement, agreement
 from convert.teacher.landmarker import FaceShape
 from edge.values import Float32Array

@@ -20,7 +20,7 @@ from benchmarks.peers.result import Peers
 from benchmarks.record import median_figure, read_record, write_record
 from benchmarks.rounds import Rounds, compare_rounds, time_rounds
 from convert.errors import DataError, TrainingError
-from convert.models.cost import count_macs
+from convert.networks.cost import count_macs
 from edge.model.bundle import default_bundle, load_bundle
 from edge.model.engines.litert import LiteRtEngine
 from edge.model.engines.onnx import OnnxEngine

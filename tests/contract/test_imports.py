@@ -55,7 +55,7 @@ def test_contracts_hold(copied: Path, lint_imports: Callable[..., subprocess.Com
         ("edge/surprise.py", "", "Layers of the device"),
         ("edge/geometry.py", "import convert", "The device knows nothing of the workstation"),
         ("edge/affect/stream.py", "import tensorflow", "No training framework reaches the device"),
-        ("convert/recipe.py", "import edge.config", "Training shares the device's crop and preprocessing"),
+        ("convert/train/recipe.py", "import edge.config", "Training shares the device's crop and preprocessing"),
         ("edge/face/crop.py", "import socket", "What handles pictures cannot reach a network"),
     ],
 )

@@ -14,8 +14,8 @@ import cv2
 import numpy as np
 import pytest
 
-from convert.datasets.faces import FaceFinder
-from convert.quantization.onnx_export import OnnxGraphs, export_onnx
+from convert.faces.finder import FaceFinder
+from convert.quantize.onnx_export import OnnxGraphs, export_onnx
 from convert.teacher.regressor import TeacherLabels
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -85,7 +85,7 @@ def drawn_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 _WARM = """
 import json, os, sys, traceback
-from convert.quantization.converter import main
+from convert.quantize.converter import main
 for line in sys.stdin:
     job, folder, said, path = json.loads(line)
     child = os.fork()
@@ -138,7 +138,7 @@ class WarmConverter:
 @pytest.fixture(scope="session", autouse=True)
 def cold_converter() -> Iterator[Callable[..., subprocess.CompletedProcess[str]]]:
     """Has every test convert warm; gives the way in which users convert, for the test that compares the two."""
-    from convert.quantization import export
+    from convert.quantize import export
 
     warm, cold = WarmConverter(), export.run_converter
     with pytest.MonkeyPatch.context() as patch:
@@ -228,9 +228,9 @@ def convert_verb(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[
 @pytest.fixture(scope="session")
 def tiny_onnx(tiny_run: Path, drawn_data: Path) -> OnnxGraphs:
     """The ONNX graphs of the tiny run, calibrated on its drawn faces."""
-    from convert.material import Pictures
-    from convert.trained import read_trained
-    from convert.training.examples import AUXILIARY
+    from convert.package.trained import read_trained
+    from convert.train.examples import AUXILIARY
+    from convert.train.material import Pictures
 
     trained = read_trained(None, tiny_run, None, "tiny")
     images = Pictures(drawn_data, trained.recipe).to_calibrate_on(trained.recipe)

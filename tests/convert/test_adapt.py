@@ -17,11 +17,11 @@ from convert.finetune.adaptation import ITSELF, Contender, Place, choose_contend
 from convert.finetune.label_free import compare_consistency, consistency
 from convert.finetune.target import Target
 from convert.finetune.verdict import JudgedSet
-from convert.packing import Label, assemble, write_folder
-from convert.recipe import BackboneRecipe
-from convert.run import Run, load_weights
+from convert.package.packing import Label, assemble, write_folder
 from convert.studio.stills import LOOSE_PX
-from convert.training.examples import AUXILIARY
+from convert.train.examples import AUXILIARY
+from convert.train.recipe import BackboneRecipe
+from convert.train.run import Run, load_weights
 from edge.model.bundle import load_bundle
 from edge.values import Embedding, FaceCrop, Float32Array, UInt8Array
 
@@ -34,8 +34,8 @@ def _images(count: int = 40) -> UInt8Array:
 
 @pytest.fixture(scope="module")
 def model() -> Any:
-    from convert.keras_runtime import seed_everything
-    from convert.models.backbone import build_backbone
+    from convert.networks.backbone import build_backbone
+    from convert.networks.keras_runtime import seed_everything
 
     seed_everything(1)
     return build_backbone(NETWORK, blendshapes=len(AUXILIARY))
@@ -58,8 +58,8 @@ def test_only_normalizations_statistics_change(model: Any, adapted: list[Float32
 
 @pytest.mark.slow
 def test_statistics_are_blended_by_the_number_of_faces(model: Any, adapted: list[Float32Array]) -> None:
-    from convert.keras_runtime import keras
-    from convert.training.backbone import normalize
+    from convert.networks.keras_runtime import keras
+    from convert.train.backbone import normalize
 
     first = next(layer for layer in model.layers if isinstance(layer, keras.layers.BatchNormalization))
     at = next(n for n, weight in enumerate(model.weights) if weight is first.moving_mean)

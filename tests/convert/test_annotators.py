@@ -12,10 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from convert.datasets.labels_csv import read_labels
-from convert.datasets.layouts import read_dataset
-from convert.datasets.records import Reading
 from convert.errors import DataError
+from convert.faces.labels_csv import read_labels
+from convert.faces.layouts import read_dataset
+from convert.faces.records import Reading
 from convert.labels.agreement import measure_icc
 from convert.labels.estimate import estimate_labels
 from convert.labels.lags import estimate_lags

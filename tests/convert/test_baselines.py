@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from convert.baselines import FEATURES, Faces, fit_baseline, hog_features, lbp_features
+from convert.predict.baselines import FEATURES, Faces, fit_baseline, hog_features, lbp_features
 from edge.model.bundle import default_bundle, load_bundle
 
 SIZE = 112

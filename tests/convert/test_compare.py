@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from convert.evidence.compare import HEADER, Difference, paired_bootstrap, to_markdown_rows
+from convert.predict.compare import HEADER, Difference, paired_bootstrap, to_markdown_rows
 from edge.values import Float32Array
 
 

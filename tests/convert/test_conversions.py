@@ -10,23 +10,23 @@ import numpy as np
 import pytest
 
 from convert.errors import TrainingError
-from convert.evaluation import embed_crop
 from convert.ladder.gate import check_sequence
 from convert.ladder.measure import measure
 from convert.ladder.record import Ladder
 from convert.ladder.rungs import RUNGS
-from convert.material import Pictures
-from convert.onnx_packing import COMMANDS_FILE, add_onnx
-from convert.packing import write_folder
-from convert.quantization.export import export_head
-from convert.quantization.graph import computes_in, float_operators
-from convert.quantization.onnx_export import OnnxGraphs
-from convert.quantization.recipes import DEFAULT, QUANTIZATIONS, find_quantization
-from convert.quantization.tensors import describe_backbone
-from convert.recipe import find_recipe
-from convert.run import Run
-from convert.stages import quantize_stage
-from convert.trained import Trained, read_trained
+from convert.package.packing import write_folder
+from convert.package.trained import Trained, read_trained
+from convert.predict.evaluation import embed_crop
+from convert.quantize.export import export_head
+from convert.quantize.graph import computes_in, float_operators
+from convert.quantize.onnx_export import OnnxGraphs
+from convert.quantize.onnx_packing import COMMANDS_FILE, add_onnx
+from convert.quantize.recipes import DEFAULT, QUANTIZATIONS, find_quantization
+from convert.quantize.tensors import describe_backbone
+from convert.train.material import Pictures
+from convert.train.recipe import find_recipe
+from convert.train.run import Run
+from convert.train.stages import quantize_stage
 from edge.affect.backbone import Backbone
 from edge.affect.network import load_model
 from edge.config import EngineConfig, ModelConfig

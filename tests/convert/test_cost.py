@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 
 from convert.errors import TrainingError
-from convert.models.cost import count_macs, count_parameters
+from convert.networks.cost import count_macs, count_parameters
 from edge.model.bundle import default_bundle, load_bundle
 
 
 def _convert(function: Callable[[Any], Any], *shape: int) -> bytes:
-    from convert.keras_runtime import tf
+    from convert.networks.keras_runtime import tf
 
     # The weights come from a module: what a plain function closes over may be collected before it is converted.
     module = tf.Module()
@@ -25,7 +25,7 @@ def _convert(function: Callable[[Any], Any], *shape: int) -> bytes:
 
 @pytest.mark.slow
 def test_a_convolution_costs_its_outputs_times_its_filter() -> None:
-    from convert.keras_runtime import tf
+    from convert.networks.keras_runtime import tf
 
     filters, bias = tf.random.normal((3, 5, 4, 6)), tf.random.normal((6,))
     graph = _convert(lambda x: tf.nn.bias_add(tf.nn.conv2d(x, filters, 2, "SAME"), bias), 1, 8, 10, 4)
@@ -36,7 +36,7 @@ def test_a_convolution_costs_its_outputs_times_its_filter() -> None:
 
 @pytest.mark.slow
 def test_a_depthwise_convolution_costs_one_window_for_each_output() -> None:
-    from convert.keras_runtime import tf
+    from convert.networks.keras_runtime import tf
 
     filters = tf.random.normal((3, 3, 8, 1))
     graph = _convert(lambda x: tf.nn.depthwise_conv2d(x, filters, (1, 1, 1, 1), "VALID"), 1, 9, 9, 8)
@@ -45,7 +45,7 @@ def test_a_depthwise_convolution_costs_one_window_for_each_output() -> None:
 
 @pytest.mark.slow
 def test_a_transposed_convolution_spreads_each_input_by_each_filter() -> None:
-    from convert.keras_runtime import tf
+    from convert.networks.keras_runtime import tf
 
     filters = tf.random.normal((2, 2, 5, 3))
     graph = _convert(lambda x: tf.nn.conv2d_transpose(x, filters, (1, 8, 8, 5), 2), 1, 4, 4, 3)
@@ -55,7 +55,7 @@ def test_a_transposed_convolution_spreads_each_input_by_each_filter() -> None:
 
 @pytest.mark.slow
 def test_products_of_matrices_cost_their_outputs_times_the_inner_side() -> None:
-    from convert.keras_runtime import tf
+    from convert.networks.keras_runtime import tf
 
     kernel = tf.random.normal((7, 5))
     assert count_macs(_convert(lambda x: tf.matmul(x, kernel), 3, 7)) == 3 * 7 * 5
@@ -64,7 +64,7 @@ def test_products_of_matrices_cost_their_outputs_times_the_inner_side() -> None:
 
 @pytest.mark.slow
 def test_what_cannot_be_counted_is_refused() -> None:
-    from convert.keras_runtime import tf
+    from convert.networks.keras_runtime import tf
 
     filters = tf.random.normal((2, 2, 2, 1, 3))
     with pytest.raises(TrainingError, match="CONV_3D: its multiply-accumulates are not counted"):
@@ -83,7 +83,7 @@ def test_the_table_has_a_row_for_each_network_and_size_and_marks_what_the_paper_
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     from convert.commands import networks as command
-    from convert.network_table import NetworkCost
+    from convert.networks.network_table import NetworkCost
 
     monkeypatch.setattr(
         command, "measure_network", lambda name, size, width: NetworkCost(name, size, width, 2_160_000, size, 9_000)
@@ -100,7 +100,7 @@ def test_the_table_has_a_row_for_each_network_and_size_and_marks_what_the_paper_
 
 
 def test_the_pages_marks_are_explained_and_its_links_are_files_here() -> None:
-    from convert.network_table import write_page
+    from convert.networks.network_table import write_page
 
     page = write_page([])
     assert "What is marked † is not in the paper's abstract" in page

@@ -13,14 +13,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from convert.datasets.affwild import read_pts
-from convert.datasets.layouts import LAYOUTS, describe_source, read_dataset
-from convert.datasets.pixels import open_frames
-from convert.datasets.records import LabelledFrame, Reading
-from convert.datasets.split import is_held_out
-from convert.datasets.text_files import parse_rating
-from convert.datasets.videos import frame_at, frame_times, read_video
 from convert.errors import DataError
+from convert.faces.affwild import read_pts
+from convert.faces.layouts import LAYOUTS, describe_source, read_dataset
+from convert.faces.pixels import open_frames
+from convert.faces.records import LabelledFrame, Reading
+from convert.faces.split import is_held_out
+from convert.faces.text_files import parse_rating
+from convert.faces.videos import frame_at, frame_times, read_video
 
 
 def write_video(path: Path, count: int, *, rate: float = 10.0) -> Path:

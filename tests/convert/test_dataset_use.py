@@ -17,21 +17,21 @@ from typer.testing import CliRunner
 from convert.__main__ import app
 from convert.commands import options
 from convert.commands.pack import pack
-from convert.datasets.faces import FaceFinder
-from convert.datasets.imported import DatasetPath, Imported, import_dataset, load_imported, read_records
-from convert.datasets.layouts import read_dataset
-from convert.datasets.pixels import find_labelled
-from convert.datasets.records import LabelledFrame, Reading
 from convert.errors import DataError, TrainingError
-from convert.evaluation import Device
-from convert.material import Material
-from convert.model_card import write_card
-from convert.recipe import RECIPES, StudioRecipe
-from convert.run import Run
-from convert.sequence_evaluation import evaluate_frames
-from convert.sources import RESEARCH_ONLY, choose_licence, list_sources
+from convert.faces.finder import FaceFinder
+from convert.faces.imported import DatasetPath, Imported, import_dataset, load_imported, read_records
+from convert.faces.layouts import read_dataset
+from convert.faces.pixels import find_labelled
+from convert.faces.records import LabelledFrame, Reading
+from convert.package.model_card import write_card
+from convert.package.sources import RESEARCH_ONLY, choose_licence, list_sources
+from convert.predict.evaluation import Device
+from convert.predict.sequence_evaluation import evaluate_frames
 from convert.teacher.regressor import TeacherLabels
-from convert.training.examples import make_examples
+from convert.train.examples import make_examples
+from convert.train.material import Material
+from convert.train.recipe import RECIPES, StudioRecipe
+from convert.train.run import Run
 from edge.errors import EdgeError
 from edge.geometry import CropRule
 from edge.model.bundle import Source, default_bundle, load_bundle

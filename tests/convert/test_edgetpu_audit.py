@@ -517,7 +517,7 @@ def test_what_our_converter_makes_is_taken_whole(tiny_run: Path) -> None:
 CONVERSION = """
 import sys
 import numpy as np
-from convert.keras_runtime import keras, tf
+from convert.networks.keras_runtime import keras, tf
 
 for name, batch, per_tensor in (("plain", 1, True), ("per-channel", 1, False), ("dynamic", None, True)):
     image = keras.Input((8, 8, 3), batch_size=batch)

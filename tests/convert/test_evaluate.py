@@ -15,8 +15,8 @@ import pytest
 from typer.main import get_command
 
 from convert.__main__ import app
-from convert.datasets.faces import FaceFinder
-from convert.evaluation import Device
+from convert.faces.finder import FaceFinder
+from convert.predict.evaluation import Device
 from edge.model.bundle import default_bundle, load_bundle
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -81,7 +81,11 @@ def test_the_table_names_the_bundle_and_what_was_found(labels: Path) -> None:
 
 def test_the_proof_of_no_tensorflow_can_fail(tmp_path: Path) -> None:
     done = subprocess.run(
-        [sys.executable, "-c", WITHOUT_TENSORFLOW.replace("runpy.run_module", "import convert.keras_runtime #")],
+        [
+            sys.executable,
+            "-c",
+            WITHOUT_TENSORFLOW.replace("runpy.run_module", "import convert.networks.keras_runtime #"),
+        ],
         capture_output=True,
         text=True,
         cwd=ROOT,

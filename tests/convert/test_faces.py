@@ -9,10 +9,10 @@ import cv2
 import numpy as np
 import pytest
 
-from convert.datasets.faces import FaceFinder, cut_face, read_picture
-from convert.datasets.split import held_out
+from convert.augment.augmentation import Augmentation, draw_augmentation, drift_augmentation, render
 from convert.errors import DataError
-from convert.training.nuisance import Nuisance, draw_nuisance, drift_nuisance, render
+from convert.faces.finder import FaceFinder, cut_face, read_picture
+from convert.faces.split import held_out
 from edge.face.crop import align_face
 from edge.geometry import CropRule, face_square
 
@@ -55,26 +55,26 @@ def test_noise_has_no_face_and_is_scored_whole(finder: FaceFinder) -> None:
     assert np.array_equal(whole, cv2.resize(noise, (48, 48), interpolation=cv2.INTER_AREA))
 
 
-def test_training_without_nuisance_sees_exactly_the_devices_crop() -> None:
+def test_training_without_augmentation_sees_exactly_the_devices_crop() -> None:
     rng = np.random.default_rng(4)
     pixels = cv2.GaussianBlur(rng.integers(0, 256, (224, 224, 3), dtype=np.uint8), (9, 9), 0)
     landmarks = np.array([[80, 90], [140, 96], [110, 120], [108, 160], [40, 95], [190, 100]], np.float32)
     device = align_face(pixels, landmarks, 112, RULE)
-    assert np.array_equal(render(pixels, face_square(landmarks, RULE), Nuisance(), 112), device)
+    assert np.array_equal(render(pixels, face_square(landmarks, RULE), Augmentation(), 112), device)
 
 
-def test_a_nuisance_repeats_by_seed_and_keeps_the_shape() -> None:
+def test_an_augmentation_repeats_by_seed_and_keeps_the_shape() -> None:
     pixels = np.random.default_rng(1).integers(0, 256, (200, 160, 3), dtype=np.uint8)
     square = face_square(np.array([[60, 90], [100, 90], [80, 110], [80, 130], [0, 0], [0, 0]], np.float32), RULE)
     for seed in range(60):
-        nuisance = draw_nuisance(np.random.default_rng(seed))
-        first = render(pixels, square, nuisance, 64)
+        augmentation = draw_augmentation(np.random.default_rng(seed))
+        first = render(pixels, square, augmentation, 64)
         assert first.shape == (64, 64, 3)
         assert first.dtype == np.uint8
-        assert nuisance == draw_nuisance(np.random.default_rng(seed))
-        assert np.array_equal(first, render(pixels, square, nuisance, 64))
-    drifted = drift_nuisance(nuisance, np.random.default_rng(0))
-    assert drifted.flip == nuisance.flip
+        assert augmentation == draw_augmentation(np.random.default_rng(seed))
+        assert np.array_equal(first, render(pixels, square, augmentation, 64))
+    drifted = drift_augmentation(augmentation, np.random.default_rng(0))
+    assert drifted.flip == augmentation.flip
 
 
 def test_the_split_is_fixed_and_near_its_share() -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from convert.errors import DataError
-from convert.evidence.fairness import (
+from convert.predict.fairness import (
     AGES,
     AGES_FILE,
     FEWEST,
@@ -18,8 +18,8 @@ from convert.evidence.fairness import (
     slice_groups,
     to_markdown,
 )
-from convert.evidence.gaps import compare_groups, tell_finding, tell_gaps
-from convert.evidence.skin_tone import UNKNOWN, skin_tone, tone_bin
+from convert.predict.gaps import compare_groups, tell_finding, tell_gaps
+from convert.predict.skin_tone import UNKNOWN, skin_tone, tone_bin
 
 SFHQ = Path(__file__).resolve().parents[2].parent / "shared" / "data" / "sfhq" / "images"
 LANDMARKS = np.array([(80, 90), (140, 90), (110, 120), (110, 150), (50, 100), (170, 100)], np.float32)

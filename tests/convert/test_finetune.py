@@ -14,20 +14,20 @@ import msgspec
 import numpy as np
 import pytest
 
-from convert.datasets.faces import LabelledFace
-from convert.datasets.split import held_out
 from convert.errors import DataError, RefusedError
-from convert.evidence.compare import Difference
+from convert.faces.finder import LabelledFace
+from convert.faces.split import held_out
 from convert.finetune.parts import split_faces
 from convert.finetune.recipe import FinetuneRecipe
 from convert.finetune.tuning import Tuned, tune_backbone
 from convert.finetune.verdict import Comparison, JudgedSet, Verdict, compare_on, decide
-from convert.packing import Label, assemble, write_folder, write_zip
+from convert.package.packing import Label, assemble, write_folder, write_zip
+from convert.predict.compare import Difference
 from convert.progress import Progress
-from convert.recipe import RECIPES, BackboneRecipe
-from convert.run import Run
-from convert.training.examples import AUXILIARY, Example
-from convert.training.validation import Validation
+from convert.train.examples import AUXILIARY, Example
+from convert.train.recipe import RECIPES, BackboneRecipe
+from convert.train.run import Run
+from convert.train.validation import Validation
 from edge.geometry import Square
 from edge.model.bundle import load_bundle
 from edge.values import Float32Array, UInt8Array
@@ -93,7 +93,7 @@ def test_too_little_to_judge_by_is_refused_with_the_reason(faces: list[LabelledF
 @pytest.fixture
 def eagerly() -> Iterator[None]:
     """Steps run as they are written: tracing this network takes longer than the few steps a test makes."""
-    from convert.keras_runtime import tf
+    from convert.networks.keras_runtime import tf
 
     tf.config.run_functions_eagerly(True)
     yield
@@ -102,8 +102,8 @@ def eagerly() -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def start() -> list[Float32Array]:
-    from convert.keras_runtime import seed_everything
-    from convert.models.backbone import build_backbone
+    from convert.networks.backbone import build_backbone
+    from convert.networks.keras_runtime import seed_everything
 
     seed_everything(1)
     return list(build_backbone(NETWORK, blendshapes=len(AUXILIARY)).get_weights())
@@ -156,7 +156,7 @@ def _live(start: list[Float32Array], folder: Path, recipe: FinetuneRecipe = TUNI
 @pytest.mark.slow
 def test_what_is_unfrozen_is_the_answer_then_the_last_block_then_all() -> None:
     from convert.finetune.layers import moving_variables
-    from convert.models.backbone import build_backbone
+    from convert.networks.backbone import build_backbone
 
     model = build_backbone(NETWORK, blendshapes=len(AUXILIARY))
     kernels = [variable for variable in model.trainable_variables if "conv2d" in variable.name]
@@ -202,8 +202,8 @@ def test_the_penalty_pulls_to_the_start(start: list[Float32Array], tmp_path: Pat
 def test_it_stops_when_those_it_did_not_learn_from_gain_nothing(
     start: list[Float32Array], tmp_path: Path, eagerly: None
 ) -> None:
-    from convert.models.backbone import build_backbone
-    from convert.training.backbone import run_backbone
+    from convert.networks.backbone import build_backbone
+    from convert.train.backbone import run_backbone
 
     model = build_backbone(NETWORK, blendshapes=len(AUXILIARY))
     model.set_weights(start)
@@ -237,7 +237,7 @@ def test_an_interrupted_fine_tuning_ends_as_one_that_was_not(
 @pytest.mark.slow
 def test_a_head_whose_readout_moved_is_one_that_began_with_the_new_readout(start: list[Float32Array]) -> None:
     from convert.finetune.heads import move_readout
-    from convert.models.lstm_head import LstmHead
+    from convert.networks.lstm_head import LstmHead
 
     tiny = RECIPES["tiny"]
     rng = np.random.default_rng(0)
@@ -446,7 +446,7 @@ def test_a_malformed_label_is_named_by_file_and_line(
 def test_weights_of_another_bundle_are_refused(
     labels: Path, tiny_run: Path, tiny_bundle: Path, tmp_path: Path, convert_verb: Callable[..., Any]
 ) -> None:
-    from convert.run import load_weights, save_weights
+    from convert.train.run import load_weights, save_weights
 
     (tmp_path / "weights").mkdir()
     turned = [-weight if weight.shape == (8, 2) else weight for weight in load_weights(tiny_run / "backbone.npz")]

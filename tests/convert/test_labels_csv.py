@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from convert.datasets.faces import LabelledFace
-from convert.datasets.labels_csv import read_labels
 from convert.errors import DataError
+from convert.faces.finder import LabelledFace
+from convert.faces.labels_csv import read_labels
 
 
 def _write(folder: Path, text: str) -> Path:

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from convert.recipe import RECIPES, HeadRecipe
-from convert.run import load_weights
+from convert.train.recipe import RECIPES, HeadRecipe
+from convert.train.run import load_weights
 from edge.model.engines.litert import LiteRtEngine
 
 RECIPE = RECIPES["tiny"]
@@ -26,8 +26,8 @@ def _zeros(faces: int) -> np.ndarray:
 
 @pytest.mark.slow
 def test_single_steps_equal_a_whole_keras_lstm_over_1000_steps(tiny_run: Path, engine: LiteRtEngine) -> None:
-    from convert.keras_runtime import keras
-    from convert.models.lstm_head import LstmHead
+    from convert.networks.keras_runtime import keras
+    from convert.networks.lstm_head import LstmHead
 
     head = LstmHead(LENGTH, RECIPE.head)
     head.set_weights(load_weights(tiny_run / "head.npz"))
@@ -73,7 +73,7 @@ def test_the_cell_is_clipped_and_the_answer_cut(engine: LiteRtEngine) -> None:
 @pytest.mark.parametrize("units", [8, 32])
 @pytest.mark.slow
 def test_an_untrained_head_is_an_average_that_begins_with_the_first_picture(units: int) -> None:
-    from convert.models.lstm_head import LstmHead
+    from convert.networks.lstm_head import LstmHead
 
     rng = np.random.default_rng(3)
     embeddings = (0.5 * rng.normal(size=(4, 60, 6)) + 1).astype(np.float32)
@@ -95,8 +95,8 @@ def test_an_untrained_head_is_an_average_that_begins_with_the_first_picture(unit
 @pytest.mark.slow
 def test_training_leaves_the_averages_averages() -> None:
     """A face that keeps still gets its frame answer, whatever the gates have learned."""
-    from convert.keras_runtime import keras, tf
-    from convert.models.lstm_head import LstmHead
+    from convert.networks.keras_runtime import keras, tf
+    from convert.networks.lstm_head import LstmHead
 
     rng = np.random.default_rng(4)
     embeddings = rng.normal(size=(4, 30, 6)).astype(np.float32)

@@ -142,7 +142,7 @@ def test_frames_of_few_videos_have_a_wider_interval_than_as_many_strangers() -> 
 @settings(max_examples=40, deadline=None)
 @given(WEIGHTED)
 def test_weighted_losses_equal_exact_arithmetic(rows: list[tuple[float, float, float]]) -> None:
-    from convert.training.losses import ccc_loss, squared_loss
+    from convert.train.losses import ccc_loss, squared_loss
 
     x, y, weights = map(list, zip(*rows, strict=True))
     # The losses average over valence and arousal; the second column is the first with the sides changed.
@@ -157,7 +157,7 @@ def test_weighted_losses_equal_exact_arithmetic(rows: list[tuple[float, float, f
 
 @pytest.mark.slow
 def test_a_weight_of_two_is_the_row_twice_and_of_zero_the_row_left_out() -> None:
-    from convert.training.losses import ccc_loss, squared_loss
+    from convert.train.losses import ccc_loss, squared_loss
 
     rng = np.random.default_rng(1)
     target, answer = rng.uniform(-1, 1, (2, 6, 2)).astype(np.float32)
@@ -170,8 +170,8 @@ def test_a_weight_of_two_is_the_row_twice_and_of_zero_the_row_left_out() -> None
 
 @pytest.mark.slow
 def test_a_batch_of_equal_labels_and_answers_gives_finite_gradients() -> None:
-    from convert.keras_runtime import tf
-    from convert.training.losses import ccc_loss, squared_loss
+    from convert.networks.keras_runtime import tf
+    from convert.train.losses import ccc_loss, squared_loss
 
     answer = tf.Variable(tf.fill((4, 2), 0.3))
     with tf.GradientTape() as tape:

@@ -10,16 +10,16 @@ import pytest
 from convert.commands.options import changed_recipe
 from convert.commands.pack import pack
 from convert.commands.train import Stage, train
-from convert.datasets.faces import FaceFinder
 from convert.errors import DataError
-from convert.run import Run
+from convert.faces.finder import FaceFinder
+from convert.train.run import Run
 from edge.model.bundle import load_bundle
 
 
 @pytest.fixture
 def eagerly() -> Iterator[None]:
     """Steps run as they are written: tracing the network takes longer than the few steps a test makes."""
-    from convert.keras_runtime import tf
+    from convert.networks.keras_runtime import tf
 
     tf.config.run_functions_eagerly(True)
     yield

@@ -13,15 +13,15 @@ import numpy as np
 import pytest
 
 from convert.errors import DataError, TrainingError
-from convert.golden import draw_images
-from convert.packing import Label, assemble, prove, write_folder
+from convert.package.golden import draw_images
+from convert.package.packing import Label, assemble, prove, write_folder
 from convert.progress import Progress
-from convert.quantization.export import BackboneGraphs, export_backbone, export_head
-from convert.quantization.graph import float_operators, list_operators
-from convert.recipe import LSTM_NETWORK, BackboneRecipe, HeadRecipe, Recipe
-from convert.run import load_weights, save_weights
-from convert.training.examples import AUXILIARY, Example
-from convert.training.sequences import hold_face
+from convert.quantize.export import BackboneGraphs, export_backbone, export_head
+from convert.quantize.graph import float_operators, list_operators
+from convert.train.examples import AUXILIARY, Example
+from convert.train.recipe import LSTM_NETWORK, BackboneRecipe, HeadRecipe, Recipe
+from convert.train.run import load_weights, save_weights
+from convert.train.sequences import hold_face
 from edge.affect.backbone import PIXEL_SCALE, PIXEL_ZERO
 from edge.geometry import Square
 from edge.model.bundle import load_bundle
@@ -77,8 +77,8 @@ def _examples(count: int = 8) -> list[Example]:
 
 
 def _train(recipe: Recipe, folder: Path) -> list[Any]:
-    from convert.training.backbone import train_backbone
-    from convert.training.end_to_end import train_end_to_end
+    from convert.train.backbone import train_backbone
+    from convert.train.end_to_end import train_end_to_end
 
     progress = Progress("contract", 1, every=100)
     if recipe.backbone.network == LSTM_NETWORK:
@@ -95,7 +95,7 @@ def _train(recipe: Recipe, folder: Path) -> list[Any]:
 
 @pytest.fixture(scope="module")
 def head() -> Head:
-    from convert.models.lstm_head import LstmHead
+    from convert.networks.lstm_head import LstmHead
 
     made, rng = LstmHead(LENGTH, HEAD), np.random.default_rng(4)
     made.start_from(rng.normal(0, 0.5, (50, LENGTH)).astype(np.float32), np.ones((LENGTH, 2), np.float32), np.zeros(2))
@@ -106,8 +106,8 @@ def head() -> Head:
 
 @pytest.fixture(scope="module", params=list(WIDTHS))
 def trained(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Trained:
-    from convert.keras_runtime import seed_everything, tf
-    from convert.models.backbone import build_backbone
+    from convert.networks.backbone import build_backbone
+    from convert.networks.keras_runtime import seed_everything, tf
 
     recipe = _recipe(request.param)
     folder = tmp_path_factory.mktemp("contract")
@@ -126,7 +126,7 @@ def trained(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
 
 @pytest.mark.slow
 def test_it_learns_and_its_weights_come_back_from_their_file_to_the_graphs_answers(trained: Trained) -> None:
-    from convert.training.backbone import run_backbone
+    from convert.train.backbone import run_backbone
 
     assert all(np.isfinite(weight).all() for weight in trained.backbone)
     fresh = trained.model.get_weights()
@@ -180,8 +180,8 @@ def test_its_bundle_loads_as_on_a_device_and_reproduces_its_golden_answers(
 def test_the_lstm_networks_two_graphs_say_what_the_whole_model_says(trained: Trained, head: Head) -> None:
     if trained.recipe.backbone.network != LSTM_NETWORK:
         pytest.skip("one model of two parts is the LSTM network alone")
-    from convert.models.inception_resnet_lstm import InceptionResNetLstm
-    from convert.training.backbone import normalize
+    from convert.networks.inception_resnet_lstm import InceptionResNetLstm
+    from convert.train.backbone import normalize
 
     model = InceptionResNetLstm(trained.recipe, blendshapes=len(AUXILIARY))
     model.backbone.set_weights(trained.backbone)
@@ -203,7 +203,7 @@ def test_the_lstm_networks_two_graphs_say_what_the_whole_model_says(trained: Tra
 def test_a_converter_that_is_started_anew_gives_the_graph_that_the_tests_get(
     head: Head, cold_converter: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("convert.quantization.export.run_converter", cold_converter)
+    monkeypatch.setattr("convert.quantize.export.run_converter", cold_converter)
     assert export_head(head.weights, _recipe("shallow")) == head.graph
 
 
@@ -248,7 +248,7 @@ def test_a_converter_that_is_started_anew_gives_the_graph_that_the_tests_get(
 def test_a_network_that_is_not_what_is_asked_is_refused_by_name(
     source: str, named: str, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: Any
 ) -> None:
-    from convert.stages import check_network
+    from convert.train.stages import check_network
 
     module = f"network_{abs(hash(request.node.name))}"
     (tmp_path / f"{module}.py").write_text(source)
@@ -261,7 +261,7 @@ def test_a_network_that_is_not_what_is_asked_is_refused_by_name(
 def test_an_operator_without_int8_is_named_when_it_is_quantized(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from convert.models.backbone import build_backbone
+    from convert.networks.backbone import build_backbone
 
     (tmp_path / "network_of_erf.py").write_text(
         "import tensorflow as tf, tf_keras as k\n"

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from convert.training.occluders import KINDS, Occluder, draw_occluder, occlude
+from convert.augment.occluders import KINDS, Occluder, draw_occluder, occlude
 from edge.values import UInt8Array
 
 SIZE = 112

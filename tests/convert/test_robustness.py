@@ -13,16 +13,16 @@ import cv2
 import numpy as np
 import pytest
 
-from convert.datasets.faces import FaceFinder, LabelledFace
-from convert.evaluation import Device
-from convert.evidence import covers
-from convert.evidence import degradations as d
-from convert.evidence.robustness import Robustness, measure_robustness
-from convert.evidence.robustness_grid import GRID, UNSEEN_COVERS, Level
-from convert.evidence.robustness_page import plot_robustness, to_card, to_markdown
-from convert.evidence.unseen_covers import UNSEEN
-from convert.training import occluders
-from convert.training.occluders import KINDS
+from convert.augment import occluders
+from convert.augment.occluders import KINDS
+from convert.faces.finder import FaceFinder, LabelledFace
+from convert.predict import covers
+from convert.predict import degradations as d
+from convert.predict.evaluation import Device
+from convert.predict.robustness import Robustness, measure_robustness
+from convert.predict.robustness_grid import GRID, UNSEEN_COVERS, Level
+from convert.predict.robustness_page import plot_robustness, to_card, to_markdown
+from convert.predict.unseen_covers import UNSEEN
 from edge.face.detector import BlazeFace
 from edge.geometry import LEFT_EYE, RIGHT_EYE, CropRule, face_square
 from edge.model.assets import BLAZEFACE, read_asset
@@ -173,7 +173,7 @@ def test_training_knows_nothing_of_the_unseen_covers() -> None:
     assert not set(UNSEEN) & set(KINDS)
     assert {level.name for level in GRID if level.axis == UNSEEN_COVERS} == set(UNSEEN)
     for module in Path(occluders.__file__).parent.rglob("*.py"):
-        assert "convert.evidence" not in module.read_text("utf-8"), module
+        assert "convert.predict" not in module.read_text("utf-8"), module
 
 
 def test_a_cover_in_the_frame_changes_only_what_it_covers_of_the_picture() -> None:

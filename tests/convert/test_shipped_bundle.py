@@ -8,10 +8,10 @@ import msgspec
 import numpy as np
 import pytest
 
-from convert.packing import Label, assemble, prove
-from convert.quantization.graph import float_operators
-from convert.recipe import find_recipe
-from convert.sources import list_sources
+from convert.package.packing import Label, assemble, prove
+from convert.package.sources import list_sources
+from convert.quantize.graph import float_operators
+from convert.train.recipe import find_recipe
 from edge.model.bundle import default_bundle, load_bundle
 from edge.model.golden import read_golden
 
@@ -80,7 +80,7 @@ def test_packing_its_graphs_again_writes_the_same_manifest_and_card() -> None:
 
 
 def test_its_golden_images_are_drawn_from_a_seed() -> None:
-    from convert.golden import draw_images
+    from convert.package.golden import draw_images
 
     bundle = load_bundle(default_bundle())
     drawn = draw_images(bundle.manifest.crop.size)
@@ -92,10 +92,10 @@ def test_its_golden_images_are_drawn_from_a_seed() -> None:
 @pytest.mark.slow
 @pytest.mark.skipif(not (SHARED / "data" / "diffusionfer").is_dir(), reason="needs ../shared/data/diffusionfer")
 def test_the_held_out_faces_score_what_the_manifest_says() -> None:
-    from convert.datasets.faces import FaceFinder
-    from convert.datasets.labels_csv import read_labels
-    from convert.datasets.split import held_out
-    from convert.evaluation import Device, evaluate
+    from convert.faces.finder import FaceFinder
+    from convert.faces.labels_csv import read_labels
+    from convert.faces.split import held_out
+    from convert.predict.evaluation import Device, evaluate
 
     rows = [row for row in read_labels(SHARED / "data" / "diffusionfer" / "labels.csv") if held_out(row.extra["group"])]
     bundle = load_bundle(default_bundle())
@@ -109,9 +109,9 @@ def test_the_held_out_faces_score_what_the_manifest_says() -> None:
 
 @pytest.mark.slow
 def test_its_head_stepped_equals_the_whole_sequence_over_1000_steps() -> None:
-    from convert.models.lstm_head import LstmHead
-    from convert.recipe import find_recipe
-    from convert.run import load_weights
+    from convert.networks.lstm_head import LstmHead
+    from convert.train.recipe import find_recipe
+    from convert.train.run import load_weights
     from edge.model.engines.litert import LiteRtEngine
 
     bundle = load_bundle(default_bundle())

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from convert.models.cost import count_macs
-from convert.packing import prove
-from convert.recipe import find_recipe
+from convert.networks.cost import count_macs
+from convert.package.packing import prove
+from convert.train.recipe import find_recipe
 from edge.model.bundle import Bundle, default_bundle, load_bundle
 
 FOLDER = Path(__file__).resolve().parents[2] / "bundles"

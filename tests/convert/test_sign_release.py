@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from convert import signing
 from convert.errors import DataError
-from convert.packing import write_zip
-from convert.signing import sign_release
+from convert.package import signing
+from convert.package.packing import write_zip
+from convert.package.signing import sign_release
 from edge.model.bundle import default_bundle, load_bundle
 from edge.model.signature import SIGNATURE, PublicKeys
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from convert.datasets.faces import LabelledFace
 from convert.errors import DataError
-from convert.evidence.sizes import measure_sizes, parse_bundles, to_markdown
+from convert.faces.finder import LabelledFace
+from convert.predict.sizes import measure_sizes, parse_bundles, to_markdown
 from edge.model.bundle import default_bundle, load_bundle
 
 LANDMARKS = np.array([(70, 70), (130, 70), (100, 105), (100, 130), (40, 80), (160, 80)], np.float32)

@@ -10,11 +10,11 @@ import cv2
 import numpy as np
 import pytest
 
-from convert.evidence import other_skin
-from convert.evidence.other_skin import TONES, measure_other_skin, paint_skin, tell_finding, to_section
-from convert.evidence.skin_tone import tone_bin
-from convert.training.nuisance import Nuisance, draw_nuisance, photograph
-from convert.training.skin import DARKEST, LIGHTEST, retone
+from convert.augment.augmentation import Augmentation, draw_augmentation, photograph
+from convert.augment.skin import DARKEST, LIGHTEST, retone
+from convert.predict import other_skin
+from convert.predict.other_skin import TONES, measure_other_skin, paint_skin, tell_finding, to_section
+from convert.predict.skin_tone import tone_bin
 from edge.values import Float32Array, UInt8Array
 
 SIZE = 112
@@ -67,15 +67,18 @@ def test_a_picture_of_one_grey_keeps_its_range(level: int) -> None:
 
 
 def test_training_shows_about_half_of_the_faces_in_other_tones_and_black_and_white_patches() -> None:
-    drawn = [draw_nuisance(np.random.default_rng(seed)) for seed in range(2000)]
-    assert 0.45 < np.mean([nuisance.skin is not None for nuisance in drawn]) < 0.55
-    levels = [nuisance.occlusion_rgb[0] for nuisance in drawn if len(set(nuisance.occlusion_rgb)) == 1]
+    drawn = [draw_augmentation(np.random.default_rng(seed)) for seed in range(2000)]
+    assert 0.45 < np.mean([augmentation.skin is not None for augmentation in drawn]) < 0.55
+    levels = [augmentation.occlusion_rgb[0] for augmentation in drawn if len(set(augmentation.occlusion_rgb)) == 1]
     assert 0.45 < len(levels) / len(drawn) < 0.55
     assert (
-        np.mean([nuisance.occlusion_rgb[0] < 30 and len(set(nuisance.occlusion_rgb)) == 1 for nuisance in drawn]) > 0.15
+        np.mean(
+            [augmentation.occlusion_rgb[0] < 30 and len(set(augmentation.occlusion_rgb)) == 1 for augmentation in drawn]
+        )
+        > 0.15
     )
     assert max(levels) > 225
-    darker = photograph(face(), Nuisance(skin=0.85))
+    darker = photograph(face(), Augmentation(skin=0.85))
     assert np.array_equal(darker, np.rint(retone(face().astype(np.float32), 0.85)).astype(np.uint8))
 
 

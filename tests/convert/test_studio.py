@@ -159,7 +159,7 @@ def test_the_heads_marks_lie_where_a_face_has_them(head: MorphableHead) -> None:
 @needs_data
 @pytest.mark.slow
 def test_a_portrait_acts_and_the_landmarker_sees_it(head: MorphableHead, finder: object) -> None:
-    from convert.datasets.faces import FaceFinder, read_picture
+    from convert.faces.finder import FaceFinder, read_picture
 
     assert isinstance(finder, FaceFinder)
     landmarker = FaceLandmarker(TASK)

@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from convert.datasets.faces import FaceFinder, LabelledFace, read_picture
 from convert.errors import DataError
+from convert.faces.finder import FaceFinder, LabelledFace, read_picture
 from convert.teacher.landmarker import BLENDSHAPES, FaceLandmarker, FaceShape
 from convert.teacher.regressor import TeacherLabels, fit_regressor, fit_teacher
-from convert.training.examples import _MIRRORED, AUXILIARY
+from convert.train.examples import _MIRRORED, AUXILIARY
 
 SHARED = Path(__file__).resolve().parents[3] / "shared"
 
@@ -109,7 +109,7 @@ def test_a_task_file_that_is_none_is_named(tmp_path: Path) -> None:
     not (SHARED / "models" / "face_landmarker.task").is_file(), reason="needs ../shared/models and data"
 )
 def test_a_smile_has_the_blendshapes_of_one(finder: FaceFinder) -> None:
-    from convert.datasets.labels_csv import read_labels
+    from convert.faces.labels_csv import read_labels
 
     rows = read_labels(SHARED / "data" / "diffusionfer" / "labels.csv")
     landmarker = FaceLandmarker(SHARED / "models" / "face_landmarker.task")

@@ -8,12 +8,12 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from convert.evidence.clip_evidence import cut_parts, disturb_clips
-from convert.evidence.clips import ClipFace
-from convert.evidence.temporal import measure_drift, measure_gain, smooth, tune_average
-from convert.evidence.trial import FAMILIES, UNSEEN, families, take_in_trial
-from convert.training.nuisance import draw_nuisance
-from convert.training.sequences import Scene, Sequences, take_in_store
+from convert.augment.augmentation import draw_augmentation
+from convert.predict.clip_evidence import cut_parts, disturb_clips
+from convert.predict.clips import ClipFace
+from convert.predict.temporal import measure_drift, measure_gain, smooth, tune_average
+from convert.predict.trial import FAMILIES, UNSEEN, families, take_in_trial
+from convert.train.sequences import Scene, Sequences, take_in_store
 from edge.geometry import Square
 from edge.values import Embedding, FaceCrop, Float32Array, UInt8Array
 
@@ -154,5 +154,5 @@ def test_the_unseen_family_changes_the_picture_and_no_training_has_it() -> None:
     assert seen is not None
     assert before is not None
     assert np.abs(seen.astype(float) - before).mean() > 20
-    assert UNSEEN not in draw_nuisance.__code__.co_names
+    assert UNSEEN not in draw_augmentation.__code__.co_names
     assert not any("reflect" in name for name in take_in_store.__code__.co_names)

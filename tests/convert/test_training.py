@@ -12,15 +12,15 @@ from typing import Any
 import numpy as np
 import pytest
 
+from convert.augment.augmentation import render
 from convert.errors import TrainingError
 from convert.progress import Progress
-from convert.recipe import BackboneRecipe, HeadRecipe
-from convert.run import Run, save_weights
-from convert.stages import record_data
-from convert.training.examples import AUXILIARY, Batch, Example, batches, epoch_examples
-from convert.training.nuisance import render
-from convert.training.own_labels import LOOKS, share_labels
-from convert.training.sequences import Scene, Sequences, hold_face, make_sequences, take_in_store
+from convert.train.examples import AUXILIARY, Batch, Example, batches, epoch_examples
+from convert.train.own_labels import LOOKS, share_labels
+from convert.train.recipe import BackboneRecipe, HeadRecipe
+from convert.train.run import Run, save_weights
+from convert.train.sequences import Scene, Sequences, hold_face, make_sequences, take_in_store
+from convert.train.stages import record_data
 from edge.geometry import Square
 from edge.values import Embedding
 
@@ -45,7 +45,7 @@ def _examples(count: int = 8) -> list[Example]:
 @pytest.fixture
 def eagerly() -> Iterator[None]:
     """Steps run as they are written: tracing this network takes longer than the few steps a test makes."""
-    from convert.keras_runtime import tf
+    from convert.networks.keras_runtime import tf
 
     tf.config.run_functions_eagerly(True)
     yield
@@ -122,7 +122,7 @@ def test_each_epoch_takes_other_made_faces_and_all_of_the_datas_own() -> None:
 
 @pytest.mark.slow
 def test_an_interrupted_backbone_training_ends_as_one_that_was_not(tmp_path: Path, eagerly: None) -> None:
-    from convert.training.backbone import train_backbone
+    from convert.train.backbone import train_backbone
 
     def train(folder: str, **options: int) -> list[np.ndarray]:
         weights, _ = train_backbone(
@@ -140,7 +140,7 @@ def test_an_interrupted_backbone_training_ends_as_one_that_was_not(tmp_path: Pat
 
 @pytest.mark.slow
 def test_an_interrupted_head_training_ends_as_one_that_was_not(tmp_path: Path, eagerly: None) -> None:
-    from convert.training.head import train_head
+    from convert.train.head import train_head
 
     rng = np.random.default_rng(0)
     sequences = Sequences(
@@ -162,7 +162,7 @@ def test_an_interrupted_head_training_ends_as_one_that_was_not(tmp_path: Path, e
 
 @pytest.mark.slow
 def test_weights_of_another_network_are_refused(tmp_path: Path) -> None:
-    from convert.training.backbone import train_backbone
+    from convert.train.backbone import train_backbone
 
     with pytest.raises(TrainingError, match="of another network"):
         train_backbone(
@@ -195,9 +195,9 @@ def test_labels_that_no_rater_gave_are_shared_with_the_networks_own_answers() ->
 
 @pytest.mark.slow
 def test_a_wider_network_begins_by_answering_as_the_narrower_one_does() -> None:
-    from convert.models.backbone import build_backbone
-    from convert.models.widen import widen
-    from convert.training.backbone import run_backbone
+    from convert.networks.backbone import build_backbone
+    from convert.networks.widen import widen
+    from convert.train.backbone import run_backbone
 
     def build(width: float) -> Any:
         return build_backbone(BackboneRecipe(size=48, width=width, embedding=8), blendshapes=3)
@@ -219,7 +219,7 @@ def test_a_wider_network_begins_by_answering_as_the_narrower_one_does() -> None:
 @pytest.mark.slow
 def test_the_ccc_loss_is_one_minus_the_metric() -> None:
     from convert.metrics import ccc
-    from convert.training.losses import ccc_loss
+    from convert.train.losses import ccc_loss
 
     rng = np.random.default_rng(2)
     target = rng.uniform(-1, 1, (64, 2)).astype(np.float32)
@@ -230,8 +230,8 @@ def test_the_ccc_loss_is_one_minus_the_metric() -> None:
 
 @pytest.mark.slow
 def test_covered_faces_have_a_loss_of_their_own() -> None:
-    from convert.keras_runtime import tf
-    from convert.training.losses import ccc_loss, covered_loss, squared_loss
+    from convert.networks.keras_runtime import tf
+    from convert.train.losses import ccc_loss, covered_loss, squared_loss
 
     rng = np.random.default_rng(2)
     target, answer = (rng.uniform(-1, 1, (8, 2)).astype(np.float32) for _ in range(2))

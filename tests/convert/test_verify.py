@@ -14,10 +14,10 @@ import pytest
 
 from convert.commands.pack import pack
 from convert.errors import DataError
-from convert.packing import encode, licence_text, write_folder, write_zip
-from convert.recipe import find_recipe
-from convert.run import Run
-from convert.signing import Signer
+from convert.package.packing import encode, licence_text, write_folder, write_zip
+from convert.package.signing import Signer
+from convert.train.recipe import find_recipe
+from convert.train.run import Run
 from edge.errors import BundleError
 from edge.model.bundle import MANIFEST, default_bundle, load_bundle
 from edge.model.signature import SIGNATURE

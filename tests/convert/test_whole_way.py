@@ -11,10 +11,10 @@ import pytest
 
 from convert.commands.pack import pack
 from convert.errors import DataError, TrainingError
-from convert.packing import prove, write_folder
-from convert.quantization.graph import float_operators, list_operators
-from convert.recipe import RECIPES
-from convert.run import Run
+from convert.package.packing import prove, write_folder
+from convert.quantize.graph import float_operators, list_operators
+from convert.train.recipe import RECIPES
+from convert.train.run import Run
 from edge.errors import BundleError
 from edge.model.bundle import load_bundle
 
@@ -69,7 +69,7 @@ def test_a_bundle_whose_golden_answers_differ_is_refused(packed: Path, tmp_path:
 
     import msgspec
 
-    from convert.packing import encode
+    from convert.package.packing import encode
 
     folder = shutil.copytree(packed, tmp_path / "bundle")
     with np.load(folder / "golden.npz") as file:

@@ -1,0 +1,1 @@
+"""A run's graphs as a signed bundle with its card."""

@@ -1,0 +1,176 @@
+"""Faces in time, on the bundle's time grid and with the device's embeddings.
+
+A sequence is a take of one of the studio's acts, or of a still face that keeps its expression, under an augmentation
+that drifts, with a hand before the face, motion, a lamp that fails, and steps without a picture. Its embeddings come
+from the int8 graph through `edge.affect.backbone`, and a missing step holds the last one, as `edge.affect.stream` does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from typing import NamedTuple, TypeVar
+
+import numpy as np
+
+from convert.augment.augmentation import Augmentation, draw_augmentation, drift_augmentation, render
+from edge.geometry import Square
+from edge.values import Embedding, Float32Array, UInt8Array
+
+_DROPS, _DROPPED = 0.025, (1, 7)  # chance a step that pictures stop coming, and for how many steps
+Held = TypeVar("Held")
+_SHOWN = (6, 45)  # steps that a still picture stays
+_STEADY = 0.3  # of takes: a good camera in good light
+
+
+class Scene(NamedTuple):
+    """T steps before any disturbance.
+
+    Attributes:
+        picture: by step, uint8 (H, W, 3) RGB, or None where there is no face.
+        square: of the face in each picture.
+        va: float32 (T, 2), what the face expresses.
+    """
+
+    picture: Callable[[int], UInt8Array | None]
+    square: Square
+    va: Float32Array
+
+
+class Sequences(NamedTuple):
+    """N sequences of T steps, as held on the device where no picture came.
+
+    Attributes:
+        embeddings: float32 (N, T, D).
+        frame: float32 (N, T, 2), the backbone's own answers.
+        va: float32 (N, T, 2), what the face expresses.
+    """
+
+    embeddings: Float32Array
+    frame: Float32Array
+    va: Float32Array
+
+
+Take = Callable[[Scene, np.random.Generator, int], Iterator[UInt8Array | None]]
+"""Photographs a scene: the crops of all its steps, None where no picture came."""
+
+
+def make_sequences(
+    scenes: Sequence[Callable[[], Scene]],
+    embed: Callable[[UInt8Array], Embedding],
+    take: Take,
+    *,
+    size: int,
+    seed: int,
+    advance: Callable[[], None],
+) -> Sequences:
+    """Photographs and embeds scenes of one length.
+
+    Args:
+        scenes: opened one at a time.
+        embed: crop uint8 (S, S, 3) RGB to the int8 backbone's embedding.
+        take: photographs.
+        size: side of the crop, pixels.
+        seed: with a scene's number decides its take.
+        advance: called after each scene.
+    """
+
+    def shoot(number: int) -> tuple[list[UInt8Array | None], Float32Array]:
+        scene = scenes[number]()
+        return list(take(scene, np.random.default_rng([seed, number]), size)), scene.va
+
+    embeddings, frames, labels = [], [], []
+    with ThreadPoolExecutor(1) as pool:  # one scene ahead of the backbone
+        ahead = pool.submit(shoot, 0)
+        for number in range(len(scenes)):
+            crops, va = ahead.result()
+            if number + 1 < len(scenes):
+                ahead = pool.submit(shoot, number + 1)
+            held = hold_missing([None if crop is None else embed(crop) for crop in crops])
+            embeddings.append(np.stack([each.vector for each in held]))
+            frames.append(np.stack([each.va for each in held]))
+            labels.append(va)
+            advance()
+    return Sequences(*(np.stack(part).astype(np.float32) for part in (embeddings, frames, labels)))
+
+
+def take_in_store(scene: Scene, rng: np.random.Generator, size: int) -> Iterator[UInt8Array | None]:
+    """A take under everything that training knows."""
+    steady = rng.random() < _STEADY
+    augmentation = replace(draw_augmentation(rng), occluder=None, occlusion=None, blur_px=0.0)
+    if steady:
+        augmentation = Augmentation(seed=augmentation.seed)
+    accident, trouble, gap = augmentation, 0, 0
+    for step in range(len(scene.va)):
+        augmentation = drift_augmentation(augmentation, rng, jitter=0.5 if steady else 1.0)
+        trouble -= 1
+        if trouble <= 0:
+            accident, trouble = _accident(augmentation, rng)
+        gap = gap - 1 if gap > 0 else int(rng.integers(*_DROPPED)) if rng.random() < _DROPS else 0
+        seen = replace(
+            augmentation,
+            occluder=accident.occluder,
+            occlusion=accident.occlusion,
+            blur_px=accident.blur_px,
+            gain=accident.gain if accident.gain < 0.5 else augmentation.gain,
+        )
+        yield photograph_step(scene, step, None if gap and step else seen, size)
+
+
+def photograph_step(scene: Scene, step: int, augmentation: Augmentation | None, size: int) -> UInt8Array | None:
+    """The crop of one step under an augmentation, or None where there is no face or, with None, no picture."""
+    pixels = None if augmentation is None else scene.picture(step)
+    return None if pixels is None or augmentation is None else render(pixels, scene.square, augmentation, size)
+
+
+def change_faces(
+    pictures: Sequence[UInt8Array], square: Square, va: Float32Array, steps: int, rng: np.random.Generator
+) -> Scene:
+    """A face that changes from one still picture to another of the same portrait: as quick as nothing else changes.
+
+    Args:
+        pictures: K, uint8 (H, W, 3) RGB, of one portrait.
+        square: of the face in each.
+        va: float32 (K, 2), what each expresses.
+        steps: T.
+        rng: decides which is shown when.
+    """
+    shown: list[int] = []
+    while len(shown) < steps:
+        others = [n for n in range(len(pictures)) if not shown or n != shown[-1]] or [0]
+        shown += [int(rng.choice(others))] * int(rng.integers(*_SHOWN))
+    return Scene(lambda step: pictures[shown[step]], square, va[shown[:steps]].astype(np.float32))
+
+
+def hold_face(pixels: UInt8Array, square: Square, va: Float32Array, steps: int) -> Scene:
+    """A face that keeps its expression: what evaluation on still pictures does, and what a frozen camera gives."""
+    return Scene(lambda _: pixels, square, np.repeat(va[None], steps, axis=0).astype(np.float32))
+
+
+def _accident(augmentation: Augmentation, rng: np.random.Generator) -> tuple[Augmentation, int]:
+    """What comes between face and camera now, and for how many steps; most of the time nothing does."""
+    chance = rng.random()
+    clear = replace(augmentation, occluder=None, occlusion=None, blur_px=0.0)
+    if chance < 0.6:
+        return clear, int(rng.integers(5, 25))
+    if chance < 0.8:
+        drawn = draw_augmentation(rng)
+        while drawn.occluder is None and drawn.occlusion is None:
+            drawn = draw_augmentation(rng)
+        return replace(clear, occluder=drawn.occluder, occlusion=drawn.occlusion), int(rng.integers(2, 16))
+    if chance < 0.95:
+        return replace(clear, blur_px=float(rng.uniform(2, 9))), int(rng.integers(1, 6))
+    return replace(clear, gain=float(rng.uniform(0.06, 0.4))), int(rng.integers(3, 15))
+
+
+def hold_missing(steps: Sequence[Held | None]) -> list[Held]:
+    """Embeddings or crops of all steps: missing ones repeat the last.
+
+    Those before the first repeat the first, as a track begins with a picture.
+    """
+    first = next(each for each in steps if each is not None)
+    held: list[Held] = []
+    for each in steps:
+        held.append(each if each is not None else held[-1] if held else first)
+    return held
