@@ -60,7 +60,7 @@ class Scene:
         x = self._width / 2 + (place.x - DESIGN_WIDTH / 2) * self._zoom
         y = self._height / 2 + (place.y - DESIGN_HEIGHT / 2) * self._zoom
         matrix = cv2.getRotationMatrix2D((MIDDLE, FACE_Y), -math.degrees(place.roll), place.scale * self._zoom)
-        matrix[:, 2] += (x - MIDDLE, y - FACE_Y)
+        matrix[:, 2] += np.array([x - MIDDLE, y - FACE_Y])
         return np.asarray(matrix, np.float64)
 
     def _lay(self, picture: UInt8Array, number: int, t_s: float) -> None:
@@ -72,9 +72,9 @@ class Scene:
         right, bottom = (int(edge) for edge in np.minimum(np.ceil(corners.max(axis=0)), (self._width, self._counter_y)))
         if left >= right or top >= bottom:
             return
-        person = self._portraits[number].draw(*part.expression(t_s), part.blink(t_s))
-        person = cv2.warpAffine(person, matrix - [[0, 0, left], [0, 0, top]], (right - left, bottom - top))
-        under, uncovered = picture[top:bottom, left:right], cv2.merge([255 - person[..., 3]] * 3)
+        drawn = self._portraits[number].draw(*part.expression(t_s), part.blink(t_s))
+        person = cv2.warpAffine(drawn, matrix - [[0, 0, left], [0, 0, top]], (right - left, bottom - top))
+        under, uncovered = picture[top:bottom, left:right], cv2.merge([cv2.bitwise_not(person[..., 3])] * 3)
         under[:] = cv2.add(cv2.multiply(under, uncovered, scale=1 / 255), cv2.cvtColor(person, cv2.COLOR_RGBA2RGB))
 
     def _face(self, number: int, t_s: float) -> SceneFace:

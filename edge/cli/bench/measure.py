@@ -98,9 +98,10 @@ def measure_sustained(
     faces: int,
     fps: float,
     minutes: int,
+    tell: Callable[[Minute], None],
+    joules: Callable[[], float | None] = lambda: None,
     minute_s: float = 60.0,
     root: Path = Path("/sys"),
-    tell: Callable[[Minute], None] = lambda _: None,
 ) -> list[Minute]:
     """Works at a camera's pace for a while, one figure a minute: a board that gets hot becomes slower.
 
@@ -109,21 +110,23 @@ def measure_sustained(
         faces: drawn, in view all the time.
         fps: kept by waiting; a frame that is late is not made up for.
         minutes: how many.
+        tell: called with each minute as it ends.
+        joules: those that were spent since it was last called; None where they are not counted.
         minute_s: how long one is; shorter in tests.
         root: where sysfs is mounted.
-        tell: called with each minute as it ends.
     """
     clock, frames, found = FileClock(), round(fps * minute_s), []
     camera = Crowd(faces, clock, fps=fps, frames=frames * minutes)
     with open_device(config, model, camera, clock) as (device, _):
         steps, due_s = _steps(device, camera), time.monotonic()
+        joules()
         for number in range(1, minutes + 1):
             times = []
             for look, _, frame_ms in islice(steps, frames):
                 times.append((frame_ms, look.worked))
                 due_s = max(due_s + 1 / fps, time.monotonic())
                 time.sleep(max(due_s - time.monotonic(), 0.0))
-            board = read_board(root)
+            board, spent = read_board(root), joules()
             minute = Minute(
                 minute=number,
                 frame_ms=summarize([ms for ms, worked in times if worked]),
@@ -131,6 +134,7 @@ def measure_sustained(
                 temperature_c=board.temperature_c,
                 cpu_mhz=board.cpu_mhz,
                 throttled=board.throttled,
+                joules_per_frame=None if spent is None else round(spent / frames, 4),
             )
             found.append(minute)
             tell(minute)

@@ -13,7 +13,7 @@ from pathlib import Path
 import msgspec
 
 from edge.affect.network import AffectModel
-from edge.cli.bench.quantiles import Quantiles
+from edge.cli.bench.quantiles import Percentile, Quantiles
 from edge.config import EngineConfig
 from edge.errors import ConfigError
 from edge.version import VERSION
@@ -59,7 +59,7 @@ class LoadAverage(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Load(msgspec.Struct, frozen=True, kw_only=True):
-    """What was measured of one load.
+    """What was measured of one load. From `outside` on, only `python -m benchmarks device` measures it.
 
     Attributes:
         faces: in view, mean a frame.
@@ -69,6 +69,11 @@ class Load(msgspec.Struct, frozen=True, kw_only=True):
         message_ms: from a window's end until its message lies, encoded, in the outbox on disk.
         cpu_core: of one core, at `fps` frames a second; capture is in it.
         scores_per_face_s: how often each face was scored, a second of the input.
+        outside: share of a frame's time that is neither capture, detector nor graph.
+        cpu_core_p50: `cpu_core` by seconds of the input: their median; None of fewer than 6 seconds.
+        work: processor time of a second of the input over that of a fixed calculation beside it; the median of the
+            seconds; None of fewer than 6.
+        every_frame: whether faces were searched for, and each was scored, in every frame; else as configured.
     """
 
     faces: float
@@ -78,6 +83,10 @@ class Load(msgspec.Struct, frozen=True, kw_only=True):
     message_ms: Quantiles
     cpu_core: float
     scores_per_face_s: float
+    outside: float | None = None
+    cpu_core_p50: Percentile | None = None
+    work: Percentile | None = None
+    every_frame: bool = False
 
 
 class Minute(msgspec.Struct, frozen=True, kw_only=True):
@@ -88,6 +97,7 @@ class Minute(msgspec.Struct, frozen=True, kw_only=True):
         frame_ms: as in `Load`.
         late: share of frames that were not done before the next one came.
         temperature_c, cpu_mhz, throttled: at its end; None where the system does not tell.
+        joules_per_frame: of the whole processor; measured by `python -m benchmarks device` where they are counted.
     """
 
     minute: int
@@ -96,6 +106,25 @@ class Minute(msgspec.Struct, frozen=True, kw_only=True):
     temperature_c: float | None = None
     cpu_mhz: int | None = None
     throttled: bool | None = None
+    joules_per_frame: float | None = None
+
+
+class Cold(msgspec.Struct, frozen=True, kw_only=True):
+    """The fastest of some starts with files cached, which load from elsewhere only lengthens.
+
+    Attributes:
+        tries: starts.
+        first_score_s: from the process's start to its first score.
+        import_s: of `import edge` and what the run needs.
+        rss_mb: most resident memory, after some seconds of work on a crowd of `faces`.
+        faces: in view.
+    """
+
+    tries: int
+    first_score_s: float
+    import_s: float
+    rss_mb: float
+    faces: int
 
 
 class Result(msgspec.Struct, frozen=True, kw_only=True):
@@ -103,6 +132,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         detect_every: frames for each search, or `step`: one in each step of the time grid; older files have 1.
+        cold: start-up and memory; measured by `python -m benchmarks device`.
         load: of the machine, while it was measured; None in older files and where the system does not tell.
         notes: what a reader of the figures has to know, in words.
     """
@@ -117,13 +147,9 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     detect_every: int | str = 1
     loads: Sequence[Load]
     sustained: Sequence[Minute] = []
+    cold: Cold | None = None
     load: LoadAverage | None = None
     notes: list[str] = []
-
-    @property
-    def file_name(self) -> str:
-        """`YYYY-MM-DD-<commit>-<device>.json`."""
-        return f"{self.date}-{self.commit}-{self.host.device}.json"
 
 
 def describe_host(engine: EngineConfig, runtime: str, name: str = "", *, root: Path = Path("/")) -> Host:
@@ -173,12 +199,12 @@ def today() -> str:
 
 
 def write_result(result: Result, path: Path) -> Path:
-    """Writes into a file, or into a folder under the result's own name; returns where.
+    """Writes into a file, or into a folder as `YYYY-MM-DD-<commit>-<device>.json`; returns where.
 
     Raises:
         ConfigError: it cannot be written.
     """
-    target = path / result.file_name if path.is_dir() else path
+    target = path / f"{result.date}-{result.commit}-{result.host.device}.json" if path.is_dir() else path
     try:
         target.write_bytes(msgspec.json.format(msgspec.json.encode(result), indent=1) + b"\n")
     except OSError as error:
