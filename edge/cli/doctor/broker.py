@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 
 from edge.cli.doctor.finding import Finding, failed, failed_with, passed, skipped, warned
-from edge.cli.init.addresses import RESOLV_CONF, broker_addresses, is_address, needs_rule, resolver_addresses
+from edge.cli.init.addresses import RESOLV_CONF, broker_addresses, needs_resolver, not_loopback, resolver_addresses
 from edge.cli.init.drop_in import allowed_addresses
 from edge.config import Config
 from edge.contract import Origin
@@ -84,23 +84,19 @@ def check_drop_in(config: Config, unit: str, *, root: Path = Path("/")) -> list[
     if "any" in allowed:
         return [warned("service filter", f"{unit} may reach any address", "name the broker's in a drop-in instead")]
     try:
-        needed = broker_addresses(config.mqtt.host, config.mqtt.port)
+        addresses = broker_addresses(config.mqtt.host, config.mqtt.port)
     except ConfigError as error:
         return [failed_with("service filter", error)]
-    missing = [address for address in needed if needs_rule(address) and address not in allowed]
-    if missing and len(missing) == len([address for address in needed if needs_rule(address)]):
+    fix = f"write IPAddressAllow= lines for them into /etc/systemd/system/{unit}.d/, then `systemctl daemon-reload`"
+    needed = not_loopback(addresses)
+    missing = [address for address in needed if address not in allowed]
+    if missing and missing == needed:
         said = f"{unit} does not allow the broker, {config.mqtt.host} at {', '.join(missing)}"
-        return [failed("service filter", said, _again(unit))]
-    if not (config.mqtt.loopback or is_address(config.mqtt.host)):
-        resolvers = [one for one in resolver_addresses(root / RESOLV_CONF.relative_to("/")) if needs_rule(one)]
-        if resolvers and not set(resolvers) & set(allowed):
-            said = f"{unit} does not allow the resolver, {', '.join(resolvers)}"
-            return [failed("service filter", said, _again(unit))]
+        return [failed("service filter", said, fix)]
+    resolvers = not_loopback(resolver_addresses(root / RESOLV_CONF.relative_to("/")))
+    if needs_resolver(config.mqtt) and resolvers and not set(resolvers) & set(allowed):
+        said = f"{unit} does not allow the resolver, {', '.join(resolvers)}"
+        return [failed("service filter", said, fix)]
     if missing:
-        said = f"{unit} allows one of the broker's addresses, not {', '.join(missing)}"
-        return [warned("service filter", said, _again(unit))]
-    return [passed("service filter", f"{unit} allows {', '.join(needed)}")]
-
-
-def _again(unit: str) -> str:
-    return f"write IPAddressAllow= lines for them into /etc/systemd/system/{unit}.d/, then `systemctl daemon-reload`"
+        return [warned("service filter", f"{unit} allows one of the broker's addresses, not {', '.join(missing)}", fix)]
+    return [passed("service filter", f"{unit} allows {', '.join(addresses)}")]

@@ -5,11 +5,12 @@
 
 from __future__ import annotations
 
-import ipaddress
 import socket
 from collections.abc import Iterable
+from ipaddress import ip_address
 from pathlib import Path
 
+from edge.config import MqttConfig
 from edge.errors import ConfigError
 
 RESOLV_CONF = Path("/etc/resolv.conf")
@@ -43,19 +44,22 @@ def resolver_addresses(path: Path = RESOLV_CONF) -> list[str]:
 def is_address(text: str) -> bool:
     """Whether a text is an IP address and not a name."""
     try:
-        ipaddress.ip_address(text.partition("%")[0])
+        ip_address(text)
     except ValueError:
         return False
     return True
 
 
-def needs_rule(address: str) -> bool:
-    """Whether the service's filter has to name an address: loopback is always allowed."""
-    return not ipaddress.ip_address(address.partition("%")[0]).is_loopback
+def not_loopback(addresses: Iterable[str]) -> list[str]:
+    """Those that the service's filter has to name: loopback is always allowed."""
+    return [address for address in addresses if not ip_address(address).is_loopback]
+
+
+def needs_resolver(mqtt: MqttConfig) -> bool:
+    """Whether the service has to look up the broker's name."""
+    return not (mqtt.loopback or is_address(mqtt.host))
 
 
 def _sorted(addresses: Iterable[str]) -> list[str]:
-    unscoped = {address.partition("%")[0] for address in addresses}
-    return sorted(
-        unscoped, key=lambda address: (ipaddress.ip_address(address).version, ipaddress.ip_address(address).packed)
-    )
+    unscoped = {ip_address(address.partition("%")[0]) for address in addresses}
+    return [str(address) for address in sorted(unscoped, key=lambda address: (address.version, address.packed))]

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from edge.cli.init.addresses import is_address, needs_rule
+from edge.cli.init.addresses import needs_resolver, not_loopback
 from edge.config import Config
 
 NAME = "installation.conf"
@@ -38,7 +38,7 @@ def write_drop_in(
         f"# the broker, {config.mqtt.host}",
         *_rules(broker),
     ]
-    if not (config.mqtt.loopback or is_address(config.mqtt.host)) and any(needs_rule(address) for address in resolvers):
+    if needs_resolver(config.mqtt) and _rules(resolvers):
         lines += ["# who resolves its name", *_rules(resolvers)]
     if config.camera.backend == "picamera2":
         lines += ["# the camera, through libcamera", *_LIBCAMERA]
@@ -62,4 +62,4 @@ def allowed_addresses(text: str) -> list[str]:
 
 
 def _rules(addresses: Sequence[str]) -> list[str]:
-    return [f"IPAddressAllow={address}" for address in addresses if needs_rule(address)]
+    return [f"IPAddressAllow={address}" for address in not_loopback(addresses)]

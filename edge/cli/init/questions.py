@@ -46,21 +46,14 @@ class Questions:
         Raises:
             ConfigError: the option's value is impossible, or not among the choices.
         """
+        numbered = {str(number): choice for number, choice in enumerate(choices, 1)}
 
         def parse(answer: str) -> str:
-            value = answer.strip()
-            if choices and value.isdigit() and 1 <= int(value) <= len(choices):
-                value = choices[int(value) - 1]
+            value = numbered.get(answer.strip(), answer.strip())
             if choices and value not in choices:
                 raise ConfigError(f"--{option}: {value!r} is none of {', '.join(choices)}")
             check(value)
             return value
-
-        def parse_or_ask_again(answer: str) -> str:
-            try:
-                return parse(answer)
-            except ConfigError as error:
-                raise typer.BadParameter(str(error)) from error
 
         if given is not None:
             return parse(given)
@@ -70,12 +63,17 @@ class Questions:
         if list(choices) == [default]:
             typer.echo(f"{question}: {told(choices[0])}")
             return choices[0]
-        for number, choice in enumerate(choices, 1):
+        for number, choice in numbered.items():
             typer.echo(f"  {number}  {told(choice)}")
         if choices:
             question = f"{question}, 1-{len(choices)}"
-            default = str(choices.index(default) + 1) if default in choices else None
-        return str(typer.prompt(question, default=default, show_default=bool(default), value_proc=parse_or_ask_again))
+            default = next((number for number, choice in numbered.items() if choice == default), None)
+        while True:
+            answer = typer.prompt(question, default=default, show_default=bool(default))
+            try:
+                return parse(answer)
+            except ConfigError as error:
+                typer.echo(f"Error: {error}")
 
     def complain(self) -> None:
         """Raises ConfigError where nobody was there to answer; names the options."""
