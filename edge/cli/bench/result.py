@@ -59,83 +59,45 @@ class LoadAverage(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Load(msgspec.Struct, frozen=True, kw_only=True):
-    """What was measured of one load. From `outside` on, only `python -m benchmarks device` measures it.
+    """What was measured of one load; what stands from `outside` on, by `python -m benchmarks device` alone."""
 
-    Attributes:
-        faces: in view, mean a frame.
-        fps: frames a second by the input's own time; how often a face is due follows from it.
-        frame_ms: from a frame's arrival until its scores lie in the window, of frames in which something was due.
-        stage_ms: by stage, one sample for each frame in which it had something to do.
-        message_ms: from a window's end until its message lies, encoded, in the outbox on disk.
-        cpu_core: of one core, at `fps` frames a second; capture is in it.
-        scores_per_face_s: how often each face was scored, a second of the input.
-        outside: share of a frame's time that is neither capture, detector nor graph.
-        cpu_core_p50: `cpu_core` by seconds of the input: their median; None of fewer than 6 seconds.
-        work: processor time of a second of the input over that of a fixed calculation beside it; the median of the
-            seconds; None of fewer than 6.
-        every_frame: whether faces were searched for, and each was scored, in every frame; else as configured.
-    """
-
-    faces: float
-    fps: float
-    frame_ms: Quantiles
-    stage_ms: dict[str, Quantiles]
-    message_ms: Quantiles
-    cpu_core: float
-    scores_per_face_s: float
-    outside: float | None = None
-    cpu_core_p50: Percentile | None = None
-    work: Percentile | None = None
-    every_frame: bool = False
+    faces: float  # in view, mean a frame
+    fps: float  # frames a second by the input's own time; how often a face is due follows from it
+    frame_ms: Quantiles  # from a frame's arrival until its scores lie in the window, where something was due
+    stage_ms: dict[str, Quantiles]  # one sample for each frame in which the stage had something to do
+    message_ms: Quantiles  # from a window's end until its message lies, encoded, in the outbox on disk
+    cpu_core: float  # of one core, at `fps` frames a second; capture is in it
+    scores_per_face_s: float  # how often each face was scored, a second of the input
+    outside: float | None = None  # share of a frame's time that is neither capture, detector nor graph
+    cpu_core_p50: Percentile | None = None  # `cpu_core` by seconds of the input, six or more: their median
+    work: Percentile | None = None  # processor time of a second over that of a fixed calculation: the median
+    every_frame: bool = False  # everything was asked for in every frame; else as configured
 
 
 class Minute(msgspec.Struct, frozen=True, kw_only=True):
-    """One minute of sustained work.
+    """One minute of sustained work. What the system does not tell is None."""
 
-    Attributes:
-        minute: from 1.
-        frame_ms: as in `Load`.
-        late: share of frames that were not done before the next one came.
-        temperature_c, cpu_mhz, throttled: at its end; None where the system does not tell.
-        joules_per_frame: of the whole processor; measured by `python -m benchmarks device` where they are counted.
-    """
-
-    minute: int
-    frame_ms: Quantiles
-    late: float
-    temperature_c: float | None = None
+    minute: int  # from 1
+    frame_ms: Quantiles  # as in `Load`
+    late: float  # share of frames that were not done before the next one came
+    temperature_c: float | None = None  # at the end, like the next two
     cpu_mhz: int | None = None
     throttled: bool | None = None
-    joules_per_frame: float | None = None
+    joules_per_frame: float | None = None  # of the whole processor; by `python -m benchmarks device` alone
 
 
 class Cold(msgspec.Struct, frozen=True, kw_only=True):
-    """The fastest of some starts with files cached, which load from elsewhere only lengthens.
-
-    Attributes:
-        tries: starts.
-        first_score_s: from the process's start to its first score.
-        import_s: of `import edge` and what the run needs.
-        rss_mb: most resident memory, after some seconds of work on a crowd of `faces`.
-        faces: in view.
-    """
+    """The fastest of some starts with files cached, which load from elsewhere only lengthens."""
 
     tries: int
-    first_score_s: float
-    import_s: float
-    rss_mb: float
-    faces: int
+    first_score_s: float  # from the process's start
+    import_s: float  # of `import edge` and what the run needs
+    rss_mb: float  # most resident memory, after some seconds of work
+    faces: int  # in view
 
 
 class Result(msgspec.Struct, frozen=True, kw_only=True):
-    """One measurement.
-
-    Attributes:
-        detect_every: frames for each search, or `step`: one in each step of the time grid; older files have 1.
-        cold: start-up and memory; measured by `python -m benchmarks device`.
-        load: of the machine, while it was measured; None in older files and where the system does not tell.
-        notes: what a reader of the figures has to know, in words.
-    """
+    """One measurement."""
 
     format: int = FORMAT
     affect_edge: str = VERSION
@@ -144,12 +106,12 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     host: Host
     bundle: Measured
     input: str
-    detect_every: int | str = 1
+    detect_every: int | str = 1  # frames for each search, or `step`: one a step of the time grid; older files have 1
     loads: Sequence[Load]
     sustained: Sequence[Minute] = []
-    cold: Cold | None = None
-    load: LoadAverage | None = None
-    notes: list[str] = []
+    cold: Cold | None = None  # by `python -m benchmarks device` alone
+    load: LoadAverage | None = None  # while it was measured; None in older files
+    notes: list[str] = []  # what a reader of the figures has to know, in words
 
 
 def describe_host(engine: EngineConfig, runtime: str, name: str = "", *, root: Path = Path("/")) -> Host:
