@@ -55,9 +55,9 @@ def doctor(
         raise typer.Exit(subprocess.run(command, check=False, cwd="/").returncode)
     console = Console(highlight=False, soft_wrap=True)
     findings: list[Finding] = []
-    for part in _examine(load_config(file), SystemClock(), unit):
-        findings += part
-        for finding in part if not json else ():
+    for finding in _examine(load_config(file), SystemClock(), unit):
+        findings.append(finding)
+        if not json:
             console.print(_line(finding))
     level = worst(findings)
     if json:
@@ -68,23 +68,22 @@ def doctor(
     raise typer.Exit(EXIT_CODES[level])
 
 
-def _examine(config: Config, clock: Clock, unit: str) -> Iterator[list[Finding]]:
-    """Each part's findings as they come, in the order in which an installer would look."""
-    yield check_deployment(config)
-    findings, bundle = check_model(config)
-    yield findings + check_store(config)
-    findings, detector = check_detector(config)
-    yield findings
-    yield check_accelerator(config.engine)
+def _examine(config: Config, clock: Clock, unit: str) -> Iterator[Finding]:
+    """Everything, in the order in which an installer would look."""
+    yield from check_deployment(config)
+    bundle = yield from check_model(config)
+    yield check_store(config)
+    detector = yield from check_detector(config)
+    yield from check_accelerator(config.engine)
     yield check_memory(config)
-    yield check_camera(config, clock, detector)
-    yield check_heat_and_power(read_board())
+    yield from check_camera(config, clock, detector)
+    yield from check_heat_and_power(read_board())
     yield check_clock(clock, config)
-    yield check_storage(Path(config.outbox.path), config)
+    yield from check_storage(Path(config.outbox.path), config)
     if bundle is None:
-        yield [skipped("broker", "not tried without a model, whose name its messages carry")]
+        yield skipped("broker", "not tried without a model, whose name its messages carry")
     else:
-        yield check_broker(config, origin_of(config.device, bundle))
+        yield from check_broker(config, origin_of(config.device, bundle))
     yield check_drop_in(config, unit)
 
 
