@@ -49,45 +49,43 @@ class Recorder(HealthMonitor):
 def measure_load(
     config: Config, model: AffectModel, make_camera: MakeCamera, *, each_frame: Callable[[Look], None] = lambda _: None
 ) -> Load:
-    """Runs one input through the device and says what it took.
+    """Runs one input through the device, with windows of 10 s, and says what it took.
 
-    Args:
-        config: of the device; windows last 10 s.
-        model: loaded.
-        make_camera: the input, on the clock that it is given.
-        each_frame: called after each frame, also of the warm-up; the processor time that it takes is not counted.
+    `each_frame` is called after each frame, also of the warm-up; the processor time that it takes is not counted.
 
     Raises:
         CameraError: a video cannot be opened or decoded, or is too short.
     """
     clock = FileClock()
     camera = make_camera(clock)
-    times: list[tuple[float, bool]] = []  # milliseconds, and whether something was due
-    faces = scores = first_ns = last_ns = 0
-    aside_s = begun_s = 0.0
-    with open_device(config, model, camera, clock) as (device, recorder):
-        for index, (look, capture_ms, frame_ms) in enumerate(_steps(device, camera), 1):
+    looks: list[Look] = []
+    frame_ms: list[float] = []  # of the frames in which something was due
+    faces, begun_ns, aside_s, begun_s = 0, 0, 0.0, 0.0
+    with _open_device(config, model, camera, clock) as (device, recorder):
+        for index, (look, capture_ms, spent_ms) in enumerate(_steps(device, camera), 1):
+            looks.append(look)
+            faces += recorder.faces
             recorder.samples["capture"].append(capture_ms)
-            times.append((frame_ms, look.worked))
-            faces, scores, last_ns = faces + recorder.faces, scores + len(look.scores), look.captured_ns
+            frame_ms += [spent_ms] if look.worked else []
             now_s = time.process_time()
             each_frame(look)
             aside_s += time.process_time() - now_s
             if index == WARM_UP:
+                looks, frame_ms, faces = [], [], 0
                 recorder.samples.clear()
-                times, faces, scores, first_ns, begun_s = [], 0, 0, last_ns, time.process_time() - aside_s
+                begun_ns, begun_s = look.captured_ns, time.process_time() - aside_s
         cpu_s = time.process_time() - aside_s - begun_s
-    if not (begun_s and times):  # it ended within the warm-up
+    if not (begun_s and looks):
         raise CameraError("the input is too short to say anything", f"give more than {WARM_UP} frames")
-    seconds = (last_ns - first_ns) / NS
+    seconds, scores = (looks[-1].captured_ns - begun_ns) / NS, sum(len(look.scores) for look in looks)
     return Load(
-        faces=round(faces / len(times), 2),
-        fps=round(len(times) / seconds, 2),
-        frame_ms=summarize([ms for ms, worked in times if worked]),
+        faces=round(faces / len(looks), 2),
+        fps=round(len(looks) / seconds, 2),
+        frame_ms=summarize(frame_ms),
         stage_ms={stage: summarize(recorder.samples[stage]) for stage in STAGES},
         message_ms=summarize(recorder.samples["publish"]),
         cpu_core=round(cpu_s / seconds, 4),
-        scores_per_face_s=round(scores / seconds / max(faces / len(times), 1e-9), 2),
+        scores_per_face_s=round(scores / seconds / max(faces / len(looks), 1e-9), 2),
     )
 
 
@@ -117,7 +115,7 @@ def measure_sustained(
     """
     clock, frames, found = FileClock(), round(fps * minute_s), []
     camera = Crowd(faces, clock, fps=fps, frames=frames * minutes)
-    with open_device(config, model, camera, clock) as (device, _):
+    with _open_device(config, model, camera, clock) as (device, _):
         steps, due_s = _steps(device, camera), time.monotonic()
         joules()
         for number in range(1, minutes + 1):
@@ -143,16 +141,13 @@ def measure_sustained(
 
 def _steps(device: Device, camera: Camera) -> Iterator[tuple[Look, float, float]]:
     """What became of each frame, the milliseconds until it was there, and those of the work on it."""
-    frames = iter(camera)
-    while True:
-        begun_ns = time.perf_counter_ns()
-        frame = next(frames, None)
-        if frame is None:
-            return
+    begun_ns = time.perf_counter_ns()
+    for frame in camera:
         taken_ns = time.perf_counter_ns()
-        look = device.step(frame)
+        look, done_ns = device.step(frame), time.perf_counter_ns()
         if isinstance(look, Look):
-            yield look, (taken_ns - begun_ns) / 1e6, (time.perf_counter_ns() - taken_ns) / 1e6
+            yield look, (taken_ns - begun_ns) / 1e6, (done_ns - taken_ns) / 1e6
+        begun_ns = time.perf_counter_ns()
 
 
 class _DiskSink(Discard):
@@ -169,7 +164,7 @@ class _DiskSink(Discard):
 
 
 @contextmanager
-def open_device(
+def _open_device(
     config: Config, model: AffectModel, camera: Camera, clock: FileClock
 ) -> Iterator[tuple[Device, Recorder]]:
     """A device whose windows of 10 s go into an outbox on disk, from which nothing is sent."""
@@ -177,8 +172,8 @@ def open_device(
     config = msgspec.structs.replace(config, camera=drawn, window=WindowConfig(window_s=10))
     with TemporaryDirectory(prefix="affect-edge-bench-") as folder:
         outbox = Outbox(Path(folder) / "outbox.db", config.outbox, clock, origin_of(config.device, model.bundle))
+        sink = _DiskSink(outbox)
         try:
-            sink = _DiskSink(outbox)
             yield build_device(config, camera=camera, model=model, sink=sink, clock=clock, health=recorder), recorder
         finally:
             outbox.close()
