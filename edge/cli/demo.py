@@ -87,7 +87,7 @@ def _subscribed(port: int) -> Iterator[Arrived]:
     arrived: Arrived = queue.SimpleQueue()
     ready = threading.Event()
     client = mqtt.Client(CallbackAPIVersion.VERSION2, client_id="demo-subscriber")
-    client.on_connect = lambda *_: client.subscribe("affect/v1/+/+/window", qos=1)
+    client.on_connect = lambda client, *_: client.subscribe("affect/v1/+/+/window", qos=1)
     client.on_subscribe = lambda *_: ready.set()
     client.on_message = lambda _client, _data, message: arrived.put(decode(bytes(message.payload), Window))
     client.connect("127.0.0.1", port)

@@ -11,8 +11,8 @@ from typing import get_args
 
 import msgspec
 
-from edge.cli.init.addresses import broker_addresses, is_address
 from edge.cli.init.configuration import write_config
+from edge.cli.init.drop_in import broker_addresses, is_address
 from edge.config import LOOPBACK, Config, DeviceConfig
 from edge.deployment import Deployment, LegalBasis, Purpose, judge
 from edge.errors import ConfigError

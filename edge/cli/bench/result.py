@@ -14,7 +14,7 @@ import msgspec
 
 from edge.affect.network import AffectModel
 from edge.cli.bench.quantiles import Percentile, Quantiles
-from edge.config import EngineConfig
+from edge.config import Config, EngineConfig
 from edge.errors import ConfigError
 from edge.version import VERSION
 
@@ -153,6 +153,35 @@ def describe_load(start: float, *, threads: int) -> tuple[LoadAverage, list[str]
     load = LoadAverage(start=round(start, 2), end=round(os.getloadavg()[0], 2))
     said = f"others worked on the machine: load average {load.start:g} at the start, {load.end:g} at the end"
     return load, [f"{said}; times are longer than on a quiet one"] if load.busy(threads) else []
+
+
+def make_result(
+    config: Config,
+    model: AffectModel,
+    load_before: float,
+    *,
+    commit: str,
+    device_name: str,
+    source: str,
+    loads: Sequence[Load],
+    sustained: Sequence[Minute],
+    cold: Cold | None = None,
+) -> Result:
+    """What was measured, with the machine and the bundle; `load_before` is the load average at the start."""
+    load, notes = describe_load(load_before, threads=config.engine.threads)
+    return Result(
+        commit=commit,
+        date=today(),
+        host=describe_host(config.engine, model.runtime, device_name),
+        bundle=describe_bundle(model),
+        input=source,
+        detect_every="step",
+        loads=loads,
+        sustained=sustained,
+        cold=cold,
+        load=load,
+        notes=notes,
+    )
 
 
 def today() -> str:

@@ -8,13 +8,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
-import msgspec
 import typer
 from rich.console import Console
 from rich.text import Text
 
 from edge.board import read_board
-from edge.cli import app
+from edge.cli import app, echo_json
 from edge.cli.doctor.broker import check_broker, check_drop_in
 from edge.cli.doctor.camera import check_camera
 from edge.cli.doctor.finding import EXIT_CODES, Finding, Level, skipped, worst
@@ -61,7 +60,7 @@ def doctor(
             console.print(_line(finding))
     level = worst(findings)
     if json:
-        typer.echo(msgspec.json.format(msgspec.json.encode({"worst": level, "findings": findings}), indent=2).decode())
+        echo_json({"worst": level, "findings": findings})
     else:
         count = [sum(finding.level is kind for finding in findings) for kind in (Level.PASS, Level.WARN, Level.FAIL)]
         console.print("\n{} pass, {} warn, {} fail: ".format(*count) + _VERDICTS.get(level, "all is well"))

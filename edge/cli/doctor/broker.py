@@ -7,8 +7,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from edge.cli.doctor.finding import Finding, failed, failed_with, passed, skipped, warned
-from edge.cli.init.addresses import RESOLV_CONF, broker_addresses, needs_resolver, not_loopback, resolver_addresses
-from edge.cli.init.drop_in import allowed_addresses
+from edge.cli.init.drop_in import (
+    RESOLV_CONF,
+    allowed_addresses,
+    broker_addresses,
+    needs_resolver,
+    not_loopback,
+    resolver_addresses,
+)
 from edge.config import Config
 from edge.contract import Origin
 from edge.errors import ConfigError, PublishError

@@ -13,9 +13,8 @@ import msgspec
 import typer
 
 from edge.cli import app
-from edge.cli.init.addresses import broker_addresses, is_address, resolver_addresses
 from edge.cli.init.configuration import write_config
-from edge.cli.init.drop_in import NAME, unit_name, write_drop_in
+from edge.cli.init.drop_in import NAME, broker_addresses, is_address, resolver_addresses, unit_name, write_drop_in
 from edge.cli.init.inventory import find_profile, list_cameras, time_zone
 from edge.cli.init.questions import Questions
 from edge.config import LOOPBACK, Config, DeviceConfig

@@ -15,9 +15,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge.cli.init.addresses import broker_addresses, resolver_addresses
 from edge.cli.init.configuration import write_config
-from edge.cli.init.drop_in import allowed_addresses, write_drop_in
+from edge.cli.init.drop_in import allowed_addresses, broker_addresses, resolver_addresses, write_drop_in
 from edge.cli.init.inventory import coral_speed, find_profile, list_cameras, time_zone
 from edge.cli.init.questions import Questions
 from edge.config import Config, load_config, require_deployment
