@@ -25,7 +25,7 @@ from edge.paths import CONFIGS
 from edge.profiles import profile_names, profile_title
 
 _PASSWORD = CONFIGS / "mqtt-password"
-_PURPOSES, _BASES = get_args(Purpose), get_args(LegalBasis)
+_PURPOSES, _BASES = ({name: name for name in get_args(kind)} for kind in (Purpose, LegalBasis))
 _PLAIN_PORT, _TLS_PORT = 1883, 8883
 _BROKER = re.compile(r"(?:\[(?P<ipv6>[^\s\]]+)\]|(?P<host>[^:\s\[\]]+))(?::(?P<port>\d+))?")
 _OPENING = """\
@@ -73,7 +73,8 @@ def init(
     questions = Questions(sys.stdin.isatty())
     ask, say, why = questions.ask, questions.say, partial(_ask_why, questions)
     say(f"{_OPENING}\n\nThe board")
-    board = ask("profile", profile, "Board", default=find_profile(), choices=profile_names(), told=_board)
+    boards = {name: f"{name:<18} {profile_title(name)}" for name in profile_names()}
+    board = ask("profile", profile, "Board", default=find_profile(), choices=boards)
     unit, named = unit_name(instance), CONFIGS / f"{instance or 'config'}.toml"
     config_path, drop_in_path = root / named.relative_to("/"), root / f"etc/systemd/system/{unit}.d/{NAME}"
     for path in (config_path, drop_in_path):
@@ -87,8 +88,9 @@ def init(
         ),
         "tz": ask("tz", tz, "Time zone", default=time_zone(), check=partial(_check_device, "tz", "--tz")),
     }
-    found = {"": "the profile's; no USB camera was found", **list_cameras()}
-    camera = camera or ask("camera", None, "Camera", default="", choices=list(found), told=partial(_camera, found))
+    cameras = {node: f"{node:<18} {name}" for node, name in list_cameras().items()}
+    cameras = {"": "the profile's" if cameras else "the profile's; no USB camera was found", **cameras}
+    camera = camera or ask("camera", None, "Camera", default="", choices=cameras)
 
     say("\nThe MQTT broker that receives the windows")
     check_broker = _split if address else _resolve
@@ -149,16 +151,6 @@ def _ask_why(questions: Questions, key: str, given: str | None, question: str, d
 def _deployment(answers: dict[str, str]) -> Deployment:
     """The answers so far; missing ones are reported later."""
     return msgspec.convert({key: value for key, value in answers.items() if value}, Deployment, strict=False)
-
-
-def _board(name: str) -> str:
-    return f"{name:<18} {profile_title(name)}"
-
-
-def _camera(found: dict[str, str], node: str) -> str:
-    if node:
-        return f"{node:<18} {found[node]}"
-    return "the profile's" if len(found) > 1 else found[""]
 
 
 def _check_device(key: str, option: str, value: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 
 import typer
 
@@ -28,8 +28,7 @@ class Questions:
         question: str,
         *,
         default: str | None = None,
-        choices: Sequence[str] = (),
-        told: Callable[[str], str] = str,
+        choices: Mapping[str, str] | None = None,
         check: Callable[[str], object] = str,
     ) -> str:
         """The option's value, or the answer to the question, which is asked again after an invalid answer.
@@ -39,13 +38,14 @@ class Questions:
             given: its value; None asks.
             question: what is asked.
             default: taken on an empty answer, and when nobody is there.
-            choices: what may be answered; shown as a numbered list, a single one is taken without a question.
-            told: how a choice is shown.
+            choices: what may be answered, each with the words that show it, as a numbered list; a single one is taken
+                without a question.
             check: raises ConfigError for a value that is impossible.
 
         Raises:
             ConfigError: the option's value is impossible, or not among the choices.
         """
+        choices = choices or {}
         numbered = {str(number): choice for number, choice in enumerate(choices, 1)}
 
         def parse(answer: str) -> str:
@@ -60,11 +60,11 @@ class Questions:
         if not self._interactive:
             self._missing += [f"--{option}"] if default is None else []
             return default or ""
-        if list(choices) == [default]:
-            typer.echo(f"{question}: {told(choices[0])}")
-            return choices[0]
+        if default is not None and list(choices) == [default]:
+            typer.echo(f"{question}: {choices[default]}")
+            return default
         for number, choice in numbered.items():
-            typer.echo(f"  {number}  {told(choice)}")
+            typer.echo(f"  {number}  {choices[choice]}")
         if choices:
             question = f"{question}, 1-{len(choices)}"
             default = next((number for number, choice in numbered.items() if choice == default), None)

@@ -211,9 +211,9 @@ def typed(monkeypatch: pytest.MonkeyPatch, *lines: str) -> Questions:
 def test_questions_are_asked_once_with_numbers_for_choices(monkeypatch: pytest.MonkeyPatch, capsys) -> None:
     asked = typed(monkeypatch, "museum", "9", "2", "a", "")
     assert asked.ask("site", None, "Site") == "museum"
-    assert asked.ask("purpose", None, "Purpose", choices=["a", "b"]) == "b"
-    assert asked.ask("purpose", None, "Purpose", choices=["a", "b"]) == "a"
-    assert asked.ask("purpose", None, "Purpose", choices=["a", "b"], default="b") == "b"
+    assert asked.ask("purpose", None, "Purpose", choices={"a": "the first", "b": "the second"}) == "b"
+    assert asked.ask("purpose", None, "Purpose", choices={"a": "the first", "b": "the second"}) == "a"
+    assert asked.ask("purpose", None, "Purpose", choices={"a": "the first", "b": "the second"}, default="b") == "b"
     assert asked.ask("tz", "UTC", "Zone") == "UTC"
     assert "'9' is none of a, b" in capsys.readouterr().out
     asked.complain()
@@ -228,7 +228,7 @@ def test_a_wrong_answer_is_told_and_asked_again_and_a_single_choice_is_not_asked
 
     asked = typed(monkeypatch, "Main Hall", " museum ")
     assert asked.ask("site", None, "Site", check=check) == "museum"
-    assert asked.ask("camera", None, "Camera", default="", choices=[""], told=lambda _: "the profile's") == ""
+    assert asked.ask("camera", None, "Camera", default="", choices={"": "the profile's"}) == ""
     said = capsys.readouterr().out
     assert "--site: 'Main Hall' is impossible; say museum" in said
     assert "Camera: the profile's" in said
