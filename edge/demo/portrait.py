@@ -74,7 +74,7 @@ class Portrait:
         _fill(picture, _between(_arc(x, 16, _EYE_Y, _EYE_Y - 9 * opening - 6), upper), _dim(self._look.skin, 0.74))
         _fill(picture, _between(upper, lower), _WHITE)
         for radius, color in ((7, _dim(self._look.hair, 0.8)), (3, _BLACK)):
-            disc = radius * _CIRCLE + (x, _EYE_Y - 1)
+            disc = radius * _CIRCLE + (x, _EYE_Y - 1)  # what of it lies between the lids
             disc[:, 1] = np.clip(disc[:, 1], *(np.interp(disc[:, 0], *lid.T) for lid in (upper, lower)))
             _fill(picture, disc, color)
         _stroke(picture, upper, _BLACK, 2)
