@@ -19,7 +19,7 @@ from rich.console import Console
 
 from edge.affect.network import load_model
 from edge.camera import open_camera
-from edge.cli.watch.screen import Screen
+from edge.cli.watch import Screen
 from edge.clock import NS, FileClock
 from edge.config import CameraConfig, Config
 from edge.device import build_device

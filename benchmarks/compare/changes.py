@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from benchmarks.device.result import Load, Result
 from edge.cli.bench.quantiles import Percentile
+from edge.cli.bench.result import Load, Result
 
 # Of the figures, those that a wait for other programs does not lengthen; the second not even their work on one core.
 PROCESSOR, WORK = "cpu_core", "work"

@@ -13,10 +13,10 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
-from benchmarks.device.result import Cold
 from edge.affect.network import load_model
 from edge.camera import Camera, no_events
 from edge.cli.bench.crowd import draw_crowd
+from edge.cli.bench.result import Cold
 from edge.clock import NS, FileClock
 from edge.config import Config, load_config
 from edge.device import build_device

@@ -36,15 +36,16 @@ def device(
     Example: python -m benchmarks device --faces 8 --out benchmarks/reference/x86-64
     """
     from benchmarks.device.cold import measure_cold
-    from benchmarks.device.measure import ask_most, clip_of, measure_load, measure_sustained
-    from benchmarks.device.result import Result
+    from benchmarks.device.energy import EnergyMeter
+    from benchmarks.device.measure import ask_most, clip_of, measure_load
     from benchmarks.record import read_load, this_commit
     from benchmarks.screen import open_screen
     from convert.errors import DataError
     from convert.progress import Progress
     from edge.affect.network import load_model
-    from edge.cli.bench import FPS, crowds, face_counts, show_result, tell_minute
-    from edge.cli.bench.result import describe_bundle, describe_host, describe_load, today, write_result
+    from edge.cli.bench import FPS, INPUT, crowds, face_counts, show_result, tell_minute
+    from edge.cli.bench.measure import measure_sustained
+    from edge.cli.bench.result import make_result, write_result
     from edge.config import Config, files_of, load_config
     from edge.output_files import check_output
 
@@ -66,22 +67,12 @@ def device(
     console = open_screen()
     minutes = measure_sustained(
         chosen, model, faces=max(counts), fps=FPS, minutes=sustained,
-        tell=lambda minute: console.print(tell_minute(minute)),
+        tell=lambda minute: console.print(tell_minute(minute)), joules=EnergyMeter().joules,
     )  # fmt: skip
-    load, notes = describe_load(load_before, threads=chosen.engine.threads)
-    result = Result(
-        commit=this_commit(),
-        date=today(),
-        host=describe_host(chosen.engine, model.runtime, device_name),
-        bundle=describe_bundle(model),
-        detect_every="step",
-        input=f"clip of {clip.stat().st_size} bytes" if clip else "drawn faces, 640 x 480",
-        cold=started,
-        loads=loads,
-        sustained=minutes,
-        load=load,
-        notes=notes,
-    )
+    result = make_result(
+        chosen, model, load_before, commit=this_commit(), device_name=device_name,
+        source=f"clip of {clip.stat().st_size} bytes" if clip else INPUT, loads=loads, sustained=minutes, cold=started,
+    )  # fmt: skip
     show_result(result, console)
     if every_frame:
         console.print(f"The last {len(inputs) - 1} columns: a search and a score of each face in every frame.")

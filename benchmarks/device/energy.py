@@ -9,32 +9,24 @@ from pathlib import Path
 
 
 class EnergyMeter:
-    """Reads the package counters.
-
-    Args:
-        root: where sysfs is mounted; another folder in tests.
-    """
+    """Reads the counters of the processor packages. `root` is where sysfs is mounted."""
 
     def __init__(self, root: Path = Path("/sys")) -> None:
-        zones = sorted((root / "class/powercap").glob("intel-rapl:[0-9]"))
-        self._counters = [zone for zone in zones if _number(zone / "energy_uj") is not None]
+        self._zones = sorted((root / "class/powercap").glob("intel-rapl:[0-9]"))
+        self._before = self._read("energy_uj")
 
-    def read(self) -> list[int] | None:
-        """The counters now, microjoules; None where there are none or they may not be read."""
-        found = [_number(zone / "energy_uj") for zone in self._counters]
-        return [value for value in found if value is not None] or None
+    def joules(self) -> float | None:
+        """Joules since the last call, at first since this was made; None where none are counted or may be read.
 
-    def joules_since(self, before: list[int] | None) -> float | None:
-        """Joules since an earlier reading; a counter that began anew in between is taken to have done so once."""
-        now = self.read()
-        if before is None or now is None or len(before) != len(now):
-            return None
-        ranges = [_number(zone / "max_energy_range_uj") or 0 for zone in self._counters]
-        return sum(n - b if n >= b else n - b + wrap for b, n, wrap in zip(before, now, ranges, strict=True)) / 1e6
+        A counter that began anew meanwhile is taken to have done so once.
+        """
+        before, self._before = self._before, self._read("energy_uj")
+        counters = zip(before, self._before, self._read("max_energy_range_uj"), strict=False)
+        spent = [(now - then) % largest for then, now, largest in counters]
+        return sum(spent) / 1e6 if spent else None
 
-
-def _number(path: Path) -> int | None:
-    try:
-        return int(path.read_text(encoding="ascii"))
-    except (OSError, ValueError):
-        return None
+    def _read(self, name: str) -> list[int]:
+        try:
+            return [int((zone / name).read_text(encoding="ascii")) for zone in self._zones]
+        except (OSError, ValueError):
+            return []

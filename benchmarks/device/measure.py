@@ -1,4 +1,4 @@
-"""The board's own measurement, with a timed graph, a fixed calculation beside it, and joules."""
+"""The board's own measurement, with a timed graph and a fixed calculation beside it."""
 
 from __future__ import annotations
 
@@ -14,16 +14,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.device.baseline import Baseline
-from benchmarks.device.energy import EnergyMeter
-from benchmarks.device.result import STAGES, Load, Minute
+from benchmarks.device.result import STAGES
 from edge.affect.backbone import Backbone
 from edge.affect.network import AffectModel
 from edge.affect.stream import Stream
 from edge.camera import open_camera
 from edge.cli.bench import measure
-from edge.cli.bench import result as board
 from edge.cli.bench.measure import WARM_UP, MakeCamera
 from edge.cli.bench.quantiles import Quantiles, percentile, summarize
+from edge.cli.bench.result import Load
 from edge.clock import NS
 from edge.config import Config
 from edge.model.engines import Engine, TensorSpec
@@ -109,47 +108,14 @@ def measure_load(
     shares = np.diff(marked[:, 1]) / np.diff(marked[:, 0])
     # What the baseline took before and after a second, since what else the machine did may have changed within it.
     beside = (marked[1:, 2] + marked[:-1, 2]) / 2
-    return Load(
-        **{name: getattr(load, name) for name in board.Load.__struct_fields__ if name != "stage_ms"},
+    return msgspec.structs.replace(
+        load,
         stage_ms=_split_embedding(load.stage_ms, summarize(runs)),
         outside=_outside(load, runs),
         cpu_core_p50=percentile(np.sort(shares), 0.5),
         work=percentile(np.sort(shares / beside), 0.5),
         every_frame=every_frame,
     )
-
-
-def measure_sustained(
-    config: Config,
-    model: AffectModel,
-    *,
-    faces: int,
-    fps: float,
-    minutes: int,
-    minute_s: float = 60.0,
-    energy: EnergyMeter | None = None,
-    tell: Callable[[board.Minute], None] = lambda _: None,
-) -> list[Minute]:
-    """Works at a camera's pace for a while, one figure a minute, with the joules a frame where they are counted."""
-    meter = energy or EnergyMeter()
-    readings, joules = [meter.read()], []
-
-    def note(minute: board.Minute) -> None:
-        joules.append(meter.joules_since(readings[-1]))
-        readings.append(meter.read())
-        tell(minute)
-
-    found = measure.measure_sustained(
-        config, model, faces=faces, fps=fps, minutes=minutes, minute_s=minute_s, tell=note
-    )
-    frames = round(fps * minute_s)
-    return [
-        Minute(
-            **{name: getattr(minute, name) for name in board.Minute.__struct_fields__},
-            joules_per_frame=None if spent is None else round(spent / frames, 4),
-        )
-        for minute, spent in zip(found, joules, strict=True)
-    ]
 
 
 def _split_embedding(stages: Mapping[str, Quantiles], invoke: Quantiles) -> dict[str, Quantiles]:
@@ -161,7 +127,7 @@ def _split_embedding(stages: Mapping[str, Quantiles], invoke: Quantiles) -> dict
     return {stage: parts[stage] for stage in STAGES if stage != "embed"}
 
 
-def _outside(load: board.Load, runs: list[float]) -> float:
+def _outside(load: Load, runs: list[float]) -> float:
     """Share of the time of frames in which something was due that is neither detector nor graph."""
     detect = load.stage_ms["detect"]
     whole = (load.frame_ms.mean or 0.0) * load.frame_ms.n

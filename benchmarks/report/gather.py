@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.device.result import Load, Result, read_result
+from benchmarks.device.result import read_result
 from benchmarks.floor.result import Floor
 from benchmarks.peers.result import Peers
 from benchmarks.record import read_record
 from benchmarks.reference.kept import find_kept, list_devices
+from edge.cli.bench.result import Load, Result
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

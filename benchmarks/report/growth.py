@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from benchmarks.device.result import Load
+from edge.cli.bench.result import Load
 
 _TOLERANCE = 1.05  # a load this little above the line is noise
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from benchmarks.device.result import Result
 from benchmarks.floor.result import Floor
 from benchmarks.peers.result import Peers
 from benchmarks.report import plots, tables
 from benchmarks.report.blocks import Block, Heading, Picture, Words
 from benchmarks.report.gather import Device, ramp
 from benchmarks.report.growth import Growth, measure_growth
+from edge.cli.bench.result import Result
 from edge.profiles import profile_names, profile_title
 
 

@@ -10,9 +10,10 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from benchmarks.device.result import STAGES, Load, Minute
+from benchmarks.device.result import STAGES
 from benchmarks.peers.result import Peer, Peers
 from benchmarks.report.growth import Growth, processor_ms
+from edge.cli.bench.result import Load, Minute
 
 _INK, _GREY, _KIT, _OTHER = "#1c2430", "#8a94a3", "#1f6fb2", "#c2571a"
 _COLOURS = {

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from benchmarks.device.result import STAGES, Load, Result
+from benchmarks.device.result import STAGES
 from benchmarks.floor.result import Floor
 from benchmarks.peers.result import Peer, Peers
 from benchmarks.record import Figure
 from benchmarks.report.blocks import Grid
 from benchmarks.report.gather import Device, ramp
 from edge.cli.bench.quantiles import Percentile
+from edge.cli.bench.result import Load, Result
 
 _A_FACE = ("quantize", "invoke")  # stages that are timed a face, not a frame
 

@@ -63,6 +63,13 @@ def load_verbs(words: Sequence[str]) -> None:
         import_module(f"{__name__}.{verb}")
 
 
+def echo_json(value: object) -> None:
+    """Prints a value as JSON that people can read too."""
+    import msgspec  # not for `--version`
+
+    typer.echo(msgspec.json.format(msgspec.json.encode(value, enc_hook=str), indent=2).decode())
+
+
 def main() -> None:
     """Runs the command line; a user's mistake ends in one line on stderr and a documented exit code."""
     try:

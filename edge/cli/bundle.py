@@ -11,7 +11,7 @@ import msgspec
 import typer
 
 from edge.affect.untrusted import prove
-from edge.cli import app
+from edge.cli import app, echo_json
 from edge.config import Config, load_config
 from edge.errors import BundleError, ConfigError
 from edge.model.bundle import Bundle, check_licences
@@ -102,8 +102,7 @@ def list_bundles(
     rows = [_row(entry, state) for entry in store.entries()]
     if json:
         facts = {"store": store.folder, "configured": chosen.model.bundle or None, "failed": state.failed}
-        whole = msgspec.json.encode({**facts, "bundles": rows}, enc_hook=str)
-        typer.echo(msgspec.json.format(whole, indent=2).decode())
+        echo_json({**facts, "bundles": rows})
         return
     for row in rows:
         what = f"{row['state']:<10} {row['name']:<16} {row['version']:>4}  {row['sha256'][:12]}"
@@ -158,9 +157,9 @@ def _as_owner(config: Config) -> Store:
 
 def _find(wanted: str, entries: Sequence[Entry]) -> Entry:
     """The bundle that is meant: `shipped`, the beginning of its hash, or its name for the highest version."""
-    named = [one for one in entries if one.bundle and one.bundle.manifest.name == wanted]
+    named = {one.bundle.manifest.version: one for one in entries if one.bundle and one.bundle.manifest.name == wanted}
     if named:
-        return max(named, key=lambda one: one.bundle.manifest.version if one.bundle else 0)
+        return named[max(named)]
     hashed = len(wanted) >= _LEAST_HASH
     for one in entries:
         if one.choice == wanted or (hashed and one.sha256.startswith(wanted)):
@@ -170,8 +169,8 @@ def _find(wanted: str, entries: Sequence[Entry]) -> Entry:
 
 def _check_version(bundle: Bundle, entries: Sequence[Entry], path: Path) -> None:
     manifest = bundle.manifest
-    here = [one.bundle.manifest for one in entries if one.bundle and one.sha256 != bundle.sha256]
-    highest = max((one.version for one in here if one.name == manifest.name), default=0)
+    others = [one.bundle.manifest for one in entries if one.bundle and one.sha256 != bundle.sha256]
+    highest = max((one.version for one in others if one.name == manifest.name), default=0)
     if highest >= manifest.version:
         raise BundleError(
             f"{path}: {manifest.name}: version {highest} is here, and this is {manifest.version}",

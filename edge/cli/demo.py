@@ -6,8 +6,11 @@ import logging
 import queue
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Annotated
 
+import numpy as np
 import paho.mqtt.client as mqtt
 import typer
 from paho.mqtt.enums import CallbackAPIVersion
@@ -27,6 +30,8 @@ from edge.publish.mqtt import MqttPublisher
 from edge.publish.outbox import Outbox
 
 _WIDTH, _HEIGHT = 41, 11  # of the valence/arousal picture, characters
+_LATE_S = 5.0  # for the last window to arrive
+Arrived = queue.SimpleQueue[Window]
 
 
 @app.command(epilog="Example: affect-edge demo --seconds 20")
@@ -36,8 +41,8 @@ def demo(seconds: Annotated[float, typer.Option(min=5, max=600, help="How long t
     Needs the `demo` extra and the face detector (`affect-edge fetch`).
     """
     logging.getLogger().setLevel(logging.WARNING)
-    console = Console(highlight=False)
-    with EmbeddedBroker() as broker, _Subscriber(broker.port) as subscriber:
+    console = Console(highlight=False, soft_wrap=True)
+    with EmbeddedBroker() as broker, _subscribed(broker.port) as arrived:
         config = Config(
             device=DeviceConfig(site="demo", name="scene"),
             camera=CameraConfig(backend="scene"),
@@ -46,18 +51,19 @@ def demo(seconds: Annotated[float, typer.Option(min=5, max=600, help="How long t
             outbox=OutboxConfig(hold_unsynced_s=0),
         )
         console.print(f"MQTT broker on 127.0.0.1:{broker.port}, drawn scene, windows of 10 s, {seconds:g} s in all.")
-        device = _perform(config, seconds, subscriber, console)
-        windows = sum(device.health.windows.values())
-        subscriber.wait_for(windows)
-        _show_new(subscriber, console)
-        console.print(_summary(device, subscriber.windows, seconds), soft_wrap=True)
-        if subscriber.windows < windows:
-            raise PublishError(f"{windows - subscriber.windows} windows did not arrive at the demo's subscriber")
+        device, shown = _perform(config, seconds, arrived, console)
+        sent, until_s = sum(device.health.windows.values()), time.monotonic() + _LATE_S
+        while shown < sent and time.monotonic() < until_s:
+            time.sleep(0.05)
+            shown += _show_new(arrived, console)
+        console.print(_summary(device, shown, seconds))
+        if shown < sent:
+            raise PublishError(f"{sent - shown} windows did not arrive at the demo's subscriber")
 
 
-def _perform(config: Config, seconds: float, subscriber: _Subscriber, console: Console) -> Device:
-    """Runs the device for a while, showing windows as they arrive."""
-    clock, model = SystemClock(), load_model(config.model, config.engine)
+def _perform(config: Config, seconds: float, arrived: Arrived, console: Console) -> tuple[Device, int]:
+    """Runs the device for a while, showing windows as they arrive; returns their number too."""
+    clock, model, shown = SystemClock(), load_model(config.model, config.engine), 0
     camera = open_camera(config, clock, one_frame_a_step(model.bundle.manifest.step_s))
     origin = origin_of(config.device, model.bundle)
     outbox = Outbox(None, config.outbox, clock, origin)  # in memory: the demo leaves nothing behind
@@ -67,53 +73,40 @@ def _perform(config: Config, seconds: float, subscriber: _Subscriber, console: C
     begun_s = time.monotonic()
     try:
         for _ in device.looks():
-            _show_new(subscriber, console)
+            shown += _show_new(arrived, console)
             if time.monotonic() - begun_s >= seconds:
                 device.stop()
     finally:
         publisher.close()
-    return device
+    return device, shown
 
 
-class _Subscriber:
-    """A client as anyone would write one: subscribes to every window and decodes it."""
-
-    def __init__(self, port: int) -> None:
-        self.arrived: queue.SimpleQueue[Window] = queue.SimpleQueue()
-        self.windows = 0
-        self._subscribed = threading.Event()
-        self._port = port
-        self._client = mqtt.Client(CallbackAPIVersion.VERSION2, client_id="demo-subscriber")
-        self._client.on_connect = lambda client, *_: client.subscribe("affect/v1/+/+/window", qos=1)
-        self._client.on_subscribe = lambda *_: self._subscribed.set()
-        self._client.on_message = self._receive
-
-    def __enter__(self) -> _Subscriber:
-        self._client.connect("127.0.0.1", self._port)
-        self._client.loop_start()
-        if not self._subscribed.wait(10):
-            raise PublishError(f"127.0.0.1:{self._port}: the demo's own broker does not answer")
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._client.disconnect()
-        self._client.loop_stop()
-
-    def wait_for(self, windows: int, timeout_s: float = 5.0) -> None:
-        """Waits until so many windows have come, at most `timeout_s` seconds."""
-        until_s = time.monotonic() + timeout_s
-        while self.windows < windows and time.monotonic() < until_s:
-            time.sleep(0.05)
-
-    def _receive(self, _client: mqtt.Client, _userdata: object, message: mqtt.MQTTMessage) -> None:
-        self.arrived.put(decode(bytes(message.payload), Window))
-        self.windows += 1
+@contextmanager
+def _subscribed(port: int) -> Iterator[Arrived]:
+    """Subscribes to every window, as any client would, and decodes what comes."""
+    arrived: Arrived = queue.SimpleQueue()
+    ready = threading.Event()
+    client = mqtt.Client(CallbackAPIVersion.VERSION2, client_id="demo-subscriber")
+    client.on_connect = lambda client, *_: client.subscribe("affect/v1/+/+/window", qos=1)
+    client.on_subscribe = lambda *_: ready.set()
+    client.on_message = lambda _client, _data, message: arrived.put(decode(bytes(message.payload), Window))
+    client.connect("127.0.0.1", port)
+    client.loop_start()
+    try:
+        if not ready.wait(10):
+            raise PublishError(f"127.0.0.1:{port}: the demo's own broker does not answer")
+        yield arrived
+    finally:
+        client.disconnect()
+        client.loop_stop()
 
 
-def _show_new(subscriber: _Subscriber, console: Console) -> None:
-    while not subscriber.arrived.empty():
-        for line in window_lines(subscriber.arrived.get()):
-            console.print(line, soft_wrap=True)
+def _show_new(arrived: Arrived, console: Console) -> int:
+    """Shows the windows that arrived meanwhile; returns how many."""
+    count = arrived.qsize()
+    for _ in range(count):
+        console.print("\n".join(window_lines(arrived.get())))
+    return count
 
 
 def window_lines(window: Window) -> list[str]:
@@ -130,20 +123,16 @@ def window_lines(window: Window) -> list[str]:
 
 def plane(valence: Spread, arousal: Spread) -> list[str]:
     """The plane as text: valence from −1 to 1 to the right, arousal upwards, ● the mean, ░ one deviation around."""
-    rows, wide, high = [], valence.std or 0.0, arousal.std or 0.0
-    center = (round((valence.mean + 1) / 2 * (_WIDTH - 1)), round((1 - arousal.mean) / 2 * (_HEIGHT - 1)))
-    for row in range(_HEIGHT):
-        up = 1 - 2 * row / (_HEIGHT - 1)
-        cells = []
-        for column in range(_WIDTH):
-            right = 2 * column / (_WIDTH - 1) - 1
-            within = abs(right - valence.mean) <= wide and abs(up - arousal.mean) <= high
-            axis = "┼" if (column, row) == (_WIDTH // 2, _HEIGHT // 2) else None
-            axis = axis or ("│" if column == _WIDTH // 2 else "─" if row == _HEIGHT // 2 else " ")
-            cells.append("●" if (column, row) == center else "░" if within else axis)
-        label = {0: "activated ", _HEIGHT // 2: "unpleasant", _HEIGHT - 1: "calm      "}.get(row, " " * 10)
-        rows.append(f"  {label} {''.join(cells)}{' pleasant' if row == _HEIGHT // 2 else ''}")
-    return rows
+    right, up, middle = np.linspace(-1, 1, _WIDTH), np.linspace(1, -1, _HEIGHT)[:, None], _HEIGHT // 2
+    cells = np.full((_HEIGHT, _WIDTH), " ")
+    cells[middle], cells[:, _WIDTH // 2], cells[middle, _WIDTH // 2] = "─", "│", "┼"
+    off_right, off_up = np.abs(right - valence.mean), np.abs(up - arousal.mean)
+    cells[(off_right <= (valence.std or 0)) & (off_up <= (arousal.std or 0))] = "░"
+    cells[off_up.argmin(), off_right.argmin()] = "●"
+    labels = {0: "activated", middle: "unpleasant", _HEIGHT - 1: "calm"}
+    lines = [f"  {labels.get(row, ''):<10} {''.join(line)}" for row, line in enumerate(cells)]
+    lines[middle] += " pleasant"
+    return lines
 
 
 def _numbers(spread: Spread) -> str:

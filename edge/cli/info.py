@@ -7,11 +7,10 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Annotated, Any
 
-import msgspec
 import typer
 
 from edge.affect.untrusted import prove
-from edge.cli import app
+from edge.cli import app, echo_json
 from edge.config import Config, load_config
 from edge.errors import AssetError
 from edge.model.assets import ASSETS, Asset, find_asset, read_asset
@@ -33,7 +32,7 @@ def info(
     """Say versions, commit, model bundle and hashes; the bundle is verified on this machine first."""
     facts = gather(load_config(config) if config else Config())
     if json:
-        typer.echo(msgspec.json.format(msgspec.json.encode(facts), indent=2).decode())
+        echo_json(facts)
         return
     for key, value in _rows(facts):
         typer.echo(f"{key:<12} {value}")

@@ -27,7 +27,7 @@ from edge.device import Device, build_device
 from edge.errors import ConfigError, EdgeError
 from edge.output_files import check_output, open_private
 from edge.publish.jsonlines import JsonLines
-from edge.values import Look, Tick
+from edge.values import AffectScore, Look
 
 SCORES = "affect-edge scores 1"  # the first line of a file with scores says so
 
@@ -70,18 +70,21 @@ def replay(
         model = load_model(chosen.model, chosen.engine)
         sink = JsonLines(sys.stdout, epoch=_epoch(video))
         lines = stack.enter_context(open_private("--scores", scores)) if scores else None
-        if lines:
-            lines.write(_line({"schema": SCORES, "consent": consent, "video": video.name}))
+
+        def write(line: dict[str, Any]) -> None:
+            if lines:
+                lines.write(json.dumps(line, separators=(",", ":"), ensure_ascii=False) + "\n")
+
+        write({"schema": SCORES, "consent": consent, "video": video.name})
         device = build_device(chosen, camera=source, model=model, sink=sink, clock=clock)
         progress = stack.enter_context(_progress())
         task, begun = progress.add_task(video.name, total=source.length), time.perf_counter()
         try:
             for look in device.looks():
-                if isinstance(look, Tick):
-                    continue
-                if lines:
-                    lines.writelines(_score_lines(look))
-                progress.update(task, completed=look.index + 1)
+                if isinstance(look, Look):
+                    for score in look.scores:
+                        write(_score_line(look, score))
+                    progress.update(task, completed=look.index + 1)
         except (EdgeError, BrokenPipeError):  # the latter, a reader who went away, ends quietly in typer
             raise
         except OSError as error:  # a full disk, for instance
@@ -99,41 +102,31 @@ def _epoch(video: Path) -> str:
     return digest.hexdigest()[:8]
 
 
-def _score_lines(look: Look) -> list[str]:
-    found = [
-        {
-            "frame": look.index,
-            "t_s": round(look.captured_ns / NS, 3),
-            "track": score.track_id,
-            "valence": round(score.valence, 4),
-            "arousal": round(score.arousal, 4),
-            "warm": score.warm,
-        }
-        for score in look.scores
-    ]
-    return [_line(one) for one in found]
-
-
-def _line(fields: dict[str, Any]) -> str:
-    return json.dumps(fields, separators=(",", ":"), ensure_ascii=False) + "\n"
+def _score_line(look: Look, score: AffectScore) -> dict[str, Any]:
+    return {
+        "frame": look.index,
+        "t_s": round(look.captured_ns / NS, 3),
+        "track": score.track_id,
+        "valence": round(score.valence, 4),
+        "arousal": round(score.arousal, 4),
+        "warm": score.warm,
+    }
 
 
 def _progress() -> Progress:
     """A bar on the terminal, unless stdout may end there too and its lines would be glued to the bar."""
     columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
-    console = Console(stderr=True)
-    shared = sys.stdout.isatty() or stat.S_ISFIFO(os.fstat(sys.stdout.fileno()).st_mode)
-    return Progress(*columns, console=console, transient=True, disable=shared or not console.is_terminal)
+    console, to_file = Console(stderr=True), stat.S_ISREG(os.fstat(sys.stdout.fileno()).st_mode)
+    return Progress(*columns, console=console, transient=True, disable=not (to_file and console.is_terminal))
 
 
 def _summary(device: Device, elapsed_s: float) -> str:
     health, camera = device.health, device.camera
-    seen = health.seen + camera.skipped
-    rejected = ", ".join(f"{count} {reason}" for reason, count in sorted(health.rejections.items()) if count) or "none"
-    failed = health.failed + camera.failed
+    seen, failed = health.seen + camera.skipped, health.failed + camera.failed
+    rejected = ", ".join(f"{count} {reason}" for reason, count in sorted(health.rejections.items()) if count)
+    unusable = f", {failed} frames unusable" if failed else ""
     return (
         f"{seen} frames in {elapsed_s:.1f} s ({seen / max(elapsed_s, 1e-9):.0f} a second), {health.tracks} tracks, "
-        f"{health.scored} scores, rejected: {rejected}"
-        + (f", {failed} frames unusable" if failed else "")
-        + "\nTimes are the video's own: its first frame is at 1970-01-01T00:00:00Z."
+        f"{health.scored} scores, rejected: {rejected or 'none'}{unusable}\n"
+        "Times are the video's own: its first frame is at 1970-01-01T00:00:00Z."
     )

@@ -17,7 +17,6 @@ from edge.camera import open_camera
 from edge.cli import app
 from edge.clock import Clock, FileClock, SystemClock
 from edge.config import Config, load_config
-from edge.contract import Origin
 from edge.device import Device, build_device, origin_of
 from edge.face.schedule import one_frame_a_step
 from edge.memory import seal_memory
@@ -50,7 +49,10 @@ def run(config: Annotated[Path, typer.Option(help="The device's configuration, T
         model, model_state = store.start(lambda bundle: prepare_model(bundle, chosen.engine))
         manifest = model.bundle.manifest
         camera = stack.enter_context(open_camera(chosen, clock, one_frame_a_step(manifest.step_s)))
-        publisher = open_publisher(chosen, origin_of(chosen.device, model.bundle), clock)
+        origin = origin_of(chosen.device, model.bundle)
+        outbox = Outbox(Path(chosen.outbox.path), chosen.outbox, clock, origin)
+        discovery = discovery_message(chosen.homeassistant, origin, window_s=chosen.window.window_s)
+        publisher = MqttPublisher(chosen, origin, outbox, clock, discovery)
         stack.callback(publisher.close)
         device = build_device(chosen, camera=camera, model=model, sink=publisher, clock=clock, model_state=model_state)
         port = chosen.metrics.port
@@ -74,17 +76,6 @@ def run(config: Annotated[Path, typer.Option(help="The device's configuration, T
 def clock_of(config: Config) -> Clock:
     """The file's own time for a replay, the machine's for everything else."""
     return FileClock() if config.camera.backend == "replay" else SystemClock()
-
-
-def open_publisher(config: Config, origin: Origin, clock: Clock) -> MqttPublisher:
-    """The publisher with its outbox on disk, not yet started.
-
-    Raises:
-        PublishError: the outbox cannot be made, another process uses it, or a certificate or password cannot be used.
-    """
-    outbox = Outbox(Path(config.outbox.path), config.outbox, clock, origin)
-    discovery = discovery_message(config.homeassistant, origin, window_s=config.window.window_s)
-    return MqttPublisher(config, origin, outbox, clock, discovery)
 
 
 def stop_on_signal(device: Device) -> None:

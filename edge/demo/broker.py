@@ -15,7 +15,6 @@ log = logging.getLogger(__name__)
 
 HOST = "127.0.0.1"
 _START_S = 10.0
-_LOGGERS = [logging.getLogger(name) for name in ("amqtt", "transitions")]
 
 
 class EmbeddedBroker:
@@ -27,7 +26,6 @@ class EmbeddedBroker:
         self._ready = threading.Event()
         self._failure: Exception | None = None
         self._end: Callable[[], object] | None = None
-        self._silence = logging.NullHandler()
 
     def start(self) -> None:
         """Starts on a free port of the loopback.
@@ -39,9 +37,9 @@ class EmbeddedBroker:
             import amqtt.broker  # noqa: F401  (an extra; if it is missing, raise in the caller's thread)
         except ImportError as error:
             raise EdgeError("the demo's broker is not installed", fix="run: pip install 'affect-edge[demo]'") from error
-        for logger in _LOGGERS:  # nothing of theirs on the terminal while the broker runs
-            logger.propagate = False
-            logger.addHandler(self._silence)
+        for name in ("amqtt", "transitions"):  # nothing of theirs on the terminal
+            logging.getLogger(name).handlers = [logging.NullHandler()]
+            logging.getLogger(name).propagate = False
         self._thread.start()
         if not self._ready.wait(_START_S) or self._failure is not None:
             self.stop()
@@ -53,9 +51,6 @@ class EmbeddedBroker:
             self._end()
         if self._thread.ident is not None:
             self._thread.join(timeout_s)
-        for logger in _LOGGERS:
-            logger.removeHandler(self._silence)
-            logger.propagate = not logger.handlers  # another broker may run
 
     def __enter__(self) -> EmbeddedBroker:
         self.start()

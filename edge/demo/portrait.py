@@ -1,181 +1,146 @@
-"""The parts of a drawn person that do not move: head, hair, neck and clothes, on a canvas of `WIDTH` × `HEIGHT`.
-
-Nobody is portrayed.
-"""
+"""A drawn person whose brows, eyes and mouth follow valence and arousal. Nobody is portrayed."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.demo.brush import Color, Field, mask, mirrored, smooth
-from edge.values import Float32Array, UInt8Array
+from edge.values import UInt8Array
 
-WIDTH, HEIGHT = 280, 500
-MIDDLE = 140.0
-EYE_Y, EYE_X = 142.0, 29.0
-MOUTH_Y = 208.0
+WIDTH, HEIGHT = 280, 500  # of the canvas on which a person is drawn, pixels
+MIDDLE, FACE_Y = 140, 166  # of the face on it
+FACE_HALF_WIDTH, FACE_HALF_HEIGHT = 63, 87
+_EYE_X, _EYE_Y, _MOUTH_Y = 29, 142, 208
+_FEATURES = slice(100, 270)  # rows with brows, eyes and mouth
+_WHITE, _TEETH, _MOUTH, _BLACK = (232, 228, 224), (238, 234, 226), (52, 24, 24), (16, 12, 12)
+_BITS = 4  # sub-pixel bits of OpenCV's fixed-point coordinates
+
+Color = tuple[float, float, float]
+Points = NDArray[np.float64]
+
+_ALONG = np.linspace(-1, 1, 17)
+_CIRCLE = np.stack([np.cos(np.pi * _ALONG), np.sin(np.pi * _ALONG)], axis=1)
+# Light and shadow on a face from the front left: x from the middle, y, radii, strength; pairs lie on both sides.
+_PAIRS = (
+    (29, 140, 19, 11, -0.14), (12, 136, 8, 12, -0.12), (34, 172, 18, 11, 0.08), (11, 172, 5, 14, -0.12),
+    (15, 184, 4, 7, -0.14), (50, 205, 16, 26, -0.14),
+)  # fmt: skip
+_SINGLE = (
+    (-14, 108, 34, 17, 0.06), (0, 84, 64, 10, -0.16), (-2, 152, 5, 24, 0.12), (-2, 178, 7, 6, 0.16),
+    (1, 191, 15, 4, -0.3), (0, 226, 15, 5, -0.14), (0, 262, 46, 16, -0.36), (70, 170, 30, 80, -0.22),
+)  # fmt: skip
 
 
 class Look(NamedTuple):
-    """A person's appearance; colours are RGB, 0–255."""
+    """Colours are RGB, 0-255; `hair_y` is the row down to which the hair falls."""
 
     skin: Color
     hair: Color
-    iris: Color
     lips: Color
     clothes: Color
-    style: Literal["short", "long", "curly", "bob"]
-    beard: float = 0.0  # 0 none to 1 full
-    width: float = 1.0  # of the head, 1 is the mean
-    seed: int = 0  # of the texture
+    hair_y: int
 
 
-_FACE = [(0, 76), (30, 79), (51, 93), (62, 118), (64.5, 145), (61.5, 176), (54, 206), (40.5, 232), (22, 248), (0, 253)]
-_CAP = [(0, 44), (28, 48), (54, 64), (70, 100), (69, 140), (63.5, 146), (61, 122), (50, 102), (27, 91), (0, 88)]
-_FRINGE = [(0, 44), (29, 48), (56, 65), (72, 102), (73, 150), (63, 152), (59, 126), (45, 103), (21, 93), (0, 82)]
-_BACK = {
-    "short": [(0, 56), (40, 62), (64, 90), (68, 130), (62, 160), (0, 160)],
-    "curly": [(0, 36), (44, 42), (76, 68), (90, 110), (88, 160), (74, 200), (58, 216), (0, 216)],
-    "long": [(0, 41), (33, 46), (66, 72), (80, 130), (82, 190), (90, 250), (88, 310), (66, 334), (40, 330), (0, 330)],
-    "bob": [(0, 41), (33, 46), (66, 72), (79, 130), (80, 185), (74, 226), (56, 236), (0, 236)],
-}
-
-
-class Layer(NamedTuple):
-    """A picture to be laid over another: uint8 RGB (HEIGHT, WIDTH, 3) times the cover, uint8 (HEIGHT, WIDTH)."""
-
-    pixels: UInt8Array
-    cover: UInt8Array
-
-
-class Bust:
-    """Paints a person without moving features."""
+class Portrait:
+    """One person; what does not move is drawn once."""
 
     def __init__(self, look: Look) -> None:
         self._look = look
-        self._field = Field(WIDTH, HEIGHT)
-        self._random = np.random.default_rng(look.seed)
-        self._rgb: Float32Array = np.zeros((*self._field.shape, 3), np.float32)
-        self._alpha: Float32Array = np.zeros(self._field.shape, np.float32)
-        self._strands = self._texture(1.2, 14)
-        self._pores = self._texture(1.6, 1.6)
+        self._still = _draw_still(look)
 
-    def paint(self) -> Layer:
-        """Paints the person as a layer."""
-        look = self._look
-        self._hair(_BACK[look.style], dim=0.72, bumpy=look.style == "curly")
-        self._neck()
-        self._clothes()
-        self._ears()
-        self._face()
-        self._hair(_CAP if look.style in ("short", "curly") else _FRINGE, dim=1.0, bumpy=look.style == "curly")
-        whole = np.clip(np.rint(np.dstack([self._rgb, self._alpha * 255])), 0, 255).astype(np.uint8)
-        return Layer(np.ascontiguousarray(whole[..., :3]), np.ascontiguousarray(whole[..., 3]))
+    def draw(self, valence: float, arousal: float, blink: float = 0.0) -> UInt8Array:
+        """The person with an expression, valence and arousal −1..1, eyes open at `blink` 0 and shut at 1.
 
-    def _texture(self, across: float, along: float) -> Float32Array:
-        noise = self._random.standard_normal(self._field.shape).astype(np.float32)
-        soft = cv2.GaussianBlur(noise, (0, 0), across, sigmaY=along)
-        return np.asarray(soft / soft.std(), np.float32)
-
-    def _outline(self, half: Sequence[tuple[float, float]], wide: float, steps: int = 6) -> NDArray[np.float64]:
-        return smooth(mirrored([(x * wide, y) for x, y in half], MIDDLE), steps=steps)
-
-    def _lay(self, cover: Float32Array, rgb: Float32Array) -> None:
-        """Lays paint over the picture."""
-        over = cover[..., None]
-        self._rgb = self._rgb * (1 - over) + rgb * over
-        self._alpha = self._alpha * (1 - cover) + cover
-
-    def _mask(self, outline: NDArray[np.float64], blur: float = 0.5) -> Float32Array:
-        return mask(self._field.shape, outline, blur)
-
-    def _tinted(self, color: Color, light: Float32Array) -> Float32Array:
-        """A colour under light, float32 (H, W, 3); shadows are warmer than lights, as on skin."""
-        base = np.clip(light, 0.05, 1.6)[..., None]
-        return np.asarray(np.array(color, np.float32) * base ** np.array([1.0, 1.12, 1.2], np.float32), np.float32)
-
-    def _hair(self, half: Sequence[tuple[float, float]], *, dim: float, bumpy: bool) -> None:
-        outline = self._outline(half, self._look.width, steps=24 if bumpy else 6)
-        if bumpy:
-            away = outline - (MIDDLE, 130)
-            turn = np.arctan2(away[:, 1], away[:, 0])
-            waves = np.sin(turn * 23) + 0.8 * np.sin(turn * 14 + 1) + 0.6 * np.sin(turn * 31 + 2)
-            outline = outline + away * (0.018 * waves)[:, None]
-        field = self._field
-        light = dim * (0.86 + 0.13 * self._strands)
-        light = light + dim * 0.34 * field.spot(MIDDLE - 24, 68, 40, 16) - 0.2 * field.spot(MIDDLE + 60, 130, 26, 70)
-        self._lay(self._mask(outline, 0.9), self._tinted(self._look.hair, light))
-
-    def _neck(self) -> None:
-        field = self._field
-        neck = smooth(mirrored([(0, 200), (35, 205), (35, 262), (46, 292), (0, 330)], MIDDLE))
-        light = 0.86 - 0.34 * field.spot(MIDDLE + 4, 256, 44, 17) - 0.12 * field.spot(MIDDLE + 34, 270, 16, 40)
-        self._lay(self._mask(neck), self._tinted(self._look.skin, light))
-
-    def _clothes(self) -> None:
-        field = self._field
-        half = [(0, 312), (22, 303), (38, 285), (62, 293), (102, 310), (124, 345), (132, 430), (134, 512), (0, 512)]
-        outline = smooth(mirrored(half, MIDDLE), steps=8)
-        light = 0.95 + 0.16 * field.spot(MIDDLE - 60, 320, 60, 40) - 0.22 * field.spot(MIDDLE + 90, 400, 60, 90)
-        light = light - 0.16 * field.spot(MIDDLE, 312, 40, 14) + 0.02 * self._strands
-        self._lay(self._mask(outline), self._tinted(self._look.clothes, light))
-
-    def _ears(self) -> None:
-        if self._look.style in ("long", "bob", "curly"):
-            return
-        field, wide = self._field, self._look.width
+        Returns:
+            uint8 (HEIGHT, WIDTH, 4): RGB times the cover, and the cover, 0-255.
+        """
+        picture = self._still.copy()
+        smile, frown = max(valence, 0.0), max(-valence, 0.0)
+        alert, calm = max(arousal, 0.0), max(-arousal, 0.0)
         for side in (-1, 1):
-            x = MIDDLE + side * 66 * wide
-            half = ((-6, 140), (5, 134), (8, 146), (4, 168), (-4, 174))
-            ear = smooth([(x + side * out, y) for out, y in half])
-            light = 0.86 - 0.25 * field.spot(x + side * 2, 153, 4, 11) - (0.1 if side > 0 else 0)
-            self._lay(self._mask(ear), self._tinted(self._look.skin, light))
+            self._draw_eye(picture, side, (1 + 0.4 * alert - 0.3 * calm - 0.25 * smile) * (1 - blink))
+            self._draw_brow(picture, side, lift=7 * alert * (1 - frown) - 2 * calm, drop=7 * frown)
+        self._draw_mouth(picture, smile, frown, opening=smile * (0.3 + 0.5 * alert) + 0.5 * alert * (1 - frown) ** 2)
+        part = picture[_FEATURES]
+        part[:] = cv2.GaussianBlur(part, (0, 0), 0.7)
+        return picture
 
-    def _face(self) -> None:
-        look, field, spot = self._look, self._field, self._field.spot
-        outline = self._outline(_FACE, look.width)
-        cover = self._mask(outline)
-        across, down = (field.x - MIDDLE) / (72 * look.width), (field.y - 160) / 108
-        near = np.sqrt(np.clip(1 - across**2 - down**2, 0.02, 1))
-        light = 0.56 + 0.5 * (-0.30 * across - 0.28 * down + 0.91 * near)
-        rim = cv2.distanceTransform((cover > 0.5).astype(np.uint8), cv2.DIST_L2, 5)
-        light = light * (0.86 + 0.14 * np.clip(rim / 16, 0, 1))
-        for side in (-1, 1):
-            x, shade = MIDDLE + side * EYE_X, 1.25 if side > 0 else 0.9
-            light = light - 0.13 * shade * spot(x, EYE_Y - 2, 19, 11)
-            light = light - 0.10 * spot(MIDDLE + side * 13, EYE_Y - 6, 8, 12)
-            light = light - 0.05 * spot(x, EYE_Y + 13, 14, 5) + 0.07 * spot(x + side * 6, 171, 18, 11)
-            light = light - 0.10 * shade * spot(MIDDLE + side * 11, 172, 4.5, 14)
-            light = light - 0.13 * spot(MIDDLE + side * 16.5, 183, 3, 6) + 0.05 * spot(MIDDLE + side * 11, 182, 5, 5)
-            light = light - 0.10 * shade * spot(MIDDLE + side * 50, 205, 16, 26)
-        light = light + 0.10 * spot(MIDDLE - 1.5, 152, 4.5, 24) + 0.16 * spot(MIDDLE - 2, 178, 6, 6)
-        light = light - 0.22 * spot(MIDDLE + 1, 191, 15, 4) - 0.04 * spot(MIDDLE, 198, 3, 5)
-        light = light - 0.13 * spot(MIDDLE, 226, 15, 4.5) + 0.06 * spot(MIDDLE - 3, 240, 13, 7)
-        light = light + 0.06 * spot(MIDDLE - 14, 108, 34, 17) - 0.14 * spot(MIDDLE, 84, 64, 10)
-        skin = self._tinted(look.skin, light + 0.012 * self._pores)
-        blush = np.array([0.03, -0.028, -0.02], np.float32) * max(look.skin)
-        for x, rx, amount in ((MIDDLE - 37, 19, 1.0), (MIDDLE + 37, 19, 1.0), (MIDDLE, 11, 0.5)):
-            skin = skin + amount * spot(x, 183, rx, 13)[..., None] * blush
-        if look.beard > 0:
-            skin = self._bearded(skin)
-        self._lay(cover, skin)
-        for side in (-1, 1):
-            half = ((3.5, 187.5), (8, 184.5), (12, 186), (9.5, 189), (5, 189.5))
-            nostril = smooth([(MIDDLE + side * x, y) for x, y in half])
-            dark = np.array(look.skin, np.float32) * np.array([0.36, 0.25, 0.22], np.float32)
-            self._lay(0.85 * self._mask(nostril, 0.8), np.broadcast_to(dark, self._rgb.shape))
+    def _draw_eye(self, picture: UInt8Array, side: int, opening: float) -> None:
+        x = MIDDLE + side * _EYE_X
+        upper, lower = _arc(x, 15, _EYE_Y, _EYE_Y - 9 * opening), _arc(x, 15, _EYE_Y, _EYE_Y + 6 * opening)
+        _fill(picture, _between(_arc(x, 16, _EYE_Y, _EYE_Y - 9 * opening - 6), upper), _dim(self._look.skin, 0.74))
+        _fill(picture, _between(upper, lower), _WHITE)
+        for radius, color in ((7, _dim(self._look.hair, 0.8)), (3, _BLACK)):
+            disc = radius * _CIRCLE + (x, _EYE_Y - 1)  # what of it lies between the lids
+            disc[:, 1] = np.clip(disc[:, 1], *(np.interp(disc[:, 0], *lid.T) for lid in (upper, lower)))
+            _fill(picture, disc, color)
+        _stroke(picture, upper, _BLACK, 2)
 
-    def _bearded(self, skin: Float32Array) -> Float32Array:
-        spot = self._field.spot
-        grown = mask(self._field.shape, self._outline(_BEARD, self._look.width), 5)
-        grown = grown - 0.9 * spot(MIDDLE, 209, 20, 8)
-        amount = np.clip(self._look.beard * grown * (0.82 + 0.14 * self._strands), 0, 0.95)[..., None]
-        return np.asarray(skin * (1 - amount) + np.array(self._look.hair, np.float32) * 0.9 * amount, np.float32)
+    def _draw_brow(self, picture: UInt8Array, side: int, lift: float, drop: float) -> None:
+        """`drop` lowers the inner end and draws it to the middle."""
+        x, y = MIDDLE + side * (_EYE_X + 1 - drop / 4), _EYE_Y - 19 - lift
+        upper, lower = _arc(x, 19, y, y - 7), _arc(x, 19, y, y - 1)
+        slope = drop * np.clip(side * (x - upper[:, 0]) / 19, -0.2, 1)
+        upper[:, 1] += slope
+        lower[:, 1] += slope
+        _fill(picture, _between(upper, lower), _dim(self._look.hair, 0.8))
+
+    def _draw_mouth(self, picture: UInt8Array, smile: float, frown: float, opening: float) -> None:
+        half, ends_y = 25 + 9 * smile - 5 * opening * (1 - smile), _MOUTH_Y - 9 * smile + 7 * frown
+        top, bottom = _MOUTH_Y + 1.5 * smile - 2 * frown, _MOUTH_Y + 2 * smile - 2 * frown + 22 * opening
+        upper, lower = _arc(MIDDLE, half, ends_y, top), _arc(MIDDLE, half, ends_y, bottom)
+        _fill(picture, _between(_arc(MIDDLE, half, ends_y, top - 6), upper), _dim(self._look.lips, 0.85))
+        _fill(picture, _between(lower, _arc(MIDDLE, half, ends_y, bottom + 7)), self._look.lips)
+        _fill(picture, _between(upper, lower), _MOUTH)
+        teeth = np.minimum(upper + np.array([0, 4 + 6 * smile]), lower)
+        _fill(picture, _between(upper, teeth), _TEETH)
+        _stroke(picture, upper, _dim(self._look.lips, 0.4), 1)
 
 
-_BEARD = [(0, 197), (20, 198), (34, 212), (50, 190), (62, 172), (60, 206), (46, 238), (24, 254), (0, 258)]
+def _draw_still(look: Look) -> UInt8Array:
+    """Hair, clothes, neck and a face without features, on a transparent canvas."""
+    canvas = np.zeros((HEIGHT, WIDTH, 4), np.uint8)
+    cv2.ellipse(canvas, (MIDDLE, 130), (80, 88), 0, 0, 360, (*_dim(look.hair, 0.8), 255), -1, cv2.LINE_AA)
+    cv2.rectangle(canvas, (60, 130), (220, look.hair_y), (*_dim(look.hair, 0.8), 255), -1)
+    cv2.ellipse(canvas, (MIDDLE, 430), (130, 135), 0, 0, 360, (*look.clothes, 255), -1, cv2.LINE_AA)
+    cv2.rectangle(canvas, (10, 430), (270, HEIGHT), (*look.clothes, 255), -1)
+    cv2.ellipse(canvas, (MIDDLE, 290), (42, 28), 0, 0, 360, (*_dim(look.skin, 0.85), 255), -1, cv2.LINE_AA)
+    cv2.rectangle(canvas, (105, 200), (175, 290), (*_dim(look.skin, 0.85), 255), -1)
+    cv2.ellipse(canvas, (MIDDLE, 146), (64, 70), 0, 0, 360, (*look.skin, 255), -1, cv2.LINE_AA)
+    cv2.ellipse(canvas, (MIDDLE, 170), (61, 83), 0, 0, 360, (*look.skin, 255), -1, cv2.LINE_AA)
+    cv2.ellipse(canvas, (MIDDLE, 96), (72, 50), 0, 180, 360, (*look.hair, 255), -1, cv2.LINE_AA)
+    y, x = np.mgrid[0:HEIGHT, 0:WIDTH].astype(np.float32)
+    light = np.ones((HEIGHT, WIDTH), np.float32)
+    for offset, row, rx, ry, strength in (*_PAIRS, *((-spot[0], *spot[1:]) for spot in _PAIRS), *_SINGLE):
+        light += strength * np.exp(-(((x - MIDDLE - offset) / rx) ** 2) - ((y - row) / ry) ** 2)
+    canvas[..., :3] = np.clip(np.rint(canvas[..., :3] * light[..., None]), 0, 255)
+    return canvas
+
+
+def _arc(x: float, half: float, ends_y: float, middle_y: float) -> Points:
+    """A parabola around column `x`, from left to right: float64 (N, 2)."""
+    return np.stack([x + half * _ALONG, middle_y + (ends_y - middle_y) * _ALONG**2], axis=1)
+
+
+def _between(one: Points, other: Points) -> Points:
+    """The outline of what lies between two lines."""
+    return np.concatenate([one, other[::-1]])
+
+
+def _fixed(points: Points) -> NDArray[np.int32]:
+    return np.rint(points * (1 << _BITS)).astype(np.int32)
+
+
+def _fill(picture: UInt8Array, outline: Points, color: Color) -> None:
+    cv2.fillPoly(picture, [_fixed(outline)], (*color, 255), cv2.LINE_AA, _BITS)
+
+
+def _stroke(picture: UInt8Array, line: Points, color: Color, width: int) -> None:
+    cv2.polylines(picture, [_fixed(line)], False, (*color, 255), width, cv2.LINE_AA, _BITS)
+
+
+def _dim(color: Color, factor: float) -> Color:
+    return (color[0] * factor, color[1] * factor, color[2] * factor)

@@ -12,14 +12,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.demo.backdrop import paint_backdrop, paint_counter
-from edge.demo.cast import CAST, DESIGN_HEIGHT, DESIGN_WIDTH, Part, Place
-from edge.demo.expression import Portrait
-from edge.demo.portrait import HEIGHT, MIDDLE, WIDTH
+from edge.demo.cast import CAST, DESIGN_HEIGHT, DESIGN_WIDTH, Part
+from edge.demo.portrait import FACE_HALF_HEIGHT, FACE_HALF_WIDTH, FACE_Y, HEIGHT, MIDDLE, WIDTH, Portrait
 from edge.values import UInt8Array
 
-_FACE_Y, _FACE_HALF_WIDTH, _FACE_HALF_HEIGHT = 166.0, 63.0, 87.0  # of a portrait, in its own units
-_COUNTER_BELOW = 186.0  # the counter's edge below the middle of the lowest face, pixels of the design picture
+_COUNTER_Y = 436  # the counter's edge in the design picture
+_WALL, _WOOD = (206, 198, 184), (140, 102, 70)
 
 
 class SceneFace(NamedTuple):
@@ -41,10 +39,8 @@ class Scene:
         self._parts = [Part(actor, np.random.default_rng((seed, number))) for number, actor in enumerate(CAST)]
         self._portraits = [Portrait(actor.look) for actor in CAST]
         self._back_to_front = sorted(range(len(CAST)), key=lambda number: CAST[number].scale)
-        self._backdrop = paint_backdrop(width, height, seed)
-        lowest = self._to_picture(0, max(actor.y for actor in CAST))[1]
-        self._counter_y = min(round(lowest + _COUNTER_BELOW * self._zoom), height)
-        self._counter = paint_counter(width, height, self._counter_y)
+        self._counter_y = min(round(self._height / 2 + (_COUNTER_Y - DESIGN_HEIGHT / 2) * self._zoom), height)
+        self._shop = _draw_shop(width, height, seed)
 
     def truth(self, t_s: float) -> tuple[SceneFace, ...]:
         """The truth about everyone, in the picture or not, at `t_s` seconds from the first frame."""
@@ -52,55 +48,53 @@ class Scene:
 
     def draw(self, t_s: float) -> UInt8Array:
         """The picture at `t_s` seconds from the first frame: uint8 (H, W, 3), RGB."""
-        picture = self._backdrop.copy()
+        picture = self._shop.copy()
         for number in self._back_to_front:
             self._lay(picture, number, t_s)
-        picture[self._counter_y :] = self._counter
+        picture[self._counter_y :] = _WOOD
         return np.asarray(cv2.convertScaleAbs(picture, alpha=1 + 0.07 * math.sin(2 * math.pi * t_s / 23)), np.uint8)
 
-    def _to_picture(self, x: float, y: float) -> tuple[float, float]:
-        return (
-            self._width / 2 + (x - DESIGN_WIDTH / 2) * self._zoom,
-            self._height / 2 + (y - DESIGN_HEIGHT / 2) * self._zoom,
-        )
-
-    def _matrix(self, place: Place) -> NDArray[np.float64]:
-        """From a portrait's units to pixels of the picture, float64 (2, 3)."""
-        x, y = self._to_picture(place.x, place.y)
-        cos, sin = (place.scale * self._zoom * turn for turn in (math.cos(place.roll), math.sin(place.roll)))
-        return np.array(
-            [[cos, -sin, x - cos * MIDDLE + sin * _FACE_Y], [sin, cos, y - sin * MIDDLE - cos * _FACE_Y]], np.float64
-        )
+    def _matrix(self, part: Part, t_s: float) -> NDArray[np.float64]:
+        """From a portrait's pixels to those of the picture, float64 (2, 3)."""
+        place = part.place(t_s)
+        x = self._width / 2 + (place.x - DESIGN_WIDTH / 2) * self._zoom
+        y = self._height / 2 + (place.y - DESIGN_HEIGHT / 2) * self._zoom
+        matrix = cv2.getRotationMatrix2D((MIDDLE, FACE_Y), -math.degrees(place.roll), place.scale * self._zoom)
+        matrix[:, 2] += np.array([x - MIDDLE, y - FACE_Y])
+        return np.asarray(matrix, np.float64)
 
     def _lay(self, picture: UInt8Array, number: int, t_s: float) -> None:
-        """Lays a portrait into a picture, in place."""
+        """Lays a person into a picture, in place."""
         part = self._parts[number]
-        matrix = self._matrix(part.place(t_s))
+        matrix = self._matrix(part, t_s)
         corners = np.array([[0, 0, 1], [WIDTH, 0, 1], [0, HEIGHT, 1], [WIDTH, HEIGHT, 1]]) @ matrix.T
         left, top = (int(edge) for edge in np.maximum(np.floor(corners.min(axis=0)), 0))
         right, bottom = (int(edge) for edge in np.minimum(np.ceil(corners.max(axis=0)), (self._width, self._counter_y)))
         if left >= right or top >= bottom:
             return
-        layer = self._portraits[number].draw(part.pose(t_s))
-        shifted, size = matrix - np.array([[0, 0, left], [0, 0, top]]), (right - left, bottom - top)
-        pixels = cv2.warpAffine(layer.pixels, shifted, size, flags=cv2.INTER_LINEAR)
-        uncovered = cv2.bitwise_not(cv2.warpAffine(layer.cover, shifted, size, flags=cv2.INTER_LINEAR))
-        under = picture[top:bottom, left:right]
-        # under × uncovered / 255, rounded: three times as fast as `cv2.multiply` with a scale.
-        product: NDArray[np.uint16] = np.multiply(under, cv2.merge([uncovered] * 3), dtype=np.uint16)
-        product += product >> 8
-        product += 128
-        product >>= 8
-        under[:] = cv2.add(product.astype(np.uint8), pixels)
+        drawn = self._portraits[number].draw(*part.expression(t_s), part.blink(t_s))
+        person = cv2.warpAffine(drawn, matrix - [[0, 0, left], [0, 0, top]], (right - left, bottom - top))
+        under, uncovered = picture[top:bottom, left:right], cv2.merge([cv2.bitwise_not(person[..., 3])] * 3)
+        under[:] = cv2.add(cv2.multiply(under, uncovered, scale=1 / 255), cv2.cvtColor(person, cv2.COLOR_RGBA2RGB))
 
     def _face(self, number: int, t_s: float) -> SceneFace:
         part = self._parts[number]
-        place = part.place(t_s)
-        valence, arousal = part.expression(t_s)
-        (x, y), scale = self._to_picture(place.x, place.y), place.scale * self._zoom
-        cos, sin = math.cos(place.roll), math.sin(place.roll)
-        half_x = scale * math.hypot(_FACE_HALF_WIDTH * cos, _FACE_HALF_HEIGHT * sin)
-        half_y = scale * math.hypot(_FACE_HALF_WIDTH * sin, _FACE_HALF_HEIGHT * cos)
-        box = (x - half_x, y - half_y, x + half_x, y + half_y)
-        inside = box[0] >= 0 and box[1] >= 0 and box[2] <= self._width and box[3] <= self._height
-        return SceneFace(actor=number, valence=valence, arousal=arousal, box_px=box, visible=inside)
+        matrix = self._matrix(part, t_s)
+        x, y = matrix @ (MIDDLE, FACE_Y, 1)
+        half_x, half_y = np.hypot(*(matrix[:, :2] * (FACE_HALF_WIDTH, FACE_HALF_HEIGHT)).T)
+        box = (float(x - half_x), float(y - half_y), float(x + half_x), float(y + half_y))
+        visible = box[0] >= 0 and box[1] >= 0 and box[2] <= self._width and box[3] <= self._height
+        return SceneFace(number, *part.expression(t_s), box_px=box, visible=visible)
+
+
+def _draw_shop(width: int, height: int, seed: int) -> UInt8Array:
+    """A blurred wall with shelves of goods: uint8 (height, width, 3), RGB."""
+    random = np.random.default_rng((seed, 7))
+    wall = np.full((height, width, 3), _WALL, np.uint8)
+    for shelf in range(height // 6, height, height // 4):
+        for x in range(0, width, max(height // 16, 1)):
+            wide, tall = (random.uniform(0.02, 0.06, 2) * height).astype(int)
+            color = random.uniform(70, 200, 3)
+            cv2.rectangle(wall, (x, shelf - 2 * tall), (x + wide, shelf), color.tolist(), -1)
+        cv2.rectangle(wall, (0, shelf), (width, shelf + height // 60), _WOOD, -1)
+    return np.asarray(cv2.GaussianBlur(wall, (0, 0), height / 75), np.uint8)

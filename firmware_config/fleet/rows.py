@@ -11,8 +11,8 @@ from typing import get_args
 
 import msgspec
 
-from edge.cli.init.addresses import broker_addresses, is_address
-from edge.cli.init.answers import Answers, write_config
+from edge.cli.init.configuration import write_config
+from edge.cli.init.drop_in import broker_addresses, is_address
 from edge.config import LOOPBACK, Config, DeviceConfig
 from edge.deployment import Deployment, LegalBasis, Purpose, judge
 from edge.errors import ConfigError
@@ -192,7 +192,7 @@ class _Reader:
         if len(self.errors) > before:
             return None
         try:
-            toml, config = write_config(_answers(row, host, port))
+            toml, config = _write_config(row, host, port)
         except (ConfigError, msgspec.ValidationError) as error:
             wrong(_told(str(error)))
             return None
@@ -259,19 +259,20 @@ def _doubt(name: str, value: str) -> str:
     return ""
 
 
-def _answers(row: Mapping[str, str], host: str, port: int) -> Answers:
-    given = {name: row[name] for name in ("profile", "site", "device", "tz", "camera")}
-    why = msgspec.convert({name: row[name] for name in _DEPLOYMENT if row[name]}, Deployment, strict=False)
-    broker = {
-        "host": host,
-        "port": port,
-        "tls": True,
-        "ca_file": CA_ON_DEVICE if row["ca_file"] else "",
-        "username": username_of(row["site"], row["device"]),
-        "password_file": CREDENTIAL,
-    }
-    places = {"tags": read_tags(row["tags"]), "zones": read_zones(row["zones"])}
-    return msgspec.convert(given | broker | places | {"deployment": why}, Answers)
+def _write_config(row: Mapping[str, str], host: str, port: int) -> tuple[str, Config]:
+    mqtt: dict[str, object] = {"host": host, "port": port, "tls": True}
+    if row["ca_file"]:
+        mqtt["ca_file"] = CA_ON_DEVICE
+    mqtt |= {"username": username_of(row["site"], row["device"]), "password_file": CREDENTIAL}
+    why = {name: row[name] for name in _DEPLOYMENT if row[name]}
+    return write_config(
+        row["profile"],
+        device={"site": row["site"], "name": row["device"], "tz": row["tz"], "tags": read_tags(row["tags"])},
+        mqtt=mqtt,
+        deployment=msgspec.convert(why, Deployment, strict=False),
+        camera=row["camera"],
+        zones=read_zones(row["zones"]),
+    )
 
 
 def _told(message: str) -> str:

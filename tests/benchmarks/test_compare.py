@@ -14,11 +14,11 @@ from typer.testing import CliRunner
 from benchmarks.__main__ import app
 from benchmarks.compare.changes import Change, find_judged, find_regressions, list_changes, list_differences
 from benchmarks.compare.slowed import slow_down
-from benchmarks.device.result import STAGES, Load, Result
+from benchmarks.device.result import STAGES
 from benchmarks.reference.kept import find_kept, find_reference, retire_older
 from convert.errors import DataError
 from edge.cli.bench.quantiles import Percentile, percentile, summarize
-from edge.cli.bench.result import Host, LoadAverage, Measured, write_result
+from edge.cli.bench.result import Host, Load, LoadAverage, Measured, Result, write_result
 from edge.model.engines.litert import LiteRtEngine
 
 

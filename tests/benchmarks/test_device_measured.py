@@ -13,12 +13,12 @@ import pytest
 from benchmarks.device import cold
 from benchmarks.device.baseline import Baseline
 from benchmarks.device.energy import EnergyMeter
-from benchmarks.device.measure import ask_most, measure_load, measure_sustained
-from benchmarks.device.result import STAGES, Result, read_result
+from benchmarks.device.measure import ask_most, measure_load
+from benchmarks.device.result import STAGES, read_result
 from edge.affect.network import AffectModel, load_model
 from edge.cli.bench.crowd import Crowd
 from edge.cli.bench.measure import WARM_UP
-from edge.cli.bench.result import describe_bundle, describe_host, write_result
+from edge.cli.bench.result import Result, describe_bundle, describe_host, write_result
 from edge.config import Config, EngineConfig, ModelConfig
 from edge.errors import CameraError, ConfigError, EdgeError
 
@@ -63,30 +63,18 @@ def test_baseline_is_about_the_same_every_time_and_keeps_account_of_itself() -> 
     assert sum(times) < baseline.spent_s < 30 * sum(times)
 
 
-def test_minutes_have_joules_where_they_are_counted(model: AffectModel, tmp_path: Path, detector_asset: Path) -> None:
-    (minute,) = measure_sustained(
-        Config(), model, faces=1, fps=20, minutes=1, minute_s=0.5, energy=EnergyMeter(tmp_path)
-    )
-    assert minute.joules_per_frame is None
-    counter = tmp_path / "class/powercap/intel-rapl:0/energy_uj"
-    counter.parent.mkdir(parents=True)
-    counter.write_text("5")
-    (minute,) = measure_sustained(
-        Config(), model, faces=1, fps=20, minutes=1, minute_s=0.5, energy=EnergyMeter(tmp_path)
-    )
-    assert minute.joules_per_frame == 0
-
-
-def test_energy_counter_that_wraps_is_followed(tmp_path: Path) -> None:
+def test_joules_are_told_where_they_are_counted_and_a_counter_that_wraps_is_followed(tmp_path: Path) -> None:
+    assert EnergyMeter(tmp_path).joules() is None
     zone = tmp_path / "class/powercap/intel-rapl:0"
     zone.mkdir(parents=True)
     (zone / "max_energy_range_uj").write_text("1000000")
     (zone / "energy_uj").write_text("900000")
     meter = EnergyMeter(tmp_path)
-    before = meter.read()
     (zone / "energy_uj").write_text("400000")
-    assert meter.joules_since(before) == pytest.approx(0.5)
-    assert EnergyMeter(tmp_path / "none").joules_since(None) is None
+    assert meter.joules() == pytest.approx(0.5)
+    assert meter.joules() == 0
+    (zone / "energy_uj").unlink()
+    assert meter.joules() is None
 
 
 def result(model: AffectModel) -> Result:

@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from benchmarks.device.result import STAGES, Load
+from benchmarks.device.result import STAGES
 from benchmarks.reference.kept import FOLDER, find_kept, list_devices
 from benchmarks.report.blocks import Grid, Heading, Picture, Words, to_html, to_markdown
 from benchmarks.report.command import report
@@ -18,6 +18,7 @@ from benchmarks.report.growth import measure_growth
 from benchmarks.report.plots import draw_growth, read_hash
 from convert.errors import DataError
 from edge.cli.bench.quantiles import Quantiles, summarize
+from edge.cli.bench.result import Load
 from edge.profiles import profile_names
 
 _INLINE = re.compile(r'src="data:image/png;base64,[^"]+"')

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from edge.cli.watch.screen import Screen
+from edge.cli.watch import Screen
 from edge.config import FaceConfig
 from scripts.screens import ANSWERS, PAGE, put
 

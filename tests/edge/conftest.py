@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 import pytest
@@ -91,7 +91,7 @@ def new_camera() -> type[ListCamera]:
 def found():
     """Finds the one finding of a check, whose words are one line each."""
 
-    def find(findings: Sequence[Finding], check: str) -> Finding:
+    def find(findings: Iterable[Finding], check: str) -> Finding:
         (finding,) = [one for one in findings if one.check == check]
         assert "\n" not in finding.said + finding.fix
         return finding

@@ -8,24 +8,24 @@ from functools import partial
 from pathlib import Path
 from typing import Annotated
 
-import msgspec
 import typer
 from rich import box
 from rich.console import Console
 from rich.table import Table
 
 from edge.affect.network import load_model
-from edge.cli import app
+from edge.cli import app, echo_json
 from edge.cli.bench.crowd import MOST, Crowd
 from edge.cli.bench.measure import WARM_UP, MakeCamera, measure_load, measure_sustained
 from edge.cli.bench.quantiles import Quantiles
-from edge.cli.bench.result import Minute, Result, describe_bundle, describe_host, describe_load, today, write_result
+from edge.cli.bench.result import Minute, Result, make_result, write_result
 from edge.config import Config, files_of, load_config
 from edge.errors import ConfigError
 from edge.output_files import check_output
 from edge.version import commit
 
 FPS = 30.0
+INPUT = "drawn faces, 640 x 480"
 _MEANING = (
     "The scores describe expressions, not feelings; a time says nothing of how good they are. Whatever the speed, "
     "faces are found from about 7.5 % of the picture's longer side: 48 px of 640."
@@ -52,33 +52,22 @@ def bench(
     chosen = load_config(config) if config else Config()
     check_output("--out", out, config, *files_of(chosen))
     counts = face_counts(faces)
-    model, load_before = load_model(chosen.model, chosen.engine), os.getloadavg()[0]
-    loads = []
+    model, load_before, loads = load_model(chosen.model, chosen.engine), os.getloadavg()[0], []
     for title, make_camera in crowds(counts, frames):
         console.print(f"measuring {title}")
         loads.append(measure_load(chosen, model, make_camera))
-    minutes: list[Minute] = []
     if sustained:
         console.print(f"working for {sustained} minutes with {name_faces(max(counts))}")
-        minutes = measure_sustained(
-            chosen, model, faces=max(counts), fps=FPS, minutes=sustained,
-            tell=lambda minute: console.print(tell_minute(minute)),
-        )  # fmt: skip
-    load, notes = describe_load(load_before, threads=chosen.engine.threads)
-    result = Result(
-        commit=commit()[:10],
-        date=today(),
-        host=describe_host(chosen.engine, model.runtime, device_name),
-        bundle=describe_bundle(model),
-        input="drawn faces, 640 x 480",
-        detect_every="step",
-        loads=loads,
+    minutes = measure_sustained(
+        chosen, model, faces=max(counts), fps=FPS, minutes=sustained,
+        tell=lambda minute: console.print(tell_minute(minute)),
+    )  # fmt: skip
+    result = make_result(
+        chosen, model, load_before, commit=commit()[:10], device_name=device_name, source=INPUT, loads=loads,
         sustained=minutes,
-        load=load,
-        notes=notes,
-    )
+    )  # fmt: skip
     if json:
-        typer.echo(msgspec.json.format(msgspec.json.encode(result), indent=1).decode())
+        echo_json(result)
     else:
         show_result(result, console)
     if out is not None:

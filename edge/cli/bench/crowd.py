@@ -10,14 +10,15 @@ import numpy as np
 
 from edge.camera import Camera, no_events
 from edge.clock import NS, FileClock
-from edge.demo.scene import Scene
+from edge.demo.cast import CAST
+from edge.demo.portrait import FACE_Y, MIDDLE, Portrait
 from edge.values import Frame, UInt8Array
 
 MOST = 25  # faces
-_WIDTH, _HEIGHT = 640, 480
-_MARGIN = 0.55  # of a face's box, cut with it on each side
-_DRAWN = 24  # different pictures, repeated
-_SWAY = 0.06  # of a cell
+_WIDTH, _HEIGHT, _GREY = 640, 480, 128
+_HALF = 125  # of the square around a face that is cut from a portrait
+_EXPRESSIONS = ((0.1, -0.1), (0.9, 0.5), (0.6, 0.1), (-0.5, 0.3))  # valence, arousal
+_SWAY = 0.06  # of a face's square
 
 
 class Crowd(Camera):
@@ -39,19 +40,19 @@ class Crowd(Camera):
         self.length = 0
 
 
-def draw_crowd(faces: int, *, seed: int = 0, count: int = _DRAWN) -> list[UInt8Array]:
-    """Pictures of so many faces in a grid, swaying a little: uint8 (480, 640, 3), RGB."""
+def draw_crowd(faces: int, *, count: int = 24) -> list[UInt8Array]:
+    """`count` pictures of so many faces in a grid, swaying a little: uint8 (480, 640, 3), RGB."""
     if not 1 <= faces <= MOST:
         raise ValueError(f"{faces} faces: 1 to {MOST} fit")
     columns = math.ceil(math.sqrt(faces * _WIDTH / _HEIGHT))
     width, height = _WIDTH // columns, _HEIGHT // math.ceil(faces / columns)
     side = min(width, height, 220)
-    portraits = _portraits(side, seed)
+    portraits = _portraits(side)
     pictures = []
     for number in range(count):
-        picture = np.full((_HEIGHT, _WIDTH, 3), 128, np.uint8)
+        picture = np.full((_HEIGHT, _WIDTH, 3), _GREY, np.uint8)
         for face in range(faces):
-            shift = round(_SWAY * side * math.sin(2 * math.pi * number / count / 2 + face))
+            shift = round(_SWAY * side * math.sin(math.pi * number / count + face))
             left = (face % columns) * width + (width - side) // 2
             top = (face // columns) * height + (height - side) // 2
             left = min(max(left + shift, 0), _WIDTH - side)
@@ -60,18 +61,12 @@ def draw_crowd(faces: int, *, seed: int = 0, count: int = _DRAWN) -> list[UInt8A
     return pictures
 
 
-def _portraits(side: int, seed: int) -> list[UInt8Array]:
-    """Square cuts of the drawn scene's people, faces in the middle."""
-    scene = Scene(1280, 960, seed=seed)
-    cuts = []
-    for second in (2.0, 9.0, 17.0, 26.0):
-        picture = scene.draw(second)
-        for face in scene.truth(second):
-            x1, y1, x2, y2 = face.box_px
-            half = (0.5 + _MARGIN) * max(x2 - x1, y2 - y1) / 1.4
-            x, y = (x1 + x2) / 2, (y1 + y2) / 2
-            if not face.visible or min(x - half, y - half) < 0 or x + half > 1280 or y + half > 960:
-                continue
-            cut = picture[round(y - half) : round(y + half), round(x - half) : round(x + half)]
-            cuts.append(np.asarray(cv2.resize(cut, (side, side), interpolation=cv2.INTER_AREA), np.uint8))
-    return cuts
+def _portraits(side: int) -> list[UInt8Array]:
+    """Squares with a face in the middle, of each person and expression: uint8 (side, side, 3), RGB."""
+    squares = []
+    for portrait in [Portrait(actor.look) for actor in CAST]:
+        for valence, arousal in _EXPRESSIONS:
+            person = portrait.draw(valence, arousal)[FACE_Y - _HALF : FACE_Y + _HALF, MIDDLE - _HALF : MIDDLE + _HALF]
+            square = person[..., :3] + _GREY * (person[..., 3:] == 0)
+            squares.append(np.asarray(cv2.resize(square.astype(np.uint8), (side, side), interpolation=cv2.INTER_AREA)))
+    return squares

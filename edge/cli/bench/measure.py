@@ -49,45 +49,43 @@ class Recorder(HealthMonitor):
 def measure_load(
     config: Config, model: AffectModel, make_camera: MakeCamera, *, each_frame: Callable[[Look], None] = lambda _: None
 ) -> Load:
-    """Runs one input through the device and says what it took.
+    """Runs one input through the device, with windows of 10 s, and says what it took.
 
-    Args:
-        config: of the device; windows last 10 s.
-        model: loaded.
-        make_camera: the input, on the clock that it is given.
-        each_frame: called after each frame, also of the warm-up; the processor time that it takes is not counted.
+    `each_frame` is called after each frame, also of the warm-up; the processor time that it takes is not counted.
 
     Raises:
         CameraError: a video cannot be opened or decoded, or is too short.
     """
     clock = FileClock()
     camera = make_camera(clock)
-    times: list[tuple[float, bool]] = []  # milliseconds, and whether something was due
-    faces = scores = first_ns = last_ns = 0
-    aside_s = begun_s = 0.0
-    with open_device(config, model, camera, clock) as (device, recorder):
-        for index, (look, capture_ms, frame_ms) in enumerate(_steps(device, camera), 1):
+    looks: list[Look] = []
+    frame_ms: list[float] = []  # of the frames in which something was due
+    faces, begun_ns, aside_s, begun_s = 0, 0, 0.0, 0.0
+    with _open_device(config, model, camera, clock) as (device, recorder):
+        for index, (look, capture_ms, spent_ms) in enumerate(_steps(device, camera), 1):
+            looks.append(look)
+            faces += recorder.faces
             recorder.samples["capture"].append(capture_ms)
-            times.append((frame_ms, look.worked))
-            faces, scores, last_ns = faces + recorder.faces, scores + len(look.scores), look.captured_ns
+            frame_ms += [spent_ms] if look.worked else []
             now_s = time.process_time()
             each_frame(look)
             aside_s += time.process_time() - now_s
             if index == WARM_UP:
+                looks, frame_ms, faces = [], [], 0
                 recorder.samples.clear()
-                times, faces, scores, first_ns, begun_s = [], 0, 0, last_ns, time.process_time() - aside_s
+                begun_ns, begun_s = look.captured_ns, time.process_time() - aside_s
         cpu_s = time.process_time() - aside_s - begun_s
-    if not (begun_s and times):  # it ended within the warm-up
+    if not (begun_s and looks):
         raise CameraError("the input is too short to say anything", f"give more than {WARM_UP} frames")
-    seconds = (last_ns - first_ns) / NS
+    seconds, scores = (looks[-1].captured_ns - begun_ns) / NS, sum(len(look.scores) for look in looks)
     return Load(
-        faces=round(faces / len(times), 2),
-        fps=round(len(times) / seconds, 2),
-        frame_ms=summarize([ms for ms, worked in times if worked]),
+        faces=round(faces / len(looks), 2),
+        fps=round(len(looks) / seconds, 2),
+        frame_ms=summarize(frame_ms),
         stage_ms={stage: summarize(recorder.samples[stage]) for stage in STAGES},
         message_ms=summarize(recorder.samples["publish"]),
         cpu_core=round(cpu_s / seconds, 4),
-        scores_per_face_s=round(scores / seconds / max(faces / len(times), 1e-9), 2),
+        scores_per_face_s=round(scores / seconds / max(faces / len(looks), 1e-9), 2),
     )
 
 
@@ -98,9 +96,10 @@ def measure_sustained(
     faces: int,
     fps: float,
     minutes: int,
+    tell: Callable[[Minute], None],
+    joules: Callable[[], float | None] = lambda: None,
     minute_s: float = 60.0,
     root: Path = Path("/sys"),
-    tell: Callable[[Minute], None] = lambda _: None,
 ) -> list[Minute]:
     """Works at a camera's pace for a while, one figure a minute: a board that gets hot becomes slower.
 
@@ -109,21 +108,23 @@ def measure_sustained(
         faces: drawn, in view all the time.
         fps: kept by waiting; a frame that is late is not made up for.
         minutes: how many.
+        tell: called with each minute as it ends.
+        joules: those that were spent since it was last called; None where they are not counted.
         minute_s: how long one is; shorter in tests.
         root: where sysfs is mounted.
-        tell: called with each minute as it ends.
     """
     clock, frames, found = FileClock(), round(fps * minute_s), []
     camera = Crowd(faces, clock, fps=fps, frames=frames * minutes)
-    with open_device(config, model, camera, clock) as (device, _):
+    with _open_device(config, model, camera, clock) as (device, _):
         steps, due_s = _steps(device, camera), time.monotonic()
+        joules()
         for number in range(1, minutes + 1):
             times = []
             for look, _, frame_ms in islice(steps, frames):
                 times.append((frame_ms, look.worked))
                 due_s = max(due_s + 1 / fps, time.monotonic())
                 time.sleep(max(due_s - time.monotonic(), 0.0))
-            board = read_board(root)
+            board, spent = read_board(root), joules()
             minute = Minute(
                 minute=number,
                 frame_ms=summarize([ms for ms, worked in times if worked]),
@@ -131,6 +132,7 @@ def measure_sustained(
                 temperature_c=board.temperature_c,
                 cpu_mhz=board.cpu_mhz,
                 throttled=board.throttled,
+                joules_per_frame=None if spent is None else round(spent / frames, 4),
             )
             found.append(minute)
             tell(minute)
@@ -139,16 +141,13 @@ def measure_sustained(
 
 def _steps(device: Device, camera: Camera) -> Iterator[tuple[Look, float, float]]:
     """What became of each frame, the milliseconds until it was there, and those of the work on it."""
-    frames = iter(camera)
-    while True:
-        begun_ns = time.perf_counter_ns()
-        frame = next(frames, None)
-        if frame is None:
-            return
+    begun_ns = time.perf_counter_ns()
+    for frame in camera:
         taken_ns = time.perf_counter_ns()
-        look = device.step(frame)
+        look, done_ns = device.step(frame), time.perf_counter_ns()
         if isinstance(look, Look):
-            yield look, (taken_ns - begun_ns) / 1e6, (time.perf_counter_ns() - taken_ns) / 1e6
+            yield look, (taken_ns - begun_ns) / 1e6, (done_ns - taken_ns) / 1e6
+        begun_ns = time.perf_counter_ns()
 
 
 class _DiskSink(Discard):
@@ -165,7 +164,7 @@ class _DiskSink(Discard):
 
 
 @contextmanager
-def open_device(
+def _open_device(
     config: Config, model: AffectModel, camera: Camera, clock: FileClock
 ) -> Iterator[tuple[Device, Recorder]]:
     """A device whose windows of 10 s go into an outbox on disk, from which nothing is sent."""
@@ -173,8 +172,8 @@ def open_device(
     config = msgspec.structs.replace(config, camera=drawn, window=WindowConfig(window_s=10))
     with TemporaryDirectory(prefix="affect-edge-bench-") as folder:
         outbox = Outbox(Path(folder) / "outbox.db", config.outbox, clock, origin_of(config.device, model.bundle))
+        sink = _DiskSink(outbox)
         try:
-            sink = _DiskSink(outbox)
             yield build_device(config, camera=camera, model=model, sink=sink, clock=clock, health=recorder), recorder
         finally:
             outbox.close()

@@ -13,8 +13,8 @@ from pathlib import Path
 import msgspec
 
 from edge.affect.network import AffectModel
-from edge.cli.bench.quantiles import Quantiles
-from edge.config import EngineConfig
+from edge.cli.bench.quantiles import Percentile, Quantiles
+from edge.config import Config, EngineConfig
 from edge.errors import ConfigError
 from edge.version import VERSION
 
@@ -59,53 +59,45 @@ class LoadAverage(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Load(msgspec.Struct, frozen=True, kw_only=True):
-    """What was measured of one load.
+    """What was measured of one load; what stands from `outside` on, by `python -m benchmarks device` alone."""
 
-    Attributes:
-        faces: in view, mean a frame.
-        fps: frames a second by the input's own time; how often a face is due follows from it.
-        frame_ms: from a frame's arrival until its scores lie in the window, of frames in which something was due.
-        stage_ms: by stage, one sample for each frame in which it had something to do.
-        message_ms: from a window's end until its message lies, encoded, in the outbox on disk.
-        cpu_core: of one core, at `fps` frames a second; capture is in it.
-        scores_per_face_s: how often each face was scored, a second of the input.
-    """
-
-    faces: float
-    fps: float
-    frame_ms: Quantiles
-    stage_ms: dict[str, Quantiles]
-    message_ms: Quantiles
-    cpu_core: float
-    scores_per_face_s: float
+    faces: float  # in view, mean a frame
+    fps: float  # frames a second by the input's own time; how often a face is due follows from it
+    frame_ms: Quantiles  # from a frame's arrival until its scores lie in the window, where something was due
+    stage_ms: dict[str, Quantiles]  # one sample for each frame in which the stage had something to do
+    message_ms: Quantiles  # from a window's end until its message lies, encoded, in the outbox on disk
+    cpu_core: float  # of one core, at `fps` frames a second; capture is in it
+    scores_per_face_s: float  # how often each face was scored, a second of the input
+    outside: float | None = None  # share of a frame's time that is neither capture, detector nor graph
+    cpu_core_p50: Percentile | None = None  # `cpu_core` by seconds of the input, six or more: their median
+    work: Percentile | None = None  # processor time of a second over that of a fixed calculation: the median
+    every_frame: bool = False  # everything was asked for in every frame; else as configured
 
 
 class Minute(msgspec.Struct, frozen=True, kw_only=True):
-    """One minute of sustained work.
+    """One minute of sustained work. What the system does not tell is None."""
 
-    Attributes:
-        minute: from 1.
-        frame_ms: as in `Load`.
-        late: share of frames that were not done before the next one came.
-        temperature_c, cpu_mhz, throttled: at its end; None where the system does not tell.
-    """
-
-    minute: int
-    frame_ms: Quantiles
-    late: float
-    temperature_c: float | None = None
+    minute: int  # from 1
+    frame_ms: Quantiles  # as in `Load`
+    late: float  # share of frames that were not done before the next one came
+    temperature_c: float | None = None  # at the end, like the next two
     cpu_mhz: int | None = None
     throttled: bool | None = None
+    joules_per_frame: float | None = None  # of the whole processor; by `python -m benchmarks device` alone
+
+
+class Cold(msgspec.Struct, frozen=True, kw_only=True):
+    """The fastest of some starts with files cached, which load from elsewhere only lengthens."""
+
+    tries: int
+    first_score_s: float  # from the process's start
+    import_s: float  # of `import edge` and what the run needs
+    rss_mb: float  # most resident memory, after some seconds of work
+    faces: int  # in view
 
 
 class Result(msgspec.Struct, frozen=True, kw_only=True):
-    """One measurement.
-
-    Attributes:
-        detect_every: frames for each search, or `step`: one in each step of the time grid; older files have 1.
-        load: of the machine, while it was measured; None in older files and where the system does not tell.
-        notes: what a reader of the figures has to know, in words.
-    """
+    """One measurement."""
 
     format: int = FORMAT
     affect_edge: str = VERSION
@@ -114,16 +106,12 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     host: Host
     bundle: Measured
     input: str
-    detect_every: int | str = 1
+    detect_every: int | str = 1  # frames for each search, or `step`: one a step of the time grid; older files have 1
     loads: Sequence[Load]
     sustained: Sequence[Minute] = []
-    load: LoadAverage | None = None
-    notes: list[str] = []
-
-    @property
-    def file_name(self) -> str:
-        """`YYYY-MM-DD-<commit>-<device>.json`."""
-        return f"{self.date}-{self.commit}-{self.host.device}.json"
+    cold: Cold | None = None  # by `python -m benchmarks device` alone
+    load: LoadAverage | None = None  # while it was measured; None in older files
+    notes: list[str] = []  # what a reader of the figures has to know, in words
 
 
 def describe_host(engine: EngineConfig, runtime: str, name: str = "", *, root: Path = Path("/")) -> Host:
@@ -167,18 +155,47 @@ def describe_load(start: float, *, threads: int) -> tuple[LoadAverage, list[str]
     return load, [f"{said}; times are longer than on a quiet one"] if load.busy(threads) else []
 
 
+def make_result(
+    config: Config,
+    model: AffectModel,
+    load_before: float,
+    *,
+    commit: str,
+    device_name: str,
+    source: str,
+    loads: Sequence[Load],
+    sustained: Sequence[Minute],
+    cold: Cold | None = None,
+) -> Result:
+    """What was measured, with the machine and the bundle; `load_before` is the load average at the start."""
+    load, notes = describe_load(load_before, threads=config.engine.threads)
+    return Result(
+        commit=commit,
+        date=today(),
+        host=describe_host(config.engine, model.runtime, device_name),
+        bundle=describe_bundle(model),
+        input=source,
+        detect_every="step",
+        loads=loads,
+        sustained=sustained,
+        cold=cold,
+        load=load,
+        notes=notes,
+    )
+
+
 def today() -> str:
     """The date, UTC."""
     return datetime.now(timezone.utc).date().isoformat()
 
 
 def write_result(result: Result, path: Path) -> Path:
-    """Writes into a file, or into a folder under the result's own name; returns where.
+    """Writes into a file, or into a folder as `YYYY-MM-DD-<commit>-<device>.json`; returns where.
 
     Raises:
         ConfigError: it cannot be written.
     """
-    target = path / result.file_name if path.is_dir() else path
+    target = path / f"{result.date}-{result.commit}-{result.host.device}.json" if path.is_dir() else path
     try:
         target.write_bytes(msgspec.json.format(msgspec.json.encode(result), indent=1) + b"\n")
     except OSError as error:

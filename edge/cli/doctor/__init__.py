@@ -8,13 +8,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
-import msgspec
 import typer
 from rich.console import Console
 from rich.text import Text
 
 from edge.board import read_board
-from edge.cli import app
+from edge.cli import app, echo_json
 from edge.cli.doctor.broker import check_broker, check_drop_in
 from edge.cli.doctor.camera import check_camera
 from edge.cli.doctor.finding import EXIT_CODES, Finding, Level, skipped, worst
@@ -55,36 +54,35 @@ def doctor(
         raise typer.Exit(subprocess.run(command, check=False, cwd="/").returncode)
     console = Console(highlight=False, soft_wrap=True)
     findings: list[Finding] = []
-    for part in _examine(load_config(file), SystemClock(), unit):
-        findings += part
-        for finding in part if not json else ():
+    for finding in _examine(load_config(file), SystemClock(), unit):
+        findings.append(finding)
+        if not json:
             console.print(_line(finding))
     level = worst(findings)
     if json:
-        typer.echo(msgspec.json.format(msgspec.json.encode({"worst": level, "findings": findings}), indent=2).decode())
+        echo_json({"worst": level, "findings": findings})
     else:
         count = [sum(finding.level is kind for finding in findings) for kind in (Level.PASS, Level.WARN, Level.FAIL)]
         console.print("\n{} pass, {} warn, {} fail: ".format(*count) + _VERDICTS.get(level, "all is well"))
     raise typer.Exit(EXIT_CODES[level])
 
 
-def _examine(config: Config, clock: Clock, unit: str) -> Iterator[list[Finding]]:
-    """Each part's findings as they come, in the order in which an installer would look."""
-    yield check_deployment(config)
-    findings, bundle = check_model(config)
-    yield findings + check_store(config)
-    findings, detector = check_detector(config)
-    yield findings
-    yield check_accelerator(config.engine)
+def _examine(config: Config, clock: Clock, unit: str) -> Iterator[Finding]:
+    """Everything, in the order in which an installer would look."""
+    yield from check_deployment(config)
+    bundle = yield from check_model(config)
+    yield check_store(config)
+    detector = yield from check_detector(config)
+    yield from check_accelerator(config.engine)
     yield check_memory(config)
-    yield check_camera(config, clock, detector)
-    yield check_heat_and_power(read_board())
+    yield from check_camera(config, clock, detector)
+    yield from check_heat_and_power(read_board())
     yield check_clock(clock, config)
-    yield check_storage(Path(config.outbox.path), config)
+    yield from check_storage(Path(config.outbox.path), config)
     if bundle is None:
-        yield [skipped("broker", "not tried without a model, whose name its messages carry")]
+        yield skipped("broker", "not tried without a model, whose name its messages carry")
     else:
-        yield check_broker(config, origin_of(config.device, bundle))
+        yield from check_broker(config, origin_of(config.device, bundle))
     yield check_drop_in(config, unit)
 
 

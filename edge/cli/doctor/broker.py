@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 from edge.cli.doctor.finding import Finding, failed, failed_with, passed, skipped, warned
-from edge.cli.init.addresses import RESOLV_CONF, broker_addresses, is_address, needs_rule, resolver_addresses
-from edge.cli.init.drop_in import allowed_addresses
+from edge.cli.init.drop_in import (
+    RESOLV_CONF,
+    allowed_addresses,
+    broker_addresses,
+    needs_resolver,
+    not_loopback,
+    resolver_addresses,
+)
 from edge.config import Config
 from edge.contract import Origin
 from edge.errors import ConfigError, PublishError
@@ -26,52 +33,52 @@ _FIXES = {
 }
 
 
-def check_broker(config: Config, origin: Origin) -> list[Finding]:
+def check_broker(config: Config, origin: Origin) -> Iterator[Finding]:
     """From the name to acknowledged messages; stops at the first step that fails.
 
     Where `[homeassistant]` announces or removes the device, its message is sent as a run would send it.
     """
-    mqtt = config.mqtt
-    findings: list[Finding] = []
+    mqtt, step = config.mqtt, "broker name"
     try:
         addresses = broker_addresses(mqtt.host, mqtt.port)
-        findings.append(passed("broker name", f"{mqtt.host} is {', '.join(addresses)}"))
+        yield passed(step, f"{mqtt.host} is {', '.join(addresses)}")
+        step = "credentials"
         credentials = load_credentials(mqtt)
-        findings.append(
-            passed("credentials", f"user {mqtt.username}" if mqtt.username else "none: an anonymous session")
-        )
+        yield passed(step, f"user {mqtt.username}" if mqtt.username else "none: an anonymous session")
     except (ConfigError, PublishError) as error:
-        return [*findings, failed_with("credentials" if findings else "broker name", error)]
+        yield failed_with(step, error)
+        return
     discovery = discovery_message(config.homeassistant, origin, window_s=config.window.window_s)
     try:
         probe = Probe(mqtt, credentials, origin, discovery)
     except PublishError as error:
         text = str(error).replace("; ", ", ")
         fix = next(fix for word, fix in _FIXES.items() if word in text.lower())
-        now = time.strftime("%Y-%m-%d", time.gmtime())
-        return [*findings, failed_with("broker session", PublishError(text, fix=fix.replace("{now}", now)))]
+        yield failed("broker session", text, fix.replace("{now}", time.strftime("%Y-%m-%d", time.gmtime())))
+        return
     how = "TLS" if mqtt.tls else "without TLS"
-    findings.append(passed("broker session", f"let in at {mqtt.host}:{mqtt.port}, {how}, MQTT {mqtt.protocol}"))
+    yield passed("broker session", f"let in at {mqtt.host}:{mqtt.port}, {how}, MQTT {mqtt.protocol}")
     try:
-        findings.append(_try(probe, probe.message, "publishing", mqtt.username, origin.topic("#")))
+        yield _try(probe, probe.message, "publishing", mqtt.username, origin.topic("#"))
         if probe.discovery is not None:
-            findings.append(_try(probe, probe.discovery, "discovery", mqtt.username, probe.discovery.topic))
+            yield _try(probe, probe.discovery, "discovery", mqtt.username, probe.discovery.topic)
     finally:
         probe.close()
-    return findings
 
 
 def _try(probe: Probe, message: Message, check: str, user: str, pattern: str) -> Finding:
     try:
         seconds = probe.publish(message)
     except PublishError as error:
-        fix = f"give {user or 'it'} the right to write {pattern} in the broker's access list"
-        return failed_with(check, PublishError(str(error), fix=fix))
+        return failed(
+            check, str(error), f"give {user or 'it'} the right to write {pattern} in the broker's access list"
+        )
     return passed(check, f"a message to {message.topic} was acknowledged after {seconds * 1000:.0f} ms")
 
 
-def check_drop_in(config: Config, unit: str, *, root: Path = Path("/")) -> list[Finding]:
+def check_drop_in(config: Config, unit: str, *, root: Path = Path("/")) -> Finding:
     """Whether the service's filter still names the addresses that broker and resolver have now."""
+    check = "service filter"
     texts = [
         path.read_text(encoding="utf-8")
         for folder in reversed(_UNIT_FOLDERS)
@@ -79,28 +86,23 @@ def check_drop_in(config: Config, unit: str, *, root: Path = Path("/")) -> list[
         if path.is_file()
     ]
     if not texts:
-        return [skipped("service filter", f"{unit} is not installed here")]
+        return skipped(check, f"{unit} is not installed here")
     allowed = allowed_addresses("\n".join(texts))
     if "any" in allowed:
-        return [warned("service filter", f"{unit} may reach any address", "name the broker's in a drop-in instead")]
+        return warned(check, f"{unit} may reach any address", "name the broker's in a drop-in instead")
     try:
-        needed = broker_addresses(config.mqtt.host, config.mqtt.port)
+        addresses = broker_addresses(config.mqtt.host, config.mqtt.port)
     except ConfigError as error:
-        return [failed_with("service filter", error)]
-    missing = [address for address in needed if needs_rule(address) and address not in allowed]
-    if missing and len(missing) == len([address for address in needed if needs_rule(address)]):
+        return failed_with(check, error)
+    fix = f"write IPAddressAllow= lines for them into /etc/systemd/system/{unit}.d/, then `systemctl daemon-reload`"
+    needed = not_loopback(addresses)
+    missing = [address for address in needed if address not in allowed]
+    if missing and missing == needed:
         said = f"{unit} does not allow the broker, {config.mqtt.host} at {', '.join(missing)}"
-        return [failed("service filter", said, _again(unit))]
-    if not (config.mqtt.loopback or is_address(config.mqtt.host)):
-        resolvers = [one for one in resolver_addresses(root / RESOLV_CONF.relative_to("/")) if needs_rule(one)]
-        if resolvers and not set(resolvers) & set(allowed):
-            said = f"{unit} does not allow the resolver, {', '.join(resolvers)}"
-            return [failed("service filter", said, _again(unit))]
+        return failed(check, said, fix)
+    resolvers = not_loopback(resolver_addresses(root / RESOLV_CONF.relative_to("/")))
+    if needs_resolver(config.mqtt) and resolvers and not set(resolvers) & set(allowed):
+        return failed(check, f"{unit} does not allow the resolver, {', '.join(resolvers)}", fix)
     if missing:
-        said = f"{unit} allows one of the broker's addresses, not {', '.join(missing)}"
-        return [warned("service filter", said, _again(unit))]
-    return [passed("service filter", f"{unit} allows {', '.join(needed)}")]
-
-
-def _again(unit: str) -> str:
-    return f"write IPAddressAllow= lines for them into /etc/systemd/system/{unit}.d/, then `systemctl daemon-reload`"
+        return warned(check, f"{unit} allows one of the broker's addresses, not {', '.join(missing)}", fix)
+    return passed(check, f"{unit} allows {', '.join(addresses)}")

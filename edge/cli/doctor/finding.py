@@ -14,30 +14,22 @@ from edge.errors import EdgeError
 class Level(str, Enum):
     """From good to bad."""
 
-    PASS = "pass"  # noqa: S105 - no password
-    SKIP = "skip"
-    WARN = "warn"
-    FAIL = "fail"
+    PASS = "pass"  # noqa: S105 - no password; nothing is to be done
+    SKIP = "skip"  # it does not apply, or cannot be seen from here
+    WARN = "warn"  # it works, but not as well as it should
+    FAIL = "fail"  # the device does not do its work like this
 
 
 EXIT_CODES = {Level.PASS: 0, Level.SKIP: 0, Level.WARN: 10, Level.FAIL: 11}
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True):
-    """One check's result.
+    """One check's result."""
 
-    Attributes:
-        check: what was looked at, in two words.
-        level: `pass`: nothing is to be done; `skip`: it does not apply or cannot be seen from here; `warn`: it works,
-            but not as well as it should; `fail`: the device does not do its work like this.
-        said: what was seen, with its numbers.
-        fix: what to do; empty when there is nothing to do.
-    """
-
-    check: str
+    check: str  # what was looked at, in two words
     level: Level
-    said: str
-    fix: str = ""
+    said: str  # what was seen, with its numbers
+    fix: str = ""  # what to do; empty when there is nothing to do
 
 
 def _find(level: Level, check: str, said: str, fix: str = "") -> Finding:
@@ -45,6 +37,11 @@ def _find(level: Level, check: str, said: str, fix: str = "") -> Finding:
 
 
 passed, skipped, warned, failed = (partial(_find, level) for level in Level)
+
+
+def warned_if(wrong: bool, check: str, said: str, fix: str) -> Finding:
+    """`warn` with its fix where something is wrong, else `pass`."""
+    return warned(check, said, fix) if wrong else passed(check, said)
 
 
 def failed_with(check: str, error: EdgeError) -> Finding:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator, Iterator
+
 from edge.affect.untrusted import prove
 from edge.cli.doctor.finding import Finding, failed, failed_with, passed, skipped, warned
 from edge.config import Config, EngineConfig
@@ -12,56 +14,63 @@ from edge.model.bundle import Bundle
 from edge.model.store import Store
 
 
-def check_model(config: Config) -> tuple[list[Finding], Bundle | None]:
-    """Proves the bundle that runs, on the CPU: another check tells whether the delegate can be used."""
+def check_model(config: Config) -> Generator[Finding, None, Bundle | None]:
+    """Proves the bundle that runs, on the CPU: another check tells whether the delegate can be used. Returns it."""
     engine = EngineConfig(runtime=config.engine.runtime, threads=config.engine.threads)
     store = Store(config.model)
     try:
         (bundle, proof), state = store.first(lambda bundle: (bundle, prove(bundle, engine)))
     except (BundleError, ConfigError, EngineError) as error:
-        return [failed_with("bundle", error)], None
+        yield failed_with("bundle", error)
+        return None
     name = f"{bundle.manifest.name} {bundle.manifest.version}"
-    if state == "fallback":
-        try:
-            prove(store.load("configured" if config.model.bundle else store.state().active), engine)
-        except (BundleError, ConfigError, EngineError) as error:
-            return [warned("bundle", f"{error.message}; {name} runs instead", error.fix)], bundle
     said = f"{name}, golden vectors reproduced by {proof.runtime}; {bundle.signer}"
-    return [passed("bundle", said)], bundle
+    try:
+        if state == "fallback":
+            prove(store.load("configured" if config.model.bundle else store.state().active), engine)
+        yield passed("bundle", said)
+    except (BundleError, ConfigError, EngineError) as error:
+        yield warned("bundle", f"{error.message}; {name} runs instead", error.fix)
+    return bundle
 
 
-def check_store(config: Config) -> list[Finding]:
+def check_store(config: Config) -> Finding:
     """Whether the bundles that may run are whole, and none was given up."""
     check, store = "bundle store", Store(config.model)
     if config.model.bundle:
-        return [skipped(check, "not used: model.bundle names what runs")]
+        return skipped(check, "not used: model.bundle names what runs")
     try:
         state = store.state()
         for choice in (state.active, state.previous):
             store.load(choice)
     except (BundleError, ConfigError) as error:
-        return [warned(check, error.message, error.fix or "install it anew with `affect-edge bundle install`")]
+        return warned(check, error.message, error.fix or "install it anew with `affect-edge bundle install`")
     if state.failed:
         fix = "`affect-edge bundle list` shows what runs; install a better one, or activate another"
-        return [warned(check, f"{state.failed[:12]} was given up, for its starts failed", fix)]
-    return [passed(check, f"{state.active[:12]} is active, and whole, in {store.folder}")]
+        return warned(check, f"{state.failed[:12]} was given up, for its starts failed", fix)
+    return passed(check, f"{state.active[:12]} is active, and whole, in {store.folder}")
 
 
-def check_detector(config: Config) -> tuple[list[Finding], Detector | None]:
-    """Whether the face detector's file is here, unaltered, and runs; and the detector."""
+def check_detector(config: Config) -> Generator[Finding, None, Detector | None]:
+    """Whether the face detector's file is here, unaltered, and runs. Returns the detector."""
     try:
         detector = load_detector(config.face, config.engine)
     except (AssetError, EngineError) as error:
-        return [failed_with("detector", error)], None
-    return [passed("detector", f"{config.face.detector} loads")], detector
+        yield failed_with("detector", error)
+        return None
+    yield passed("detector", f"{config.face.detector} loads")
+    return detector
 
 
-def check_deployment(config: Config) -> list[Finding]:
+def check_deployment(config: Config) -> Iterator[Finding]:
     """Whether `[deployment]` says why, where and who: a finding for each fault."""
-    given = config.deployment
+    given, wrong = config.deployment, list(faults(config.deployment))
     if not config.camera.live:
-        return [passed("deployment", f"not needed for camera {config.camera.backend}")]
-    fix = "correct it under [deployment]; examples/config.toml explains each key"
-    wrong = [failed("deployment", f"{key}: {fault}", fix) for key, fault in faults(given)]
-    said = f"{given.purpose}, {given.jurisdiction}, {given.legal_basis}; notice: {given.notice}"
-    return wrong or [passed("deployment", said)]
+        yield passed("deployment", f"not needed for camera {config.camera.backend}")
+    elif wrong:
+        for key, fault in wrong:
+            fix = "correct it under [deployment]; examples/config.toml explains each key"
+            yield failed("deployment", f"{key}: {fault}", fix)
+    else:
+        said = f"{given.purpose}, {given.jurisdiction}, {given.legal_basis}; notice: {given.notice}"
+        yield passed("deployment", said)

@@ -5,6 +5,7 @@ What the service may not open, reach or call, the examination may not either, an
 
 from __future__ import annotations
 
+import re
 import subprocess
 from collections.abc import Sequence
 
@@ -34,16 +35,11 @@ def sandboxed(unit: str, command: Sequence[str]) -> list[str]:
 
 def service_settings(text: str) -> list[str]:
     """The `[Service]` settings that shut a service in, in order, from what `systemctl cat` prints."""
-    settings, section, going_on = [], "", ""
-    for raw in text.splitlines():
-        line = going_on + raw.strip()
-        going_on = ""
-        if line.startswith(("#", ";")) or not line:
-            continue
-        if line.endswith("\\"):
-            going_on = line[:-1]
-        elif line.startswith("["):
+    settings, section = [], ""
+    for raw in re.sub(r"\\\n\s*", "", text).splitlines():
+        line = raw.strip()
+        if line.startswith("["):
             section = line
-        elif section == "[Service]" and not line.startswith(_LEFT_OUT):
+        elif section == "[Service]" and line and not line.startswith(("#", ";", *_LEFT_OUT)):
             settings.append(line)
     return settings

@@ -7,15 +7,14 @@ import re
 import sys
 from functools import partial
 from pathlib import Path
-from typing import Annotated, get_args
+from typing import Annotated, Any, get_args
 
 import msgspec
 import typer
 
 from edge.cli import app
-from edge.cli.init.addresses import broker_addresses, resolver_addresses
-from edge.cli.init.answers import Answers, write_config
-from edge.cli.init.drop_in import NAME, unit_name, write_drop_in
+from edge.cli.init.configuration import write_config
+from edge.cli.init.drop_in import NAME, broker_addresses, is_address, resolver_addresses, unit_name, write_drop_in
 from edge.cli.init.inventory import find_profile, list_cameras, time_zone
 from edge.cli.init.questions import Questions
 from edge.config import LOOPBACK, Config, DeviceConfig
@@ -26,11 +25,9 @@ from edge.paths import CONFIGS
 from edge.profiles import profile_names, profile_title
 
 _PASSWORD = CONFIGS / "mqtt-password"
-_PURPOSES, _BASES = get_args(Purpose), get_args(LegalBasis)
+_PURPOSES, _BASES = ({name: name for name in get_args(kind)} for kind in (Purpose, LegalBasis))
 _PLAIN_PORT, _TLS_PORT = 1883, 8883
-_BROKER = re.compile(
-    r"\[([0-9a-fA-F:.%]+)\](?::(\d+))?|([^:\s]+)(?::(\d+))?|([0-9a-fA-F:.%]*::?[0-9a-fA-F:.%]*)"
-)  # an IPv6 address in brackets or a host name, each with an optional port; or a bare IPv6 address
+_BROKER = re.compile(r"(?:\[(?P<ipv6>[^\s\]]+)\]|(?P<host>[^:\s\[\]]+))(?::(?P<port>\d+))?")
 _OPENING = """\
 This writes a configuration for this camera, and the list of addresses that its service may reach.
 Press Enter for the value in brackets. Nothing is written before the last answer; Ctrl-C cancels."""
@@ -74,41 +71,42 @@ def init(
     /etc/affect-edge/mqtt-password yourself, readable only by root.
     """
     questions = Questions(sys.stdin.isatty())
-    ask, say = questions.ask, questions.say
+    ask, say, why = questions.ask, questions.say, partial(_ask_why, questions)
     say(f"{_OPENING}\n\nThe board")
-    board = ask("profile", profile, "Board", default=find_profile(), choices=profile_names(), told=_board)
+    boards = {name: f"{name:<18} {profile_title(name)}" for name in profile_names()}
+    board = ask("profile", profile, "Board", default=find_profile(), choices=boards)
     unit, named = unit_name(instance), CONFIGS / f"{instance or 'config'}.toml"
     config_path, drop_in_path = root / named.relative_to("/"), root / f"etc/systemd/system/{unit}.d/{NAME}"
     for path in (config_path, drop_in_path):
         _check_place(path)
+
     say("\nThe place")
-    found = {"": "the profile's; no USB camera was found", **dict(list_cameras())}
-    told = partial(_camera, found)
     place = {
         "site": ask("site", site, "Site, a-z 0-9 and -", check=partial(_check_device, "site", "--site")),
-        "device": ask(
+        "name": ask(
             "device", device, "This device's name at the site", check=partial(_check_device, "name", "--device")
         ),
         "tz": ask("tz", tz, "Time zone", default=time_zone(), check=partial(_check_device, "tz", "--tz")),
-        "camera": camera or ask("camera", None, "Camera", default="", choices=list(found), told=told),
     }
+    cameras = {node: f"{node:<18} {name}" for node, name in list_cameras().items()}
+    cameras = {"": "the profile's" if cameras else "the profile's; no USB camera was found", **cameras}
+    camera = camera or ask("camera", None, "Camera", default="", choices=cameras)
+
     say("\nThe MQTT broker that receives the windows")
     check_broker = _split if address else _resolve
     host, port = _split(ask("broker", broker, "Broker, HOST or HOST:PORT", default="localhost", check=check_broker))
     username = ask("username", username, "User name at the broker; Enter for none", default="")
-    local = host in LOOPBACK
-    connection = {
-        "host": host,
-        "port": port or (_PLAIN_PORT if local or plaintext else _TLS_PORT),
-        "tls": not (local or plaintext),
-        "plaintext": plaintext and not local,
-        "ca_file": ca_file,
-        "username": username,
-        "password_file": f"/run/credentials/{unit}/mqtt-password" if username else "",
-    }
+    tls = not (host in LOOPBACK or plaintext)
+    connection: dict[str, Any] = {"host": host, "port": port or (_TLS_PORT if tls else _PLAIN_PORT), "tls": tls}
+    if plaintext and host not in LOOPBACK:
+        connection["plaintext"] = True
+    if ca_file:
+        connection["ca_file"] = ca_file
+    if username:
+        connection |= {"username": username, "password_file": f"/run/credentials/{unit}/mqtt-password"}
+
     say(_WHY)
-    why = partial(_ask_why, questions)
-    deployment = {
+    answers = {
         "purpose": ask("purpose", purpose, "Purpose", choices=_PURPOSES),
         "jurisdiction": why("jurisdiction", jurisdiction, "Whose law applies, e.g. DE or US-IL"),
         "legal_basis": ask("legal-basis", legal_basis, "Legal basis", choices=_BASES),
@@ -119,15 +117,15 @@ def init(
         "notice_version": why("notice_version", notice_version, "Its version", "1"),
         "notice_date": why("notice_date", notice_date, "Its date, YYYY-MM-DD"),
     }
-    if consent_reference is not None or _given(deployment).needs_consent:
+    if consent_reference is not None or _deployment(answers).needs_consent:
         question = "Where are the required consents recorded"
-        deployment["consent_reference"] = why("consent_reference", consent_reference, question)
+        answers["consent_reference"] = why("consent_reference", consent_reference, question)
     questions.complain()
-    answers = msgspec.convert({"profile": board, **place, **connection, "deployment": _given(deployment)}, Answers)
-    text, config = write_config(answers)
+
+    text, config = write_config(board, device=place, mqtt=connection, deployment=_deployment(answers), camera=camera)
     drop_in = write_drop_in(
         config,
-        broker=address or _resolve(f"[{host}]" if ":" in host else host),
+        broker=address or broker_addresses(host, port),
         resolvers=resolver_addresses(),
         credential=_PASSWORD if username else None,
     )
@@ -150,19 +148,9 @@ def _ask_why(questions: Questions, key: str, given: str | None, question: str, d
     return questions.ask(option, given, question, default=default, check=check)
 
 
-def _given(answers: dict[str, str]) -> Deployment:
+def _deployment(answers: dict[str, str]) -> Deployment:
     """The answers so far; missing ones are reported later."""
     return msgspec.convert({key: value for key, value in answers.items() if value}, Deployment, strict=False)
-
-
-def _board(name: str) -> str:
-    return f"{name:<18} {profile_title(name)}"
-
-
-def _camera(found: dict[str, str], node: str) -> str:
-    if node:
-        return f"{node:<18} {found[node]}"
-    return "the profile's" if len(found) > 1 else found[""]
 
 
 def _check_device(key: str, option: str, value: str) -> None:
@@ -174,19 +162,21 @@ def _check_device(key: str, option: str, value: str) -> None:
         raise ConfigError(f"{option}: {fault} (device.{key})") from error
 
 
-def _resolve(broker: str) -> list[str]:
+def _resolve(broker: str) -> None:
     try:
-        return broker_addresses(*_split(broker))
+        broker_addresses(*_split(broker))
     except ConfigError as error:
         raise ConfigError(error.message, f"{error.fix} Or give its address with --address") from error
 
 
 def _split(broker: str) -> tuple[str, int]:
     """Splits HOST, HOST:PORT, IPV6 or [IPV6]:PORT into host and port; 0 for no port."""
+    if is_address(broker):
+        return broker, 0
     found = _BROKER.fullmatch(broker)
     if found is None:
         raise ConfigError(f"--broker: {broker!r} is neither HOST nor HOST:PORT")
-    return found[1] or found[3] or found[5], int(found[2] or found[4] or 0)
+    return found["ipv6"] or found["host"], int(found["port"] or 0)
 
 
 def _check_place(path: Path) -> None:
@@ -202,16 +192,18 @@ def _check_place(path: Path) -> None:
 
 def _is_template(path: Path) -> bool:
     """Whether a file has only comments and blank lines, like a template."""
-    lines = path.read_text(encoding="utf-8", errors="replace").splitlines() if path.is_file() else ["not a file"]
-    return all(line.strip() == "" or line.lstrip().startswith("#") for line in lines)
+    if not path.is_file():
+        return False
+    lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    return all(line.strip()[:1] in ("", "#") for line in lines)
 
 
 def _write(path: Path, text: str) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_suffix(".partial")
-        partial.write_text(text, encoding="utf-8")
-        partial.replace(path)
+        beside = path.with_suffix(".partial")
+        beside.write_text(text, encoding="utf-8")
+        beside.replace(path)
     except OSError as error:
         raise ConfigError(f"{path}: cannot be written ({error.strerror})", "run it as root, or with --root") from error
 

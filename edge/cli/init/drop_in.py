@@ -1,19 +1,26 @@
-"""The service's drop-in: which addresses and device nodes it may reach, beyond what the unit allows everyone."""
+"""The service's drop-in: which addresses and device nodes it may reach, beyond what the unit allows everyone.
+
+systemd's filter takes addresses, not names (systemd.resource-control(5), `IPAddressAllow=`, read November 2026).
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+import socket
+from collections.abc import Iterable, Sequence
+from ipaddress import ip_address
 from pathlib import Path
 
-from edge.cli.init.addresses import is_address, needs_rule
-from edge.config import Config
+from edge.config import Config, MqttConfig
+from edge.errors import ConfigError
 
 NAME = "installation.conf"
 # Classes as /proc/devices names them; the unit itself allows char-video4linux and char-media.
 _LIBCAMERA = ("DeviceAllow=char-dma_heap rw", "BindReadOnlyPaths=-/run/udev")
 _USB = ("DeviceAllow=char-usb_device rw", "RestrictAddressFamilies=AF_NETLINK")  # libusb hears of devices by netlink
 _PCIE = ("DeviceAllow=char-apex rw",)
+RESOLV_CONF = Path("/etc/resolv.conf")
+# systemd-resolved listens on loopback, which the unit allows, and asks the real resolvers itself.
 
 
 def unit_name(instance: str) -> str:
@@ -38,7 +45,7 @@ def write_drop_in(
         f"# the broker, {config.mqtt.host}",
         *_rules(broker),
     ]
-    if not (config.mqtt.loopback or is_address(config.mqtt.host)) and any(needs_rule(address) for address in resolvers):
+    if needs_resolver(config.mqtt) and _rules(resolvers):
         lines += ["# who resolves its name", *_rules(resolvers)]
     if config.camera.backend == "picamera2":
         lines += ["# the camera, through libcamera", *_LIBCAMERA]
@@ -61,5 +68,53 @@ def allowed_addresses(text: str) -> list[str]:
     return allowed
 
 
+def broker_addresses(host: str, port: int) -> list[str]:
+    """All addresses of the broker, sorted; loopback ones too.
+
+    Raises:
+        ConfigError: the name does not resolve.
+    """
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except OSError as error:
+        said = f"mqtt.host: {host} does not resolve ({error.strerror or error})"
+        raise ConfigError(said, "is the name right and the network up?") from error
+    return _sorted(str(entry[4][0]) for entry in found)
+
+
+def resolver_addresses(path: Path = RESOLV_CONF) -> list[str]:
+    """The resolvers that the system's configuration names, sorted; none where it cannot be read."""
+    try:
+        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return []
+    named = [line.split()[1] for line in lines if line.startswith("nameserver") and len(line.split()) > 1]
+    return _sorted(address for address in named if is_address(address))
+
+
+def is_address(text: str) -> bool:
+    """Whether a text is an IP address and not a name."""
+    try:
+        ip_address(text)
+    except ValueError:
+        return False
+    return True
+
+
+def not_loopback(addresses: Iterable[str]) -> list[str]:
+    """Those that the service's filter has to name: loopback is always allowed."""
+    return [address for address in addresses if not ip_address(address).is_loopback]
+
+
+def needs_resolver(mqtt: MqttConfig) -> bool:
+    """Whether the service has to look up the broker's name."""
+    return not (mqtt.loopback or is_address(mqtt.host))
+
+
 def _rules(addresses: Sequence[str]) -> list[str]:
-    return [f"IPAddressAllow={address}" for address in addresses if needs_rule(address)]
+    return [f"IPAddressAllow={address}" for address in not_loopback(addresses)]
+
+
+def _sorted(addresses: Iterable[str]) -> list[str]:
+    unscoped = {ip_address(address.partition("%")[0]) for address in addresses}
+    return [str(address) for address in sorted(unscoped, key=lambda address: (address.version, address.packed))]

@@ -5,26 +5,25 @@ from __future__ import annotations
 import platform
 from pathlib import Path
 
-# /proc/device-tree/model, as the boards' own kernels write it.
-_MODELS = (
-    ("Raspberry Pi 5", "rpi5"),
-    ("Raspberry Pi Compute Module 5", "rpi5"),
-    ("Raspberry Pi 4", "rpi4"),
-    ("Raspberry Pi Compute Module 4", "rpi4"),
-    ("Raspberry Pi Zero 2", "rpi-zero2w"),
-    ("Orin Nano", "jetson-orin-nano"),
-    ("Phanbell", "coral-dev-board"),
-)
+# Words in /proc/device-tree/model, as the boards' own kernels write it.
+_MODELS = {
+    "Raspberry Pi 5": "rpi5",
+    "Raspberry Pi Compute Module 5": "rpi5",
+    "Raspberry Pi 4": "rpi4",
+    "Raspberry Pi Compute Module 4": "rpi4",
+    "Raspberry Pi Zero 2": "rpi-zero2w",
+    "Orin Nano": "jetson-orin-nano",
+    "Phanbell": "coral-dev-board",
+}
 _CORAL_USB = {("1a6e", "089a"), ("18d1", "9302")}  # before and after its firmware is loaded
 
 
 def find_profile(root: Path = Path("/")) -> str | None:
     """The profile of the board this runs on; None when there is none for it."""
-    try:
-        model = (root / "proc/device-tree/model").read_bytes().rstrip(b"\0").decode("utf-8", "replace")
-    except OSError:
+    model = _read(root / "proc/device-tree/model")
+    if not model:
         return "x86-kiosk" if platform.machine() == "x86_64" and root == Path("/") else None
-    found = next((profile for words, profile in _MODELS if words in model), None)
+    found = next((profile for words, profile in _MODELS.items() if words in model), None)
     return "rpi5-coral-usb" if found == "rpi5" and coral_speed(root) is not None else found
 
 
@@ -39,19 +38,15 @@ def coral_speed(root: Path = Path("/")) -> float | None:
     return None
 
 
-def list_cameras(root: Path = Path("/")) -> list[tuple[str, str]]:
-    """V4L2 nodes that give pictures, with their names: the first node of each device."""
-    cameras = []
-    for node in sorted((root / "sys/class/video4linux").glob("video*"), key=lambda path: int(path.name[5:] or 0)):
-        if _read(node / "index") in ("", "0"):
-            cameras.append((f"/dev/{node.name}", _read(node / "name")))
-    return cameras
+def list_cameras(root: Path = Path("/")) -> dict[str, str]:
+    """The names of V4L2 nodes that give pictures, by path: the first node of each device."""
+    nodes = sorted((root / "sys/class/video4linux").glob("video*"), key=lambda path: int(path.name[5:] or 0))
+    return {f"/dev/{node.name}": _read(node / "name") for node in nodes if _read(node / "index") in ("", "0")}
 
 
 def time_zone(root: Path = Path("/")) -> str:
     """The system's time zone, an IANA name; UTC when it does not say."""
-    named = _read(root / "etc/timezone")
-    if named:
+    if named := _read(root / "etc/timezone"):
         return named
     try:
         target = str((root / "etc/localtime").readlink())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 
 import typer
 
@@ -28,8 +28,7 @@ class Questions:
         question: str,
         *,
         default: str | None = None,
-        choices: Sequence[str] = (),
-        told: Callable[[str], str] = str,
+        choices: Mapping[str, str] | None = None,
         check: Callable[[str], object] = str,
     ) -> str:
         """The option's value, or the answer to the question, which is asked again after an invalid answer.
@@ -39,43 +38,42 @@ class Questions:
             given: its value; None asks.
             question: what is asked.
             default: taken on an empty answer, and when nobody is there.
-            choices: what may be answered; shown as a numbered list, a single one is taken without a question.
-            told: how a choice is shown.
+            choices: what may be answered, each with the words that show it, as a numbered list; a single one is taken
+                without a question.
             check: raises ConfigError for a value that is impossible.
 
         Raises:
             ConfigError: the option's value is impossible, or not among the choices.
         """
+        choices = choices or {}
+        numbered = {str(number): choice for number, choice in enumerate(choices, 1)}
 
         def parse(answer: str) -> str:
-            value = answer.strip()
-            if choices and value.isdigit() and 1 <= int(value) <= len(choices):
-                value = choices[int(value) - 1]
+            value = numbered.get(answer.strip(), answer.strip())
             if choices and value not in choices:
                 raise ConfigError(f"--{option}: {value!r} is none of {', '.join(choices)}")
             check(value)
             return value
-
-        def parse_or_ask_again(answer: str) -> str:
-            try:
-                return parse(answer)
-            except ConfigError as error:
-                raise typer.BadParameter(str(error)) from error
 
         if given is not None:
             return parse(given)
         if not self._interactive:
             self._missing += [f"--{option}"] if default is None else []
             return default or ""
-        if list(choices) == [default]:
-            typer.echo(f"{question}: {told(choices[0])}")
-            return choices[0]
-        for number, choice in enumerate(choices, 1):
-            typer.echo(f"  {number}  {told(choice)}")
+        if default is not None and list(choices) == [default]:
+            typer.echo(f"{question}: {choices[default]}")
+            return default
+        for number, choice in numbered.items():
+            typer.echo(f"  {number}  {choices[choice]}")
         if choices:
             question = f"{question}, 1-{len(choices)}"
-            default = str(choices.index(default) + 1) if default in choices else None
-        return str(typer.prompt(question, default=default, show_default=bool(default), value_proc=parse_or_ask_again))
+            default = next((number for number, choice in numbered.items() if choice == default), None)
+        while True:
+            answer = typer.prompt(question, default=default, show_default=bool(default))
+            try:
+                return parse(answer)
+            except ConfigError as error:
+                typer.echo(f"Error: {error}")
 
     def complain(self) -> None:
         """Raises ConfigError where nobody was there to answer; names the options."""

@@ -89,5 +89,5 @@ def test_only_the_backends_open_a_video_device(repo: Path) -> None:
     # A file (regular, so no device), the V4L2 backend, a default, and init's question.
     assert found <= {
         "edge/video_file.py", "edge/camera/v4l2.py", "edge/camera/v4l2_ioctl.py", "edge/config.py",
-        "edge/cli/init/__init__.py", "edge/cli/init/answers.py",
+        "edge/cli/init/__init__.py", "edge/cli/init/configuration.py",
     }  # fmt: skip

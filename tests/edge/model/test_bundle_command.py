@@ -188,7 +188,7 @@ def test_a_damaged_state_is_told_and_rollback_starts_over(
     assert operator.types("install", real(NEXT), "--activate") == 0
     (operator.folder / "state.json").write_text("{")
     assert "bundle rollback` makes it anew" in operator.refused(4, "list")
-    warning = found(check_store(operator.config), "bundle store")
+    warning = check_store(operator.config)
     assert warning.level is Level.WARN
     assert "the shipped bundle runs" in warning.said + warning.fix
     assert operator.types("rollback") == 0
@@ -199,15 +199,15 @@ def test_doctor_proves_what_runs_and_tells_what_was_given_up(
     operator: Operator, real: MakeBundle, found: Callable
 ) -> None:
     model = operator.config.model
-    assert found(check_store(operator.config), "bundle store").level is Level.PASS
+    assert check_store(operator.config).level is Level.PASS
     assert operator.types("install", real(NEXT), "--activate") == 0
-    assert f"default {NEXT}" in found(check_model(operator.config)[0], "bundle").said
+    assert f"default {NEXT}" in found(check_model(operator.config), "bundle").said
     for _ in range(MAX_STARTS + 1):
         Store(model).start(lambda bundle: bundle.sha256)
-    warning = found(check_store(operator.config), "bundle store")
+    warning = check_store(operator.config)
     assert warning.level is Level.WARN
     assert "was given up, for its starts failed" in warning.said
-    assert f"default {SHIPPED}" in found(check_model(operator.config)[0], "bundle").said
+    assert f"default {SHIPPED}" in found(check_model(operator.config), "bundle").said
     assert operator.types("list") == 0
     assert operator.out.splitlines()[-1].startswith(f"given up: {load_bundle(real(NEXT)).sha256[:12]}")
 
@@ -215,7 +215,7 @@ def test_doctor_proves_what_runs_and_tells_what_was_given_up(
 def test_doctor_warns_of_a_bundle_that_only_fills_in(operator: Operator, real: MakeBundle, found: Callable) -> None:
     assert operator.types("install", real(NEXT), "--activate") == 0
     (operator.folder / load_bundle(real(NEXT)).sha256 / "head.tflite").write_bytes(b"")
-    warning = found(check_model(operator.config)[0], "bundle")
+    warning = found(check_model(operator.config), "bundle")
     assert warning.level is Level.WARN
     assert f"default {SHIPPED}" in warning.said
 

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge.cli.init.answers import Answers, write_config
-from edge.config import load_config
+from edge.cli.init.configuration import write_config
+from edge.config import Config, load_config
 from edge.deployment import Deployment
 from edge.errors import ConfigError
 from firmware_config.fleet.places import read_tags, read_zones
@@ -25,11 +25,10 @@ WHY = Deployment(
 )  # fmt: skip
 
 
-def answers(tags: str, zones: str) -> Answers:
-    return Answers(
-        profile="rpi5", site="s", device="d", deployment=WHY,
-        tags=read_tags(tags), zones=read_zones(zones),
-    )  # fmt: skip
+def load(tags: str, zones: str) -> Config:
+    device = {"site": "s", "name": "d", "tags": read_tags(tags)}
+    mqtt = {"host": "localhost"}
+    return write_config("rpi5", device=device, mqtt=mqtt, deployment=WHY, zones=read_zones(zones))[1]
 
 
 @settings(deadline=None, max_examples=30)
@@ -42,7 +41,7 @@ def test_what_the_cells_say_is_what_the_device_loads(tags: dict[str, str], zones
     zone_cell = " | ".join(
         f"{name}: " + " ".join(f"{x:g},{y:g}" for x, y in area) for name, area in zones if len(area) < 33
     )
-    _, config = write_config(answers(tag_cell, zone_cell))
+    config = load(tag_cell, zone_cell)
     assert config.device.tags == tags
     assert [zone.name for zone in config.zones] == [name for name, area in zones if len(area) < 33]
     assert all(0 <= x <= 1 and 0 <= y <= 1 for zone in config.zones for x, y in zone.exclude)
@@ -64,7 +63,7 @@ def test_what_is_no_zone_is_named(cell: str) -> None:
 
 def test_five_tags_are_one_too_many() -> None:
     with pytest.raises(ConfigError, match=r"device\.tags"):
-        write_config(answers("a=1 b=2 c=3 d=4 e=5", ""))
+        load("a=1 b=2 c=3 d=4 e=5", "")
 
 
 def test_a_table_gives_each_device_its_own(enrol, tmp_path) -> None:

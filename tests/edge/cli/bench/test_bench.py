@@ -114,11 +114,12 @@ def test_sustained_work_is_told_by_the_minute_with_what_the_board_says(
     (zone / "temp").write_text("61500\n")
     told = []
     minutes = measure_sustained(
-        Config(), model, faces=1, fps=20, minutes=2, minute_s=0.5, root=tmp_path, tell=told.append
+        Config(), model, faces=1, fps=20, minutes=2, minute_s=0.5, root=tmp_path, tell=told.append, joules=lambda: 5.0
     )
     assert told == minutes
     assert [minute.minute for minute in minutes] == [1, 2]
     assert [minute.temperature_c for minute in minutes] == [61.5, 61.5]
+    assert [minute.joules_per_frame for minute in minutes] == [0.5, 0.5]
     assert 5 <= minutes[0].frame_ms.n <= 7  # of ten frames at 20 a second, those in which something was due
 
 

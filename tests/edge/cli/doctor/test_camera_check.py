@@ -23,7 +23,7 @@ def examined(planted):
     def examine(config: Config = CONFIG, detector=None, **faults: object):
         clock = FileClock(now_ns=10**10)
         camera = planted(clock, **faults)
-        findings = check_camera(config, clock, detector, opener=lambda *_: camera, look_s=60)
+        findings = list(check_camera(config, clock, detector, opener=lambda *_: camera, look_s=60))
         assert camera.closed
         return findings
 

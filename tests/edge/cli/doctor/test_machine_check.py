@@ -33,7 +33,7 @@ def test_no_accelerator_is_no_fault(found) -> None:
 
 
 def test_missing_coral_and_missing_library_both_fail(tmp_path: Path, coral: EngineConfig) -> None:
-    findings = check_accelerator(coral, root=tmp_path)
+    findings = list(check_accelerator(coral, root=tmp_path))
     assert [finding.level for finding in findings] == [Level.FAIL, Level.FAIL]
     assert "1a6e:089a" in findings[0].fix
     assert "install" in findings[1].fix
@@ -50,7 +50,7 @@ def test_coral_on_usb_2_is_warned_about_with_its_speed(tmp_path: Path, coral: En
 def test_coral_on_usb_3_passes(tmp_path: Path, coral: EngineConfig, found, monkeypatch) -> None:
     plug_coral(tmp_path, "5000")
     monkeypatch.setattr(machine, "probe_delegate", lambda *_: None)
-    findings = check_accelerator(coral, root=tmp_path)
+    findings = list(check_accelerator(coral, root=tmp_path))
     assert {finding.level for finding in findings} == {Level.PASS}
 
 
@@ -99,7 +99,7 @@ def test_heat_and_power_are_told_as_far_as_the_board_does(state, check, level, s
     ],
 )
 def test_clock_that_is_not_synchronized_is_told_with_what_it_holds_up(config, level, said, fix, found) -> None:
-    finding = found(check_clock(FileClock(), config), "clock")
+    finding = check_clock(FileClock(), config)
     assert finding.level is level
     assert said in finding.said
     assert fix in finding.fix
@@ -107,7 +107,7 @@ def test_clock_that_is_not_synchronized_is_told_with_what_it_holds_up(config, le
 
 def test_synchronized_clock_passes(found, monkeypatch) -> None:
     monkeypatch.setattr(FileClock, "synced", lambda self: True)
-    assert found(check_clock(FileClock(), Config()), "clock").level is Level.PASS
+    assert check_clock(FileClock(), Config()).level is Level.PASS
 
 
 def test_folder_that_cannot_be_written_fails(tmp_path: Path, found, monkeypatch) -> None:
@@ -134,14 +134,14 @@ def test_worst_finding_decides_the_exit_code() -> None:
 
 def test_swap_with_memory_that_cannot_be_locked_fails_a_live_camera(found, monkeypatch) -> None:
     monkeypatch.setattr(machine, "seal_memory", lambda: False)
-    finding = found(check_memory(Config()), "memory")
+    finding = check_memory(Config())
     assert finding.level is Level.FAIL
     assert "LimitMEMLOCK=infinity" in finding.fix
     monkeypatch.setattr(machine, "seal_memory", lambda: True)
-    assert found(check_memory(Config()), "memory").level is Level.PASS
+    assert check_memory(Config()).level is Level.PASS
 
 
 def test_memory_of_a_drawn_scene_is_not_judged_and_not_sealed(found, monkeypatch) -> None:
     monkeypatch.setattr(machine, "seal_memory", lambda: pytest.fail("sealed"))
     config = Config(camera=CameraConfig(backend="scene"))
-    assert found(check_memory(config), "memory").level is Level.SKIP
+    assert check_memory(config).level is Level.SKIP

@@ -8,15 +8,15 @@ import subprocess
 import sys
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge.cli.init.addresses import broker_addresses, resolver_addresses
-from edge.cli.init.answers import Answers, write_config
-from edge.cli.init.drop_in import allowed_addresses, write_drop_in
+from edge.cli.init.configuration import write_config
+from edge.cli.init.drop_in import allowed_addresses, broker_addresses, resolver_addresses, write_drop_in
 from edge.cli.init.inventory import coral_speed, find_profile, list_cameras, time_zone
 from edge.cli.init.questions import Questions
 from edge.config import Config, load_config, require_deployment
@@ -145,11 +145,7 @@ TEXT = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_s
 
 @given(notice=TEXT, controller=TEXT)
 def test_any_words_survive_the_way_into_the_file_and_back(notice: str, controller: str) -> None:
-    answers = Answers(
-        profile="x86-kiosk", site="s", device="d",
-        deployment=msgspec.structs.replace(WHY, notice=notice, controller=controller),
-    )  # fmt: skip
-    _, config = write_config(answers)
+    config = load(deployment=msgspec.structs.replace(WHY, notice=notice, controller=controller))
     assert (config.deployment.notice, config.deployment.controller) == (notice, controller)
 
 
@@ -159,26 +155,21 @@ def test_accelerator_opens_its_bus_and_a_name_needs_its_resolver() -> None:
     assert "DeviceAllow=char-usb_device rw" in text
     assert "AF_NETLINK" in text
     assert allowed_addresses(text) == ["2001:db8::1"]  # localhost needs no rule, and no resolver
-    elsewhere = Answers(
-        profile="x86-kiosk", site="s", device="d", host="broker.example", deployment=WHY
-    )  # fmt: skip
-    _, config = write_config(elsewhere)
-    text = write_drop_in(config, broker=["192.0.2.10"], resolvers=["192.0.2.53", "127.0.0.53"])
+    elsewhere = load(mqtt={"host": "broker.example", "tls": True})
+    text = write_drop_in(elsewhere, broker=["192.0.2.10"], resolvers=["192.0.2.53", "127.0.0.53"])
     assert allowed_addresses(text) == ["192.0.2.10", "192.0.2.53"]
 
 
-def load(profile: str) -> Config:
-    answers = Answers(
-        profile=profile, site="s", device="d", host="localhost", tls=False, deployment=WHY
-    )  # fmt: skip
-    return write_config(answers)[1]
+def load(profile: str = "x86-kiosk", **given: Any) -> Config:
+    answers = {"device": {"site": "s", "name": "d"}, "mqtt": {"host": "localhost"}, "deployment": WHY}
+    return write_config(profile, **(answers | given))[1]
 
 
 def test_board_cameras_time_zone_and_coral_are_found(tmp_path: Path) -> None:
     assert find_profile(tmp_path) is None
     assert coral_speed(tmp_path) is None
     assert time_zone(tmp_path) == "UTC"
-    assert list_cameras(tmp_path) == []
+    assert list_cameras(tmp_path) == {}
     model = tmp_path / "proc/device-tree/model"
     model.parent.mkdir(parents=True)
     model.write_bytes(b"Raspberry Pi 5 Model B Rev 1.0\0")
@@ -194,7 +185,7 @@ def test_board_cameras_time_zone_and_coral_are_found(tmp_path: Path) -> None:
         folder.mkdir(parents=True)
         (folder / "index").write_text(index)
         (folder / "name").write_text(f"Camera {node}")
-    assert list_cameras(tmp_path) == [("/dev/video0", "Camera video0"), ("/dev/video2", "Camera video2")]
+    assert list_cameras(tmp_path) == {"/dev/video0": "Camera video0", "/dev/video2": "Camera video2"}
     (tmp_path / "etc").mkdir()
     (tmp_path / "etc/timezone").write_text("Europe/Berlin\n")
     assert time_zone(tmp_path) == "Europe/Berlin"
@@ -220,9 +211,9 @@ def typed(monkeypatch: pytest.MonkeyPatch, *lines: str) -> Questions:
 def test_questions_are_asked_once_with_numbers_for_choices(monkeypatch: pytest.MonkeyPatch, capsys) -> None:
     asked = typed(monkeypatch, "museum", "9", "2", "a", "")
     assert asked.ask("site", None, "Site") == "museum"
-    assert asked.ask("purpose", None, "Purpose", choices=["a", "b"]) == "b"
-    assert asked.ask("purpose", None, "Purpose", choices=["a", "b"]) == "a"
-    assert asked.ask("purpose", None, "Purpose", choices=["a", "b"], default="b") == "b"
+    assert asked.ask("purpose", None, "Purpose", choices={"a": "the first", "b": "the second"}) == "b"
+    assert asked.ask("purpose", None, "Purpose", choices={"a": "the first", "b": "the second"}) == "a"
+    assert asked.ask("purpose", None, "Purpose", choices={"a": "the first", "b": "the second"}, default="b") == "b"
     assert asked.ask("tz", "UTC", "Zone") == "UTC"
     assert "'9' is none of a, b" in capsys.readouterr().out
     asked.complain()
@@ -237,7 +228,7 @@ def test_a_wrong_answer_is_told_and_asked_again_and_a_single_choice_is_not_asked
 
     asked = typed(monkeypatch, "Main Hall", " museum ")
     assert asked.ask("site", None, "Site", check=check) == "museum"
-    assert asked.ask("camera", None, "Camera", default="", choices=[""], told=lambda _: "the profile's") == ""
+    assert asked.ask("camera", None, "Camera", default="", choices={"": "the profile's"}) == ""
     said = capsys.readouterr().out
     assert "--site: 'Main Hall' is impossible; say museum" in said
     assert "Camera: the profile's" in said

@@ -1,10 +1,10 @@
-"""What is asked of the person who installs a device, and the configuration text that their answers make."""
+"""The configuration's text: a board's profile, and what was answered about this installation."""
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -40,65 +40,46 @@ _NO_ZONES = """\
 """
 
 
-class Answers(msgspec.Struct, frozen=True, kw_only=True):
-    """One installation.
-
-    Attributes:
-        profile: the board, by the name of its profile.
-        site, device, tz, tags: as in `[device]`.
-        zones: places that are never looked at, as in `[[zones]]`.
-        camera: a `/dev/video*` for a V4L2 camera; empty: as the profile says.
-        host, port, tls, ca_file, username, password_file: the broker, as in `[mqtt]`.
-        plaintext: scores may cross the network unencrypted.
-        deployment: as in `[deployment]`, all of it.
-    """
-
-    profile: str
-    site: str
-    device: str
-    tz: str = "UTC"
-    tags: dict[str, str] = {}
-    zones: list[ZoneConfig] = []
-    camera: str = ""
-    host: str = "localhost"
-    port: int = 8883
-    tls: bool = True
-    plaintext: bool = False
-    ca_file: str = ""
-    username: str = ""
-    password_file: str = ""
-    deployment: Deployment
-
-
-def write_config(answers: Answers) -> tuple[str, Config]:
+def write_config(
+    profile: str,
+    *,
+    device: Mapping[str, Any],
+    mqtt: Mapping[str, Any],
+    deployment: Deployment,
+    camera: str = "",
+    zones: Sequence[ZoneConfig] = (),
+) -> tuple[str, Config]:
     """The configuration: TOML with comments, and what it loads as.
+
+    Args:
+        profile: the board, by the name of its profile.
+        device: of `[device]`: `site`, `name`, `tz`, `tags`.
+        mqtt: of `[mqtt]`, whatever differs from the defaults.
+        deployment: all of it.
+        camera: a `/dev/video*` for a V4L2 camera; empty: as the profile says.
+        zones: places that are never looked at.
 
     Raises:
         ConfigError: an answer is impossible; names its key.
     """
-    given: dict[str, Any] = msgspec.to_builtins(answers)
-    broker = {key: given[key] for key in ("plaintext", "ca_file", "username", "password_file") if given[key]}
-    sections: dict[str, dict[str, Any]] = {
-        "device": {"site": answers.site, "name": answers.device, "tz": answers.tz, "tags": answers.tags},
-        "mqtt": {key: given[key] for key in ("host", "port", "tls")} | broker,
-        "deployment": {key: value for key, value in given["deployment"].items() if value},
-    }
-    for key, fault in faults(answers.deployment):
+    for key, fault in faults(deployment):
         raise ConfigError(f"deployment.{key}: {fault}", "people who walk past have a right to know")
-    blocks = [_section("[zones]", zone) for zone in given["zones"]]
+    why = {key: value for key, value in msgspec.to_builtins(deployment).items() if value}
     text = _TEXT.format(
-        name=answers.device,
-        site=answers.site,
-        title=profile_title(answers.profile),
-        zones="".join(blocks) or _NO_ZONES,
-        board=_board(answers),
-        **{name: _section(name, values) for name, values in sections.items()},
+        name=device["name"],
+        site=device["site"],
+        title=profile_title(profile),
+        device=_section("[device]", device),
+        zones="".join(_section("[[zones]]", msgspec.to_builtins(zone)) for zone in zones) or _NO_ZONES,
+        board=_board(profile, camera),
+        mqtt=_section("[mqtt]", mqtt),
+        deployment=_section("[deployment]", why),
     )
     return text, _load(text)
 
 
-def _section(name: str, values: Mapping[str, Any]) -> str:
-    return f"[{name}]\n" + "".join(f"{key} = {_toml(value)}\n" for key, value in values.items())
+def _section(heading: str, values: Mapping[str, Any]) -> str:
+    return f"{heading}\n" + "".join(f"{key} = {_toml(value)}\n" for key, value in values.items())
 
 
 def _toml(value: Any) -> str:
@@ -108,15 +89,14 @@ def _toml(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
-def _board(answers: Answers) -> str:
+def _board(profile: str, camera: str) -> str:
     """The profile without its heading, with the camera that was answered."""
-    profile = read_profile(answers.profile)
-    body = profile[re.search(r"^\[", profile, re.MULTILINE).start() :]  # type: ignore[union-attr] # each has sections
-    if not answers.camera:
+    body = re.sub(r"\A(#.*\n|\n)*", "", read_profile(profile))
+    if not camera:
         return body
     body = re.sub(r"^device = .*\n", "", body, count=1, flags=re.MULTILINE)
-    camera = f'backend = "v4l2"\ndevice = {_toml(answers.camera)}\n'
-    return re.sub(r"^backend = .*\n", lambda _: camera, body, count=1, flags=re.MULTILINE)
+    chosen = f'backend = "v4l2"\ndevice = {_toml(camera)}\n'
+    return re.sub(r"^backend = .*\n", lambda _: chosen, body, count=1, flags=re.MULTILINE)
 
 
 def _load(text: str) -> Config:

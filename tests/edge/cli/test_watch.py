@@ -14,7 +14,7 @@ import pytest
 from rich.console import Console
 
 from edge.affect.network import load_model
-from edge.cli.watch.screen import Screen
+from edge.cli.watch import Screen
 from edge.clock import NS, FileClock
 from edge.config import Config, FaceConfig
 from edge.device import Device, build_device
