@@ -73,8 +73,10 @@ class Spread(Part, frozen=True, kw_only=True):
     """Mean and standard deviation over people, every one weighing the same; nothing about one of them."""
 
     mean: Annotated[
-        Annotated[float, Meta(ge=-1, le=1)],
+        float,
         Meta(
+            ge=-1,
+            le=1,
             description="Mean of each person's time-weighted mean, -1 to 1, rounded to about half of one person's share"
             ": 0.05 from 10 people, 0.02 from 25, 0.01 from 50. So nobody who came or went can be computed."
         ),
@@ -222,14 +224,11 @@ class Status(Part, frozen=True, kw_only=True):
         Literal["online", "offline"],
         Meta(description="`offline` is sent by the device when it stops, else by the broker as its last will."),
     ]
-    since: (
-        Annotated[
-            Instant,
-            Meta(description="Start of this broker session, or when the device stopped, UTC. Absent in a last will."),
-        ]
-        | UnsetType
-    ) = UNSET
-    clock: Annotated[Trust, Meta(description="Whether the clock behind `since` could be trusted.")] | UnsetType = UNSET
+    since: Annotated[
+        Instant | UnsetType,
+        Meta(description="Start of this broker session, or when the device stopped, UTC. Absent in a last will."),
+    ] = UNSET
+    clock: Annotated[Trust | UnsetType, Meta(description="Whether the clock behind `since` could be trusted.")] = UNSET
     version: Release | UnsetType = UNSET
     commit: Commit | UnsetType = UNSET
     model: Annotated[Model, Meta(description="The model in use.")] | UnsetType = UNSET
