@@ -78,7 +78,7 @@ class Spread(Part, frozen=True, kw_only=True):
             ge=-1,
             le=1,
             description="Mean of each person's time-weighted mean, -1 to 1, rounded to about half of one person's share"
-            ": 0.05 from 10 people, 0.02 from 25, 0.01 from 50. So nobody who came or went can be computed."
+            ": 0.05 from 10 people, 0.02 from 25, 0.01 from 50. So nobody who came or went can be computed.",
         ),
     ]
     std: Annotated[

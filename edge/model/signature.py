@@ -75,19 +75,3 @@ class PublicKeys:
             names = ", ".join(map(str, self._paths))
             raise BundleError(f"{where}: {SIGNATURE} is by no key in {names}, or the manifest was changed since", fix)
         return found
-
-
-def tell_signer(manifest: bytes, signature: bytes | None, signed_by: str | None) -> str:
-    """Whether a manifest is signed, and by whom: a signature by a key that is not known here proves nothing.
-
-    Args:
-        manifest, signature: the exact bytes.
-        signed_by: the fingerprint of the key that it was checked with; None if it was not checked.
-    """
-    if signature is None:
-        return "unsigned"
-    release = PublicKeys(RELEASE_KEYS)
-    known = signed_by or release.find(manifest, signature)
-    if known is None:
-        return "signed by a key that is not known here"
-    return f"signed by {'the release' if known in release.fingerprints else 'your'} key {known}"

@@ -6,7 +6,7 @@ Tensors are addressed by the names in the model's signature; a graph without one
 from __future__ import annotations
 
 import ctypes
-import os
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from importlib import import_module
@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from edge.errors import EngineError, one_line
 from edge.model.engines import TensorSpec
+from edge.stderr import native_stderr
 
 _MODULES = {"litert": "ai_edge_litert.interpreter", "tflite": "tflite_runtime.interpreter"}
 
@@ -53,7 +54,8 @@ class LiteRtEngine:
         self._name = name
         module = load_runtime(runtime)
         delegates = [load_delegate(module, delegate, dict(delegate_options or {}))] if delegate else []
-        kernels = {} if xnnpack else {"experimental_op_resolver_type": _built_in_kernels(module)}
+        built_in = module.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
+        kernels = {} if xnnpack else {"experimental_op_resolver_type": built_in}
         try:
             # The interpreter keeps only a view of the bytes: hold them as long as it lives.
             self._model = model
@@ -128,10 +130,6 @@ def installed_runtimes() -> list[str]:
     return [name for name, module in _MODULES.items() if find_spec(module.partition(".")[0])] or ["litert"]
 
 
-def _built_in_kernels(module: Any) -> Any:
-    return module.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
-
-
 def load_runtime(runtime: str) -> Any:
     """The runtime's module.
 
@@ -171,15 +169,10 @@ def load_delegate(module: Any, path: Path, options: dict[str, str]) -> Any:
 @contextmanager
 def _without_chatter() -> Iterator[None]:
     """Keeps the runtime's native `INFO:` lines off stderr; everything else it says is passed on afterwards."""
-    stderr = os.dup(2)
-    with os.fdopen(os.memfd_create("runtime-log"), "w+b", buffering=0) as said:
-        os.dup2(said.fileno(), 2)
-        try:
+    try:
+        with native_stderr() as native:
             yield
-        finally:
-            os.dup2(stderr, 2)
-            said.seek(0)
-            for line in said.read().splitlines(keepends=True):
-                if not line.startswith(b"INFO:"):
-                    os.write(stderr, line)
-            os.close(stderr)
+    finally:
+        for line in native.text.splitlines():
+            if sys.stderr is not None and not line.startswith("INFO:"):
+                sys.stderr.write(f"{line}\n")
