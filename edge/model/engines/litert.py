@@ -81,8 +81,10 @@ class LiteRtEngine:
         if tensors.keys() != self._inputs.keys():
             raise EngineError(f"{self._name}: needs the inputs {sorted(self._inputs)}, got {sorted(tensors)}")
         try:
-            if any(tensors[key].shape != spec.shape for key, spec in self._inputs.items()):
-                self._resize(tensors)
+            for key, spec in self._inputs.items():
+                if tensors[key].shape != spec.shape:
+                    self._resize(tensors)
+                    break
             for key, index in self._input_index.items():
                 self._interpreter.set_tensor(index, tensors[key])
             self._interpreter.invoke()
