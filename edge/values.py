@@ -93,7 +93,7 @@ class Detection:
     def __post_init__(self) -> None:
         numbers = (*self.box_px, *self.landmarks_px.ravel().tolist())
         # The sum is no number if one of them is none.
-        if not (-_FAR_PX < min(numbers) and max(numbers) < _FAR_PX and math.isfinite(sum(numbers))):
+        if not (min(numbers) > -_FAR_PX and max(numbers) < _FAR_PX and math.isfinite(sum(numbers))):
             raise FrameError(f"a face nowhere near the frame: {self.box_px}")
         self.landmarks_px.setflags(write=False)
 

@@ -9,12 +9,19 @@ import hashlib
 import re
 from pathlib import Path
 
+from edge.config import ModelConfig
 from edge.errors import BundleError, ConfigError
 
 SIGNATURE = "manifest.sig"
 RELEASE_KEYS = Path(__file__).parents[1] / "bundles" / "release.pem"  # docs/decisions/0063-signed-by-the-release.md
 _LENGTH = 64
 _PEM = re.compile(rb"-----BEGIN [^-]*-----.*?-----END [^-]*-----", re.DOTALL)
+
+
+def trusted_keys(model: ModelConfig) -> list[Path]:
+    """The keys one of which must have signed a bundle from outside; none: it may be unsigned."""
+    own = [Path(model.public_key)] if model.public_key else []
+    return [] if model.allow_unsigned and not own else [RELEASE_KEYS, *own]
 
 
 class PublicKeys:

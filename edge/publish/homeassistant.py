@@ -13,7 +13,6 @@ from edge.config import HomeAssistantConfig
 from edge.contract import Origin
 from edge.version import VERSION
 
-MAX_DISCOVERY_BYTES = 8192
 _STALE = 3  # a value expires when so many messages are missing
 _HEALTH_S = 60
 _NOTE = "How faces look, as a mean over visits. An expression is not a feeling, and nothing here is about one person."
@@ -26,20 +25,14 @@ def discovery_message(config: HomeAssistantConfig, origin: Origin, *, window_s: 
         config: `announce` describes the device; `remove` gives an empty payload, which removes it.
         origin: whose topics are read.
         window_s: length of a window, seconds.
-
-    Raises:
-        ValueError: the payload is larger than `MAX_DISCOVERY_BYTES`.
     """
     if config.discovery == "off":
         return None
     topic = f"{config.prefix}/device/{_identity(origin)}/config"
-    data = b"" if config.discovery == "remove" else msgspec.json.encode(discovery_payload(origin, window_s=window_s))
-    if len(data) > MAX_DISCOVERY_BYTES:
-        raise ValueError(f"discovery: {len(data)} bytes, more than {MAX_DISCOVERY_BYTES}")
-    return topic, data
+    return topic, b"" if config.discovery == "remove" else msgspec.json.encode(_device(origin, window_s))
 
 
-def discovery_payload(origin: Origin, *, window_s: int) -> dict[str, Any]:
+def _device(origin: Origin, window_s: int) -> dict[str, Any]:
     """The device and its entities."""
     identity = _identity(origin)
     # A window that ended more than a window ago, as after an outage, is not shown. An empty result keeps a sensor's
