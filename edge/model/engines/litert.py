@@ -54,8 +54,9 @@ class LiteRtEngine:
         self._name = name
         module = load_runtime(runtime)
         delegates = [load_delegate(module, delegate, dict(delegate_options or {}))] if delegate else []
-        built_in = module.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
-        kernels = {} if xnnpack else {"experimental_op_resolver_type": built_in}
+        kernels = {}
+        if not xnnpack:
+            kernels["experimental_op_resolver_type"] = module.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
         try:
             # The interpreter keeps only a view of the bytes: hold them as long as it lives.
             self._model = model
@@ -69,19 +70,11 @@ class LiteRtEngine:
             raise EngineError(f"{name}: {runtime} cannot load the graph ({one_line(error)})") from error
         self._read_specs()
 
-    @property
-    def inputs(self) -> Mapping[str, TensorSpec]:
-        return self._inputs
-
-    @property
-    def outputs(self) -> Mapping[str, TensorSpec]:
-        return self._outputs
-
     def invoke(self, tensors: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
-        if tensors.keys() != self._inputs.keys():
-            raise EngineError(f"{self._name}: needs the inputs {sorted(self._inputs)}, got {sorted(tensors)}")
+        if tensors.keys() != self.inputs.keys():
+            raise EngineError(f"{self._name}: needs the inputs {sorted(self.inputs)}, got {sorted(tensors)}")
         try:
-            for key, spec in self._inputs.items():
+            for key, spec in self.inputs.items():
                 if tensors[key].shape != spec.shape:
                     self._resize(tensors)
                     break
@@ -93,7 +86,7 @@ class LiteRtEngine:
             raise EngineError(f"{self._name}: the run failed ({one_line(error)})") from error
 
     def _resize(self, tensors: Mapping[str, NDArray[Any]]) -> None:
-        for key, spec in self._inputs.items():
+        for key, spec in self.inputs.items():
             if tensors[key].shape[1:] != spec.shape[1:]:
                 raise EngineError(f"{self._name}: input {key} is {spec.shape}, got {tensors[key].shape}")
             self._interpreter.resize_tensor_input(self._input_index[key], tensors[key].shape)
@@ -112,8 +105,8 @@ class LiteRtEngine:
         return inputs, outputs
 
     def _read_specs(self) -> None:
-        self._inputs = _specs(self._interpreter.get_input_details(), self._input_index)
-        self._outputs = _specs(self._interpreter.get_output_details(), self._output_index)
+        self.inputs = _specs(self._interpreter.get_input_details(), self._input_index)
+        self.outputs = _specs(self._interpreter.get_output_details(), self._output_index)
 
 
 def _specs(details: list[dict[str, Any]], index: Mapping[str, int]) -> dict[str, TensorSpec]:
