@@ -225,6 +225,7 @@ class Outbox:
             state.refused += self._state.refused
             self._state = state
             self._add_words()
+        file.rows = {}  # or acknowledged windows would stay in memory
 
     def _replace_file(self, path: Path, why: str) -> None:
         """Renames a corrupt file; all rows will be written to a new one."""
