@@ -238,11 +238,7 @@ class Outbox:
             set_aside(path, why)
         except OSError as error:
             self._path = None
-            log.error(
-                "outbox: the corrupt file %s cannot be renamed (%s); windows are kept in memory from now on",
-                path,
-                error,
-            )
+            log.error("outbox: the corrupt %s cannot be renamed (%s); windows stay in memory from now on", path, error)
 
     def _add_words(self) -> None:
         """Puts this run's words before those of earlier runs, and keeps the first `_MAX_WORDS`."""
