@@ -23,7 +23,6 @@ from edge.face.schedule import one_frame_a_step
 from edge.memory import seal_memory
 from edge.model.store import Store
 from edge.paths import CONFIGS
-from edge.publish.homeassistant import discovery_message
 from edge.publish.mqtt import MqttPublisher
 from edge.publish.outbox import Outbox
 from edge.publish.prometheus import MetricsServer
@@ -83,8 +82,7 @@ def open_publisher(config: Config, origin: Origin, clock: Clock) -> MqttPublishe
         PublishError: the outbox cannot be made, another process uses it, or a certificate or password cannot be used.
     """
     outbox = Outbox(Path(config.outbox.path), config.outbox, clock, origin)
-    discovery = discovery_message(config.homeassistant, origin, window_s=config.window.window_s)
-    return MqttPublisher(config, origin, outbox, clock, discovery)
+    return MqttPublisher(config, origin, outbox, clock)
 
 
 def stop_on_signal(device: Device) -> None:

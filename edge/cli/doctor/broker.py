@@ -12,7 +12,6 @@ from edge.config import Config
 from edge.contract import Origin
 from edge.errors import ConfigError, PublishError
 from edge.publish.credentials import load_credentials
-from edge.publish.homeassistant import discovery_message
 from edge.publish.probe import Probe
 from edge.publish.session import Message
 
@@ -42,9 +41,8 @@ def check_broker(config: Config, origin: Origin) -> list[Finding]:
         )
     except (ConfigError, PublishError) as error:
         return [*findings, failed_with("credentials" if findings else "broker name", error)]
-    discovery = discovery_message(config.homeassistant, origin, window_s=config.window.window_s)
     try:
-        probe = Probe(mqtt, credentials, origin, discovery)
+        probe = Probe(config, credentials, origin)
     except PublishError as error:
         text = str(error).replace("; ", ", ")
         fix = next(fix for word, fix in _FIXES.items() if word in text.lower())

@@ -18,8 +18,9 @@ import pytest
 from msgspec.structs import replace
 
 from edge import contract
-from edge.config import Config, HomeAssistantConfig
+from edge.config import Config, HomeAssistantConfig, WindowConfig
 from edge.publish.homeassistant import discovery_message
+from edge.publish.session import Message
 from scripts.mqtt_examples import BUSY, HEALTH, OFFLINE, ONLINE, ORIGIN, QUIET
 
 SCHEMA = json.loads((Path(__file__).with_name("homeassistant-device-discovery.schema.json")).read_text())
@@ -29,9 +30,11 @@ KEPT = ""  # what a template gives when the sensor is to stay as it is
 UNKNOWN = "None"  # and what Home Assistant reads as unknown
 
 
-def announced(origin: contract.Origin = ORIGIN, prefix: str = "homeassistant", window_s: int = 60) -> tuple[str, bytes]:
-    message = discovery_message(HomeAssistantConfig(discovery="announce", prefix=prefix), origin, window_s=window_s)
+def announced(origin: contract.Origin = ORIGIN, prefix: str = "homeassistant", window_s: int = 60) -> Message:
+    home = HomeAssistantConfig(discovery="announce", prefix=prefix)
+    message = discovery_message(Config(homeassistant=home, window=WindowConfig(window_s=window_s)), origin)
     assert message is not None
+    assert (message.qos, message.retain) == (1, True)
     return message
 
 
@@ -82,8 +85,9 @@ def test_the_form_refuses_what_home_assistant_would(breach: Any) -> None:
 
 
 def test_it_is_off_unless_asked_for_and_removing_is_an_empty_message() -> None:
-    assert discovery_message(HomeAssistantConfig(), ORIGIN, window_s=60) is None
-    assert discovery_message(HomeAssistantConfig(discovery="remove"), ORIGIN, window_s=60) == (TOPIC, b"")
+    assert discovery_message(Config(), ORIGIN) is None
+    removed = Config(homeassistant=HomeAssistantConfig(discovery="remove"))
+    assert discovery_message(removed, ORIGIN) == Message(TOPIC, b"", retain=True)
     assert announced()[0] == TOPIC
     assert announced(prefix="ha/test")[0] == "ha/test/device/affect_berlin_door/config"
 
