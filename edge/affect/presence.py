@@ -167,9 +167,10 @@ class Presence:
                 self._paths[number] = _begin(place, now_ns, frame_px)
             else:
                 path.go(place, now_ns)
-        for one, other in combinations(sorted(places), 2):
-            if _clear(places[one], places[other]):
-                self._together[one, other] = self._together.get((one, other), 0.0) + elapsed_s
+        for pair in combinations(sorted(places), 2):
+            seconds = self._together.get(pair, 0.0)
+            if seconds < _BESIDE_S and _clear(places[pair[0]], places[pair[1]]):  # more of it says nothing new
+                self._together[pair] = seconds + elapsed_s
 
     def score(self, number: int, valence: float, arousal: float) -> None:
         """Adds one scored step of a visit that is in view."""
