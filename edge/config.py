@@ -5,7 +5,6 @@ from __future__ import annotations
 from operator import attrgetter
 from pathlib import Path
 from typing import Annotated, Literal
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 
@@ -13,7 +12,7 @@ from edge.contract import Slug, TagKey, TagValue
 from edge.contract.fields import Share
 from edge.deployment import Deployment, faults
 from edge.errors import DeploymentError
-from edge.hours import parse_hours
+from edge.hours import find_zone, parse_hours
 from edge.paths import state_folder
 from edge.toml import read_toml
 
@@ -34,11 +33,7 @@ class DeviceConfig(_Section, frozen=True, kw_only=True):
     tags: Annotated[dict[TagKey, TagValue], msgspec.Meta(max_length=4)] = {}
 
     def __post_init__(self) -> None:
-        try:
-            if self.tz != "UTC":  # known even where the system has no zone database
-                ZoneInfo(self.tz)
-        except (ZoneInfoNotFoundError, ValueError, OSError):
-            raise ValueError(f"unknown time zone {self.tz!r}; use an IANA name such as Europe/Berlin") from None
+        find_zone(self.tz)
 
 
 class CameraConfig(_Section, frozen=True, kw_only=True):

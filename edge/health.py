@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol, cast
@@ -50,14 +51,12 @@ class Times:
 
     def __init__(self) -> None:
         self.total_ns = 0
-        self._ns = np.zeros(_KEPT, np.int64)
-        self._count = 0
+        self._ns: deque[int] = deque(maxlen=_KEPT)
 
     def add(self, ns: int) -> None:
         """Adds a duration."""
         self.total_ns += ns
-        self._ns[self._count % _KEPT] = ns
-        self._count += 1
+        self._ns.append(ns)
 
     def add_idle(self, ns: int) -> None:
         """Adds a duration in which there was nothing to do: it counts in the sum, but not in the quantiles."""
@@ -65,8 +64,8 @@ class Times:
 
     def quantiles_ms(self) -> tuple[float, float] | tuple[None, None]:
         """Median and 95th percentile, milliseconds, rounded as in the contract; None before the first duration."""
-        kept = self._ns[: min(self._count, _KEPT)]
-        if not kept.size:
+        kept = tuple(self._ns)  # the loop may add one meanwhile
+        if not kept:
             return None, None
         p50, p95 = np.percentile(kept, (50, 95))
         return _ms(p50), _ms(p95)

@@ -7,8 +7,6 @@ from collections.abc import Callable, Sequence
 from datetime import date, datetime, time, timedelta, timezone, tzinfo
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from edge.errors import ConfigError
-
 _DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _HOURS = re.compile(r"^(daily|[a-z]{3}(?:-[a-z]{3})?) (\d\d):(\d\d)-(\d\d):(\d\d)$")
 _DAY = 24 * 60
@@ -47,15 +45,12 @@ class OpeningHours:
 
     Args:
         entries: as `parse_hours` reads them; none means always open.
-        tz: IANA name of the zone; `UTC` needs no zone database.
-
-    Raises:
-        ConfigError: the zone is unknown here.
+        tz: as `find_zone` takes it.
     """
 
     def __init__(self, entries: Sequence[str] = (), tz: str = "UTC") -> None:
         self._spans = [parse_hours(entry) for entry in entries]
-        self._zone = _zone(tz)
+        self._zone = find_zone(tz)
         self._last: tuple[int, bool] = (-1, True)
 
     def open_now(self, known_utc_ns: Callable[[], int | None]) -> bool:
@@ -90,10 +85,9 @@ class OpeningHours:
         return found
 
 
-def _zone(name: str) -> tzinfo:
-    if name == "UTC":
-        return timezone.utc
+def find_zone(name: str) -> tzinfo:
+    """The time zone of an IANA name; `UTC` needs no zone database. Raises ValueError for an unknown one."""
     try:
-        return ZoneInfo(name)
+        return timezone.utc if name == "UTC" else ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError):
-        raise ConfigError(f"device.tz: unknown time zone {name!r}", "use an IANA name such as Europe/Berlin") from None
+        raise ValueError(f"unknown time zone {name!r}; use an IANA name such as Europe/Berlin") from None

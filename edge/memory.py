@@ -38,10 +38,8 @@ def seal_memory() -> bool:
     with suppress(OSError, ValueError):
         resource.setrlimit(resource.RLIMIT_MEMLOCK, (endless, endless))
     # Below a limit, later allocations would fail: whole mappings count, not what is used of them.
-    if resource.getrlimit(resource.RLIMIT_MEMLOCK)[0] == endless:
-        locked = libc.mlockall(_MCL_CURRENT | _MCL_FUTURE | _MCL_ONFAULT) == 0
-    else:
-        locked = False
+    unlimited = resource.getrlimit(resource.RLIMIT_MEMLOCK)[0] == endless
+    locked = unlimited and libc.mlockall(_MCL_CURRENT | _MCL_FUTURE | _MCL_ONFAULT) == 0
     return locked or not _swaps()
 
 

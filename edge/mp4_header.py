@@ -13,31 +13,23 @@ UPRIGHT: Matrix = (1, 0, 0, 1)
 _MOST_BOXES = 10_000  # of one level; a file of nothing else must not take for ever
 
 
-def read_matrix(path: Path) -> Matrix | None:
-    """How the first video track is turned and mirrored; None if this is no such file, or broken."""
+class Mp4(NamedTuple):
+    """How the first video track is turned and mirrored, None without one; whether the file breaks off in a box."""
+
+    matrix: Matrix | None
+    cut: bool
+
+
+def read_mp4(path: Path) -> Mp4 | None:
+    """None if the file is neither MP4 nor MOV."""
+    length = path.stat().st_size
     with path.open("rb") as file:
-        moov = _find(file, _Box(b"", 0, path.stat().st_size), b"moov")
-        for trak in _boxes(file, moov) if moov is not None else ():
-            handler = _find(file, trak, b"mdia", b"hdlr")
-            if trak.name == b"trak" and handler is not None and _read(file, handler.start + 8, 4) == b"vide":
-                header = _find(file, trak, b"tkhd")
-                return UPRIGHT if header is None else _matrix(file, header)
-    return None
-
-
-def is_mp4(path: Path) -> bool:
-    """Whether a file begins as an MP4 does."""
-    with path.open("rb") as file:
-        return file.read(8)[4:] == b"ftyp"
-
-
-def is_cut(path: Path) -> bool:
-    """Whether the file does not end where its last box does."""
-    length = end = path.stat().st_size
-    with path.open("rb") as file:
-        for box in _boxes(file, _Box(b"", 0, length)):
-            end = box.end
-    return end != length
+        top = list(_boxes(file, _Box(b"", 0, length)))
+        moov = next((box for box in top if box.name == b"moov"), None)
+        if moov is None and not (top and top[0].name == b"ftyp"):
+            return None
+        tracks = _boxes(file, moov) if moov is not None else ()
+        return Mp4(next(filter(None, (_matrix(file, trak) for trak in tracks)), None), top[-1].end != length)
 
 
 class _Box(NamedTuple):
@@ -71,8 +63,14 @@ def _find(file: BinaryIO, box: _Box, *names: bytes) -> _Box | None:
     return found
 
 
-def _matrix(file: BinaryIO, header: _Box) -> Matrix:
-    """The signs of a track header's matrix; upright if it does not turn by quarters."""
+def _matrix(file: BinaryIO, trak: _Box) -> Matrix | None:
+    """The signs of a video track's matrix; upright if it does not turn by quarters; None for another track."""
+    handler = _find(file, trak, b"mdia", b"hdlr")
+    if trak.name != b"trak" or handler is None or _read(file, handler.start + 8, 4) != b"vide":
+        return None
+    header = _find(file, trak, b"tkhd")
+    if header is None:
+        return UPRIGHT
     numbers = _read(file, header.start + (52 if _read(file, header.start, 1) == b"\1" else 40), 20)
     a, b, _, c, d = (int.from_bytes(numbers[at : at + 4], "big", signed=True) for at in range(0, 20, 4))
     if not (b == c == 0 and a and d) and not (a == d == 0 and b and c):

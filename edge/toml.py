@@ -61,12 +61,8 @@ def _choices(kind: Any, key: str) -> list[str]:
     """The words that a key takes; empty where it takes something else."""
     for name in key.split("."):
         kind = get_type_hints(kind).get(name) if isinstance(kind, type) else None
-    parts = [
-        part for part in (get_args(kind) if get_origin(kind) is not Literal else (kind,)) if part is not type(None)
-    ]
-    return (
-        [str(word) for part in parts for word in get_args(part)] if all(get_origin(p) is Literal for p in parts) else []
-    )
+    choices = [part for part in (kind, *get_args(kind)) if get_origin(part) is Literal]
+    return [str(word) for part in choices for word in get_args(part)]
 
 
 def _read_text(path: Path) -> str:

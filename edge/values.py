@@ -10,6 +10,7 @@ sends one, which tests/contract/test_egress_proof.py watches.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, NoReturn
@@ -91,7 +92,8 @@ class Detection:
 
     def __post_init__(self) -> None:
         numbers = (*self.box_px, *self.landmarks_px.ravel().tolist())
-        if not all(-_FAR_PX < number < _FAR_PX for number in numbers):  # nor is what is not a number
+        # The sum is no number if one of them is none.
+        if not (min(numbers) > -_FAR_PX and max(numbers) < _FAR_PX and math.isfinite(sum(numbers))):
             raise FrameError(f"a face nowhere near the frame: {self.box_px}")
         self.landmarks_px.setflags(write=False)
 

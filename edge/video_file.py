@@ -17,7 +17,7 @@ import numpy as np
 
 from edge.clock import NS
 from edge.errors import CameraError, FrameError, one_line
-from edge.mp4_header import UPRIGHT, Matrix, is_cut, is_mp4, read_matrix
+from edge.mp4_header import UPRIGHT, Matrix, Mp4, read_mp4
 from edge.stderr import native_stderr
 from edge.values import MAX_SIDE_PX, UInt8Array
 
@@ -94,8 +94,8 @@ class VideoFile:
 
     def __init__(self, path: str | Path, fps: float = 30.0) -> None:
         self._path = _regular_file(str(path))
-        matrix = read_matrix(self._path)
-        self._capture = self._open(matrix)
+        mp4 = read_mp4(self._path)
+        self._capture = self._open(mp4)
         suffix = self._path.suffix.lower()
         get = self._capture.get
         named, count = get(cv2.CAP_PROP_FPS), get(cv2.CAP_PROP_FRAME_COUNT)
@@ -108,8 +108,8 @@ class VideoFile:
         self._timeline = Timeline(self.fps, min(lasts_ns, _LONGEST_GAP_NS))
         # Only an AVI and an MP4 that was cut must have as many frames as they say: other containers estimate the
         # count, and an intact MP4 may hide frames by an edit list.
-        self._exact = (suffix == ".avi" or (matrix is not None and is_cut(self._path))) and self.length is not None
-        self._matrix = matrix or _TURNS.get(int(get(cv2.CAP_PROP_ORIENTATION_META)), UPRIGHT)
+        self._exact = self.length is not None and (suffix == ".avi" or (mp4 is not None and mp4.cut))
+        self._matrix = (mp4 and mp4.matrix) or _TURNS.get(int(get(cv2.CAP_PROP_ORIENTATION_META)), UPRIGHT)
         self._capture.set(cv2.CAP_PROP_ORIENTATION_AUTO, 0)  # it does not know mirrored pictures
         self._stretch = _stretch(get(cv2.CAP_PROP_SAR_NUM), get(cv2.CAP_PROP_SAR_DEN))
         self.index = self.failed = 0
@@ -171,7 +171,7 @@ class VideoFile:
         old, new_name = shlex.quote(str(self._path)), shlex.quote(str(new))
         return f"convert it: ffmpeg -i {old} {filters}-c:v libx264 -crf 16 -pix_fmt yuv420p -an {new_name}"
 
-    def _open(self, matrix: Matrix | None) -> cv2.VideoCapture:
+    def _open(self, mp4: Mp4 | None) -> cv2.VideoCapture:
         # OpenCV 5.0 has it in `cv2.utils.logging`, 4.11 only as `cv2.setLogLevel` (both tried in November 2026).
         getattr(cv2.utils, "logging", cv2).setLogLevel(0)  # LOG_LEVEL_SILENT
         os.environ["OPENCV_FFMPEG_CAPTURE_OPTIONS"] = _LOCAL_ONLY
@@ -179,7 +179,7 @@ class VideoFile:
         with native_stderr():
             capture = cv2.VideoCapture(str(self._path), cv2.CAP_FFMPEG, [cv2.CAP_PROP_N_THREADS, 1])
         if not capture.isOpened():
-            if matrix is None and is_mp4(self._path):
+            if mp4 is not None and mp4.matrix is None:
                 said = "an MP4 file without its index, as when a recording breaks off"
                 raise CameraError(f"{self._path}: {said}", "record it again")
             raise CameraError(f"{self._path}: not a video that OpenCV can read", self._cure())

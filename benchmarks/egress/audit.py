@@ -87,7 +87,7 @@ class Audit:
         if not path.is_file():
             return "-"
         with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as left:
-            return str(left.execute("SELECT message ->> 'epoch' FROM windows WHERE key = 0").fetchone()[0])
+            return str(left.execute("SELECT data ->> 'epoch' FROM windows WHERE key = 0").fetchone()[0])
 
     def _take(self, call: Call) -> None:
         target = call.target()[1]

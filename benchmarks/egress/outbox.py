@@ -106,7 +106,7 @@ class OutboxReader:
                     for _, _, _, sql in self._schema if schema else ():
                         copy.execute(sql)
                     for row in self.rows:
-                        copy.execute("INSERT INTO windows VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
+                        copy.execute("INSERT INTO windows VALUES (?, ?, ?)", row)
                     copy.commit()
             except sqlite3.Error as error:
                 self._ledger.find(sink, f"SQLite cannot read it: {error}")
@@ -123,26 +123,31 @@ class OutboxReader:
         self._judged.update(self.rows)
 
     def _judge(self, sink: str, row: tuple[Any, ...]) -> None:
-        key, message, topic, end_ns, trusted, boot, kept_ns, *held, refused, _ = row
-        both = None if held[0] is None else (held[0], held[1])
-        kept = outbox_file.Row(key, message, topic, end_ns, trusted == 1, boot, kept_ns, both, refused)
-        if kept.values() != row or not all(value is None or isinstance(value, int) for value in row[6:]):
+        key, data, digest = row
+        if digest != outbox_file.digest(key, data):
             self._ledger.find(sink, "a row that the program would not write so")
-        elif topic not in ("", self._topic) or not (boot is None or _BOOT.fullmatch(boot)):
-            self._ledger.find(sink, "a row with a text that the program does not put there")
-        for problem in self._problems(key, message):
-            self._ledger.find(sink, f"a kept window, {problem}; {describe(message)}")
+        for problem in self._state_problems(data) if key in outbox_file.STATE else self._problems(key, data):
+            self._ledger.find(sink, f"a kept window, {problem}; {describe(data)}")
 
-    def _problems(self, key: int, message: bytes) -> list[str]:
-        if key not in outbox_file.STATE:
-            self._ledger.seen["kept window"] += 1
-            return self._messages.problems(self._topic, message)
+    def _problems(self, key: int, data: bytes) -> list[str]:
+        self._ledger.seen["kept window"] += 1
         try:
-            state = msgspec.json.decode(message, type=outbox_file.State)
+            row = msgspec.msgpack.decode(data, type=outbox_file.Row)
+        except msgspec.MsgspecError:
+            return ["a row that is none"]
+        if row.key != key or msgspec.msgpack.encode(row) != data:
+            return ["a row with something that is not its own"]
+        if row.topic != self._topic or not (row.boot is None or _BOOT.fullmatch(row.boot)):
+            return ["a row with a text that the program does not put there"]
+        return self._messages.problems(self._topic, row.message)
+
+    def _state_problems(self, data: bytes) -> list[str]:
+        try:
+            state = msgspec.json.decode(data, type=outbox_file.State)
         except msgspec.MsgspecError:
             return ["a state that is none"]
         known = all(_EPOCH.fullmatch(word) or self._messages.knows(word) for word in [state.epoch, *state.words])
-        return [] if known and msgspec.json.encode(state) == message else ["a state with something that is not its own"]
+        return [] if known and msgspec.json.encode(state) == data else ["a state with something that is not its own"]
 
 
 def _journal_problem(offset: int, data: bytes) -> str:

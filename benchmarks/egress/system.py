@@ -23,7 +23,7 @@ from edge.config import Config
 READ = {
     r"<run>/(config\.toml|ca\.pem|password)": "configuration and credentials of the run",
     r"<run>(/home(/\.local(/state(/affect-edge(/laboratory-witness(/bundles(/state\.json)?)?)?)?)?)?)?": "its state",
-    r"<run>/outbox\.db(-wal|-journal|-shm|\.broken-[123])?|/dev/null": "what the process itself has written",
+    r"<run>/outbox\.db(-wal|-journal|-shm|\.broken)?|/dev/null": "what the process itself has written",
     r"<video>|<camera>(/.*)?": "pictures: the video, or the stand-in for a camera",
     r"<assets>(/.*)?": "the face detector's file",
     r"(<python>|<code>)(/.*)?|<checkout>": "program code and libraries",

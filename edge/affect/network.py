@@ -14,7 +14,7 @@ from edge.model.engines.choice import Offer, list_offers, open_engine
 from edge.model.engines.delegate import find_delegate
 from edge.model.engines.onnx import OnnxEngine
 from edge.model.golden import compare
-from edge.model.trusted import read_configured
+from edge.model.store import read_configured
 
 log = logging.getLogger(__name__)
 

@@ -88,10 +88,13 @@ class _Path:
         """Moves on to a new sighting."""
         elapsed_s = (now_ns - self.seen_ns) / NS
         gain, slow_gain = 1 - math.exp(-elapsed_s / _SMOOTH_S), 1 - math.exp(-elapsed_s / _SLOW_S)
-        x, y, size = (old + gain * (new - old) for old, new in zip(self.place, place, strict=True))
-        slow_x, slow_y = (old + slow_gain * (new - old) for old, new in zip(self.slow, place[:2], strict=True))
+        x, y, size = self.place
+        x, y, size = x + gain * (place.x - x), y + gain * (place.y - y), size + gain * (place.size - size)
+        slow_x, slow_y = self.slow
+        slow_x, slow_y = slow_x + slow_gain * (place.x - slow_x), slow_y + slow_gain * (place.y - slow_y)
         x1, x2, y1, y2 = self.box
-        self.box = (min(x1, slow_x), max(x2, slow_x), min(y1, slow_y), max(y2, slow_y))
+        if not (x1 <= slow_x <= x2 and y1 <= slow_y <= y2):
+            self.box = (min(x1, slow_x), max(x2, slow_x), min(y1, slow_y), max(y2, slow_y))
         self.place, self.slow, self.seen_ns = Place(x, y, size), (slow_x, slow_y), now_ns
         if self.arrival is None:
             if self.at_border and math.hypot(x - self.began.x, y - self.began.y) >= _INSIDE * self.began.size:
@@ -158,14 +161,16 @@ class Presence:
         for track in tracks:
             number = visits[track.id].number
             place = places[number] = Place(*track.detection.center_px, track.detection.size_px)
-            self._sums.setdefault(number, _Sums())
+            if number not in self._sums:
+                self._sums[number] = _Sums()
             if (path := self._paths.get(number)) is None:
                 self._paths[number] = _begin(place, now_ns, frame_px)
             else:
                 path.go(place, now_ns)
-        for one, other in combinations(sorted(places), 2):
-            if _clear(places[one], places[other]):
-                self._together[one, other] = self._together.get((one, other), 0.0) + elapsed_s
+        for pair in combinations(sorted(places), 2):
+            seconds = self._together.get(pair, 0.0)
+            if seconds < _BESIDE_S and _clear(places[pair[0]], places[pair[1]]):  # more of it says nothing new
+                self._together[pair] = seconds + elapsed_s
 
     def score(self, number: int, valence: float, arousal: float) -> None:
         """Adds one scored step of a visit that is in view."""

@@ -9,13 +9,13 @@ from datetime import datetime
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from edge.affect.content import private_content
 from edge.affect.dp import Budget, Kind, Private, Tally, limit_stays, release_tally, spend
 from edge.affect.release import Person
 from edge.clock import NS, Clock
 from edge.contract import Suppressed, instant
+from edge.hours import find_zone
 
 log = logging.getLogger(__name__)
 
@@ -97,4 +97,4 @@ class PrivateMode:
         return release_tally(tally, self._budget, kind) if paid else None
 
     def _local(self, utc_ns: int) -> datetime:
-        return instant(utc_ns).astimezone(ZoneInfo(self._tz))
+        return instant(utc_ns).astimezone(find_zone(self._tz))

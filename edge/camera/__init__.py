@@ -11,7 +11,7 @@ from typing import Protocol
 
 from edge.clock import Clock
 from edge.config import Config, require_deployment
-from edge.contract import CameraEvents
+from edge.contract import CameraEvents, zeros
 from edge.hours import OpeningHours
 from edge.memory import seal_memory
 from edge.values import Frame, Tick, UInt8Array
@@ -60,7 +60,7 @@ class Camera(Protocol):
 
 def no_events() -> dict[str, int]:
     """Counts of a camera without faults."""
-    return dict.fromkeys(CameraEvents.__annotations__, 0)
+    return zeros(CameraEvents)
 
 
 def open_camera(config: Config, clock: Clock, wanted: Wanted | None = None) -> Camera:

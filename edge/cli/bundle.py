@@ -14,9 +14,9 @@ from edge.affect.untrusted import prove
 from edge.cli import app, echo_json
 from edge.config import Config, load_config
 from edge.errors import BundleError, ConfigError
-from edge.model.bundle import Bundle, check_licences
+from edge.model.bundle import Bundle, check_licences, load_bundle
+from edge.model.signature import trusted_keys
 from edge.model.store import SHIPPED, Entry, State, Store
-from edge.model.trusted import read_trusted
 
 verbs = typer.Typer(
     help="Install another model bundle, and go back. The service takes the active one at its next start, and goes back "
@@ -47,7 +47,7 @@ def install(
     rights. Nothing that runs changes without --activate.
     """
     chosen, store = _open(config, changes=activate)
-    bundle = read_trusted(file, chosen.model)
+    bundle = load_bundle(file, *trusted_keys(chosen.model))
     check_licences(bundle)
     if not allow_older:
         _check_version(bundle, store.entries(), file)

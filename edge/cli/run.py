@@ -22,7 +22,6 @@ from edge.face.schedule import one_frame_a_step
 from edge.memory import seal_memory
 from edge.model.store import Store
 from edge.paths import CONFIGS
-from edge.publish.homeassistant import discovery_message
 from edge.publish.mqtt import MqttPublisher
 from edge.publish.outbox import Outbox
 from edge.publish.prometheus import MetricsServer
@@ -51,8 +50,7 @@ def run(config: Annotated[Path, typer.Option(help="The device's configuration, T
         camera = stack.enter_context(open_camera(chosen, clock, one_frame_a_step(manifest.step_s)))
         origin = origin_of(chosen.device, model.bundle)
         outbox = Outbox(Path(chosen.outbox.path), chosen.outbox, clock, origin)
-        discovery = discovery_message(chosen.homeassistant, origin, window_s=chosen.window.window_s)
-        publisher = MqttPublisher(chosen, origin, outbox, clock, discovery)
+        publisher = MqttPublisher(chosen, origin, outbox, clock)
         stack.callback(publisher.close)
         device = build_device(chosen, camera=camera, model=model, sink=publisher, clock=clock, model_state=model_state)
         port = chosen.metrics.port

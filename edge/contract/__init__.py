@@ -7,7 +7,6 @@ descriptions are part of the contract. Within version 1 fields are only ever add
 
 from __future__ import annotations
 
-import math
 from datetime import datetime, timedelta, timezone
 from typing import Annotated, Literal, TypeVar
 
@@ -20,6 +19,8 @@ from edge.contract.fields import Slug as Slug
 from edge.contract.fields import TagKey as TagKey
 from edge.contract.fields import TagValue as TagValue
 from edge.contract.fields import Trust as Trust
+from edge.contract.fields import rounded as rounded
+from edge.contract.fields import zeros as zeros
 from edge.contract.health import MAX_DEMAND as MAX_DEMAND
 from edge.contract.health import MAX_MS as MAX_MS
 from edge.contract.health import Board as Board
@@ -73,10 +74,12 @@ class Spread(Part, frozen=True, kw_only=True):
     """Mean and standard deviation over people, every one weighing the same; nothing about one of them."""
 
     mean: Annotated[
-        Annotated[float, Meta(ge=-1, le=1)],
+        float,
         Meta(
+            ge=-1,
+            le=1,
             description="Mean of each person's time-weighted mean, -1 to 1, rounded to about half of one person's share"
-            ": 0.05 from 10 people, 0.02 from 25, 0.01 from 50. So nobody who came or went can be computed."
+            ": 0.05 from 10 people, 0.02 from 25, 0.01 from 50. So nobody who came or went can be computed.",
         ),
     ]
     std: Annotated[
@@ -222,14 +225,11 @@ class Status(Part, frozen=True, kw_only=True):
         Literal["online", "offline"],
         Meta(description="`offline` is sent by the device when it stops, else by the broker as its last will."),
     ]
-    since: (
-        Annotated[
-            Instant,
-            Meta(description="Start of this broker session, or when the device stopped, UTC. Absent in a last will."),
-        ]
-        | UnsetType
-    ) = UNSET
-    clock: Annotated[Trust, Meta(description="Whether the clock behind `since` could be trusted.")] | UnsetType = UNSET
+    since: Annotated[
+        Instant | UnsetType,
+        Meta(description="Start of this broker session, or when the device stopped, UTC. Absent in a last will."),
+    ] = UNSET
+    clock: Annotated[Trust | UnsetType, Meta(description="Whether the clock behind `since` could be trusted.")] = UNSET
     version: Release | UnsetType = UNSET
     commit: Commit | UnsetType = UNSET
     model: Annotated[Model, Meta(description="The model in use.")] | UnsetType = UNSET
@@ -270,11 +270,6 @@ def decode(data: bytes, kind: type[Message]) -> Message:
         raise ValueError(f"{kind.__name__}: {error}") from error
 
 
-def zeros(kinds: type) -> dict[str, int]:
-    """A count of 0 for every kind that a section such as `Rejections` or `CameraEvents` names."""
-    return dict.fromkeys(kinds.__annotations__, 0)
-
-
 def instant(utc_ns: int) -> datetime:
     """UTC nanoseconds since 1970 as a time, cut to milliseconds.
 
@@ -292,14 +287,3 @@ def instant(utc_ns: int) -> datetime:
 def nanoseconds(time: datetime) -> int:
     """The inverse of `instant`: UTC nanoseconds since 1970, exact to the millisecond."""
     return (time - _1970) // timedelta(milliseconds=1) * 1_000_000
-
-
-def rounded(value: float, digits: int = 2) -> float:
-    """A finite number, rounded; never minus zero.
-
-    Raises:
-        ValueError: not a finite number.
-    """
-    if not math.isfinite(value):
-        raise ValueError(f"{value} is not a finite number")
-    return round(float(value), digits) + 0.0

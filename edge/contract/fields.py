@@ -1,7 +1,8 @@
-"""Types of fields that several messages share."""
+"""Types of fields that several messages share, and how numbers get into them."""
 
 from __future__ import annotations
 
+import math
 from datetime import datetime
 from typing import Annotated, Literal
 
@@ -28,6 +29,22 @@ _BUCKETS = (0, 1, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000)
 def bucket(count: int) -> int:
     """The least count of a count's bucket: 0, 1 to 4, 5 to 9, 10 to 19, ... are told as 0, 1, 5, 10, ..."""
     return max(least for least in _BUCKETS if least <= count)
+
+
+def zeros(kinds: type) -> dict[str, int]:
+    """A count of 0 for every kind that a section such as `Rejections` or `CameraEvents` names."""
+    return dict.fromkeys(kinds.__annotations__, 0)
+
+
+def rounded(value: float, digits: int = 2) -> float:
+    """A finite number, rounded; never minus zero.
+
+    Raises:
+        ValueError: not a finite number.
+    """
+    if not math.isfinite(value):
+        raise ValueError(f"{value} is not a finite number")
+    return round(float(value), digits) + 0.0
 
 
 class Part(msgspec.Struct, frozen=True, kw_only=True):

@@ -18,7 +18,7 @@ import msgspec
 from edge.errors import BundleError, one_line
 from edge.geometry import CropRule
 from edge.model.bundle_files import read_files
-from edge.model.signature import SIGNATURE, PublicKeys, tell_signer
+from edge.model.signature import RELEASE_KEYS, SIGNATURE, PublicKeys
 
 FORMAT = 1
 MANIFEST = "manifest.json"
@@ -180,8 +180,14 @@ class Bundle:
 
     @property
     def signer(self) -> str:
-        """Whether it is signed, and by whom, in words for people."""
-        return tell_signer(self.raw, self.signature, self.signed_by)
+        """Whether it is signed, and by whom, in words for people. A signature by an unknown key proves nothing."""
+        if self.signature is None:
+            return "unsigned"
+        release = PublicKeys(RELEASE_KEYS)
+        known = self.signed_by or release.find(self.raw, self.signature)
+        if known is None:
+            return "signed by a key that is not known here"
+        return f"signed by {'the release' if known in release.fingerprints else 'your'} key {known}"
 
     @property
     def contents(self) -> dict[str, bytes]:

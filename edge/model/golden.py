@@ -5,9 +5,7 @@ from __future__ import annotations
 import io
 import warnings
 import zipfile
-import zlib
 from collections.abc import Callable
-from tokenize import TokenError
 from typing import Any
 
 import numpy as np
@@ -29,10 +27,6 @@ _FORMS = {
 }
 NAMES = tuple(_FORMS)
 _MAX_ARRAYS = 32
-
-# What `numpy.load` and `zipfile` raise for damaged or hostile files (NumPy 2.4, Python 3.13; tests/fuzz).
-_DAMAGED = (zipfile.BadZipFile, zlib.error, TokenError, SyntaxError, LookupError, ArithmeticError, AttributeError)
-_UNREADABLE = (*_DAMAGED, EOFError, MemoryError, OSError, RuntimeError, TypeError, ValueError)
 
 # uint8 (K, S, S, 3), RGB → embeddings (K, D), valence and arousal (K, 2).
 RunBackbone = Callable[[UInt8Array], tuple[Float32Array, Float32Array]]
@@ -104,7 +98,7 @@ def read_golden(bundle: Bundle) -> dict[str, NDArray[Any]]:
                 arrays[name] = np.asarray(archive[name])
     except BundleError:
         raise
-    except _UNREADABLE as error:
+    except Exception as error:  # NumPy and zipfile raise almost anything for a damaged file
         raise BundleError(f"{file}: not a NumPy archive of plain arrays ({one_line(error)})") from error
     for name, (dtype, dimensions) in _FORMS.items():
         array = arrays[name]

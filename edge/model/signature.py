@@ -9,12 +9,19 @@ import hashlib
 import re
 from pathlib import Path
 
+from edge.config import ModelConfig
 from edge.errors import BundleError, ConfigError
 
 SIGNATURE = "manifest.sig"
 RELEASE_KEYS = Path(__file__).parents[1] / "bundles" / "release.pem"  # docs/decisions/0063-signed-by-the-release.md
 _LENGTH = 64
 _PEM = re.compile(rb"-----BEGIN [^-]*-----.*?-----END [^-]*-----", re.DOTALL)
+
+
+def trusted_keys(model: ModelConfig) -> list[Path]:
+    """The keys one of which must have signed a bundle from outside; none: it may be unsigned."""
+    own = [Path(model.public_key)] if model.public_key else []
+    return [] if model.allow_unsigned and not own else [RELEASE_KEYS, *own]
 
 
 class PublicKeys:
@@ -75,19 +82,3 @@ class PublicKeys:
             names = ", ".join(map(str, self._paths))
             raise BundleError(f"{where}: {SIGNATURE} is by no key in {names}, or the manifest was changed since", fix)
         return found
-
-
-def tell_signer(manifest: bytes, signature: bytes | None, signed_by: str | None) -> str:
-    """Whether a manifest is signed, and by whom: a signature by a key that is not known here proves nothing.
-
-    Args:
-        manifest, signature: the exact bytes.
-        signed_by: the fingerprint of the key that it was checked with; None if it was not checked.
-    """
-    if signature is None:
-        return "unsigned"
-    release = PublicKeys(RELEASE_KEYS)
-    known = signed_by or release.find(manifest, signature)
-    if known is None:
-        return "signed by a key that is not known here"
-    return f"signed by {'the release' if known in release.fingerprints else 'your'} key {known}"

@@ -26,7 +26,7 @@ from edge.config import ModelConfig
 from edge.contract import ModelState
 from edge.errors import BundleError, ConfigError, EdgeError, EngineError, one_line
 from edge.model.bundle import Bundle, default_bundle, load_bundle
-from edge.model.trusted import read_configured, read_trusted
+from edge.model.signature import trusted_keys
 from edge.paths import NOWHERE
 
 log = logging.getLogger(__name__)
@@ -164,12 +164,12 @@ class Store:
         raise failed[0]
 
     def load(self, choice: str) -> Bundle:
-        """Loads the shipped bundle, or an installed one by its SHA-256. Raises the errors of `read_trusted`."""
+        """Loads the shipped bundle, or an installed one by its SHA-256. Raises the errors of `load_bundle`."""
         if choice in (SHIPPED, _CONFIGURED):
             return read_configured(self._model if choice == _CONFIGURED else ModelConfig())
         if (self.folder / choice).is_symlink():
             raise BundleError(f"{self.folder / choice}: is a link", fix="remove it, and install the bundle again")
-        bundle = read_trusted(self.folder / choice, self._model)
+        bundle = load_bundle(self.folder / choice, *trusted_keys(self._model))
         if bundle.sha256 != choice:
             raise BundleError(f"{self.folder / choice}: is another bundle, {bundle.sha256[:12]}", fix="install it anew")
         return bundle
@@ -270,6 +270,11 @@ class Store:
 
     def _unwritable(self, error: OSError) -> BundleError:
         return BundleError(f"{self.folder}: cannot be changed ({error.strerror})", fix="use sudo")
+
+
+def read_configured(model: ModelConfig) -> Bundle:
+    """The bundle that `model.bundle` names, else the shipped one. Raises the errors of `load_bundle`."""
+    return load_bundle(Path(model.bundle), *trusted_keys(model)) if model.bundle else load_bundle(default_bundle())
 
 
 def _count_start(state: State) -> State:

@@ -53,7 +53,7 @@ class Discard:
         pass
 
     def delivery(self) -> Delivery:
-        return Delivery(connected=False, waiting=0, evicted=0, refused=0, reconnects=0, interrupted=0, resets=0)
+        return Delivery()
 
     def close(self, timeout_s: float = 5.0) -> None:
         pass

@@ -9,37 +9,27 @@ from typing import Any
 
 import msgspec
 
-from edge.config import HomeAssistantConfig
+from edge.config import Config
 from edge.contract import Origin
+from edge.publish.session import Message
 from edge.version import VERSION
 
-MAX_DISCOVERY_BYTES = 8192
 _STALE = 3  # a value expires when so many messages are missing
 _HEALTH_S = 60
 _NOTE = "How faces look, as a mean over visits. An expression is not a feeling, and nothing here is about one person."
 
 
-def discovery_message(config: HomeAssistantConfig, origin: Origin, *, window_s: int) -> tuple[str, bytes] | None:
-    """Topic and payload to be sent, retained, with QoS 1; None when discovery is off.
-
-    Args:
-        config: `announce` describes the device; `remove` gives an empty payload, which removes it.
-        origin: whose topics are read.
-        window_s: length of a window, seconds.
-
-    Raises:
-        ValueError: the payload is larger than `MAX_DISCOVERY_BYTES`.
-    """
-    if config.discovery == "off":
+def discovery_message(config: Config, origin: Origin) -> Message | None:
+    """The message that describes the device whose topics are read, or removes it; None when discovery is off."""
+    wanted = config.homeassistant
+    if wanted.discovery == "off":
         return None
-    topic = f"{config.prefix}/device/{_identity(origin)}/config"
-    data = b"" if config.discovery == "remove" else msgspec.json.encode(discovery_payload(origin, window_s=window_s))
-    if len(data) > MAX_DISCOVERY_BYTES:
-        raise ValueError(f"discovery: {len(data)} bytes, more than {MAX_DISCOVERY_BYTES}")
-    return topic, data
+    topic = f"{wanted.prefix}/device/{_identity(origin)}/config"
+    data = b"" if wanted.discovery == "remove" else msgspec.json.encode(_device(origin, config.window.window_s))
+    return Message(topic, data, retain=True)
 
 
-def discovery_payload(origin: Origin, *, window_s: int) -> dict[str, Any]:
+def _device(origin: Origin, window_s: int) -> dict[str, Any]:
     """The device and its entities."""
     identity = _identity(origin)
     # A window that ended more than a window ago, as after an outage, is not shown. An empty result keeps a sensor's

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TextIO
 
-from edge.contract import Delivery, Window, encode
+from edge.contract import Window, encode
 from edge.publish import Discard
 
 
@@ -24,6 +24,3 @@ class JsonLines(Discard):
         self._stream.write(encode(window).decode().rstrip() + "\n")
         self._seq = window.seq
         self._stream.flush()
-
-    def delivery(self) -> Delivery:
-        return Delivery()

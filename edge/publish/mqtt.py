@@ -22,6 +22,7 @@ from edge.errors import ConfigError, PublishError
 from edge.publish.connection_log import STABLE_S, ConnectionLog
 from edge.publish.credentials import load_credentials
 from edge.publish.gate import Gate, GateError
+from edge.publish.homeassistant import discovery_message
 from edge.publish.outbox import Outbox
 from edge.publish.outbox_file import STOPPED, Row
 from edge.publish.pacing import Pace, stagger_s
@@ -48,7 +49,6 @@ class MqttPublisher:
         config, clock: of the device.
         origin: site, device and model.
         outbox: owned by this publisher, which closes it.
-        discovery: topic and payload of a retained message, sent in every session after `online`.
 
     Attributes:
         failed: the error that ended the thread, None while it runs; `publish` and `report` raise it as a PublishError.
@@ -58,9 +58,7 @@ class MqttPublisher:
         PublishError: a certificate, key or password file cannot be used, or the privacy gate does not work.
     """
 
-    def __init__(
-        self, config: Config, origin: Origin, outbox: Outbox, clock: Clock, discovery: tuple[str, bytes] | None = None
-    ) -> None:
+    def __init__(self, config: Config, origin: Origin, outbox: Outbox, clock: Clock) -> None:
         mqtt, window_s = config.mqtt, config.window.window_s
         needed = _HEALTH_BYTES + _WINDOW_BYTES * -(-60 // window_s)
         if mqtt.bytes_per_minute < needed:
@@ -68,13 +66,14 @@ class MqttPublisher:
             raise ConfigError(f"{message}, it is {mqtt.bytes_per_minute}", fix="raise it, or window.window_s")
         self.failed: Exception | None = None
         self._config, self._origin, self._outbox, self._clock = config, origin, outbox, clock
-        self._discovery = Message(*discovery, retain=True) if discovery else None
+        self._discovery = discovery_message(config, origin)  # sent in every session after `online`
         self._stagger_s = stagger_s(origin.site, origin.device, window_s)
         self._live = Pace(mqtt.bytes_per_minute, _LIVE_BURST_S)
         self._backlog = Pace(config.outbox.backlog_per_minute, _BACKLOG_BURST_S)
         self._backoff = Backoff(FIRST_DELAY_S, mqtt.backoff_max_s)
         self._credentials = load_credentials(mqtt)
-        self._gate = Gate(origin, outbox.words, dict([discovery] if discovery else []))
+        fixed = {self._discovery.topic: self._discovery.payload} if self._discovery else {}
+        self._gate = Gate(origin, outbox.words, fixed)
         self._log = ConnectionLog(f"{mqtt.host}:{mqtt.port}")
         self._session = self._new_session()  # here, so that the constructor raises if the gate does not work
         self._sessions = 0

@@ -225,6 +225,7 @@ class Outbox:
             state.refused += self._state.refused
             self._state = state
             self._add_words()
+        file.rows = {}  # or acknowledged windows would stay in memory
 
     def _replace_file(self, path: Path, why: str) -> None:
         """Renames a corrupt file; all rows will be written to a new one."""
@@ -237,11 +238,7 @@ class Outbox:
             set_aside(path, why)
         except OSError as error:
             self._path = None
-            log.error(
-                "outbox: the corrupt file %s cannot be renamed (%s); windows are kept in memory from now on",
-                path,
-                error,
-            )
+            log.error("outbox: the corrupt %s cannot be renamed (%s); windows stay in memory from now on", path, error)
 
     def _add_words(self) -> None:
         """Puts this run's words before those of earlier runs, and keeps the first `_MAX_WORDS`."""

@@ -1,4 +1,4 @@
-"""The outbox's file: one SQLite table, for one process. Each row is checked by its digest."""
+"""The outbox's file: one SQLite table, for one process. Each row is a `Row` or the `State`, and its digest."""
 
 from __future__ import annotations
 
@@ -10,9 +10,8 @@ import stat
 import zlib
 from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import msgspec
 
@@ -22,19 +21,16 @@ from edge.errors import PublishError
 
 log = logging.getLogger(__name__)
 
-_LAYOUT = 2  # PRAGMA user_version
-_COLUMNS = {"message": "BLOB", "topic": "TEXT", "end_ns": "INTEGER", "trusted": "INTEGER", "boot": "TEXT"}
-_COLUMNS |= dict.fromkeys(("kept_ns", "begun_ns", "ended_ns", "refused", "digest"), "INTEGER")
-_NAMES = ", ".join(["key", *_COLUMNS])
+_LAYOUT = 3  # PRAGMA user_version
+_TABLE = "CREATE TABLE windows (key INTEGER PRIMARY KEY, data BLOB, digest INTEGER)"
 _BESIDE = ("-shm", "-wal", "-journal")  # what SQLite keeps beside the file
 STOPPED = 0  # in place of a reason code: the privacy gate stopped it
 STATE = (0, 1)  # keys of two rows with the same `State`; windows have larger ones
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO}  # the disk may work again later
 
 
-@dataclass(slots=True, eq=False)
-class Row:
-    """A window in the outbox."""
+class Row(msgspec.Struct, eq=False):
+    """A window in the outbox, stored as MessagePack."""
 
     key: int  # later rows have larger ones
     message: bytes
@@ -54,15 +50,9 @@ class Row:
         there = {} if moved_ns < NS else {"start": instant(start_ns), "end": instant(end_ns)}
         return msgspec.structs.replace(window, **there)
 
-    def values(self) -> tuple[Any, ...]:
-        """The table's columns, with a digest of the others last."""
-        kept = (self.key, self.message, self.topic, self.end_ns, int(self.trusted), self.boot, self.kept_ns)
-        values = (*kept, *(self.held or (None, None)), self.refused)
-        return (*values, zlib.crc32(repr(values).encode()))
-
 
 class State(msgspec.Struct):
-    """What the outbox stores besides windows."""
+    """What the outbox stores besides windows, as JSON."""
 
     epoch: str  # of the latest window
     seq: int = 0  # of the latest window
@@ -123,21 +113,17 @@ class Database:
             self.broken = str(error)
             with suppress(sqlite3.Error):
                 self._scan("DESC")  # from its other end
-        for key in STATE:
-            with suppress(msgspec.MsgspecError, KeyError):
-                self.state = msgspec.json.decode(self.rows.pop(key).message, type=State)
         self.rows = dict(sorted(self.rows.items()))
         self.damaged.difference_update(STATE)
 
     def save(self, state: State, put: Iterable[Row], gone: Iterable[int]) -> None:
         """Writes and deletes rows in one transaction; it is on the disk when this returns."""
-        places = ", ".join("?" * (len(_COLUMNS) + 1))
-        insert = f"INSERT OR REPLACE INTO windows ({_NAMES}) VALUES ({places})"  # noqa: S608 - constants
-        both = [Row(key, msgspec.json.encode(state)) for key in STATE]
+        kept = dict.fromkeys(STATE, msgspec.json.encode(state)) | {row.key: msgspec.msgpack.encode(row) for row in put}
+        rows = [(key, data, digest(key, data)) for key, data in kept.items()]
         self._sqlite.execute("BEGIN IMMEDIATE")
         with self._sqlite:
             self._sqlite.executemany("DELETE FROM windows WHERE key = ?", [(key,) for key in gone])
-            self._sqlite.executemany(insert, [row.values() for row in [*both, *put]])
+            self._sqlite.executemany("INSERT OR REPLACE INTO windows VALUES (?, ?, ?)", rows)
 
     def clean(self) -> None:
         """Empties the write-ahead log, which still has deleted rows."""
@@ -159,32 +145,35 @@ class Database:
         ask("BEGIN IMMEDIATE")
         with self._sqlite:
             layout = ask("PRAGMA user_version").fetchone()[0]
-            parts = set(ask("SELECT type, name FROM sqlite_master"))
-            if not parts:
-                parts = {("table", "windows")}
-                ask("CREATE TABLE windows (key INTEGER PRIMARY KEY)")
-            elif ("table", "windows") not in parts:
-                raise sqlite3.DatabaseError("it has no table of windows")
-            there = {row[1] for row in ask("PRAGMA table_info(windows)")}
-            for name in [name for name in _COLUMNS if name not in there]:
-                ask(f"ALTER TABLE windows ADD COLUMN {name} {_COLUMNS[name]}")
-            if layout == 0:
+            tables = [sql for (sql,) in ask("SELECT sql FROM sqlite_master")]
+            if not tables:
+                layout, tables = _LAYOUT, [_TABLE]
+                ask(_TABLE)
                 ask(f"PRAGMA user_version = {_LAYOUT}")
+        if (layout, tables) != (_LAYOUT, [_TABLE]):
+            raise sqlite3.DatabaseError(f"layout {layout}, {len(tables)} parts")
         self._scan("ASC")
         verdict = ask("PRAGMA quick_check(1)").fetchone()[0]
-        if layout not in (0, _LAYOUT) or parts != {("table", "windows")} or verdict != "ok":
-            raise sqlite3.DatabaseError(f"layout {layout}, {len(parts)} parts, {verdict}")
+        if verdict != "ok":
+            raise sqlite3.DatabaseError(verdict)
 
     def _scan(self, order: str) -> None:
-        for values in self._sqlite.execute(f"SELECT {_NAMES} FROM windows ORDER BY key {order}"):  # noqa: S608
-            key, message, topic, end_ns, trusted, boot, kept_ns, begun_ns, ended_ns, refused, _ = values
-            held = None if begun_ns is None else (begun_ns, ended_ns)
-            state: Literal["refused", "waiting"] = "refused" if refused == STOPPED else "waiting"
-            row = Row(key, message, topic, end_ns, trusted == 1, boot, kept_ns, held, refused, state)
-            if isinstance(message, bytes) and row.values() == values:
-                self.rows[key] = row
-            else:
-                self.damaged.add(key)
+        found = self._sqlite.execute(f"SELECT key, data, digest FROM windows ORDER BY key {order}")  # noqa: S608
+        for key, data, wanted in found:
+            with suppress(TypeError, ValueError, msgspec.MsgspecError):
+                if digest(key, data) == wanted:
+                    if key in STATE:
+                        self.state = msgspec.json.decode(data, type=State)
+                    else:
+                        self.rows[key] = row = msgspec.msgpack.decode(data, type=Row)
+                        row.state = "refused" if row.refused == STOPPED else "waiting"
+                    continue
+            self.damaged.add(key)
+
+
+def digest(key: int, data: bytes) -> int:
+    """What SQLite does not check: that a row is what was written."""
+    return zlib.crc32(data, key & 0xFFFFFFFF)
 
 
 def _make(path: Path) -> None:
@@ -209,23 +198,19 @@ def _make(path: Path) -> None:
 
 
 def set_aside(path: Path, why: str) -> None:
-    """Renames a broken file to the first of at most three, and logs it; its write-ahead log is deleted."""
+    """Renames a broken file, and logs it; its write-ahead log and the file that was set aside before are deleted."""
     for suffix in _BESIDE:
         path.with_name(path.name + suffix).unlink(missing_ok=True)
-    aside = _aside(path)
-    for place, following in [*zip(aside[-2::-1], aside[:0:-1], strict=True), (path, aside[0])]:
-        if place.exists():
-            place.replace(following)
-    log.error("outbox: the database was broken (%s) and is set aside as %s", why, aside[0].name)
+    path.replace(aside := _aside(path))
+    log.error("outbox: the database was broken (%s) and is set aside as %s", why, aside.name)
 
 
 def remove_aside(path: Path, before_s: float) -> None:
-    """Deletes files that were set aside and last written before a UTC second."""
-    for part in _aside(path):
-        with suppress(OSError):
-            if part.lstat().st_mtime < before_s:
-                part.unlink()
+    """Deletes the file that was set aside if it was last written before a UTC second."""
+    with suppress(OSError):
+        if _aside(path).lstat().st_mtime < before_s:
+            _aside(path).unlink()
 
 
-def _aside(path: Path) -> list[Path]:
-    return [path.with_name(f"{path.name}.broken-{number}") for number in (1, 2, 3)]
+def _aside(path: Path) -> Path:
+    return path.with_name(f"{path.name}.broken")

@@ -8,11 +8,12 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from edge.config import MqttConfig
+from edge.config import Config
 from edge.contract import Origin
 from edge.errors import PublishError
 from edge.publish.credentials import Credentials
 from edge.publish.gate import Gate
+from edge.publish.homeassistant import discovery_message
 from edge.publish.session import REFUSED, Message, Session
 
 _WAIT_S, _TICK_S = 10.0, 0.2
@@ -22,29 +23,27 @@ class Probe:
     """A session that may send only `message`, which is empty, and `discovery`, if that is configured.
 
     Args:
-        config, credentials: the broker, and how to log in.
+        config: of the device.
+        credentials: how to log in.
         origin: whose rights are tested.
-        discovery: topic and payload of Home Assistant's message, as the device would send it.
 
     Raises:
         PublishError: the broker cannot be reached, or rejects this device; says why.
     """
 
-    def __init__(
-        self, config: MqttConfig, credentials: Credentials, origin: Origin, discovery: tuple[str, bytes] | None = None
-    ) -> None:
+    def __init__(self, config: Config, credentials: Credentials, origin: Origin) -> None:
         self.message = Message(origin.topic("probe"), b"")
-        self.discovery = Message(*discovery, retain=True) if discovery else None
+        self.discovery = discovery_message(config, origin)
         fixed = {message.topic: message.payload for message in (self.message, self.discovery) if message}
         name = f"affect-{origin.site}-{origin.device}-probe"
-        self._session = session = Session(config, credentials, name, Gate(None, fixed=fixed))
+        self._session = session = Session(config.mqtt, credentials, name, Gate(None, fixed=fixed))
         self._answers: dict[int, int] = {}
         session.open()
         self._wait(lambda: session.connected)
         if not session.connected:
             said = f"{session.end.what} ({session.end.why})" if session.end else "no answer"
             session.drop()
-            raise PublishError(f"{config.host}:{config.port}: {said}")
+            raise PublishError(f"{config.mqtt.host}:{config.mqtt.port}: {said}")
 
     def publish(self, message: Message) -> float:
         """Sends a message; returns the seconds until it was acknowledged.

@@ -50,7 +50,7 @@ class MetricsServer:
                 "metrics.port: needs a package that is not installed", fix="run: pip install 'affect-edge[metrics]'"
             ) from None
         registry = CollectorRegistry()  # its own: the default one would add the process's and the interpreter's
-        registry.register(Collector(Snapshot(read)))
+        registry.register(Collector(read))
         try:
             self._server, self._thread = start_http_server(port, addr=HOST, registry=registry)
         except OSError as error:
@@ -87,34 +87,26 @@ class MetricsServer:
         self.close()
 
 
-class Snapshot:
-    """The health of now, made anew when it is older than a minute. For any thread."""
+class Collector:
+    """Gives the health of now, or of less than a minute ago, as metric families; for any thread.
+
+    What the device does not know has no sample.
+    """
 
     def __init__(self, read: Callable[[], Health], clock: Callable[[], float] = time.monotonic) -> None:
         self._read, self._clock, self._lock = read, clock, threading.Lock()
         self._made: tuple[float, Health] | None = None
-
-    def __call__(self) -> Health:
-        with self._lock:
-            now_s = self._clock()
-            if self._made is None or now_s - self._made[0] >= FRESH_S:
-                self._made = now_s, self._read()
-            return self._made[1]
-
-
-class Collector:
-    """Turns a health message into metric families at each scrape. What the device does not know has no sample."""
-
-    def __init__(self, read: Callable[[], Health]) -> None:
-        self._read = read
 
     def describe(self) -> list[Any]:
         """Nothing: registering must not read the health of a device that has not begun."""
         return []
 
     def collect(self) -> Iterator[Any]:
-        """The families of now."""
-        health = self._read()
+        with self._lock:
+            now_s = self._clock()
+            if self._made is None or now_s - self._made[0] >= FRESH_S:
+                self._made = now_s, self._read()
+            health = self._made[1]
         values = msgspec.to_builtins(health)
         where = {"site": health.site, "device": health.device}
         build = [health.version, health.commit, *(str(value) for value in values["model"].values())]
@@ -182,18 +174,13 @@ def _family(
 
 def _guarded(app: Any) -> Any:
     """The library's application for requests that name this machine: a web page whose own name was made to lead here
-    (DNS rebinding) is refused. HEAD, which the library answers with 405, gets the headers of GET.
+    (DNS rebinding) is refused.
     """
 
     def answer(environ: dict[str, Any], start_response: Callable[..., Any]) -> Any:
-        if not _HOSTS.fullmatch(environ.get("HTTP_HOST", "")):
-            start_response("421 Misdirected Request", [("Content-Length", "0")])
-            return []
-        if environ["REQUEST_METHOD"] != "HEAD":
+        if _HOSTS.fullmatch(environ.get("HTTP_HOST", "")):
             return app(environ, start_response)
-        said: list[Any] = []
-        body = app(environ | {"REQUEST_METHOD": "GET"}, lambda *head: said.extend(head))
-        start_response(said[0], [*said[1], ("Content-Length", str(sum(map(len, body))))])
+        start_response("421 Misdirected Request", [("Content-Length", "0")])
         return []
 
     return answer

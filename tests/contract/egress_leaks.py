@@ -340,7 +340,7 @@ def row_in_outbox() -> None:
 
     def leaking(outbox: Any, *values: Any) -> Any:
         sqlite = outbox._file._sqlite
-        sqlite.execute("INSERT INTO windows (key, message, digest) VALUES (?, ?, ?)", (10**9, pictures[0], 0))
+        sqlite.execute("INSERT INTO windows VALUES (?, ?, ?)", (10**9, pictures[0], 0))
         sqlite.execute("DELETE FROM windows WHERE key = ?", (10**9,))
         return keep(outbox, *values)
 
@@ -357,7 +357,7 @@ def left_in_a_page() -> None:
         sqlite: sqlite3.Connection = outbox._file._sqlite
         for line in ("PRAGMA secure_delete = OFF", "BEGIN"):
             sqlite.execute(line)
-        sqlite.execute("INSERT INTO windows (key, message) VALUES (?, ?)", (10**9, pictures[0]))
+        sqlite.execute("INSERT INTO windows (key, data) VALUES (?, ?)", (10**9, pictures[0]))
         sqlite.execute("DELETE FROM windows WHERE key = ?", (10**9,))
         sqlite.execute("COMMIT")
         return keep(outbox, *values)

@@ -39,13 +39,12 @@ def test_quantiles_are_those_of_the_times(times: list[int]) -> None:
     assert spent.quantiles_ms() == pytest.approx(tuple(np.percentile(times, (50, 95)) / 1e6), abs=0.005)
 
 
-def test_only_the_last_times_are_kept_and_memory_stays_the_same() -> None:
+def test_only_the_last_times_are_kept() -> None:
     spent = Times()
-    before = spent._ns.nbytes
     for ns in [10**9] * 3000 + [2_000_000] * 2048:
         spent.add(ns)
     assert spent.quantiles_ms() == (2.0, 2.0)
-    assert spent._ns.nbytes == before
+    assert len(spent._ns) == 2048
 
 
 def test_nothing_is_said_of_what_never_happened() -> None:

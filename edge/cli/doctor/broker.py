@@ -19,7 +19,6 @@ from edge.config import Config
 from edge.contract import Origin
 from edge.errors import ConfigError, PublishError
 from edge.publish.credentials import load_credentials
-from edge.publish.homeassistant import discovery_message
 from edge.publish.probe import Probe
 from edge.publish.session import Message
 
@@ -48,9 +47,8 @@ def check_broker(config: Config, origin: Origin) -> Iterator[Finding]:
     except (ConfigError, PublishError) as error:
         yield failed_with(step, error)
         return
-    discovery = discovery_message(config.homeassistant, origin, window_s=config.window.window_s)
     try:
-        probe = Probe(mqtt, credentials, origin, discovery)
+        probe = Probe(config, credentials, origin)
     except PublishError as error:
         text = str(error).replace("; ", ", ")
         fix = next(fix for word, fix in _FIXES.items() if word in text.lower())

@@ -78,10 +78,9 @@ def open_engine(
     delegate: Path | None = None,
     cpu: bool = False,
 ) -> Engine:
-    """Opens one graph of a bundle.
+    """Opens one of a bundle's files.
 
     Args:
-        bundle, file: holds it, and which of its files it is.
         runtime: `litert`, `tflite` or `onnx`.
         config: threads and the delegate's options; None for one thread.
         delegate: the library that computes this graph; None for the CPU.

@@ -60,8 +60,7 @@ def probe_delegate(engine: EngineConfig, runtime: str) -> None:
         ) from None
     said = ended.stderr.decode(errors="replace").splitlines()
     if ended.code == EngineError.exit_code and said:
-        message, _, fix = said[-1].partition("\t")
-        raise EngineError(message, fix=fix)
+        raise EngineError(*said[-1].split("\t", 1))
     if ended.code != 0:
         raise EngineError(
             f"engine.delegate: {path} crashes {runtime} here ({ended.how})",

@@ -6,7 +6,7 @@ Tensors are addressed by the names in the model's signature; a graph without one
 from __future__ import annotations
 
 import ctypes
-import os
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from importlib import import_module
@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from edge.errors import EngineError, one_line
 from edge.model.engines import TensorSpec
+from edge.stderr import native_stderr
 
 _MODULES = {"litert": "ai_edge_litert.interpreter", "tflite": "tflite_runtime.interpreter"}
 
@@ -53,7 +54,9 @@ class LiteRtEngine:
         self._name = name
         module = load_runtime(runtime)
         delegates = [load_delegate(module, delegate, dict(delegate_options or {}))] if delegate else []
-        kernels = {} if xnnpack else {"experimental_op_resolver_type": _built_in_kernels(module)}
+        kernels = {}
+        if not xnnpack:
+            kernels["experimental_op_resolver_type"] = module.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
         try:
             # The interpreter keeps only a view of the bytes: hold them as long as it lives.
             self._model = model
@@ -67,20 +70,14 @@ class LiteRtEngine:
             raise EngineError(f"{name}: {runtime} cannot load the graph ({one_line(error)})") from error
         self._read_specs()
 
-    @property
-    def inputs(self) -> Mapping[str, TensorSpec]:
-        return self._inputs
-
-    @property
-    def outputs(self) -> Mapping[str, TensorSpec]:
-        return self._outputs
-
     def invoke(self, tensors: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
-        if tensors.keys() != self._inputs.keys():
-            raise EngineError(f"{self._name}: needs the inputs {sorted(self._inputs)}, got {sorted(tensors)}")
+        if tensors.keys() != self.inputs.keys():
+            raise EngineError(f"{self._name}: needs the inputs {sorted(self.inputs)}, got {sorted(tensors)}")
         try:
-            if any(tensors[key].shape != spec.shape for key, spec in self._inputs.items()):
-                self._resize(tensors)
+            for key, spec in self.inputs.items():
+                if tensors[key].shape != spec.shape:
+                    self._resize(tensors)
+                    break
             for key, index in self._input_index.items():
                 self._interpreter.set_tensor(index, tensors[key])
             self._interpreter.invoke()
@@ -89,7 +86,7 @@ class LiteRtEngine:
             raise EngineError(f"{self._name}: the run failed ({one_line(error)})") from error
 
     def _resize(self, tensors: Mapping[str, NDArray[Any]]) -> None:
-        for key, spec in self._inputs.items():
+        for key, spec in self.inputs.items():
             if tensors[key].shape[1:] != spec.shape[1:]:
                 raise EngineError(f"{self._name}: input {key} is {spec.shape}, got {tensors[key].shape}")
             self._interpreter.resize_tensor_input(self._input_index[key], tensors[key].shape)
@@ -108,8 +105,8 @@ class LiteRtEngine:
         return inputs, outputs
 
     def _read_specs(self) -> None:
-        self._inputs = _specs(self._interpreter.get_input_details(), self._input_index)
-        self._outputs = _specs(self._interpreter.get_output_details(), self._output_index)
+        self.inputs = _specs(self._interpreter.get_input_details(), self._input_index)
+        self.outputs = _specs(self._interpreter.get_output_details(), self._output_index)
 
 
 def _specs(details: list[dict[str, Any]], index: Mapping[str, int]) -> dict[str, TensorSpec]:
@@ -126,10 +123,6 @@ def _specs(details: list[dict[str, Any]], index: Mapping[str, int]) -> dict[str,
 def installed_runtimes() -> list[str]:
     """The names of those that are installed, best first; `litert` where none is, whose error says what to do."""
     return [name for name, module in _MODULES.items() if find_spec(module.partition(".")[0])] or ["litert"]
-
-
-def _built_in_kernels(module: Any) -> Any:
-    return module.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
 
 
 def load_runtime(runtime: str) -> Any:
@@ -171,15 +164,10 @@ def load_delegate(module: Any, path: Path, options: dict[str, str]) -> Any:
 @contextmanager
 def _without_chatter() -> Iterator[None]:
     """Keeps the runtime's native `INFO:` lines off stderr; everything else it says is passed on afterwards."""
-    stderr = os.dup(2)
-    with os.fdopen(os.memfd_create("runtime-log"), "w+b", buffering=0) as said:
-        os.dup2(said.fileno(), 2)
-        try:
+    try:
+        with native_stderr() as native:
             yield
-        finally:
-            os.dup2(stderr, 2)
-            said.seek(0)
-            for line in said.read().splitlines(keepends=True):
-                if not line.startswith(b"INFO:"):
-                    os.write(stderr, line)
-            os.close(stderr)
+    finally:
+        for line in native.text.splitlines():
+            if sys.stderr is not None and not line.startswith("INFO:"):
+                sys.stderr.write(f"{line}\n")

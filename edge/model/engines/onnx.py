@@ -44,7 +44,6 @@ class OnnxEngine:
     def __init__(self, model: bytes, *, name: str, threads: int = 1, cpu: bool = False) -> None:
         self._name = name
         runtime = _load_runtime()
-        self._failures = _failures()
         options = runtime.SessionOptions()
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
@@ -53,18 +52,10 @@ class OnnxEngine:
         providers = [(provider, _OPTIONS.get(provider, {})) for provider in offered]
         try:
             self._session = runtime.InferenceSession(model, sess_options=options, providers=providers)
-            self._inputs = _specs(self._session.get_inputs())
-            self._outputs = _specs(self._session.get_outputs())
-        except self._failures as error:
+            self.inputs = _specs(self._session.get_inputs())
+            self.outputs = _specs(self._session.get_outputs())
+        except Exception as error:  # its own exceptions have no common root (1.32, 2026)
             raise EngineError(f"{name}: onnx cannot load the graph ({one_line(error)})") from error
-
-    @property
-    def inputs(self) -> Mapping[str, TensorSpec]:
-        return self._inputs
-
-    @property
-    def outputs(self) -> Mapping[str, TensorSpec]:
-        return self._outputs
 
     @property
     def provider(self) -> str:
@@ -72,16 +63,16 @@ class OnnxEngine:
         return str(self._session.get_providers()[0])
 
     def invoke(self, tensors: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
-        if tensors.keys() != self._inputs.keys():
-            raise EngineError(f"{self._name}: needs the inputs {sorted(self._inputs)}, got {sorted(tensors)}")
-        for key, spec in self._inputs.items():
+        if tensors.keys() != self.inputs.keys():
+            raise EngineError(f"{self._name}: needs the inputs {sorted(self.inputs)}, got {sorted(tensors)}")
+        for key, spec in self.inputs.items():
             if tensors[key].shape[1:] != spec.shape[1:]:
                 raise EngineError(f"{self._name}: input {key} is {spec.shape}, got {tensors[key].shape}")
         try:
-            values = self._session.run(list(self._outputs), dict(tensors))
-        except self._failures as error:
+            values = self._session.run(list(self.outputs), dict(tensors))
+        except Exception as error:
             raise EngineError(f"{self._name}: the run failed ({one_line(error)})") from error
-        return dict(zip(self._outputs, values, strict=True))
+        return dict(zip(self.outputs, values, strict=True))
 
 
 def available_providers() -> list[str]:
@@ -102,13 +93,6 @@ def _load_runtime() -> Any:
             f"engine.runtime: onnx is not installed ({error})",
             fix="pip install 'affect-edge[onnx]', on a Jetson JetPack's own build",
         ) from error
-
-
-def _failures() -> tuple[type[Exception], ...]:
-    """What the runtime raises; its own exceptions have no common root (1.32, 2026)."""
-    module = import_module("onnxruntime.capi.onnxruntime_pybind11_state")
-    own = [kind for kind in vars(module).values() if isinstance(kind, type) and issubclass(kind, Exception)]
-    return (*own, ValueError, RuntimeError, KeyError)
 
 
 def _specs(arguments: Any) -> dict[str, TensorSpec]:

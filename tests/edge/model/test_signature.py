@@ -19,7 +19,7 @@ from edge.config import EngineConfig, ModelConfig, load_config
 from edge.errors import BundleError, ConfigError
 from edge.model.bundle import MANIFEST, check_licences, default_bundle, load_bundle
 from edge.model.signature import RELEASE_KEYS, SIGNATURE, PublicKeys
-from edge.model.trusted import read_configured
+from edge.model.store import read_configured
 
 
 def make_key(folder: Path, name: str) -> tuple[object, Path]:

@@ -22,7 +22,7 @@ import pytest
 from msgspec.structs import replace
 
 from edge.clock import SystemClock
-from edge.config import Config, MqttConfig, OutboxConfig, WindowConfig
+from edge.config import Config, HomeAssistantConfig, MqttConfig, OutboxConfig, WindowConfig
 from edge.contract import Window, encode
 from edge.errors import EdgeError
 from edge.publish import Sink
@@ -270,16 +270,17 @@ def make_publisher(free_port: int) -> Iterator[Callable[..., tuple[MqttPublisher
         limits=DEFAULTS,
         epoch: str = "",
         backlog=60_000,
-        discovery=None,
+        discovery="off",
         **settings: Any,
     ):
         limits = replace(limits, backlog_per_minute=backlog)
         mqtt = MqttConfig(**({"host": HOST, "port": free_port, "backoff_max_s": 1.0} | settings))
-        config = Config(mqtt=mqtt, outbox=limits, window=WindowConfig(window_s=60))
+        home = HomeAssistantConfig(discovery=discovery)
+        config = Config(mqtt=mqtt, outbox=limits, window=WindowConfig(window_s=60), homeassistant=home)
         clock = clock or SystemClock()
         outbox = Outbox(path, limits, clock, origin, epoch=epoch)
         try:
-            made.append(MqttPublisher(config, origin, outbox, clock, discovery))
+            made.append(MqttPublisher(config, origin, outbox, clock))
         except EdgeError:
             outbox.close()
             raise

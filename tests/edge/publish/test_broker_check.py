@@ -136,7 +136,7 @@ def test_discovery_is_sent_as_the_device_would_send_it(mosquitto) -> None:
         capture_output=True,
         check=True,
     ).stdout
-    assert told.strip() == discovery_message(HomeAssistantConfig(discovery="announce"), ORIGIN, window_s=900)[1]
+    assert told.strip() == discovery_message(config(mosquitto.port, "announce"), ORIGIN).payload
 
 
 def test_certificate_of_the_future_names_the_clock_and_not_the_authority(mosquitto, authority, found) -> None:

@@ -18,8 +18,9 @@ import pytest
 from msgspec.structs import replace
 
 from edge import contract
-from edge.config import Config, HomeAssistantConfig
-from edge.publish.homeassistant import MAX_DISCOVERY_BYTES, discovery_message, discovery_payload
+from edge.config import Config, HomeAssistantConfig, WindowConfig
+from edge.publish.homeassistant import discovery_message
+from edge.publish.session import Message
 from scripts.mqtt_examples import BUSY, HEALTH, OFFLINE, ONLINE, ORIGIN, QUIET
 
 SCHEMA = json.loads((Path(__file__).with_name("homeassistant-device-discovery.schema.json")).read_text())
@@ -29,9 +30,11 @@ KEPT = ""  # what a template gives when the sensor is to stay as it is
 UNKNOWN = "None"  # and what Home Assistant reads as unknown
 
 
-def announced(origin: contract.Origin = ORIGIN, prefix: str = "homeassistant") -> tuple[str, bytes]:
-    message = discovery_message(HomeAssistantConfig(discovery="announce", prefix=prefix), origin, window_s=60)
+def announced(origin: contract.Origin = ORIGIN, prefix: str = "homeassistant", window_s: int = 60) -> Message:
+    home = HomeAssistantConfig(discovery="announce", prefix=prefix)
+    message = discovery_message(Config(homeassistant=home, window=WindowConfig(window_s=window_s)), origin)
     assert message is not None
+    assert (message.qos, message.retain) == (1, True)
     return message
 
 
@@ -82,8 +85,9 @@ def test_the_form_refuses_what_home_assistant_would(breach: Any) -> None:
 
 
 def test_it_is_off_unless_asked_for_and_removing_is_an_empty_message() -> None:
-    assert discovery_message(HomeAssistantConfig(), ORIGIN, window_s=60) is None
-    assert discovery_message(HomeAssistantConfig(discovery="remove"), ORIGIN, window_s=60) == (TOPIC, b"")
+    assert discovery_message(Config(), ORIGIN) is None
+    removed = Config(homeassistant=HomeAssistantConfig(discovery="remove"))
+    assert discovery_message(removed, ORIGIN) == Message(TOPIC, b"", retain=True)
     assert announced()[0] == TOPIC
     assert announced(prefix="ha/test")[0] == "ha/test/device/affect_berlin_door/config"
 
@@ -120,12 +124,10 @@ def test_nothing_measured_is_in_it() -> None:
     assert announced() == announced()
 
 
-def test_the_longest_names_stay_below_its_limit() -> None:
+def test_the_longest_names_stay_below_8_kib() -> None:
     model = contract.Model(name="m" * 32, version=10**9, sha256="0" * 64)
     origin = contract.Origin(site="s" * 32, device="d" * 32, tz="z" * 64, tags={}, model=model)
-    size = len(announced(origin, prefix="p" * 64)[1])
-    assert size < MAX_DISCOVERY_BYTES
-    assert size > contract.MAX_BYTES, "it would fit into the limit of every other message; give up its own"
+    assert len(announced(origin, prefix="p" * 64)[1]) < 8192
 
 
 def test_every_template_shows_its_value() -> None:
@@ -164,7 +166,7 @@ def test_a_window_that_comes_a_window_late_changes_nothing(late_s: int, texts: l
 
 def test_a_window_counts_as_late_by_its_own_length() -> None:
     for window_s in (60, 900):
-        template = discovery_payload(ORIGIN, window_s=window_s)["components"]["visits"]["value_template"]
+        template = json.loads(announced(window_s=window_s)[1])["components"]["visits"]["value_template"]
         assert f"< {window_s} " in template
 
 

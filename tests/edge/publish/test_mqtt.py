@@ -155,8 +155,7 @@ def test_what_the_broker_does_not_take_for_its_size_is_told_once_and_the_rest_go
 ):
     mosquitto.start(f"max_packet_size {limit}", "allow_anonymous true")
     listener = listen(mosquitto.port)
-    discovery = ("homeassistant/device/affect_berlin_door/config", b"{}" + b" " * 4700)
-    publisher, outbox = make_publisher(discovery=discovery)
+    publisher, outbox = make_publisher(discovery="announce")  # the longest message
     publisher.start()
     for _ in range(3):
         put(publisher)
