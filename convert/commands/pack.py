@@ -56,7 +56,7 @@ def pack(
         folder.read("head.tflite", "train"),
         recipe,
         Label(name=name, version=version, created=created or time.strftime("%Y-%m-%d", time.gmtime())),
-        sources=list_sources(evaluation["counts"], imported, own_labels=recipe.backbone.own_labels),
+        sources=list_sources(evaluation["counts"], imported),
         metrics=msgspec.convert(evaluation["metrics"], list[Metric]),
         evidence=part.read_text() if (part := folder.path(CARD_PART)).is_file() else "",
         licence=licence,

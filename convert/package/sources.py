@@ -13,7 +13,6 @@ from edge.model.bundle import Source
 LICENCE = "Apache-2.0"
 RESEARCH_ONLY = "research only, under the terms of the data sets listed as sources"
 _BY_TEACHER = "labelled by the teacher"
-_BY_BOTH = "labelled by the teacher, in further trainings by the network's own answers too"
 _USED = {
     "diffusionfer": Source(
         name="DiffusionFER-S",
@@ -67,15 +66,12 @@ def is_ours(source: Source) -> bool:
     return source.name in {known.name for known in (*_USED.values(), *_BEHIND)}
 
 
-def list_sources(
-    counts: Mapping[str, int], imported: Sequence[Imported] = (), *, own_labels: bool = False
-) -> list[Source]:
+def list_sources(counts: Mapping[str, int], imported: Sequence[Imported] = ()) -> list[Source]:
     """The sources of a run, with how many pictures of each, and the generators behind them.
 
     Args:
         counts: pictures by short name of the data set.
         imported: the records of data sets that are not the kit's own.
-        own_labels: whether the network had a say in the labels that only the teacher gave.
 
     Raises:
         TrainingError: nobody said what one of the sets is, or one bears the name of the kit's own.
@@ -89,8 +85,7 @@ def list_sources(
         known = known_sets.get(name)
         if known is None:
             raise TrainingError(f"{name}: the run learned from it, but has no record of its source and licence")
-        use = known.use.replace(_BY_TEACHER, _BY_BOTH) if own_labels else known.use
-        listed.append(msgspec.structs.replace(known, use=use, count=count))
+        listed.append(msgspec.structs.replace(known, count=count))
     behind = _BEHIND if counts.keys() & {"diffusionfer", "sfhq"} else ()
     teacher = (_USED["face_landmarker"],) if behind else ()
     return [*listed, *teacher, *behind]

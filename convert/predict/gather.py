@@ -20,10 +20,9 @@ from convert.predict.trial import SEED, TUNING_SHARE, UNSEEN, families, take_in_
 from convert.progress import Progress
 from convert.studio.stage import Studio
 from convert.teacher.landmarker import FaceLandmarker
-from convert.train.head_stage import act_scene
 from convert.train.material import Material
 from convert.train.recipe import Recipe
-from convert.train.sequences import Sequences, make_sequences
+from convert.train.sequences import Sequences, act_scene, make_sequences
 from convert.train.stages import studio_validation
 from edge.values import Float32Array
 

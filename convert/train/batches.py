@@ -13,12 +13,11 @@ from numpy.typing import NDArray
 
 from convert.augment.augmentation import Augmentation, cover_mouth, draw_augmentation, render
 from convert.errors import TrainingError
+from convert.faces.pictures import loose_square
 from convert.train.recipe import BackbonePhase
 from convert.train.targets import move_points, move_shapes, rarity, spread_of
-from edge.geometry import Square
 from edge.values import Float32Array, UInt8Array
 
-LOOSE = 1.7  # side of a loose crop in units of the crop's
 _WORKERS, _AHEAD = 2, 4  # threads that render, batches that wait
 
 
@@ -33,7 +32,7 @@ class TrainingFaces:
         expression: int32 (N,), number of the class, or −1.
         blendshapes: float32 (N, K) of `AUXILIARY`, 0..1; NaN where the landmarker was not asked.
         points: float32 (N, L, 2) of `POINTS`; likewise.
-        still: bool (N,), the studio's: an epoch takes only a part of them.
+        extra: bool (N,), the studio's stills, or in `fit` the kit's faces: an epoch takes only a part of them.
     """
 
     loose: Sequence[UInt8Array]
@@ -42,7 +41,7 @@ class TrainingFaces:
     expression: NDArray[np.int32]
     blendshapes: Float32Array
     points: Float32Array
-    still: NDArray[np.bool_]
+    extra: NDArray[np.bool_]
 
     def __len__(self) -> int:
         return len(self.loose)
@@ -69,11 +68,6 @@ class Batch(NamedTuple):
     covered: NDArray[np.bool_]
 
 
-def loose_square(side: int) -> Square:
-    """The crop's square within a loose picture of that side."""
-    return Square((side - 1) / 2, (side - 1) / 2, side / LOOSE, 0.0)
-
-
 def cut_crop(loose: UInt8Array, size: int, augmentation: Augmentation | None = None) -> UInt8Array:
     """The device's crop uint8 (S, S, 3) of a loose picture, without augmentation unless one is given."""
     return render(loose, loose_square(len(loose)), augmentation or Augmentation(), size)
@@ -86,16 +80,16 @@ def cut_crops(loose: Sequence[UInt8Array], size: int) -> UInt8Array:
 
 
 def draw_epoch(faces: TrainingFaces, phase: BackbonePhase, seed: int, epoch: int) -> NDArray[np.intp]:
-    """Rows that an epoch learns from, in a random order: all but the stills, and the next part of these.
+    """Rows that an epoch learns from, in a random order: all but the extra ones, and the next part of these.
 
     The share `balance` of them is replaced by rows drawn by the rarity of their blendshapes.
     """
-    own, stills = np.flatnonzero(~faces.still), np.flatnonzero(faces.still)
-    count = min(round(phase.stills * len(own)), len(stills)) if len(own) else len(stills)
+    own, extra = np.flatnonzero(~faces.extra), np.flatnonzero(faces.extra)
+    count = min(round(phase.extra * len(own)), len(extra)) if len(own) else len(extra)
     rng = np.random.default_rng([seed, epoch])
     if count:
-        stills = np.random.default_rng(seed).permutation(stills)
-        own = np.concatenate([own, np.take(stills, epoch * count + np.arange(count), mode="wrap")])
+        extra = np.random.default_rng(seed).permutation(extra)
+        own = np.concatenate([own, np.take(extra, epoch * count + np.arange(count), mode="wrap")])
     rows = rng.permutation(own)
     replaced = round(phase.balance * len(rows))
     if replaced:

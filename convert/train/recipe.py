@@ -88,12 +88,12 @@ class Labels(_Struct, frozen=True, kw_only=True):
     Attributes:
         rating_share: of a label that a rater gave; the rest is the teacher's. Who was not rated has the teacher's.
         unrated: weight of a face that only the teacher labelled; a rated one has its rating's own weight.
-        still: weight of a studio's still that only the teacher labelled.
+        extra: weight of a studio's still that only the teacher labelled.
     """
 
     rating_share: Share = 1.0
     unrated: Weight = 0.5
-    still: Weight = 0.5
+    extra: Weight = 0.5
 
 
 class Targets(_Struct, frozen=True, kw_only=True):
@@ -148,7 +148,8 @@ class BackbonePhase(Phase, frozen=True, kw_only=True, tag="backbone"):
             two alone). With anything but `all`, normalization keeps its statistics.
         dropout: before the embedding.
         covered: share of each batch whose mouth is covered; these faces have a loss of their own.
-        stills: the studio's stills that an epoch takes, relative to the other faces; other ones in each epoch.
+        extra: the studio's stills, or in `fit` the kit's faces, that an epoch takes, relative to the other faces; other
+            ones in each epoch.
         balance: share of an epoch's faces that is drawn by how rare their blendshapes are, not one after another.
         pull: weight of the squared distance to the weights that the phase began with.
     """
@@ -156,7 +157,7 @@ class BackbonePhase(Phase, frozen=True, kw_only=True, tag="backbone"):
     layers: Layers = "all"
     dropout: Share = 0.2
     covered: Share = 0.25
-    stills: Weight = 1.5
+    extra: Weight = 1.5
     balance: Share = 0.0
     pull: Weight = 0.0
     labels: Labels = Labels()
@@ -283,3 +284,10 @@ def find_recipe(name: str) -> Recipe:
         return RECIPES[name]
     except KeyError:
         raise DataError(f"{name}: no such recipe; there are {sorted(RECIPES)}") from None
+
+
+def change_epochs(recipe: Recipe, epochs: int, head: int | None = None) -> Recipe:
+    """The recipe with other epochs in each phase of the backbone, and in the head's where given."""
+    by_part = {BackbonePhase: epochs, HeadPhase: head}
+    phases = [msgspec.structs.replace(p, epochs=by_part[type(p)] or p.epochs) for p in recipe.phases]
+    return msgspec.structs.replace(recipe, phases=tuple(phases))

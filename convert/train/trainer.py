@@ -138,7 +138,7 @@ def _best(history: Sequence[dict[str, float]]) -> int:
 
 def _ended(history: Sequence[dict[str, float]], phase: Phase) -> bool:
     done = len(history) - 1
-    return done >= phase.epochs or bool(phase.patience) and done - _best(history) >= phase.patience
+    return done >= phase.epochs or 0 < phase.patience <= done - _best(history)
 
 
 def _rate(phase: Phase, steps: int) -> Any:
