@@ -8,12 +8,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import product
 
-import numpy as np
 import pandas as pd
 
 from convert.metrics import TARGETS, agreement, bootstrap_ccc, ccc, interval
 from convert.predict.corruption import CLEAN, MIRROR
-from edge.model.bundle import Metric
 
 FEWEST = 12  # faces below which no figure is given: an interval of fewer is a guess
 _SAID = [f"said_{target}" for target in TARGETS]
@@ -125,26 +123,6 @@ def dev_against_test(scored: pd.DataFrame, answer: str = "frame") -> pd.DataFram
     return pd.DataFrame(lines, columns=columns)
 
 
-def metrics(scored: pd.DataFrame, titles: dict[str, str]) -> list[Metric]:
-    """The manifest's metrics: clean `frame` and `stream` answers by set; `titles` names the sets.
-
-    A set of one person has no interval; the manifest then says −1 to 1, which excludes nothing.
-    """
-    found = by_set(scored[scored["answer"].isin(("frame", "stream"))])
-    return [
-        Metric(
-            data=titles.get(str(line["source"]), str(line["source"])),
-            answer=line["answer"],
-            target=line["target"],
-            n=int(line["n"]),
-            **{name: float(line[name]) for name in ("ccc", "cc", "rmse", "sagr")},
-            ccc_low=-1.0 if pd.isna(line["ccc_low"]) else float(line["ccc_low"]),
-            ccc_high=1.0 if pd.isna(line["ccc_high"]) else float(line["ccc_high"]),
-        )
-        for line in found.to_dict("records")
-    ]
-
-
 def _clean(scored: pd.DataFrame, answer: str) -> pd.DataFrame:
     return scored[(scored["condition"] == CLEAN) & (scored["answer"] == answer)]
 
@@ -156,8 +134,3 @@ def _mirror_mean(scored: pd.DataFrame) -> pd.DataFrame:
     both = plain.merge(turned, on="id", suffixes=("", "_turned"))
     mean = {name: (both[name] + both[f"{name}_turned"]) / 2 for name in _SAID}
     return both.assign(**mean, answer=MIRROR)[list(scored.columns)]
-
-
-def as_number(value: object) -> float | None:
-    """A cell for JSON: None where it is NaN."""
-    return None if value is None or bool(np.isnan(float(str(value)))) else float(str(value))

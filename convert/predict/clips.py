@@ -18,7 +18,7 @@ from convert.faces.videos import frame_rate, read_video
 from convert.metrics import TARGETS, ccc
 from convert.predict.corruption import CLEAN
 from convert.predict.evaluation import NS, Device
-from convert.predict.table import make_predictions
+from convert.predict.table import hash_graphs, make_predictions
 from edge.affect.stream import StreamState
 from edge.model.bundle import Bundle
 from edge.values import FaceCrop, Float32Array, UInt8Array
@@ -82,7 +82,7 @@ def predict_clips(
     for _, clip in faces.groupby("clip", sort=False):
         series.append(list(follow(device, _watch(clip.sort_values("time_s"), device, finder))))
         advance()
-    return tabulate(faces, series, bundle.sha256)
+    return tabulate(faces, series, hash_graphs(bundle.manifest))
 
 
 def tabulate(faces: pd.DataFrame, series: list[list[Step]], bundle: str) -> pd.DataFrame:

@@ -22,14 +22,14 @@ from convert.predict import agreement, groups, muscles, robustness
 from convert.predict.clips import predict_clips
 from convert.predict.corruption import CLEAN, CONDITIONS, MIRROR
 from convert.predict.evaluation import Device, embed_crop
-from convert.predict.table import join, predict
+from convert.predict.table import hash_graphs, join, predict
 from convert.predict.trial import Act, predict_trial
 from convert.progress import Progress
 from edge.affect.backbone import Backbone
 from edge.face.crop import cut_square
 from edge.face.detector import BlazeFace, Detector
 from edge.model.assets import BLAZEFACE, read_asset
-from edge.model.bundle import Bundle, Manifest
+from edge.model.bundle import Bundle, Metric
 from edge.model.engines.litert import LiteRtEngine
 from edge.values import Float32Array
 
@@ -172,13 +172,6 @@ def _judged(faces: pd.DataFrame, most: int) -> list[int]:
     return sorted(order[:most])
 
 
-def hash_graphs(manifest: Manifest) -> str:
-    """SHA-256 of what decides the answers: both graphs, crop and time grid. Names, metrics and the card do not."""
-    files = [manifest.files[name] for name in (manifest.backbone.file, manifest.head.file)]
-    told = [*files, repr(manifest.crop), f"{manifest.step_s:g} {manifest.reset_s:g} {manifest.warmup_steps}"]
-    return hashlib.sha256("\n".join(told).encode()).hexdigest()
-
-
 def make_record(
     bundle: Bundle, tables: dict[str, pd.DataFrame], on: Subjects, *, trained_apart: bool, commit: str = ""
 ) -> dict[str, Any]:
@@ -205,6 +198,31 @@ def make_record(
         "people": 0 if on.clips is None else int(on.clips.faces["subject"].nunique()),
         "tables": {name: _plain(table) for name, table in tables.items()},
     }
+
+
+_TITLES = {
+    "clips": "real people in video clips, rated by an AI model",
+    "diffusionfer": "DiffusionFER-S, test part, rated by people",
+    "sfhq": "SFHQ, test part, rated by an AI model",
+}
+
+
+def metrics_of(record: dict[str, Any]) -> list[Metric]:
+    """The manifest's metrics: `frame` and `stream` on real faces and on the test part of each set, by set.
+
+    A set of one person has no interval; the manifest then says −1 to 1, which excludes nothing.
+    """
+    rows = [*record["tables"].get("real", []), *record["tables"].get("sets", [])]
+    return [
+        Metric(
+            data=_TITLES.get(row["source"], f"{row['source']}, test part"),
+            **{name: row[name] for name in ("answer", "target", "n", "ccc", "cc", "rmse", "sagr")},
+            ccc_low=-1.0 if row["ccc_low"] is None else row["ccc_low"],
+            ccc_high=1.0 if row["ccc_high"] is None else row["ccc_high"],
+        )
+        for row in rows
+        if row["split"] == "test" and row["answer"] in ("frame", "stream")
+    ]
 
 
 def _plain(table: pd.DataFrame) -> list[dict[str, Any]]:
@@ -237,5 +255,3 @@ def read_record(path: Path) -> dict[str, Any]:
     if not isinstance(found, dict) or not {"bundle", "graphs", "tables"} <= found.keys():
         raise DataError(f"{path}: not a record of `python -m convert test` or `report`")
     return found
-
-

@@ -7,18 +7,21 @@ whether or not the network's own answer uses it.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from convert.metrics import TARGETS, agreement, cc
-from convert.predict.agreement import FEWEST
+from convert.predict.agreement import FEWEST, score
+from convert.predict.corruption import CLEAN
 from convert.teacher.landmarker import BLENDSHAPES
 from edge.values import Float32Array
 
 SHOWN = ("jawOpen", "eyeBlinkLeft", "eyeWideLeft", "eyeSquintLeft", "browInnerUp", "browDownLeft", "browOuterUpLeft")
 SHOWN = (*SHOWN, "mouthSmileLeft", "mouthFrownLeft", "mouthUpperUpLeft", "mouthLowerDownLeft", "mouthStretchLeft")
 SHOWN = (*SHOWN, "mouthPucker", "mouthFunnel", "mouthPressLeft", "cheekSquintLeft", "noseSneerLeft")
+TALKING = "talking"
 _ALPHAS = np.logspace(-1, 5, 13)
 _FOLDS = 10
 _LEAST_SPREAD = 0.01  # standard deviation of a blendshape below which nothing is to be seen of it
@@ -70,19 +73,17 @@ def read_out(features: Mapping[str, Float32Array], va: Float32Array, groups: pd.
 
 
 def speech(scored: pd.DataFrame, blendshapes: Float32Array, ids: pd.Series) -> pd.DataFrame:
-    """Clean frame answers to faces that talk against those that do not: bias, RMSE and CCC.
+    """Clean frame answers to faces that talk against the others of a set: bias, RMSE and CCC.
 
-    Where no one says who talks (column `speech`), a mouth that is open or rounded without smile or wide eyes counts.
+    Sets that name a class `talking` say themselves who talks; of others a mouth that is open or rounded without a smile
+    or raised brows is told apart, as `mouth open`.
     """
-    rows = scored[(scored["condition"] == "clean") & (scored["answer"] == "frame")]
-    if "speech" in rows and rows["speech"].notna().any():
-        talks = rows["speech"]
-    else:
-        talks = rows["id"].map(dict(zip(ids, _mouth_moves(blendshapes), strict=True)))
-    from convert.predict.agreement import score
-
-    named = talks.map({True: "talking", False: "silent"})
-    return score(rows.assign(speech=named).dropna(subset=["speech"]), ["source", "speech"])
+    rows = scored[(scored["condition"] == CLEAN) & (scored["answer"] == "frame")]
+    moves = rows["id"].map(dict(zip(ids, _mouth_moves(blendshapes), strict=True)))
+    talks = rows["expression"] == TALKING
+    told = rows["source"].map(talks.groupby(rows["source"]).any())
+    named = moves.map({True: "mouth open", False: "other"}).where(~told, talks.map({True: TALKING, False: "silent"}))
+    return score(rows.assign(speech=named), ["source", "speech"])
 
 
 def _mouth_moves(blendshapes: Float32Array) -> list[bool]:
@@ -94,7 +95,7 @@ def _mouth_moves(blendshapes: Float32Array) -> list[bool]:
     return [bool(each) for each in moves & quiet]
 
 
-def _ridge() -> object:
+def _ridge() -> Any:
     from sklearn.linear_model import RidgeCV
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler

@@ -7,7 +7,7 @@
 | `answer` | str | see below |
 | `valence`, `arousal` | float32 | −1..1; NaN where there is no answer |
 | `found` | bool | the device's detector finds the face under this condition |
-| `bundle` | str | hash of the bundle |
+| `bundle` | str | hash of its graphs, see `hash_graphs` |
 | `embedding` | list of float32, or None | of the clean `frame` answers |
 
 `frame` is the backbone's answer to the crop where the face truly is; `device` the same where the detector finds it, in
@@ -33,15 +33,15 @@ from convert.metrics import TARGETS
 from convert.predict.corruption import CLEAN, CONDITIONS, Condition
 from convert.predict.evaluation import Device, embed_crop
 from edge.affect.backbone import Backbone
-from edge.face.crop import cut_square
+from edge.face.crop import align_face, cut_square
 from edge.face.detector import Detector
 from edge.geometry import Square
-from edge.model.bundle import Bundle
+from edge.model.bundle import Bundle, Manifest
 from edge.values import Detection, Embedding, Float32Array, UInt8Array
 
 FRAME_PX = (640, 480)  # width and height of what a camera delivers
 _NEAR = 0.5  # of the crop's side: how far off the detector may be and still mean this face
-_BOX = 0.62  # side of the detector's box in units of the crop's, where it finds none
+_BOX = 0.78  # side of the detector's box in units of the crop's, where it finds none
 _TYPES = {"id": "str", "condition": "str", "answer": "str", "valence": "float32", "arousal": "float32"}
 _TYPES |= {"found": "bool", "bundle": "str", "embedding": "object"}
 _OUTSIDE = 127  # grey, as the device's crop has it outside of the frame
@@ -102,7 +102,14 @@ def predict(
         answers["float"] = np.stack([embed_crop(float_backbone, crop).va for crop in crops])
     for answer, va in answers.items():
         rows += [(name, CLEAN, answer, *va[n], clean_found[n], None) for n, name in enumerate(ids)]
-    return make_predictions(rows, bundle.sha256)
+    return make_predictions(rows, hash_graphs(bundle.manifest))
+
+
+def hash_graphs(manifest: Manifest) -> str:
+    """SHA-256 of what decides the answers: both graphs, crop and time grid. Names, metrics and the card do not."""
+    files = [manifest.files[name] for name in (manifest.backbone.file, manifest.head.file)]
+    told = [*files, repr(manifest.crop), f"{manifest.step_s:g} {manifest.reset_s:g} {manifest.warmup_steps}"]
+    return hashlib.sha256("\n".join(told).encode()).hexdigest()
 
 
 def make_predictions(rows: Iterable[tuple[Any, ...]], bundle: str) -> pd.DataFrame:
@@ -170,8 +177,6 @@ def _look(
     found = _nearest(detector.detect(shown), square)
     if found is None:
         return _Seen(answer, (np.nan, np.nan), found=False)
-    from edge.face.crop import align_face
-
     at = embed_crop(device.backbone, align_face(framed, found.landmarks_px, crop.size, crop.rule))
     return _Seen(answer, at.va, found=True)
 

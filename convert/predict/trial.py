@@ -18,6 +18,7 @@ from convert.faces.pictures import loose_square
 from convert.faces.table import make_faces
 from convert.predict.clips import follow, tabulate
 from convert.predict.evaluation import Device
+from convert.predict.table import hash_graphs
 from edge.model.bundle import Bundle
 from edge.values import Float32Array, UInt8Array
 
@@ -50,7 +51,7 @@ def predict_trial(
         advance()
     columns = pd.DataFrame(rows).assign(source=SOURCE, split=split, rater="ai", real=False)
     faces = make_faces({name: columns[name] for name in columns})
-    return faces, tabulate(faces, series, bundle.sha256)
+    return faces, tabulate(faces, series, hash_graphs(bundle.manifest))
 
 
 def families(steps: int, rng: np.random.Generator) -> list[str]:
