@@ -11,7 +11,6 @@ from convert.commands.audit import audit
 from convert.commands.baselines import baselines
 from convert.commands.compile_graph import compile_for_edge_tpu
 from convert.commands.evaluate import evaluate
-from convert.commands.evidence import evidence
 from convert.commands.field_trial import field_trial
 from convert.commands.finetune import finetune
 from convert.commands.ladder import ladder
@@ -20,14 +19,16 @@ from convert.commands.onnx import onnx
 from convert.commands.pack import pack
 from convert.commands.quantize import quantize
 from convert.commands.recipe import recipe
+from convert.commands.report import report
 from convert.commands.sign import sign
 from convert.commands.studio import studio
 from convert.commands.teacher import teacher
+from convert.commands.test import run_test
 from convert.commands.train import train
 from convert.commands.verify import verify
 
 app = typer.Typer(
-    help="From data to a bundle: teacher, studio, train, quantize, evidence, pack, or recipe for all of it; "
+    help="From data to a bundle: teacher, studio, train, quantize, test, report, pack, or recipe for all of it; "
     "datasets and labels are for data of your own, networks and baselines for comparison; "
     "ladder says what each conversion costs, onnx is for NVIDIA boards, audit and compile are for an Edge TPU, "
     "sign signs a release, verify judges a bundle and evaluate scores it; finetune and adapt fit one to a place, or "
@@ -41,7 +42,7 @@ VERBS = (
     studio,
     train,
     quantize,
-    evidence,
+    report,
     pack,
     sign,
     recipe,
@@ -58,6 +59,7 @@ VERBS = (
 )
 for verb in VERBS:
     app.command()(verb)
+app.command("test")(run_test)
 app.command("compile")(compile_for_edge_tpu)
 app.add_typer(datasets.app, name="datasets")
 app.add_typer(labels.app, name="labels")

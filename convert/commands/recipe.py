@@ -7,11 +7,9 @@ from typing import Annotated
 
 import typer
 
-from convert.commands.evidence import evidence
 from convert.commands.options import DataOption, LandmarkerOption, NetworkOption, SeedOption
 from convert.commands.pack import pack
 from convert.commands.train import Stage, train
-from convert.train.recipe import find_recipe
 
 
 def recipe(
@@ -23,12 +21,10 @@ def recipe(
     landmarker: LandmarkerOption = None,
     network: NetworkOption = None,
 ) -> None:
-    """Teacher, studio, backbone, int8 graph, head, evidence and bundle (OUT/bundle); goes on where it stopped.
+    """Teacher, studio, backbone, int8 graph, head and bundle (OUT/bundle); goes on where it stopped.
 
     Example: python -m convert recipe default --data ../shared/data --version 2
     """
     folder = out or Path("out") / name
     train(data, folder, name, None, None, seed, None, landmarker, None, Stage.ALL, network)
-    if find_recipe(name).studio.held_sequences:
-        evidence(data, folder, None, None, None, landmarker)
     pack(folder, folder / "bundle", name, version, None, None)

@@ -18,7 +18,7 @@ from convert.predict.render import render
 from convert.predict.subjects import gather, is_run
 
 
-def test(
+def run_test(
     subject: Annotated[Path, typer.Argument(help="A run's folder, or a bundle's folder or ZIP.")],
     data: Annotated[
         Path | None, typer.Option("--data", help="Folder of the kit's data sets: for a bundle, and for --real.")
@@ -58,6 +58,3 @@ def test(
         print(json.dumps(record, ensure_ascii=False))
     else:
         Console(width=200, soft_wrap=True).print(Markdown(render("model.md.j2", **record)))
-
-
-test.__test__ = False  # type: ignore[attr-defined]  # pytest takes it for one of its own

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from convert.commands.evaluate import print_evaluation
 from convert.commands.options import (
     DataOption,
     DatasetOption,
@@ -23,7 +24,6 @@ from convert.commands.options import (
     obtain_teacher,
     open_studio,
 )
-from convert.commands.report import print_evaluation
 from convert.errors import DataError
 from convert.faces.collection import data_root
 from convert.faces.finder import FaceFinder

@@ -1,4 +1,4 @@
-"""Standing tables of agreement: each a function of rated faces joined with their answers (`convert.predict.table.join`).
+"""Standing tables of agreement: each a function of rated faces joined with their answers, see `table.join`.
 
 Every table is a frame with one row a line; an interval is empty where one person or video is all there is.
 """

@@ -13,11 +13,11 @@ import numpy as np
 import pandas as pd
 
 from convert.faces.finder import FaceFinder, cut_face, read_picture
-from convert.faces.pictures import find_near
+from convert.faces.pictures import find_near, open_pictures
 from convert.faces.videos import frame_rate, read_video
 from convert.metrics import TARGETS, ccc
 from convert.predict.corruption import CLEAN
-from convert.predict.evaluation import NS, Device
+from convert.predict.evaluation import ANSWERS, NS, Device
 from convert.predict.table import hash_graphs, make_predictions
 from edge.affect.stream import StreamState
 from edge.model.bundle import Bundle
@@ -25,6 +25,37 @@ from edge.values import FaceCrop, Float32Array, UInt8Array
 
 _WEIGHTS = np.concatenate([np.arange(0.04, 0.2, 0.02), np.arange(0.2, 1.01, 0.05)])  # of the newest answer
 _LEAD_IN = 2  # warm-ups before the first rating
+
+
+def predict_set(
+    bundle: Bundle, faces: pd.DataFrame, finder: FaceFinder, *, advance: Callable[[], None] = lambda: None
+) -> pd.DataFrame:
+    """`frame` and `stream` of all rows of a data set: its clips as `predict_clips`, its pictures one by one.
+
+    Where no face is found in a picture, the whole of it is scored.
+
+    Args:
+        bundle: whose graphs are run as the device runs them.
+        faces: a face table.
+        finder: of the device's detector.
+        advance: called after each picture and clip.
+
+    Raises:
+        DataError: a picture or video is missing or unreadable.
+    """
+    stills, clips = (faces[faces["clip"].eq("") == still].reset_index(drop=True) for still in (True, False))
+    device, rows = Device(bundle), []
+    crop = device.manifest.crop
+    for row, pixels in open_pictures(stills):
+        if pixels is not None:
+            face = find_near(finder, pixels, stills.at[row, "box_px"])
+            for answer, va in zip(ANSWERS, device.answer(cut_face(pixels, face, crop.size, crop.rule)), strict=True):
+                rows.append((stills.at[row, "id"], CLEAN, answer, *va, face is not None, None))
+        advance()
+    said = make_predictions(rows, hash_graphs(bundle.manifest))
+    if clips.empty:
+        return said
+    return pd.concat([said, predict_clips(bundle, clips, finder, advance=advance)], ignore_index=True)
 
 
 class Step(NamedTuple):

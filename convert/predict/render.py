@@ -73,7 +73,7 @@ def only(rows: Sequence[Row], **wanted: Any) -> list[Row]:
 
 
 def cell(row: Row, key: str) -> str:
-    """One cell as text: shares as percent, differences with their sign, `key [95%]` with the interval if there is one."""
+    """One cell as text: shares as percent, differences with their sign, `key [95%]` with its interval, if any."""
     name = key.removesuffix(" [95%]")
     value = row.get(name)
     if value is None:
