@@ -17,7 +17,7 @@ from convert.quantize.export import export_backbone
 from convert.quantize.onnx_export import export_float32
 from convert.quantize.recipes import QuantizationRecipe
 from convert.quantize.tensors import describe_backbone
-from convert.train.examples import AUXILIARY
+from convert.train.targets import AUXILIARY
 from edge.affect.backbone import Backbone
 from edge.face.crop import align_face
 from edge.model.bundle import Bundle, default_bundle, load_bundle

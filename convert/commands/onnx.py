@@ -24,8 +24,8 @@ from convert.progress import Progress
 from convert.quantize.onnx_export import export_onnx
 from convert.quantize.onnx_packing import COMMANDS_FILE, add_onnx
 from convert.quantize.tensors import describe_backbone
-from convert.train.examples import AUXILIARY
 from convert.train.material import Pictures
+from convert.train.targets import AUXILIARY
 from edge.affect.backbone import Backbone
 from edge.model.engines.onnx import OnnxEngine
 from edge.output_files import check_output

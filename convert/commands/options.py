@@ -5,35 +5,25 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-import msgspec
 import typer
 
-from convert.errors import DataError
 from convert.faces.collection import OWN, data_root
 from convert.studio.stage import Studio
 from convert.studio.stills import StudioFiles
 from convert.teacher.regressor import TeacherLabels
 from convert.train.material import Material
-from convert.train.recipe import Recipe, find_recipe
+from convert.train.recipe import Recipe
 from convert.train.run import Run
 from convert.train.stages import TEACHER_LABELS, make_teacher
 
 DataOption = Annotated[Path, typer.Option("--data", help="Folder of the data sets (or the one above it).")]
 RunOption = Annotated[Path, typer.Option("--out", help="The run's folder; an interrupted run goes on there.")]
 RecipeOption = Annotated[str, typer.Option("--recipe", help="Name of the recipe.")]
-EpochsOption = Annotated[
-    int | None, typer.Option("--epochs", min=1, help="Epochs of each of the backbone's trainings, not the recipe's.")
-]
-HeadEpochsOption = Annotated[int | None, typer.Option("--head-epochs", min=1, help="Head epochs, likewise.")]
 NetworkOption = Annotated[
     str | None,
-    typer.Option("--network", help="shallow, deep, lstm, or your own as module:function; instead of the recipe's."),
+    typer.Option("--network", help="shallow, deep, or your own as module:function; instead of the recipe's."),
 ]
 SeedOption = Annotated[int | None, typer.Option("--seed", min=0, help="Seed instead of the recipe's.")]
-DatasetOption = Annotated[
-    list[str] | None,
-    typer.Option("--dataset", help="Another data set as KIND=PATH, see `datasets`; may be given several times."),
-]
 TeacherOption = Annotated[
     Path | None, typer.Option("--teacher", help="Folder that `teacher` wrote; without it, the run makes its own.")
 ]
@@ -47,28 +37,6 @@ LandmarkerOption = Annotated[
     Path | None,
     typer.Option("--landmarker", help="MediaPipe's face_landmarker.task; default: models/ beside the data sets."),
 ]
-
-
-def changed_recipe(
-    name: str, epochs: int | None, head_epochs: int | None, seed: int | None, network: str | None = None
-) -> Recipe:
-    """A recipe by name, with what the user said instead.
-
-    Raises:
-        DataError: there is no such recipe, or it begins with the weights of another network than the one asked for.
-    """
-    recipe = find_recipe(name)
-    if network is not None:
-        if recipe.backbone.grown and network != recipe.backbone.network:
-            raise DataError(f"recipe {name} begins with weights that network {network} cannot take; use recipe default")
-        recipe = msgspec.structs.replace(recipe, backbone=msgspec.structs.replace(recipe.backbone, network=network))
-    if epochs is not None:
-        further = tuple(msgspec.structs.replace(each, epochs=epochs) for each in recipe.backbone.further)
-        backbone = msgspec.structs.replace(recipe.backbone, epochs=epochs, further=further)
-        recipe = msgspec.structs.replace(recipe, backbone=backbone)
-    if head_epochs is not None:
-        recipe = msgspec.structs.replace(recipe, head=msgspec.structs.replace(recipe.head, epochs=head_epochs))
-    return recipe if seed is None else msgspec.structs.replace(recipe, seed=seed)
 
 
 def find_landmarker(data: Path, given: Path | None) -> Path:

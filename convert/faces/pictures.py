@@ -124,19 +124,20 @@ def loose_square(side: int = SIDE) -> Square:
     return Square((side - 1) / 2, (side - 1) / 2, side / LOOSE, 0.0)
 
 
-def find_faces(faces: pd.DataFrame, finder: FaceFinder, landmarker: FaceLandmarker, folder: Path) -> Found:
+def find_faces(faces: pd.DataFrame, finder: FaceFinder, landmarker: FaceLandmarker | None, folder: Path) -> Found:
     """Finds the face of each row and keeps it in `folder`; goes on where it was interrupted.
 
     Args:
         faces: a face table; frames of one video together.
         finder: of the device's detector.
-        landmarker: describes each face.
+        landmarker: describes each face; None leaves blendshapes, rotation and points NaN.
         folder: of the pictures. What another detector or landmarker found there is found anew.
 
     Raises:
         DataError: a picture or video is missing or unreadable (names the label's line), or no face is found at all.
     """
-    store = _Store(folder, {"finder": finder.name, "landmarker": landmarker.sha256, "side": SIDE, "loose": LOOSE})
+    described = landmarker.sha256 if landmarker is not None else None
+    store = _Store(folder, {"finder": finder.name, "landmarker": described, "side": SIDE, "loose": LOOSE})
     faces = faces.reset_index(drop=True).copy()
     kept, hashes = np.full(len(faces), -1), [""] * len(faces)
     marks: list[Float32Array | None] = [None] * len(faces)
@@ -208,10 +209,11 @@ def hash_pixels(pixels: UInt8Array) -> str:
 
 
 _EMPTY: UInt8Array = np.zeros((0, SIDE, SIDE, 3), np.uint8)
+_UNKNOWN = FaceShape(*(np.full(shape, np.nan, np.float32) for shape in ((len(BLENDSHAPES),), (3,), (POINTS, 3))))
 _Looked = tuple[Float32Array | None, UInt8Array | None, dict[str, Any]]
 
 
-def _look(pixels: UInt8Array, face: pd.Series, finder: FaceFinder, landmarker: FaceLandmarker) -> _Looked:
+def _look(pixels: UInt8Array, face: pd.Series, finder: FaceFinder, landmarker: FaceLandmarker | None) -> _Looked:
     if face["loose"]:
         marks, square = None, loose_square(pixels.shape[0])
     else:
@@ -219,7 +221,9 @@ def _look(pixels: UInt8Array, face: pd.Series, finder: FaceFinder, landmarker: F
         if found is None:
             return None, None, {}
         marks, square = found.landmarks_px.ravel(), face_square(found.landmarks_px, CropRule())
-    shape = landmarker.describe_square(pixels, square._replace(side=square.side * _ROUGH))
+    shape = _UNKNOWN
+    if landmarker is not None:
+        shape = landmarker.describe_square(pixels, square._replace(side=square.side * _ROUGH))
     loose = cut_square(pixels, square._replace(side=square.side * LOOSE), SIDE)
     arrays = {
         "blendshapes": shape.blendshapes,

@@ -17,7 +17,7 @@ from convert.quantize.export import export_backbone, export_head
 from convert.quantize.onnx_export import export_onnx
 from convert.quantize.recipes import HeadKind, QuantizationRecipe
 from convert.quantize.tensors import describe_backbone, describe_head
-from convert.train.examples import AUXILIARY
+from convert.train.targets import AUXILIARY
 from edge.affect.backbone import Backbone
 from edge.affect.stream import Stream
 from edge.model.bundle import Manifest

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -13,15 +14,21 @@ from convert.faces.collection import OWN, load_faces
 from convert.faces.finder import FaceFinder, LabelledFace, cut_faces
 from convert.faces.imported import read_records
 from convert.teacher.regressor import TeacherLabels
-from convert.train.examples import make_examples
 from convert.train.recipe import Recipe
-from convert.train.validation import Validation
 from edge.geometry import CropRule, Square, face_square
 from edge.values import Float32Array, UInt8Array
 
 VALIDATION_DATA = "DiffusionFER-S, held-out part"
 Shown = tuple[UInt8Array, Square]
 """A picture uint8 (H, W, 3), RGB, and the square of the face in it."""
+
+
+class Validation(NamedTuple):
+    """Held-out crops uint8 (N, S, S, 3), RGB, and what raters or the teacher said, float32 (N, 2)."""
+
+    name: str
+    images: UInt8Array
+    va: Float32Array
 
 
 class Pictures:
@@ -85,16 +92,12 @@ class Material(Pictures):
     Args:
         root, recipe, imported: as of `Pictures`.
         teacher: labels of all their faces.
-
-    Attributes:
-        examples: labelled, outside of the held-out part.
     """
 
     def __init__(self, root: Path, teacher: TeacherLabels, recipe: Recipe, *, imported: Path | None = None) -> None:
         super().__init__(root, recipe, imported=imported)
         _refuse_unknown(self.faces, teacher)
         self.teacher = teacher
-        self.examples = make_examples(self.faces, teacher, recipe=recipe.backbone, rule=CropRule())
 
     def teacher_labelled(self, recipe: Recipe) -> Validation:
         """The held-out faces that nobody rated, with the teacher's labels."""

@@ -229,7 +229,7 @@ def convert_verb(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[
 def tiny_onnx(tiny_run: Path, drawn_data: Path) -> OnnxGraphs:
     """The ONNX graphs of the tiny run, calibrated on its drawn faces."""
     from convert.package.trained import read_trained
-    from convert.train.examples import AUXILIARY
+    from convert.train.targets import AUXILIARY
     from convert.train.material import Pictures
 
     trained = read_trained(None, tiny_run, None, "tiny")

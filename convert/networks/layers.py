@@ -1,32 +1,29 @@
-"""What of a network may move in fine-tuning: nothing, its answer, its last residual block, or all of it."""
+"""Which layers of a backbone may move in a training: its answer, its last residual block too, or all of it."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from convert.errors import TrainingError
-from convert.finetune.recipe import Unfreeze
 from convert.networks.keras_runtime import keras
+from convert.train.recipe import Layers
 
-_READOUT = ("embedding", "va")
+_ANSWER = {"embedding", "va"}
 
 
-def moving_variables(model: Any, unfreeze: Unfreeze) -> list[Any]:
-    """The variables that training may change. Normalization's statistics and the auxiliary output never do.
+def moving_layers(model: Any, layers: Layers) -> set[str]:
+    """Names of the layers that may move, without the auxiliary output.
 
     Args:
         model: a backbone as `build_backbone` makes it.
-        unfreeze: see `FinetuneRecipe`.
+        layers: as in `BackbonePhase`.
 
     Raises:
-        TrainingError: the network has no residual block to unfreeze.
+        TrainingError: the network has no residual block.
     """
-    names = set(_READOUT)
-    if unfreeze == "last":
-        names |= _last_block(model)
-    elif unfreeze == "all":
-        names |= {layer.name for layer in model.layers} - {"blendshapes"}
-    return [variable for layer in model.layers if layer.name in names for variable in layer.trainable_variables]
+    if layers == "all":
+        return {layer.name for layer in model.layers} - {"blendshapes"}
+    return _ANSWER | (_last_block(model) if layers == "last" else set())
 
 
 def _last_block(model: Any) -> set[str]:
@@ -35,7 +32,7 @@ def _last_block(model: Any) -> set[str]:
     before = _ancestors(makers, model.get_layer("embedding").input)
     joins = [layer for layer in model.layers if layer.name in before and isinstance(layer, keras.layers.Add)]
     if not joins:
-        raise TrainingError(f"{model.name}: has no residual block to unfreeze; use --unfreeze head or all")
+        raise TrainingError(f"{model.name}: has no residual block to unfreeze; use layers `answer` or `all`")
     one, other = joins[-1].input
     deeper = [_ancestors(makers, tensor) for tensor in (one, other)]
     return before - min(deeper, key=len)  # the short cut is the input that the other one's branch began with
