@@ -14,13 +14,14 @@ import msgspec
 
 from convert.errors import TrainingError
 from convert.package.golden import GOLDEN_FILE, make_golden, tolerances
-from convert.package.model_card import write_card
 from convert.package.signing import Signer
-from convert.package.sources import LICENCE
+from convert.package.sources import LICENCE, is_ours
 from convert.predict.evaluation import Device
+from convert.predict.render import render
 from convert.quantize.graph import computes_in
 from convert.quantize.tensors import BACKBONE_FILE, HEAD_FILE, describe_backbone, describe_head
 from convert.train.recipe import NETWORK_TITLES, Recipe
+from convert.train.run import Run
 from edge.errors import EdgeError
 from edge.geometry import CropRule
 from edge.model.bundle import (
@@ -111,6 +112,27 @@ def assemble(
     files[CARD_FILE] = write_card(manifest, evidence).encode()
     files[LICENCE_FILE] = licence_text(manifest)
     return seal(manifest, files)
+
+
+def open_run(folder: Path) -> Bundle:
+    """A run's graphs as a bundle that is not packed yet: without sources, metrics or signature.
+
+    Raises:
+        DataError: there is no run in the folder.
+        TrainingError: a graph is not there yet.
+    """
+    run = Run(folder)
+    recipe = run.recipe()
+    graphs = run.read("backbone.tflite", "quantize"), run.read("head.tflite", "train")
+    label = Label(name=recipe.name, version=1, created="-")
+    return assemble(*graphs, recipe, label, sources=[], metrics=[])
+
+
+def write_card(manifest: Manifest, evidence: str = "") -> str:
+    """The model card (Markdown), with a section on what else was measured."""
+    added = [source for source in manifest.sources if not is_ours(source)]
+    kit = len(added) < len(manifest.sources)
+    return render("card.md.j2", manifest=manifest, evidence=evidence, added=added, kit=kit)
 
 
 def licence_text(manifest: Manifest) -> bytes:
