@@ -210,6 +210,6 @@ class Turner:
 
         def turned(yaw_deg: float) -> Shot:
             yaw = (float(np.radians(yaw_deg)), 0.0, 0.0)
-            return place(reenact(self._head, portrait, portrait.fitted.coefficients, turn=yaw), at)
+            return place(reenact(self._head, portrait, portrait.fitted.coefficients, turn=yaw).pixels, at)
 
         return turned

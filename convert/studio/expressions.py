@@ -31,7 +31,7 @@ class Kind(NamedTuple):
     share: float
     amounts: Amounts
     strength: tuple[float, float] = (0.6, 1.1)
-    speaks: float = 0.5
+    speaks: float = 0.7
     blinks: float = 0.04
     aside: float = 0.3
 
@@ -44,7 +44,7 @@ KINDS: dict[str, Kind] = {
     "looking down": Kind(4, {"eyeLookDown": (0.4, 1.0), "browDown": (0, 0.2)}, (0.8, 1.0), blinks=0.0),
     "looking aside": Kind(2, {"eyeLookInLeft": (0.3, 1.0), "eyeLookOutRight": (0.3, 1.0)}),
     "parted lips": Kind(4, {"jawOpen": (0.05, 0.25), "mouthLowerDown": (0, 0.3)}, (0.8, 1.1), speaks=0.0),
-    "blinking": Kind(4, {"browInnerUp": (0, 0.2), "mouthSmile": (0, 0.2)}, speaks=0.3, blinks=1.0),
+    "blinking": Kind(4, {"browInnerUp": (0, 0.2), "mouthSmile": (0, 0.2)}, speaks=0.4, blinks=1.0),
     "drowsy": Kind(9, {
         "eyeBlink": (0.35, 0.85), "mouthFrown": (0, 0.3), "jawOpen": (0, 0.12), "browInnerUp": (0, 0.35),
         "eyeLookDown": (0, 0.4)}, (0.9, 1.05), speaks=0.08, blinks=0.0, aside=0.15),
@@ -65,11 +65,11 @@ KINDS: dict[str, Kind] = {
         "mouthUpperUp": (0.1, 0.5), "mouthLowerDown": (0.1, 0.7), "jawOpen": (0, 0.3), "browDown": (0.1, 0.6)},
         (0.85, 1.0), 0.0, 0.0),
     "surprise": Kind(5, {
-        "jawOpen": (0.25, 0.9), "browInnerUp": (0.5, 1), "browOuterUp": (0.5, 1), "eyeWide": (0.3, 1)}, speaks=0.1),
+        "jawOpen": (0.25, 0.9), "browInnerUp": (0.5, 1), "browOuterUp": (0.5, 1), "eyeWide": (0.3, 1)}, speaks=0.4),
     "alert": Kind(3, {"browInnerUp": (0.1, 0.6), "browOuterUp": (0.1, 0.7), "eyeWide": (0.3, 1)}),
     "fear": Kind(5, {
         "browInnerUp": (0.5, 1), "browOuterUp": (0, 0.5), "eyeWide": (0.5, 1), "mouthStretch": (0.3, 1),
-        "jawOpen": (0, 0.5), "mouthLowerDown": (0.1, 0.6)}, speaks=0.1),
+        "jawOpen": (0, 0.5), "mouthLowerDown": (0.1, 0.6)}, speaks=0.4),
     "worry": Kind(3, {"browInnerUp": (0.3, 0.9), "browDown": (0, 0.4), "mouthPress": (0, 0.6), "mouthFrown": (0, 0.5)}),
     "anger": Kind(4, {
         "browDown": (0.5, 1), "eyeSquint": (0.1, 0.7), "eyeWide": (0, 0.5), "mouthPress": (0, 1), "noseSneer": (0, 0.7),
@@ -80,7 +80,7 @@ KINDS: dict[str, Kind] = {
     "frown": Kind(4, {"browDown": (0.4, 1), "eyeSquint": (0, 0.5), "mouthPucker": (0, 0.3)}),
     "disgust": Kind(5, {
         "noseSneer": (0.5, 1), "browDown": (0.2, 0.8), "mouthUpperUp": (0.3, 0.9), "eyeSquint": (0.2, 0.8),
-        "mouthFrown": (0, 0.7), "mouthShrugLower": (0, 0.7)}, speaks=0.1),
+        "mouthFrown": (0, 0.7), "mouthShrugLower": (0, 0.7)}, speaks=0.4),
     "contempt": Kind(2, {"mouthSmileLeft": (0.2, 0.7), "mouthDimpleLeft": (0.3, 1), "browDown": (0, 0.4)}, aside=0.0),
     "grimace": Kind(4, {
         "mouthStretch": (0.5, 1), "eyeSquint": (0.5, 1), "eyeBlink": (0, 0.6), "browDown": (0.2, 0.9),
@@ -90,7 +90,7 @@ KINDS: dict[str, Kind] = {
         "browDown": (0.1, 1), "eyeSquint": (0, 0.8)}, (0.8, 1.05), 0.0),
     "sadness": Kind(4, {
         "browInnerUp": (0.4, 1), "mouthFrown": (0.4, 1), "mouthShrugLower": (0.1, 0.8), "eyeBlink": (0, 0.4),
-        "browDown": (0, 0.3)}, speaks=0.2),
+        "browDown": (0, 0.3)}, speaks=0.5),
     "crying": Kind(2, {
         "browInnerUp": (0.4, 1), "mouthFrown": (0.4, 1), "eyeSquint": (0.4, 1), "eyeBlink": (0.2, 0.9),
         "jawOpen": (0, 0.4), "mouthStretch": (0.2, 0.8)}, speaks=0.0),
@@ -101,7 +101,7 @@ KINDS: dict[str, Kind] = {
     "tongue out": Kind(2, {"jawOpen": (0.15, 0.4), "eyeSquint": (0, 0.7), "mouthSmile": (0, 0.6)}, speaks=0.0),
 }
 # fmt: on
-_FROM_DATA, _BALANCED = 14, 14  # shares of mixed faces of the data, and of single muscles
+_FROM_DATA, _BALANCED = 14, 24  # shares of mixed faces of the data, and of single muscles
 # Muscles that the studio can show, one of each row at most: together their draws cover each one's whole range.
 _MUSCLES = (
     ("jawOpen", "mouthFunnel", "mouthPucker", "mouthPress", "mouthShrugLower", "mouthShrugUpper", "cheekPuff"),
@@ -196,8 +196,8 @@ def draw_expression(rng: np.random.Generator, seen: Float32Array, kind: str = ""
         share = rng.random() ** 2
         drawn = ((1 - share) * one + share * two) * rng.uniform(0.7, 1.3)
     elif kind == "muscles":
-        rows = rng.choice(len(_MUSCLES), size=int(rng.integers(1, 4)), replace=False)
-        drawn = blend_shapes({str(rng.choice(_MUSCLES[row])): float(rng.uniform(0.05, 1)) for row in rows})
+        rows = rng.choice(len(_MUSCLES), size=int(rng.integers(1, 5)), replace=False)
+        drawn = blend_shapes({str(rng.choice(_MUSCLES[row])): float(rng.uniform(0.02, 1) ** 0.7) for row in rows})
     else:
         known = KINDS[kind]
         amounts = {name: a if isinstance(a, float) else float(rng.uniform(*a)) for name, a in known.amounts.items()}
@@ -213,7 +213,7 @@ def draw_expression(rng: np.random.Generator, seen: Float32Array, kind: str = ""
 def draw_sound(rng: np.random.Generator) -> Float32Array:
     """The mouth at one moment of speech."""
     one, two = _SOUNDS[rng.integers(len(_SOUNDS), size=2)]
-    share = rng.random()
+    share = 0.5 * rng.random()
     return np.asarray(((1 - share) * one + share * two) * rng.uniform(0.5, 1.3), np.float32)
 
 

@@ -175,7 +175,10 @@ def _parts(head: MorphableHead) -> tuple[NDArray[np.int32], NDArray[np.int8]]:
     """Triangles of skin (kind 1), eyes (2) and mouth (3: teeth, 4: flesh)."""
     picked, kinds = [], []
     for kind, part in (
-        (_SKIN, FACE), (_EYE, EYES), (_TOOTH, slice(_TEETH, MOUTH.stop)), (_FLESH, slice(MOUTH.start, _TEETH)),
+        (_SKIN, FACE),
+        (_EYE, EYES),
+        (_TOOTH, slice(_TEETH, MOUTH.stop)),
+        (_FLESH, slice(MOUTH.start, _TEETH)),
     ):
         inside = ((head.triangles >= part.start) & (head.triangles < part.stop)).all(axis=1)
         picked.append(head.triangles[inside])
@@ -246,7 +249,11 @@ def _paint_tongue(picture: NDArray[np.float32], points: Float32Array, kind: NDAr
     top, tip = upper + 0.6 * (lower - upper), lower + down * width * (0.3 + 1.7 * out)
     steps = np.linspace(0, np.pi, 24)
     side = across / max(float(np.linalg.norm(across)), 1e-6) * width
-    outline = [top - side * 0.9, *(tip - down * width + np.outer(-np.cos(steps), side) + np.outer(np.sin(steps), down * width)), top + side * 0.9]
+    outline = [
+        top - side * 0.9,
+        *(tip - down * width + np.outer(-np.cos(steps), side) + np.outer(np.sin(steps), down * width)),
+        top + side * 0.9,
+    ]
     mask = np.zeros(kind.shape, np.uint8)
     cv2.fillPoly(mask, [np.rint(np.array(outline) * 16).astype(np.int32)], (255.0,), cv2.LINE_AA, 4)
     cover = cv2.GaussianBlur(mask, (3, 3), 0.8).astype(np.float32)[..., None] / 255
