@@ -15,8 +15,8 @@ from convert.commands.report import print_evaluation
 from convert.errors import DataError
 from convert.faces.finder import FaceFinder
 from convert.faces.labels_csv import read_labels
-from convert.faces.layouts import find_layout, read_dataset
-from convert.faces.records import LabelledFrame, Reading
+from convert.faces.layouts import find_layout
+from convert.faces.records import LabelledFrame, Reading, read_dataset
 from convert.predict.evaluation import Device
 from convert.predict.evaluation import evaluate as evaluate_rows
 from convert.predict.sequence_evaluation import evaluate_frames
@@ -73,7 +73,7 @@ def evaluate(
 
 
 def _evaluate_set(kind: str, root: Path, choice: PartChoice | None, bundle: Path, *, as_json: bool) -> None:
-    part = find_layout(kind).part if choice is None else choice.value
+    part = {"": None, "dev": "validation"}[find_layout(kind).part] if choice is None else choice.value
     device = Device(load_bundle(bundle))
 
     def wanted(reading: Reading) -> Iterator[LabelledFrame]:

@@ -59,11 +59,15 @@ class FaceFinder:
     Args:
         detector: the device's; by default BlazeFace with the device's settings.
 
+    Attributes:
+        name: tells one detector's results from another's.
+
     Raises:
         AssetError: the detector's file is not on this machine.
     """
 
     def __init__(self, detector: Detector | None = None) -> None:
+        self.name = type(detector).__name__ if detector else BLAZEFACE.sha256
         self._detector = detector or BlazeFace(LiteRtEngine(read_asset(BLAZEFACE), name=BLAZEFACE.name), min_score=0.5)
 
     def find(self, pixels: UInt8Array) -> Detection | None:
@@ -95,12 +99,14 @@ class FaceFinder:
             return face.score * (1 - _OFF_CENTER_PENALTY * min(off, 1.0))
 
         best = max(faces, key=rank)
-        x1, y1, x2, y2 = best.box_px
-        return Detection(
-            box_px=(x1 - pad, y1 - pad, x2 - pad, y2 - pad),
-            score=best.score,
-            landmarks_px=(best.landmarks_px - pad).astype(np.float32),
-        )
+        return moved(best, -pad, -pad)
+
+
+def moved(face: Detection, x: float, y: float) -> Detection:
+    """The same face in a picture whose origin lies elsewhere: `x` and `y` pixels are added."""
+    x1, y1, x2, y2 = face.box_px
+    points = (face.landmarks_px + np.array([x, y])).astype(np.float32)
+    return Detection(box_px=(x1 + x, y1 + y, x2 + x, y2 + y), score=face.score, landmarks_px=points)
 
 
 def cut_face(pixels: UInt8Array, face: Detection | None, size: int, rule: CropRule) -> UInt8Array:

@@ -102,7 +102,7 @@ def read_ages(path: Path = AGES_FILE) -> dict[str, str]:
     Raises:
         DataError: the file is missing or names an unknown group.
     """
-    rows = [(row["image"], row.get("age_group", "")) for _, row in read_table(path, ("image", "age_group"))]
+    rows = [(row["image"], row.get("age_group", "")) for _, row in read_table(path, ("image", "age_group")).iterrows()]
     for image, group in rows:
         if group not in (*AGES, "unclear"):
             raise DataError(f"{path}: {image} has the unknown group {group!r}")
