@@ -124,9 +124,7 @@ def train_kit(kit: Kit, run: Run, recipe: Recipe, *, start: Path | None = None, 
     if not run.path(BACKBONE).is_file():
         began = load_weights(start) if start is not None else None
         images = calibrate_on([kit.part], recipe)
-        if not train_backbone(
-            run, recipe, kit.parts, kit.dev_sets(), images, start=began, stop_after=stop_after
-        ):
+        if not train_backbone(run, recipe, kit.parts, kit.dev_sets(), images, start=began, stop_after=stop_after):
             return False
     if not run.path("backbone.tflite").is_file():
         quantize_run(run, recipe, [kit.part])
