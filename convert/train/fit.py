@@ -243,7 +243,7 @@ def _check(mine: Part) -> None:
         for target in TARGETS:
             if split != "test" and part[target].nunique() == 1:
                 raise DataError(
-                    f"all {len(part)} faces of split {split} have the same {target}, {part[target].iloc[0]:g}; agreement "
-                    "cannot be measured on labels that do not vary",
+                    f"all {len(part)} faces of split {split} have the same {target}, {part[target].iloc[0]:g}; "
+                    "agreement cannot be measured on labels that do not vary",
                     "label faces that differ",
                 )

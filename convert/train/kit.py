@@ -1,4 +1,4 @@
-"""The kit's recipe from its data to graphs: faces, teacher, studio, backbone, int8, head; each step goes on where it was."""
+"""The kit's recipe from its data to graphs: faces, teacher, studio, backbone, int8 graph, head."""
 
 from __future__ import annotations
 
