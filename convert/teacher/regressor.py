@@ -105,7 +105,8 @@ def fit_teacher(
     if fit.size < _FOLDS:
         raise DataError(f"the teacher needs at least {_FOLDS} rated faces outside of the held-out part, got {fit.size}")
     va = fit_regressor(faces, shapes, trees=trees, seed=seed).predict(shapes)
-    va[fit] = _crossfit(features[fit], rated[fit], _weights([faces[int(row)] for row in fit]), trees, seed)
+    own = [faces[int(row)] for row in fit]
+    va[fit] = _crossfit(features[fit], rated[fit], _weights(own), [face.cluster for face in own], trees, seed)
     parts = {"crossfit": fit, "validation": np.flatnonzero(has_rating & held)}
     report = {
         part: {
@@ -160,15 +161,21 @@ def _weights(faces: Sequence[LabelledFace]) -> NDArray[np.float64] | None:
 
 
 def _crossfit(
-    features: NDArray[Any], rated: NDArray[Any], weights: NDArray[np.float64] | None, trees: int, seed: int
+    features: NDArray[Any],
+    rated: NDArray[Any],
+    weights: NDArray[np.float64] | None,
+    groups: Sequence[str],
+    trees: int,
+    seed: int,
 ) -> NDArray[np.float32]:
-    fold = np.random.default_rng(seed).permutation(np.arange(len(rated)) % _FOLDS)
+    from sklearn.model_selection import GroupKFold
+
     va = np.empty_like(rated)
-    for number in range(_FOLDS):
-        out = fold == number
-        kept = None if weights is None else weights[~out]
-        fitted = _trees(trees, seed + number).fit(features[~out], rated[~out], sample_weight=kept)
-        va[out] = fitted.predict(features[out])
+    for number, (rest, out) in enumerate(GroupKFold(_FOLDS).split(features, groups=groups)):
+        kept = None if weights is None else weights[rest]
+        va[out] = (
+            _trees(trees, seed + number).fit(features[rest], rated[rest], sample_weight=kept).predict(features[out])
+        )
     return va
 
 
