@@ -9,7 +9,7 @@ import pandas as pd
 import typer
 from rich.console import Console
 
-from convert.commands.options import DataOption, LandmarkerOption, find_landmarker
+from convert.commands.options import DataOption, LandmarkerOption, PicturesOption, find_landmarker
 from convert.errors import DataError
 from convert.networks.cost import count_macs
 from convert.predict import agreement
@@ -37,9 +37,7 @@ def report(
         bool, typer.Option("--render", help="Measure nothing: write the page from its record.")
     ] = False,
     landmarker: LandmarkerOption = None,
-    kept: Annotated[Path, typer.Option("--pictures", help="Folder for cut faces that the run has not.")] = Path(
-        "out/pictures"
-    ),
+    kept: PicturesOption = Path("out/pictures"),
 ) -> None:
     """Measures on dev, test and the rated clips of real people; writes EVIDENCE/<graphs>/model.json and the page.
 

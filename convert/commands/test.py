@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 from rich.markdown import Markdown
 
-from convert.commands.options import LandmarkerOption, find_landmarker
+from convert.commands.options import LandmarkerOption, PicturesOption, find_landmarker
 from convert.errors import DataError
 from convert.predict.corruption import CONDITIONS
 from convert.predict.measure import RECORD, make_record, measure, write_record
@@ -30,9 +30,7 @@ def run_test(
     real: Annotated[bool, typer.Option("--real", help="Rated clips of real people too.")] = False,
     most: Annotated[int, typer.Option("--most", min=0, help="Faces that are tried dark, blurred, covered…")] = 200,
     landmarker: LandmarkerOption = None,
-    kept: Annotated[Path, typer.Option("--pictures", help="Folder for cut faces that the run has not.")] = Path(
-        "out/pictures"
-    ),
+    kept: PicturesOption = Path("out/pictures"),
     as_json: Annotated[bool, typer.Option("--json", help="Print the record as JSON and nothing else.")] = False,
 ) -> None:
     """Measures a run on its own test faces, or a bundle on the kit's, and prints the standing tables.

@@ -12,17 +12,22 @@ from convert.errors import DataError
 from convert.faces.finder import FaceFinder
 from convert.faces.kit import kit_faces, rated_clips
 from convert.faces.pictures import Found, Pictures, find_faces
-from convert.faces.table import open_test, read_faces
-from convert.package.packing import open_run
+from convert.faces.table import join_faces, open_test
+from convert.metrics import TARGETS
 from convert.predict.measure import Subjects
 from convert.predict.table import hash_graphs
 from convert.quantize.tensors import describe_backbone
 from convert.teacher.landmarker import FaceLandmarker
+from convert.train.batches import cut_crops
+from convert.train.data import Part, calibration_crops
+from convert.train.recipe import Recipe
+from convert.train.run import Run, bundle_of
 from edge.affect.backbone import Backbone
 from edge.model.bundle import MANIFEST, Bundle, load_bundle
 from edge.model.engines.litert import LiteRtEngine
+from edge.values import Float32Array, UInt8Array
 
-_FACES, _PICTURES, _ROWS, _FLOAT = "faces.parquet", "pictures", "rows.npy", "float32.tflite"
+_FLOAT = "float32.tflite"
 _FIT = 2000  # training faces that a ridge learns muscles from
 
 
@@ -49,7 +54,7 @@ def is_run(path: Path) -> bool:
 
 def open_subject(path: Path) -> Bundle:
     """The bundle at a path, or that of a run's graphs."""
-    return open_run(path) if is_run(path) else load_bundle(path)
+    return bundle_of(Run(path)) if is_run(path) else load_bundle(path)
 
 
 def gather(
@@ -79,12 +84,7 @@ def gather(
         return find_faces(faces, finder, FaceLandmarker(landmarker), kept)
 
     if is_run(path):
-        faces = read_faces(path / _FACES)
-        try:
-            rows = np.load(path / _PICTURES / _ROWS)
-        except OSError:
-            raise DataError(f"{path / _PICTURES}: not there: the run's pictures were deleted") from None
-        found = Found(faces, Pictures(path / _PICTURES, rows), {})
+        found = _faces_of(path)
     elif data is not None:
         found = find(kit_faces(data))
     else:
@@ -112,6 +112,44 @@ def gather(
         graph = plain.read_bytes()
         backbone = Backbone(LiteRtEngine(graph, name=_FLOAT), describe_backbone(graph, file=_FLOAT))
     return Measured(bundle, subjects, backbone, trained_apart=is_run(path))
+
+
+def dev_crops(
+    run: Path | None, recipe: Recipe, *, data: Path, landmarker: Path | None, kept: Path
+) -> tuple[UInt8Array, Float32Array, UInt8Array, str]:
+    """Crops of rated dev faces with their ratings, of training faces to calibrate on, and what the first are.
+
+    Args:
+        run: whose faces; None for the kit's, of which those that people rated are taken.
+        recipe: of the network.
+        data, landmarker, kept: as of `gather`.
+
+    Raises:
+        DataError: there is no rated dev face.
+    """
+    if run is not None:
+        found, title = _faces_of(run), "the run's dev faces"
+    else:
+        faces = kit_faces(data)
+        people = faces[faces["rater"] == "people"].reset_index(drop=True)
+        if landmarker is None:
+            raise DataError("faces have to be found, which needs the Face Landmarker", "give --landmarker")
+        found = find_faces(people, FaceFinder(), FaceLandmarker(landmarker), kept)
+        title = "DiffusionFER-S, dev, rated by people"
+    part = Part(found.faces, found.pictures)
+    dev = part.take((part.faces["split"].eq("dev") & part.faces["valence"].notna()).to_numpy())
+    if not len(dev.faces):
+        raise DataError(f"{run or data}: has no dev faces with ratings")
+    size = recipe.backbone.size
+    calibration = calibration_crops([part], recipe.calibration, size, recipe.seed)
+    rated = dev.faces[list(TARGETS)].to_numpy(np.float32)
+    return cut_crops(dev.pictures.loose, size), rated, calibration, title
+
+
+def _faces_of(run: Path) -> Found:
+    parts = Run(run).parts()
+    rows = np.concatenate([part.pictures.rows for part in parts])
+    return Found(join_faces(*(part.faces for part in parts)), Pictures(parts[0].pictures.folder, rows), {})
 
 
 def _take(found: Found, rows: np.ndarray) -> Found:
