@@ -41,7 +41,7 @@ def fit(
     Example: python -m convert fit labels.csv --out out/mine
     """
     from convert.faces.kit import kit_faces
-    from convert.faces.own import read_labels
+    from convert.faces.layouts import read_own
     from convert.teacher.landmarker import FaceLandmarker
     from convert.train.fit import begin
     from convert.train.fit import fit as run_fit
@@ -54,7 +54,7 @@ def fit(
     found = run_fit(
         Run(out),
         chosen,
-        read_labels(labels),
+        read_own(labels),
         start=start,
         kit=kit_faces(kit) if kit is not None else None,
         landmarker=FaceLandmarker(landmarker) if landmarker is not None else None,

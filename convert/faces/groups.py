@@ -30,6 +30,17 @@ def split_faces(faces: pd.DataFrame, seed: int = 0) -> pd.DataFrame:
         DataError: a subject is in two splits, or declared for some of its rows only; names both rows.
     """
     faces = merge_subjects(faces)
+    check_splits(faces)
+    hashed = faces["subject"].map({subject: split_of(subject, seed) for subject in faces["subject"].unique()})
+    declared = faces.groupby("source")["split"].transform(lambda splits: splits.ne("").any())
+    has_dev = faces.groupby("source")["split"].transform(lambda splits: splits.eq("dev").any())
+    carved = declared & ~has_dev & faces["split"].eq("train") & hashed.eq("dev")
+    split = faces["split"].where(faces["split"].ne(""), hashed).mask(carved, "dev")
+    return faces.assign(split=split)
+
+
+def check_splits(faces: pd.DataFrame) -> None:
+    """Raises DataError, which names both rows, where a subject is in two splits or only partly in one."""
     first = faces.groupby("subject", sort=False)["split"].transform("first")
     mixed = np.flatnonzero(first.to_numpy() != faces["split"].to_numpy())
     if mixed.size:
@@ -40,12 +51,6 @@ def split_faces(faces: pd.DataFrame, seed: int = 0) -> pd.DataFrame:
             f"video or picture ({row['subject']}), in {other['split'] or 'none'!r}",
             "put all of them into one split",
         )
-    hashed = faces["subject"].map({subject: split_of(subject, seed) for subject in faces["subject"].unique()})
-    declared = faces.groupby("source")["split"].transform(lambda splits: splits.ne("").any())
-    has_dev = faces.groupby("source")["split"].transform(lambda splits: splits.eq("dev").any())
-    carved = declared & ~has_dev & faces["split"].eq("train") & hashed.eq("dev")
-    split = faces["split"].where(faces["split"].ne(""), hashed).mask(carved, "dev")
-    return faces.assign(split=split)
 
 
 def merge_subjects(faces: pd.DataFrame) -> pd.DataFrame:
@@ -53,24 +58,20 @@ def merge_subjects(faces: pd.DataFrame) -> pd.DataFrame:
 
     Of several names the first in alphabetical order stays. Rows without `sha256` are compared by subject alone.
     """
-    from scipy.sparse import coo_array
-    from scipy.sparse.csgraph import connected_components
+    first = {subject: subject for subject in sorted(faces["subject"].unique())}
 
-    subject, names = pd.factorize(faces["subject"], sort=True)
-    pixels = ("pixels " + faces["sha256"]).where(faces["sha256"].ne(""))
-    twins = faces["id"].map(twin_groups())
-    links = [(subject, pd.factorize(column)[0]) for column in (pixels, twins)]
-    counts = [len(names), *(int(codes.max(initial=-1)) + 1 for _, codes in links)]
-    rows, columns = [], []
-    for n, (own, codes) in enumerate(links):
-        linked = codes >= 0
-        rows.append(own[linked])
-        columns.append(codes[linked] + sum(counts[: n + 1]))
-    one, other = np.concatenate(rows), np.concatenate(columns)
-    size = sum(counts)
-    _, part = connected_components(coo_array((np.ones(len(one), bool), (one, other)), shape=(size, size)), False)
-    first = pd.Series(np.arange(len(names))).groupby(part[: len(names)]).transform("min").to_numpy()
-    return faces.assign(subject=pd.Series(np.asarray(names)[first[subject]], index=faces.index, dtype="str"))
+    def find(subject: str) -> str:
+        while first[subject] != subject:
+            subject = first[subject]
+        return subject
+
+    twins = faces["id"].map(twin_groups()).fillna("")
+    for shared in (faces["sha256"], twins):
+        alike = shared.ne("") & shared.duplicated(keep=False)
+        for _, together in faces.loc[alike, "subject"].groupby(shared[alike]):
+            one, *others = sorted({find(subject) for subject in together})
+            first.update(dict.fromkeys(others, one))
+    return faces.assign(subject=faces["subject"].map({subject: find(subject) for subject in first}).astype("str"))
 
 
 def twin_groups() -> dict[str, str]:

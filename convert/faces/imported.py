@@ -23,9 +23,9 @@ import numpy as np
 
 from convert.errors import DataError
 from convert.faces.finder import FaceFinder, LabelledFace
-from convert.faces.layouts import describe_source, read_dataset
+from convert.faces.layouts import describe_source
 from convert.faces.pixels import find_labelled, open_frames
-from convert.faces.records import LabelledFrame, Reading
+from convert.faces.records import LabelledFrame, Reading, read_dataset
 from convert.faces.split import is_held_out
 from convert.progress import Progress
 from edge.geometry import CropRule, face_square

@@ -5,22 +5,32 @@ None of these sets is part of this repository, and the shipped weights never saw
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
 
 from convert.errors import DataError
 from convert.faces.afew_va import read_afew_va
 from convert.faces.affectnet import read_affectnet
 from convert.faces.affwild import read_affwild
 from convert.faces.affwild2 import read_affwild2
+from convert.faces.groups import check_splits
 from convert.faces.omg_emotion import read_omg_emotion
 from convert.faces.plain import SOURCE as PLAIN
 from convert.faces.plain import read_declaration, read_plain
-from convert.faces.records import LabelledFrame, Part, Reader, Reading
-from convert.faces.split import refuse_leaks
+from convert.faces.table import make_faces
 from edge.model.bundle import Source
 
+Reader = Callable[[Path, Counter[str]], Iterator[pd.DataFrame]]
+"""Reads a folder (or file): parts of a face table without `id` and `source`, ratings NaN where the set marks a face as
+not rated, `subject` within the set; counts in the counter what it leaves out. Raises DataError with file and line."""
+
+FRAME_GAP_S = 1.0
 _TRAINING = "training, calibration; validation (a held-out part)"
 
 
@@ -36,7 +46,7 @@ class Layout:
         origin: who made it, of whom.
         obtain: how to get it.
         research_only: its terms forbid other use of the data and of what is trained on it.
-        part: what `evaluate` measures on unless told otherwise; None is all of it.
+        part: split that `evaluate` measures on unless told otherwise; empty: all.
         read: its reader.
     """
 
@@ -47,7 +57,7 @@ class Layout:
     origin: str
     obtain: str
     research_only: bool
-    part: Part | None
+    part: str
     read: Reader
 
 
@@ -60,7 +70,7 @@ _LAYOUTS = (
         origin="videos of people from YouTube, rated frame by frame by trained annotators (Imperial College London)",
         obtain="ask its authors (ibug.doc.ic.ac.uk, First Affect-in-the-Wild Challenge)",
         research_only=True,
-        part=None,
+        part="",
         read=read_affwild,
     ),
     Layout(
@@ -71,7 +81,7 @@ _LAYOUTS = (
         origin="videos of people from YouTube, rated frame by frame by trained annotators (Kollias & Zafeiriou)",
         obtain="EULA signed by an academic with a permanent post (ibug.doc.ic.ac.uk/resources/aff-wild2)",
         research_only=True,
-        part="validation",
+        part="dev",
         read=read_affwild2,
     ),
     Layout(
@@ -82,7 +92,7 @@ _LAYOUTS = (
         origin="pictures of people from web searches, rated by twelve annotators (University of Denver)",
         obtain="agreement signed by a professor or the head of a laboratory (mohammadmahoor.com/affectnet)",
         research_only=True,
-        part="validation",
+        part="dev",
         read=read_affectnet,
     ),
     Layout(
@@ -93,7 +103,7 @@ _LAYOUTS = (
         origin="scenes of feature films, rated frame by frame (Imperial College London)",
         obtain="on request (ibug.doc.ic.ac.uk/resources/afew-va-database)",
         research_only=True,
-        part=None,
+        part="",
         read=read_afew_va,
     ),
     Layout(
@@ -104,18 +114,18 @@ _LAYOUTS = (
         origin="monologues from YouTube, rated by the utterance by crowd workers (University of Hamburg)",
         obtain="labels and prepare_data.py at github.com/knowledgetechnologyuhh/OMGEmotionChallenge",
         research_only=True,
-        part="validation",
+        part="dev",
         read=read_omg_emotion,
     ),
     Layout(
         kind=PLAIN,
         title="Your own label file",
-        holds="a CSV with image (or video and time_s), valence, arousal; also weight, group, split",
+        holds="a CSV with image (or video and time_s), valence, arousal; also group, split, weight, expression",
         licence="as the file beside it says: NAME.source.json",
         origin="as the file beside it says",
         obtain="yours; several annotators' files become one with `labels merge`",
         research_only=False,
-        part=None,
+        part="",
         read=read_plain,
     ),
 )
@@ -134,26 +144,87 @@ def find_layout(kind: str) -> Layout:
         raise DataError(f"{kind}: no such kind of data set; there are {', '.join(LAYOUTS)}") from None
 
 
-def read_dataset(kind: str, path: Path, reading: Reading) -> Iterator[LabelledFrame]:
-    """Reads a data set lazily and refuses a split with somebody on both sides.
+class ReadSet(NamedTuple):
+    """A data set's labels.
+
+    Attributes:
+        faces: a face table; frames of one clip together and in order.
+        left_out: labels left out, by reason.
+    """
+
+    faces: pd.DataFrame
+    left_out: dict[str, int]
+
+
+def read_set(kind: str, path: Path) -> ReadSet:
+    """Reads the labels of a data set; no picture is opened.
 
     Args:
         kind: of `LAYOUTS`.
         path: its folder, or the file of kind `csv`.
-        reading: counts what was read and what was left out.
 
     Raises:
-        DataError: the data is missing or malformed, a group is in two parts, or nothing is left of it.
+        DataError: the data is malformed, a picture or video is missing (names the label's line), a subject is in two
+            splits, or nothing is left.
     """
     layout = find_layout(kind)
     if not path.exists():
         raise DataError(f"{path}: no such data set")
-    for frame in refuse_leaks(layout.read(path, reading)):
-        reading.read += 1
-        yield frame
-    if not reading.read:
-        why = "; ".join(f"{count} {reason}" for reason, count in reading.dropped.most_common()) or "it holds no label"
+    left_out: Counter[str] = Counter()
+    table = pd.concat(list(layout.read(path, left_out)), ignore_index=True)
+    rated = table["valence"].notna() & table["arousal"].notna()
+    left_out["marked as not rated"] += int((~rated).sum())
+    table = table[rated].reset_index(drop=True)
+    reasons = {reason: count for reason, count in left_out.items() if count}
+    if table.empty:
+        why = "; ".join(f"{count} {reason}" for reason, count in reasons.items()) or "it holds no label"
         raise DataError(f"{path}: nothing of it can be used: {why}")
+    there = {picture: Path(picture).is_file() for picture in table["picture"].unique()}
+    missing = table[~table["picture"].map(there)]
+    if len(missing):
+        first = missing.iloc[0]
+        raise DataError(
+            f"{first['where']}: {first['picture']}: no such picture or video; {len(missing)} of {len(table)} labels "
+            "lack theirs",
+            "bring the files, or leave these lines out",
+        )
+    root = path if path.is_dir() else path.parent
+    faces = make_faces(
+        table.assign(
+            id=_names(kind, root, table),
+            source=kind,
+            subject=kind + "/" + table["subject"],
+            rater="people",
+            licence=layout.licence,
+        )
+    )
+    check_splits(faces)
+    return ReadSet(faces, reasons)
+
+
+def thin_clips(faces: pd.DataFrame, gap_s: float = FRAME_GAP_S) -> pd.DataFrame:
+    """The rows without those nearer than `gap_s` to the one before of their clip: neighbours say the same."""
+    keep, last = np.ones(len(faces), bool), {"": 0.0}
+    for row, (clip, time_s) in enumerate(zip(faces["clip"], faces["time_s"], strict=True)):
+        if clip and clip in last and time_s - last[clip] < gap_s - 1e-6:
+            keep[row] = False
+        elif clip:
+            last[clip] = time_s
+    return faces[keep].reset_index(drop=True)
+
+
+def _names(kind: str, root: Path, table: pd.DataFrame) -> pd.Series:
+    """`<kind>/<path below the set>#<frame>`; `~2` after what is labelled a second time."""
+    short = {}
+    for picture in table["picture"].unique():
+        path = Path(picture)
+        short[picture] = (path.relative_to(root) if path.is_relative_to(root) else path).as_posix()
+    names = kind + "/" + table["picture"].map(short)
+    if "frame" in table:
+        frame = table["frame"].astype("Int64")
+        names = names.where(frame.isna(), names + "#" + frame.astype("str"))
+    again = names.groupby(names).cumcount()
+    return names.where(again.eq(0), names + "~" + (again + 1).astype(str))
 
 
 def describe_source(kind: str, path: Path) -> tuple[Source, bool]:
@@ -168,3 +239,14 @@ def describe_source(kind: str, path: Path) -> tuple[Source, bool]:
         named = Source(name=declared.name, licence=declared.licence, origin=declared.origin, use=_TRAINING)
         return named, declared.research_only
     return Source(name=layout.title, licence=layout.licence, origin=layout.origin, use=_TRAINING), layout.research_only
+
+
+def read_own(path: Path) -> pd.DataFrame:
+    """The face table of a label file of one's own, with the licence that `NAME.source.json` beside it declares.
+
+    Raises:
+        DataError: as `read_set`, or the declaration is missing or malformed.
+    """
+    declared = read_declaration(path)
+    terms = " (research only)" if declared.research_only else ""
+    return read_set(PLAIN, path).faces.assign(licence=declared.licence + terms)

@@ -1,80 +1,40 @@
-"""What every reader of a published layout gives: labelled frames, one after the other, and a count of what it left out.
-
-Pixels are not here: a frame names its picture or video, and `convert.faces.pixels` opens it when it is needed.
-"""
+"""Rows of the face table one by one, for what does not read the table yet."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
+import pandas as pd
+
+from convert.faces.layouts import read_set
 from edge.values import Float32Array
-
-Part = Literal["train", "validation", "test"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class LabelledFrame:
-    """One picture, or one frame of a video, and what raters said of the face in it.
-
-    Attributes:
-        source: short name of the layout.
-        path: the picture; the video where `frame` is a number.
-        frame: of the video, counted from 0; None for a picture.
-        time_s: of the frame within its clip; None for a picture that belongs to no clip.
-        valence, arousal: −1..1.
-        group: the person, or the video where persons have no names: what must not lie on both sides of a split.
-        part: where the data set itself puts it; None where it declares no split.
-        weight: in a loss, above 0.
-        box_px: (x1, y1, x2, y2) of the face in pixels of the picture, where the data set gives it.
-        landmarks_px: float32 (N, 2), x and y in pixels of the picture, in its own order, where the data set gives them.
-        file: of the label.
-        entry: its line in the file, or the name of its entry.
-    """
+    """A row of the face table; None where the table has NA or nothing."""
 
     source: str
+    name: str = ""
     path: Path
     frame: int | None = None
     time_s: float | None = None
     valence: float
     arousal: float
     group: str
-    part: Part | None = None
+    part: str | None = None
     weight: float = 1.0
     box_px: tuple[float, float, float, float] | None = None
     landmarks_px: Float32Array | None = None
-    file: Path
-    entry: int | str
-
-    @property
-    def where(self) -> str:
-        """File and line or entry of the label, for errors."""
-        return f"{self.file}:{self.entry}" if isinstance(self.entry, int) else f"{self.file}: {self.entry}"
-
-    @property
-    def name(self) -> str:
-        """Unique within a data set: the last parts of the path, and the frame."""
-        name = "/".join((self.source, *self.path.parts[-3:]))
-        return name if self.frame is None else f"{name}#{self.frame}"
-
-    @property
-    def clip(self) -> Path | None:
-        """What its frames share: the video, or the folder of a clip's pictures; None for a picture by itself."""
-        if self.time_s is None:
-            return None
-        return self.path if self.frame is not None else self.path.parent
+    where: str = ""
+    clip: str | None = None
 
 
 class Reading:
-    """Counts what a reader read and what it left out, and why.
-
-    Attributes:
-        read: labelled frames given.
-        dropped: labels left out, by reason.
-    """
+    """Counts what was read and what was left out, and why."""
 
     def __init__(self) -> None:
         self.read = 0
@@ -85,5 +45,24 @@ class Reading:
         self.dropped[reason] += count
 
 
-Reader = Callable[[Path, Reading], Iterator[LabelledFrame]]
-"""Reads a folder (or file) in one layout; raises DataError where it is malformed, naming file and line."""
+def read_dataset(kind: str, path: Path, reading: Reading) -> Iterator[LabelledFrame]:
+    """The rows of `read_set`, one by one."""
+    faces, left_out = read_set(kind, path)
+    reading.dropped.update(left_out)
+    for row in faces.itertuples():
+        reading.read += 1
+        yield LabelledFrame(
+            source=row.source,
+            name=row.id,
+            path=Path(row.picture),
+            frame=None if pd.isna(row.frame) else int(row.frame),
+            time_s=None if pd.isna(row.time_s) else float(row.time_s),
+            valence=row.valence,
+            arousal=row.arousal,
+            group=row.subject.partition("/")[2],
+            part={"dev": "validation", "": None}.get(row.split, row.split),
+            weight=row.weight,
+            box_px=None if row.box_px is None else tuple(row.box_px),
+            where=row.where,
+            clip=row.clip or None,
+        )

@@ -31,6 +31,12 @@ def walk_folders(root: Path, *, leave: Iterable[str] = ()) -> Iterator[Path]:
         yield here
 
 
+def first_file(paths: Iterable[Path]) -> str:
+    """The first that is a file, or the first of all where none is."""
+    candidates = list(paths)
+    return str(next((path for path in candidates if path.is_file()), candidates[0]))
+
+
 def index_videos(root: Path, *, leave: Iterable[str] = ()) -> dict[str, Path]:
     """The videos below a folder by their name without its ending; of two with one name the first."""
     found: dict[str, Path] = {}

@@ -11,8 +11,8 @@ import numpy as np
 from convert.errors import DataError
 from convert.faces.finder import LabelledFace
 from convert.progress import Progress
-from convert.studio.acts import Act, load_acts, make_acts, save_acts
-from convert.studio.archive import load_stills, save_stills
+from convert.studio.acts import Act, make_acts
+from convert.studio.archive import load_acts, load_stills, save_acts, save_stills
 from convert.studio.head import load_head
 from convert.studio.reenact import Portrait, make_portrait
 from convert.studio.stills import Still, StudioFiles, make_stills

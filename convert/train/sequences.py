@@ -16,6 +16,7 @@ from typing import NamedTuple, TypeVar
 import numpy as np
 
 from convert.augment.augmentation import Augmentation, draw_augmentation, drift_augmentation, render
+from convert.augment.occluders import draw_occluder
 from convert.faces.pictures import loose_square
 from convert.predict.evaluation import embed_crop
 from convert.studio.acts import Act
@@ -106,7 +107,7 @@ def make_sequences(
 def take_in_store(scene: Scene, rng: np.random.Generator, size: int) -> Iterator[UInt8Array | None]:
     """A take under everything that training knows."""
     steady = rng.random() < _STEADY
-    augmentation = replace(draw_augmentation(rng), occluder=None, occlusion=None, blur_px=0.0)
+    augmentation = replace(draw_augmentation(rng), occluder=None, blur_px=0.0)
     if steady:
         augmentation = Augmentation(seed=augmentation.seed)
     accident, trouble, gap = augmentation, 0, 0
@@ -119,7 +120,6 @@ def take_in_store(scene: Scene, rng: np.random.Generator, size: int) -> Iterator
         seen = replace(
             augmentation,
             occluder=accident.occluder,
-            occlusion=accident.occlusion,
             blur_px=accident.blur_px,
             gain=accident.gain if accident.gain < 0.5 else augmentation.gain,
         )
@@ -199,14 +199,11 @@ def still_sequences(crops: UInt8Array, va: Float32Array, backbone: Backbone, ste
 def _accident(augmentation: Augmentation, rng: np.random.Generator) -> tuple[Augmentation, int]:
     """What comes between face and camera now, and for how many steps; most of the time nothing does."""
     chance = rng.random()
-    clear = replace(augmentation, occluder=None, occlusion=None, blur_px=0.0)
+    clear = replace(augmentation, occluder=None, blur_px=0.0)
     if chance < 0.6:
         return clear, int(rng.integers(5, 25))
     if chance < 0.8:
-        drawn = draw_augmentation(rng)
-        while drawn.occluder is None and drawn.occlusion is None:
-            drawn = draw_augmentation(rng)
-        return replace(clear, occluder=drawn.occluder, occlusion=drawn.occlusion), int(rng.integers(2, 16))
+        return replace(clear, occluder=draw_occluder(rng)), int(rng.integers(2, 16))
     if chance < 0.95:
         return replace(clear, blur_px=float(rng.uniform(2, 9))), int(rng.integers(1, 6))
     return replace(clear, gain=float(rng.uniform(0.06, 0.4))), int(rng.integers(3, 15))
