@@ -73,12 +73,12 @@ def ladder(
         # Only now, since importing TensorFlow takes a while.
         from convert.ladder.float_network import use_one_thread
         from convert.ladder.measure import measure
-        from convert.predict.subjects import dev_crops
+        from convert.predict.subjects import dev_crops, finder
 
         trained = read_trained(bundle, run, weights, recipe)
         use_one_thread()
         task = None if run is not None else find_landmarker(data, landmarker)
-        images, rated, calibration, title = dev_crops(run, trained.recipe, data=data, landmarker=task, kept=kept)
+        images, rated, calibration, title = dev_crops(run, trained.recipe, data=data, find=finder(task, kept))
         found = measure(trained, images, rated, calibration, way, title)
     text = render_page(found, page)
     print("\n".join(line for line in text.splitlines() if line.startswith("|")))

@@ -27,7 +27,7 @@ from convert.metrics import rmse
 from convert.package.packing import write_folder
 from convert.package.trained import read_trained
 from convert.predict.evaluation import answer_frames
-from convert.predict.subjects import dev_crops
+from convert.predict.subjects import dev_crops, finder
 from convert.progress import Progress
 from convert.quantize.onnx_export import export_onnx
 from convert.quantize.onnx_packing import COMMANDS_FILE, add_onnx
@@ -76,7 +76,7 @@ def onnx(
         raise DataError(f"{run}: a run names no sources and terms; give what `pack` made of it with --bundle")
     trained = read_trained(bundle, run, weights, recipe)
     task = None if run is not None else find_landmarker(data, landmarker)
-    images, _, calibration, title = dev_crops(run, trained.recipe, data=data, landmarker=task, kept=kept)
+    images, _, calibration, title = dev_crops(run, trained.recipe, data=data, find=finder(task, kept))
     shapes = len(AUXILIARY)
     with Progress("ONNX graphs", 1, every=1) as progress:
         graphs = export_onnx(trained.backbone, trained.head, trained.recipe, calibration, blendshapes=shapes)

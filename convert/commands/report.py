@@ -15,7 +15,7 @@ from convert.networks.cost import count_macs
 from convert.predict import agreement
 from convert.predict.measure import RECORD, Subjects, make_record, measure, read_record, write_record
 from convert.predict.render import render
-from convert.predict.subjects import gather, is_run, open_subject
+from convert.predict.subjects import finder, gather, is_run, open_subject
 from convert.predict.table import hash_graphs, join
 from edge.model.bundle import Bundle, default_bundle
 from edge.output_files import check_output
@@ -53,15 +53,8 @@ def report(
     subject = run or bundle or default_bundle()
     target = evidence / hash_graphs(open_subject(subject).manifest)[:16] / RECORD
     if not only_render:
-        on = gather(
-            subject,
-            why="convert report",
-            data=data,
-            landmarker=find_landmarker(data, landmarker),
-            kept=kept,
-            real=True,
-            dev_only=False,
-        )
+        find = finder(find_landmarker(data, landmarker), kept)
+        on = gather(subject, why="convert report", data=data, find=find, real=True)
         _, tables = measure(on.bundle, on.subjects, float_backbone=on.float_backbone)
         if others:
             bundles = {on.bundle.manifest.name: on.bundle, **{name: open_subject(at) for name, at in others.items()}}

@@ -179,8 +179,8 @@ def _look(
     found = _nearest(detector.detect(shown), square)
     if found is None:
         return _Seen(answer, (np.nan, np.nan), found=False)
-    at = embed_crop(device.backbone, align_face(framed, found.landmarks_px, crop.size, crop.rule))
-    return _Seen(answer, at.va, found=True)
+    valence, arousal = embed_crop(device.backbone, align_face(framed, found.landmarks_px, crop.size, crop.rule)).va
+    return _Seen(answer, (valence, arousal), found=True)
 
 
 def _place(pixels: UInt8Array, scale: float, roll_deg: float, around: int) -> UInt8Array:
