@@ -37,6 +37,11 @@ class Agreement(NamedTuple):
     rmse: float
     sagr: float
 
+    @property
+    def bounds(self) -> tuple[float, float]:
+        """The interval; −1 to 1, which excludes nothing, where there is none."""
+        return (-1.0, 1.0) if self.ccc_low is None or self.ccc_high is None else (self.ccc_low, self.ccc_high)
+
 
 def ccc(rated: ArrayLike, estimated: ArrayLike) -> float:
     """Concordance correlation coefficient (Lin 1989), −1..1; population moments; 0 where either is constant."""

@@ -112,7 +112,7 @@ def enter_landmarker(
     ccc = {}
     for column, target in enumerate(TARGETS):
         agreed = agreement(rated[:, column], answers[:, column])
-        ccc[target] = Figure(value=agreed.ccc, low=agreed.ccc_low, high=agreed.ccc_high)
+        ccc[target] = Figure(value=agreed.ccc, low=agreed.bounds[0], high=agreed.bounds[1])
     with zipfile.ZipFile(task) as archive:
         graphs = [archive.read(f"{name}.tflite") for name in ("face_landmarks_detector", "face_blendshapes")]
     macs = macs_of(*graphs)

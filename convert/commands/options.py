@@ -33,6 +33,7 @@ WeightsOption = Annotated[
     Path | None,
     typer.Option("--weights", help="Folder of the bundle's backbone.npz and head.npz; default: the shipped."),
 ]
+PicturesOption = Annotated[Path, typer.Option("--pictures", help="Folder for cut faces that the run has not.")]
 LandmarkerOption = Annotated[
     Path | None,
     typer.Option("--landmarker", help="MediaPipe's face_landmarker.task; default: models/ beside the data sets."),

@@ -9,13 +9,13 @@ import pandas as pd
 import typer
 from rich.console import Console
 
-from convert.commands.options import DataOption, LandmarkerOption, find_landmarker
+from convert.commands.options import DataOption, LandmarkerOption, PicturesOption, find_landmarker
 from convert.errors import DataError
 from convert.networks.cost import count_macs
 from convert.predict import agreement
 from convert.predict.measure import RECORD, Subjects, make_record, measure, read_record, write_record
 from convert.predict.render import render
-from convert.predict.subjects import gather, is_run, open_subject
+from convert.predict.subjects import finder, gather, is_run, open_subject
 from convert.predict.table import hash_graphs, join
 from edge.model.bundle import Bundle, default_bundle
 from edge.output_files import check_output
@@ -37,9 +37,7 @@ def report(
         bool, typer.Option("--render", help="Measure nothing: write the page from its record.")
     ] = False,
     landmarker: LandmarkerOption = None,
-    kept: Annotated[Path, typer.Option("--pictures", help="Folder for cut faces that the run has not.")] = Path(
-        "out/pictures"
-    ),
+    kept: PicturesOption = Path("out/pictures"),
 ) -> None:
     """Measures on dev, test and the rated clips of real people; writes EVIDENCE/<graphs>/model.json and the page.
 
@@ -55,15 +53,8 @@ def report(
     subject = run or bundle or default_bundle()
     target = evidence / hash_graphs(open_subject(subject).manifest)[:16] / RECORD
     if not only_render:
-        on = gather(
-            subject,
-            why="convert report",
-            data=data,
-            landmarker=find_landmarker(data, landmarker),
-            kept=kept,
-            real=True,
-            dev_only=False,
-        )
+        find = finder(find_landmarker(data, landmarker), kept)
+        on = gather(subject, why="convert report", data=data, find=find, real=True)
         _, tables = measure(on.bundle, on.subjects, float_backbone=on.float_backbone)
         if others:
             bundles = {on.bundle.manifest.name: on.bundle, **{name: open_subject(at) for name, at in others.items()}}

@@ -21,7 +21,6 @@ from convert.predict.render import render
 from convert.quantize.graph import computes_in
 from convert.quantize.tensors import BACKBONE_FILE, HEAD_FILE, describe_backbone, describe_head
 from convert.train.recipe import NETWORK_TITLES, Recipe
-from convert.train.run import Run
 from edge.errors import EdgeError
 from edge.geometry import CropRule
 from edge.model.bundle import (
@@ -112,20 +111,6 @@ def assemble(
     files[CARD_FILE] = write_card(manifest, evidence).encode()
     files[LICENCE_FILE] = licence_text(manifest)
     return seal(manifest, files)
-
-
-def open_run(folder: Path) -> Bundle:
-    """A run's graphs as a bundle that is not packed yet: without sources, metrics or signature.
-
-    Raises:
-        DataError: there is no run in the folder.
-        TrainingError: a graph is not there yet.
-    """
-    run = Run(folder)
-    recipe = run.recipe()
-    graphs = run.read("backbone.tflite", "quantize"), run.read("head.tflite", "train")
-    label = Label(name=recipe.name, version=1, created="-")
-    return assemble(*graphs, recipe, label, sources=[], metrics=[])
 
 
 def write_card(manifest: Manifest, evidence: str = "") -> str:

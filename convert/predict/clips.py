@@ -88,7 +88,8 @@ def follow(device: Device, steps: Iterable[tuple[int, int, UInt8Array | None]]) 
         if crop is not None:
             seen = device.backbone.embed(FaceCrop(track_id=0, pixels=crop, captured_ns=slot * step_ns))
             (score,), (state,) = device.stream.step([seen], [state])
-            frame, vector = seen.va, seen.vector
+            (valence, arousal), vector = seen.va, seen.vector
+            frame = valence, arousal
             stream = (score.valence, score.arousal) if score.warm else (np.nan, np.nan)
         yield Step(row, frame, stream, vector)
 

@@ -7,8 +7,10 @@ fixed; pixels of blur are those of a crop of 112. Nothing that trains a network 
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from typing import NamedTuple
 
 import cv2
@@ -69,9 +71,9 @@ def motion(length: float) -> Corrupt:
     def corrupt(pixels: UInt8Array, rng: np.random.Generator) -> UInt8Array:
         angle, reach = rng.uniform(0, np.pi), _reach(length / 2, pixels)
         size = 2 * int(np.ceil(reach)) + 3
-        ends = np.rint((size // 2 + np.array([[-1], [1]]) * reach * np.array([np.cos(angle), np.sin(angle)])) * 16)
-        kernel = np.zeros((size, size), np.uint8)
-        cv2.line(kernel, *ends.astype(int).tolist(), (255.0,), 1, cv2.LINE_AA, 4)
+        x, y = (round(16 * reach * part) for part in (float(np.cos(angle)), float(np.sin(angle))))
+        middle, kernel = size // 2 * 16, np.zeros((size, size), np.uint8)
+        cv2.line(kernel, (middle - x, middle - y), (middle + x, middle + y), (255.0,), 1, cv2.LINE_AA, 4)
         return _filtered(pixels, kernel)
 
     return corrupt
@@ -92,8 +94,27 @@ def defocused(radius: float) -> Corrupt:
 
 def compressed(pixels: UInt8Array, _: np.random.Generator, *, quality: int) -> UInt8Array:
     """JPEG of this quality."""
-    _, data = cv2.imencode(".jpg", cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, quality])
+    data = cv2.imencode(".jpg", cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, quality])[1]
     return np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR_RGB), np.uint8)
+
+
+def filmed(pixels: UInt8Array, _: np.random.Generator, *, crop_px: int) -> UInt8Array:
+    """The last of six frames of a video (MPEG-4) in which the face is `crop_px` wide and moves a little."""
+    side = round(crop_px * pixels.shape[0] / loose_square(pixels.shape[0]).side / 2) * 2
+    small = cv2.resize(pixels, (side, side), interpolation=cv2.INTER_AREA)
+    with tempfile.TemporaryDirectory(prefix="affect-edge-") as folder:
+        path = str(Path(folder) / "face.mp4")
+        writer = cv2.VideoWriter(path, cv2.CAP_FFMPEG, cv2.VideoWriter.fourcc(*"mp4v"), 15, (side, side))
+        for step in range(-5, 1):
+            moved = np.array([[1, 0, 0.7 * step], [0, 1, 0]], np.float32)
+            frame = cv2.warpAffine(small, moved, (side, side), borderMode=cv2.BORDER_REPLICATE)
+            writer.write(cv2.cvtColor(frame, cv2.COLOR_RGB2BGR))
+        writer.release()
+        video, last = cv2.VideoCapture(path), small
+        while (read := video.read())[0]:
+            last = cv2.cvtColor(read[1], cv2.COLOR_BGR2RGB)
+        video.release()
+    return np.asarray(cv2.resize(last, pixels.shape[1::-1], interpolation=cv2.INTER_LINEAR), np.uint8)
 
 
 def greyed(pixels: UInt8Array, _: np.random.Generator) -> UInt8Array:
@@ -205,6 +226,7 @@ CONDITIONS: dict[str, Condition] = {
     **{f"motion {length} px": Condition("blur", motion(length)) for length in (6, 12)},
     **{f"defocus {radius} px": Condition("blur", defocused(radius)) for radius in (2, 4)},
     "JPEG 10": Condition("coding", partial(compressed, quality=10)),
+    "video, 64 px": Condition("coding", partial(filmed, crop_px=64)),
     "grey": Condition("coding", greyed),
     "mouth box": Condition("cover", covered(partial(boxed, box=(0.26, 0.54, 0.74, 0.77)))),
     "eyes box": Condition("cover", covered(partial(boxed, box=(0.2, 0.23, 0.8, 0.41)))),

@@ -18,9 +18,11 @@ from convert.predict.corruption import CLEAN
 from convert.teacher.landmarker import BLENDSHAPES
 from edge.values import Float32Array
 
-SHOWN = ("jawOpen", "eyeBlinkLeft", "eyeWideLeft", "eyeSquintLeft", "browInnerUp", "browDownLeft", "browOuterUpLeft")
-SHOWN = (*SHOWN, "mouthSmileLeft", "mouthFrownLeft", "mouthUpperUpLeft", "mouthLowerDownLeft", "mouthStretchLeft")
-SHOWN = (*SHOWN, "mouthPucker", "mouthFunnel", "mouthPressLeft", "cheekSquintLeft", "noseSneerLeft")
+SHOWN = (
+    *("jawOpen", "eyeBlinkLeft", "eyeWideLeft", "eyeSquintLeft", "browInnerUp", "browDownLeft", "browOuterUpLeft"),
+    *("mouthSmileLeft", "mouthFrownLeft", "mouthUpperUpLeft", "mouthLowerDownLeft", "mouthStretchLeft"),
+    *("mouthPucker", "mouthFunnel", "mouthPressLeft", "noseSneerLeft"),
+)
 TALKING = "talking"
 _ALPHAS = np.logspace(-1, 5, 13)
 _FOLDS = 10
@@ -75,12 +77,12 @@ def read_out(features: Mapping[str, Float32Array], va: Float32Array, groups: pd.
 def speech(scored: pd.DataFrame, blendshapes: Float32Array, ids: pd.Series) -> pd.DataFrame:
     """Clean frame answers to faces that talk against the others of a set: bias, RMSE and CCC.
 
-    Sets that name a class `talking` say themselves who talks; of others a mouth that is open or rounded without a smile
-    or raised brows is told apart, as `mouth open`.
+    Sets with a class that is called `talking` say themselves who talks; of others a mouth that is open or rounded
+    without a smile or raised brows is told apart, as `mouth open`.
     """
     rows = scored[(scored["condition"] == CLEAN) & (scored["answer"] == "frame")]
     moves = rows["id"].map(dict(zip(ids, _mouth_moves(blendshapes), strict=True)))
-    talks = rows["expression"] == TALKING
+    talks = rows["expression"].str.contains(TALKING)
     told = rows["source"].map(talks.groupby(rows["source"]).any())
     named = moves.map({True: "mouth open", False: "other"}).where(~told, talks.map({True: TALKING, False: "silent"}))
     return score(rows.assign(speech=named), ["source", "speech"])

@@ -33,6 +33,7 @@ from convert.metrics import TARGETS
 from convert.predict.corruption import CLEAN, CONDITIONS, Condition
 from convert.predict.evaluation import Device, embed_crop
 from edge.affect.backbone import Backbone
+from edge.affect.stream import Stream
 from edge.face.crop import align_face, cut_square
 from edge.face.detector import Detector
 from edge.geometry import Square
@@ -95,7 +96,8 @@ def predict(
                 embeddings.append(seen.frame)
                 clean_found.append(seen.found)
         advance()
-    answers = {"stream": hold(device, np.stack([each.vector for each in embeddings])), **(others or {})}
+    vectors = np.stack([each.vector for each in embeddings])
+    answers = {"stream": hold(device.stream, device.manifest, vectors), **(others or {})}
     if float_backbone is not None:
         size = device.manifest.crop.size
         crops = [cut_square(pictures.loose[n], loose_square(), size) for n in range(len(ids))]
@@ -143,12 +145,12 @@ def join(faces: pd.DataFrame, predictions: pd.DataFrame) -> pd.DataFrame:
     return both.dropna(subset=[*TARGETS, *(f"said_{target}" for target in TARGETS)]).reset_index(drop=True)
 
 
-def hold(device: Device, vectors: Float32Array) -> Float32Array:
+def hold(stream: Stream, manifest: Manifest, vectors: Float32Array) -> Float32Array:
     """The head's answers (N, 2) to embeddings (N, D) that are each held for twice the warm-up."""
-    h = c = np.zeros((len(vectors), device.manifest.head.h.shape[-1]), np.float32)
+    h = c = np.zeros((len(vectors), manifest.head.h.shape[-1]), np.float32)
     va = np.zeros((len(vectors), 2), np.float32)
-    for _ in range(2 * device.manifest.warmup_steps):
-        va, h, c = device.stream.run(vectors, h, c)
+    for _ in range(2 * manifest.warmup_steps):
+        va, h, c = stream.run(vectors, h, c)
     return np.clip(va, -1, 1)
 
 
@@ -177,8 +179,8 @@ def _look(
     found = _nearest(detector.detect(shown), square)
     if found is None:
         return _Seen(answer, (np.nan, np.nan), found=False)
-    at = embed_crop(device.backbone, align_face(framed, found.landmarks_px, crop.size, crop.rule))
-    return _Seen(answer, at.va, found=True)
+    valence, arousal = embed_crop(device.backbone, align_face(framed, found.landmarks_px, crop.size, crop.rule)).va
+    return _Seen(answer, (valence, arousal), found=True)
 
 
 def _place(pixels: UInt8Array, scale: float, roll_deg: float, around: int) -> UInt8Array:
