@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from convert.faces.pictures import loose_square
 from convert.finetune.adaptation import Adapted, Place, adapt_network
 from convert.finetune.baseline import check_same_network
 from convert.finetune.candidate import head_of, make_bundle, metrics_of, write_candidate, write_record
@@ -19,7 +20,6 @@ from convert.finetune.verdict import TOLERANCE, Verdict
 from convert.package.signing import Signer
 from convert.package.trained import Trained
 from convert.progress import Progress
-from convert.studio.stills import loose_square
 from convert.teacher.landmarker import FaceLandmarker
 from convert.teacher.regressor import Regressor, TeacherLabels, fit_regressor
 from convert.train.material import Pictures

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from convert.errors import DataError
+from convert.faces.pictures import loose_square
 from convert.finetune.baseline import answer_floats
 from convert.finetune.candidate import calibrate_on, head_of, make_bundle, quantize
 from convert.finetune.heads import mean_ccc
@@ -33,7 +34,6 @@ from convert.finetune.verdict import (
 from convert.package.trained import Trained
 from convert.predict.evaluation import Device, answer_frames
 from convert.progress import Progress
-from convert.studio.stills import loose_square
 from convert.train.material import Shown
 from edge.values import Float32Array, UInt8Array
 

@@ -11,9 +11,10 @@ import numpy as np
 from convert.augment.augmentation import Augmentation, render
 from convert.errors import DataError
 from convert.faces.finder import FaceFinder, read_picture
+from convert.faces.pictures import loose_square
 from convert.predict.clips import read_clip
 from convert.progress import Progress
-from convert.studio.stills import cut_loose, loose_square
+from convert.studio.stills import cut_loose
 from edge.geometry import CropRule, face_square
 from edge.values import UInt8Array
 

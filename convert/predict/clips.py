@@ -9,8 +9,9 @@ import cv2
 import numpy as np
 
 from convert.errors import DataError
+from convert.faces.pictures import loose_square
 from convert.predict.evaluation import NS
-from convert.studio.stills import cut_loose, loose_square
+from convert.studio.stills import cut_loose
 from convert.train.sequences import Scene
 from edge.face.detector import BlazeFace
 from edge.face.tracker import Tracker, seen

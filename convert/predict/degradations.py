@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convert.studio.head import MorphableHead
-from convert.studio.reenact import make_portrait, reenact
+from convert.studio.reenact import Sitter, make_portrait, reenact
 from convert.teacher.landmarker import FaceLandmarker
 from edge.face.crop import align_face
 from edge.geometry import CropRule, face_square
@@ -206,7 +206,7 @@ class Turner:
         pad = round(_TURN_ROOM * max(pixels.shape[:2]))
         roomy = np.asarray(cv2.copyMakeBorder(pixels, pad, pad, pad, pad, cv2.BORDER_REPLICATE), np.uint8)
         at = (landmarks_px + pad).astype(np.float32)
-        portrait = make_portrait(self._head, "", roomy, self._landmarker.describe(roomy, at))
+        portrait = make_portrait(self._head, Sitter("", roomy, self._landmarker.describe(roomy, at)))
 
         def turned(yaw_deg: float) -> Shot:
             yaw = (float(np.radians(yaw_deg)), 0.0, 0.0)

@@ -55,6 +55,14 @@ class Portrait:
     eyes: NDArray[np.bool_]
 
 
+class Sitter(NamedTuple):
+    """A picture to make a portrait of: its name, uint8 (H, W, 3) RGB, and what the landmarker says of its face."""
+
+    name: str
+    pixels: UInt8Array
+    shape: FaceShape
+
+
 class Rendered(NamedTuple):
     """A re-enacted portrait: uint8 (H, W, 3), RGB, and float32 (68, 2), where the head's marks lie in it."""
 
@@ -76,15 +84,9 @@ class Light(NamedTuple):
     rgb: tuple[float, float, float] = (1.0, 1.0, 1.0)
 
 
-def make_portrait(head: MorphableHead, name: str, pixels: UInt8Array, shape: FaceShape) -> Portrait:
-    """Fits the head to a picture.
-
-    Args:
-        head: the morphable head.
-        name: kept.
-        pixels: uint8 (H, W, 3), RGB.
-        shape: what the landmarker says of its face.
-    """
+def make_portrait(head: MorphableHead, sitter: Sitter) -> Portrait:
+    """Fits the head to a picture."""
+    name, pixels, shape = sitter
     fitted = fit_head(head, shape)
     points = fitted.pose.project(fitted.shape + head.offsets(fitted.coefficients))
     _, kind = _look(head, points, *pixels.shape[:2])

@@ -12,10 +12,11 @@ from convert.errors import DataError
 from convert.faces.finder import LabelledFace
 from convert.progress import Progress
 from convert.studio.acts import Act, make_acts
-from convert.studio.archive import load_acts, load_stills, save_acts, save_stills
+from convert.studio.archive import load_part, save_part
 from convert.studio.head import load_head
-from convert.studio.reenact import Portrait, make_portrait
+from convert.studio.reenact import Sitter
 from convert.studio.stills import Still, StudioFiles, make_stills
+from convert.teacher.landmarker import FaceShape
 from convert.teacher.regressor import TeacherLabels, fit_regressor
 from convert.train.recipe import HeadRecipe, StudioRecipe
 from edge.values import Float32Array
@@ -61,25 +62,29 @@ class Studio:
         self.seen: Float32Array = np.stack([self._shapes[face.name].blendshapes for face in trained])
         folder.mkdir(parents=True, exist_ok=True)
 
-    def portraits(self, limit: int, *, held: bool) -> list[Portrait]:
+    def portraits(self, limit: int, *, held: bool) -> list[Sitter]:
         """At most so many faces of the held-out part, or of all others, in an order that mixes the data sets."""
         chosen = [face for face in self._faces if face.validation == held]
         order = np.random.default_rng(self._seed).permutation(len(chosen))[:limit]
-        return [make_portrait(self.head, f.name, f.pixels, self._shapes[f.name]) for f in (chosen[n] for n in order)]
+        return [Sitter(f.name, f.pixels, self._shapes[f.name]) for f in (chosen[n] for n in order)]
 
     def stills(self, *, held: bool = False) -> tuple[list[Still], Float32Array]:
         """The made faces and the teacher's labels of what they express, float32 (N, 2)."""
         count = self._recipe.held if held else self._recipe.stills
         kind = "held" if held else "stills"
 
-        def make(portraits: list[Portrait], numbers: range, advance: Callable[[], None]) -> list[Still]:
+        def make(portraits: list[Sitter], numbers: range, advance: Callable[[], None]) -> list[Still]:
             return make_stills(
                 portraits, self.seen, self._files, numbers=numbers, seed=self._seed_of(held), advance=advance
             )
 
-        parts = self._obtain(kind, count, _PART, make, save_stills, held=held, every=500)
-        made = [still for path in parts for still in load_stills(path)]
-        labels = self.regressor.predict([still.clean for still in made]) if made else np.zeros((0, 2), np.float32)
+        parts = self._obtain(kind, count, _PART, make, save_part, held=held, every=500)
+        made = [still for path in parts for still in load_part(path, Still)]
+        labels = (
+            self.regressor.predict([_shape(still.clean_blendshapes, still.clean_rotation) for still in made])
+            if made
+            else np.zeros((0, 2), np.float32)
+        )
         return made, labels
 
     def acts(self, head: HeadRecipe, *, held: bool = False) -> list[tuple[Act, Float32Array]]:
@@ -87,7 +92,7 @@ class Studio:
         count = self._recipe.held_sequences if held else self._recipe.sequences
         kind = "held-acts" if held else "acts"
 
-        def make(portraits: list[Portrait], numbers: range, advance: Callable[[], None]) -> list[Act]:
+        def make(portraits: list[Sitter], numbers: range, advance: Callable[[], None]) -> list[Act]:
             return make_acts(
                 portraits,
                 self.seen,
@@ -99,9 +104,9 @@ class Studio:
                 advance=advance,
             )
 
-        parts = self._obtain(kind, count, _ACTS, make, save_acts, held=held, every=20)
-        made = [act for path in parts for act in load_acts(path)]
-        return [(act, act.mix @ self.regressor.predict(act.shapes())) for act in made]
+        parts = self._obtain(kind, count, _ACTS, make, save_part, held=held, every=20)
+        made = [act for path in parts for act in load_part(path, Act)]
+        return [(act, act.mix @ self.regressor.predict([*map(_shape, act.blendshapes, act.rotation)])) for act in made]
 
     def _seed_of(self, held: bool) -> int:
         return self._seed + (1 if held else 0)
@@ -111,7 +116,7 @@ class Studio:
         kind: str,
         count: int,
         size: int,
-        make: Callable[[list[Portrait], range, Callable[[], None]], list[_Made]],
+        make: Callable[[list[Sitter], range, Callable[[], None]], list[_Made]],
         save: Callable[[Path, list[_Made]], None],
         *,
         held: bool,
@@ -128,3 +133,7 @@ class Studio:
                     numbers = range(number * size, min((number + 1) * size, count))
                     save(parts[number], make(portraits, numbers, progress.advance))
         return parts
+
+
+def _shape(blendshapes: Float32Array, rotation: Float32Array) -> FaceShape:
+    return FaceShape(blendshapes, rotation, np.zeros((0, 3), np.float32))

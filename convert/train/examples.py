@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from convert.augment.augmentation import cover_mouth, draw_augmentation, render
 from convert.errors import TrainingError
 from convert.faces.finder import LabelledFace
-from convert.studio.stills import Still, decode, loose_square
+from convert.faces.pictures import loose_square
+from convert.studio.stills import Still, decode
 from convert.teacher.landmarker import BLENDSHAPES
 from convert.teacher.regressor import TeacherLabels
 from convert.train.recipe import BackboneRecipe
@@ -99,7 +100,7 @@ def make_studio_examples(stills: Sequence[Still], va: Float32Array, *, weight: f
             pixels=decode(still.jpeg),
             square=loose_square(),
             va=label,
-            blendshapes=still.seen.blendshapes[list(AUXILIARY)],
+            blendshapes=still.blendshapes[list(AUXILIARY)],
             weight=weight,
             rated=False,
         )

@@ -10,12 +10,13 @@ import msgspec
 import numpy as np
 
 from convert.augment.augmentation import Augmentation, render
+from convert.faces.pictures import loose_square
 from convert.predict.evaluation import embed_crop
 from convert.progress import Progress
 from convert.quantize.export import export_head
 from convert.studio.acts import Act
 from convert.studio.stage import Studio
-from convert.studio.stills import Still, decode, loose_square
+from convert.studio.stills import Still, decode
 from convert.train.curves import plot_history
 from convert.train.examples import Example
 from convert.train.material import Material

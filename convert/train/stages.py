@@ -17,6 +17,7 @@ from convert.augment.augmentation import Augmentation, render
 from convert.faces.collection import load_faces
 from convert.faces.finder import FaceFinder
 from convert.faces.imported import IMPORTED, read_records
+from convert.faces.pictures import loose_square
 from convert.metrics import TARGETS, ccc, rmse
 from convert.package.packing import Label, assemble
 from convert.predict.evaluation import ANSWERS, Device, Evaluation, answer_frames, compare, embed_crop
@@ -25,7 +26,7 @@ from convert.quantize.export import export_backbone, export_head
 from convert.quantize.recipes import DEFAULT, QuantizationRecipe, find_quantization
 from convert.quantize.tensors import describe_backbone
 from convert.studio.stage import Studio
-from convert.studio.stills import decode, loose_square
+from convert.studio.stills import decode
 from convert.teacher.landmarker import FaceLandmarker
 from convert.teacher.regressor import TeacherLabels, fit_teacher
 from convert.train.curves import plot_history
