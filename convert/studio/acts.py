@@ -22,7 +22,7 @@ from edge.geometry import CropRule, face_square
 from edge.values import Float32Array, UInt8Array
 
 _ONSET_S, _APEX_S = (0.25, 1.2), (0.5, 3.5)
-_CALM, _SPEAKS, _BLINKS_PER_S = 0.35, 0.5, 0.3
+_CALM, _SPEAKS, _BLINKS_PER_S = 0.25, 0.5, 0.3
 _BLINK = (0.6, 1.0, 0.4)  # lids by step of a tenth of a second: a blink is over in 0.3 s, drowsy lids stay
 _LEAVES, _AWAY_S = 0.2, (0.3, 2.5)
 _RELIGHTS = 0.3
