@@ -13,7 +13,7 @@ from convert.faces.finder import FaceFinder, read_picture
 from convert.faces.sfhq import SOURCE
 from convert.studio.expressions import draw_moment
 from convert.studio.head import load_head
-from convert.studio.reenact import make_portrait, reenact
+from convert.studio.reenact import Sitter, make_portrait, reenact
 from convert.studio.stills import draw_light, draw_turn, encode_loose
 from convert.teacher.landmarker import FaceLandmarker
 from edge.geometry import CropRule, face_square
@@ -42,7 +42,7 @@ def measure_studio(data: Path, landmarker: Path, *, frames: int = 200, portraits
     def timed(step: str, began: float) -> None:
         spent[step] += time.process_time() - began
 
-    made = []
+    made, read = [], []
     for path in sorted((root / SOURCE / "images").glob("*.jpg"))[: portraits + 1]:
         pixels = read_picture(path)
         face = finder.find(pixels)
@@ -50,16 +50,17 @@ def measure_studio(data: Path, landmarker: Path, *, frames: int = 200, portraits
             continue
         shape = teacher.describe(pixels, face.landmarks_px)
         began = time.process_time()
-        made.append(make_portrait(head, path.name, pixels, shape))
+        made.append(make_portrait(head, Sitter(path.name, pixels, shape)))
         timed("fit", began)
+        read.append(shape.blendshapes)
     reenact(head, made[0], made[0].fitted.coefficients)  # compiles
-    seen = np.stack([portrait.blendshapes for portrait in made])
+    seen = np.stack(read)
     for number in range(frames):
         rng = np.random.default_rng(number)
         portrait = made[number % len(made)]
-        coefficients = head.coefficients(draw_moment(rng, seen).seen)
+        coefficients = portrait.fitted.act(head, draw_moment(rng, seen).shown)
         began = time.process_time()
-        pixels = reenact(head, portrait, coefficients, turn=draw_turn(rng), light=draw_light(rng))
+        pixels = reenact(head, portrait, coefficients, turn=draw_turn(rng), light=draw_light(rng)).pixels
         timed("render", began)
         began = time.process_time()
         face = finder.find(pixels)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 from collections.abc import Callable, Iterable
 from typing import TypeVar
 
@@ -28,6 +29,9 @@ def run_jobs(
         chunk: jobs that are handed over together.
     """
     made = []
+    # Threads for small products of matrices cost more than they save: 16 ms instead of 0.7 for one face's vertices.
+    for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"):
+        os.environ.setdefault(name, "1")
     with multiprocessing.get_context("spawn").Pool(processes) as pool:
         for each in pool.imap(work, jobs, chunksize=chunk):
             if each is not None:

@@ -14,7 +14,7 @@ from convert.faces.table import make_faces
 from convert.metrics import TARGETS, ccc
 from convert.teacher.landmarker import BLENDSHAPES, FaceLandmarker
 from convert.teacher.trees import crossfit, fit_teacher, label_faces, measure_teacher
-from convert.train.examples import _MIRRORED, AUXILIARY
+from convert.train.targets import AUXILIARY, MIRRORED_SHAPES
 
 SHARED = Path(__file__).resolve().parents[3] / "shared"
 
@@ -109,7 +109,7 @@ def test_mirroring_a_face_swaps_left_and_right() -> None:
     names = [BLENDSHAPES[n] for n in AUXILIARY]
     assert len(BLENDSHAPES) == 52
     for n, name in enumerate(names):
-        mirrored = names[_MIRRORED[n]]
+        mirrored = names[MIRRORED_SHAPES[n]]
         assert mirrored.replace("Left", "").replace("Right", "") == name.replace("Left", "").replace("Right", "")
         assert (mirrored != name) == ("Left" in name or "Right" in name)
 
