@@ -57,7 +57,7 @@ class Found(NamedTuple):
     left_out: dict[str, int]
 
 
-class LooseRows:
+class LooseRows(Sequence[UInt8Array]):
     """Loose pictures by row of the table, read from disk as they are asked for: `rows[n]` and `rows[[…]]`."""
 
     def __init__(self, kept: UInt8Array, rows: NDArray[np.intp]) -> None:
@@ -67,7 +67,7 @@ class LooseRows:
     def __len__(self) -> int:
         return len(self._rows)
 
-    def __getitem__(self, row: Any) -> UInt8Array:
+    def __getitem__(self, row: Any) -> UInt8Array:  # type: ignore[override]
         return np.asarray(self._kept[self._rows[row]])
 
 
@@ -97,6 +97,7 @@ class Pictures:
             self._kept: UInt8Array = _open(folder / "loose.u8", np.uint8).reshape(-1, SIDE, SIDE, 3)
         except (OSError, ValueError) as error:
             raise DataError(f"{folder}: no pictures there, or damaged ones ({error}); delete it") from error
+        self.folder = folder
         self.rows = np.arange(len(self._kept)) if rows is None else np.asarray(rows, np.intp)
         self.loose = LooseRows(self._kept, self.rows)
         own = shapes[self.rows]
