@@ -65,10 +65,10 @@ def evaluate(
     if dataset is not None and root is not None:
         _evaluate_set(dataset, root, part, path, as_json=as_json)
     elif csv is not None:
+        device = Device(load_bundle(path))
         faces = read_set("csv", csv).faces
         if faces["frame"].notna().any():
             raise DataError(f"{csv}: labels moments of videos", f"give it as --dataset csv --root {csv}")
-        device = Device(load_bundle(path))
         with Progress("pictures", len(faces), every=500) as progress:
             found = evaluate_faces(faces, device, FaceFinder(), advance=progress.advance)
         if as_json:

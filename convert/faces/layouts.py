@@ -168,7 +168,7 @@ def read_set(kind: str, path: Path) -> ReadSet:
             splits, or nothing is left.
     """
     layout = find_layout(kind)
-    if not path.exists():
+    if kind != PLAIN and not path.exists():
         raise DataError(f"{path}: no such data set")
     left_out: Counter[str] = Counter()
     table = pd.concat(list(layout.read(path, left_out)), ignore_index=True)
