@@ -44,7 +44,7 @@ def merge(
     common_lag_s: CommonOption = 0.0,
     keep_outliers: KeepOption = False,
 ) -> None:
-    """Merges annotators' ratings into a label file that `train` and `evaluate` read, each row with its weight.
+    """Merges annotators' ratings into a label file that `fit` and `evaluate` read, each row with its weight.
 
     Says who was left out and why. Paths of items stay as they are: put the file where they lead to the pictures.
 

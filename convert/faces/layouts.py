@@ -241,12 +241,17 @@ def describe_source(kind: str, path: Path) -> tuple[Source, bool]:
     return Source(name=layout.title, licence=layout.licence, origin=layout.origin, use=_TRAINING), layout.research_only
 
 
-def read_own(path: Path) -> pd.DataFrame:
-    """The face table of a label file of one's own, named and licensed as `NAME.source.json` beside it says.
+def read_own(given: Path) -> pd.DataFrame:
+    """The face table to learn from: of a label file of one's own, or of a published set as `KIND=PATH`.
+
+    One's own is named and licensed as `NAME.source.json` beside it says. Of a clip, one frame a second.
 
     Raises:
         DataError: as `read_set`, or the declaration is missing or malformed.
     """
-    declared = read_declaration(path)
-    terms = " (research only)" if declared.research_only else ""
-    return read_set(PLAIN, path).faces.assign(source=declared.name, licence=declared.licence + terms)
+    kind, equals, path = str(given).partition("=")
+    if equals and kind in LAYOUTS and kind != PLAIN:
+        return thin_clips(read_set(kind, Path(path)).faces)
+    declared = read_declaration(given)
+    licence = declared.licence + (" (research only)" if declared.research_only else "")
+    return thin_clips(read_set(PLAIN, given).faces.assign(source=declared.name, licence=licence))

@@ -162,7 +162,7 @@ def without(matrix: pd.DataFrame, annotators: Collection[str]) -> pd.DataFrame:
 
 
 def write_labels(merged: Merged, path: Path) -> int:
-    """Writes a label file that `train` and `evaluate` read; rows without both targets are left out.
+    """Writes a label file that `fit` and `evaluate` read; rows without both targets are left out.
 
     Returns:
         How many rows were written.

@@ -472,7 +472,9 @@ def test_a_plain_file_says_what_it_is_before_it_is_trained_on(tmp_path: Path) ->
     write(tmp_path / "labels.source.json", json.dumps(said))
     source, research_only = describe_source("csv", path)
     assert (source.name, source.licence, research_only) == ("Shop", "internal", True)
-    assert set(read_own(path)["licence"]) == {"internal (research only)"}
+    faces = read_own(path)
+    assert set(zip(faces["source"], faces["licence"], strict=True)) == {("Shop", "internal (research only)")}
+    assert len(read_own(Path(f"affwild={make_affwild(tmp_path / 'affwild')}"))) == 1  # of a clip, one frame a second
     write(tmp_path / "labels.source.json", json.dumps(said | {"licence": " "}))
     with pytest.raises(DataError, match="licence is empty"):
         describe_source("csv", path)
