@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,11 +17,14 @@ from typer.testing import CliRunner
 from convert.__main__ import app
 from convert.errors import DataError, TrainingError
 from convert.faces.finder import FaceFinder
-from convert.faces.layouts import LAYOUTS
+from convert.faces.layouts import LAYOUTS, read_set
 from convert.faces.pictures import find_near
 from convert.faces.table import make_faces
 from convert.package.sources import RESEARCH_ONLY, choose_licence, list_sources
+from convert.predict.clips import _open
+from convert.predict.evaluation import Device
 from edge.errors import EdgeError
+from edge.model.bundle import default_bundle, load_bundle
 
 RATE = 20.0
 LENGTH = 50  # frames of a clip
@@ -78,6 +82,15 @@ def test_pictures_of_a_set_are_answered_as_those_of_a_label_file(
     one, other = json.loads(by_file.stdout), json.loads(by_set.stdout)
     assert {key: other[key] for key in one} == one  # every picture is a group, so even the intervals are the same
     assert (other["dataset"], other["part"], other["groups"]) == ("csv", "all", 3)
+
+
+def test_between_sparse_labels_a_clip_is_watched_by_its_own_time_stamps(tmp_path: Path) -> None:
+    shutil.copy(Path(__file__).parents[1] / "edge" / "camera" / "files" / "gap.mp4", tmp_path / "gap.mp4")
+    labels = tmp_path / "labels.csv"
+    labels.write_text("video,time_s,valence,arousal\ngap.mp4,0.1,0,0\ngap.mp4,14.4,0.5,0.5\n")
+    seen = list(_open(read_set("csv", labels).faces, Device(load_bundle(default_bundle()))))
+    # Its six frames are shown at 0, 0.1, 0.2, 14.3, 14.4 and 14.5 s.
+    assert [(slot, row) for slot, row, _ in seen] == [(0, -1), (1, 0), (2, -1), (143, -1), (144, 1)]
 
 
 def test_evaluate_measures_on_the_declared_validation_part(affwild2: Path) -> None:
