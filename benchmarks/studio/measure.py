@@ -13,7 +13,7 @@ from convert.faces.finder import FaceFinder, read_picture
 from convert.faces.sfhq import SOURCE
 from convert.studio.expressions import draw_moment
 from convert.studio.head import load_head
-from convert.studio.reenact import make_portrait, reenact
+from convert.studio.reenact import Sitter, make_portrait, reenact
 from convert.studio.stills import draw_light, draw_turn, encode_loose
 from convert.teacher.landmarker import FaceLandmarker
 from edge.geometry import CropRule, face_square
@@ -50,7 +50,7 @@ def measure_studio(data: Path, landmarker: Path, *, frames: int = 200, portraits
             continue
         shape = teacher.describe(pixels, face.landmarks_px)
         began = time.process_time()
-        made.append(make_portrait(head, path.name, pixels, shape))
+        made.append(make_portrait(head, Sitter(path.name, pixels, shape)))
         timed("fit", began)
         read.append(shape.blendshapes)
     reenact(head, made[0], made[0].fitted.coefficients)  # compiles

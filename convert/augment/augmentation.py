@@ -130,7 +130,7 @@ _BORDERS = {"replicate": cv2.BORDER_REPLICATE, "reflect": cv2.BORDER_REFLECT}
 
 def draw_augmentation(rng: np.random.Generator) -> Augmentation:
     """Draws one, as wide as cameras, lamps and customers in a store differ; a third of them a good camera's."""
-    d = {name: draw(rng) for name, draw in DRAWS.items()}
+    d: dict[str, Any] = {name: draw(rng) for name, draw in DRAWS.items()}
     plain = ("zoom", "squeeze", "contrast", "shade", "flicker", "bands", "curve", "blur_px", "defocus_px", "noise")
     drawn = Augmentation(
         **{name: d[name] for name in (*plain, "roll", "sharpen")},
@@ -151,7 +151,7 @@ def draw_augmentation(rng: np.random.Generator) -> Augmentation:
     )
     if rng.random() >= _GOOD_SHARE:
         return drawn
-    light = {"gain": float(np.clip(drawn.gain, 0.75, 1.2)), "contrast": max(drawn.contrast, 0.75)}
+    light: dict[str, Any] = {"gain": float(np.clip(drawn.gain, 0.75, 1.2)), "contrast": max(drawn.contrast, 0.75)}
     return replace(drawn, occluder=None, low_px=0, blur_px=0.0, defocus_px=0.0, noise=min(drawn.noise, 3.0), **light)
 
 
@@ -252,9 +252,9 @@ def photograph(crop: UInt8Array, augmentation: Augmentation) -> UInt8Array:
         noise = a.noise * float(np.clip(a.gain, 0.1, 1)) ** 0.5
         values = values + noise * rng.standard_normal(values.shape, np.float32)
     if a.sharpen > 0:
-        values = sharpen(values, a.sharpen)
+        values = sharpen(np.asarray(values, np.float32), a.sharpen)
     if a.curve != 0:
-        values = tone(values, a.curve)
+        values = tone(np.asarray(values, np.float32), a.curve)
     small = np.clip(np.rint(values), 0, 255).astype(np.uint8)
     if a.video:
         small = code_video(small, a.video, rng)

@@ -137,7 +137,7 @@ def paint_held(canvas: Canvas, style: str) -> None:
             canvas.fill(ellipse(x - w * 0.5, y - h * 0.74, 0.022, 0.022), (12, 12, 16))
     canvas.rgb = skin
     for n in range(int(rng.integers(2, 5))):
-        _paint_finger(canvas, (0.8, 0.13 + 0.088 * n), 0.68, 0.084, -1.62, back=True)
+        _paint_finger(canvas, np.array((0.8, 0.13 + 0.088 * n)), 0.68, 0.084, -1.62, back=True)
     canvas.soften(0.012)
 
 

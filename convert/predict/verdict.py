@@ -1,10 +1,10 @@
 """Whether a fitted network helped for sure, against the one it began with, on faces that neither learned from.
 
-Asked is one question, so that there is one chance of a wrong yes: is CCC, averaged over valence and arousal, higher than
-when the two networks' answers change places at random, all of a person's together? Where the networks are equally good
-and only differ by chance, a yes comes in at most 5 % of cases, whatever the number of faces a person has (a permutation
-test; Good 2005, "Permutation, Parametric and Bootstrap Tests of Hypotheses"). Two intervals that each must lie above 0
-for either target, as one may be tempted to ask, say yes to more.
+One question is asked, so that there is one chance of a wrong yes: is CCC, averaged over valence and arousal, higher
+than when the two networks' answers change places at random, all of a person's together? Where the networks are equally
+good and only differ by chance, a yes comes in at most 5 % of cases, however many faces a person has (a permutation
+test; Good 2005, "Permutation, Parametric and Bootstrap Tests of Hypotheses"). Two intervals of which either may lie
+above 0, as one is tempted to ask for, say yes more often.
 """
 
 from __future__ import annotations

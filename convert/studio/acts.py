@@ -16,14 +16,13 @@ from numpy.typing import NDArray
 
 from convert.studio.expressions import blink, draw_expression, draw_sound
 from convert.studio.jobs import run_jobs
-from convert.studio.reenact import Light, Portrait, reenact
+from convert.studio.reenact import Light, Sitter, make_portrait, reenact
 from convert.studio.stills import StudioFiles, decode, describe, draw_light, encode_loose, studio_models
-from convert.teacher.landmarker import FaceShape
 from edge.geometry import CropRule, face_square
 from edge.values import Float32Array, UInt8Array
 
 _ONSET_S, _APEX_S = (0.25, 1.2), (0.5, 3.5)
-_CALM, _SPEAKS, _BLINKS_PER_S = 0.35, 0.5, 0.3
+_CALM, _SPEAKS, _BLINKS_PER_S = 0.25, 0.5, 0.3
 _BLINK = (0.6, 1.0, 0.4)  # lids by step of a tenth of a second: a blink is over in 0.3 s, drowsy lids stay
 _LEAVES, _AWAY_S = 0.2, (0.3, 2.5)
 _RELIGHTS = 0.3
@@ -57,35 +56,42 @@ class Script:
 
 
 class Act(NamedTuple):
-    """One act of T steps.
+    """One act of T steps through K expressions.
 
     Attributes:
         name: of the portrait.
-        frames: T pictures as JPEG bytes (`decode`), empty where the face is away or was not found.
+        jpeg: uint8 (bytes,), the T pictures one after the other; none where the face is away or was not found.
+        ends: int64 (T,), where each ends.
         mix: float32 (T, K), of the expressions at each step.
-        keys: K pictures as JPEG bytes: each expression's clean render, for those who rate by looking.
+        key_jpeg, key_ends: each expression's clean render, for those who rate by looking.
         blendshapes, rotation: float32 (K, 52) and (K, 3), what the landmarker read of each expression.
     """
 
     name: str
-    frames: tuple[UInt8Array, ...]
+    jpeg: UInt8Array
+    ends: NDArray[np.int64]
     mix: Float32Array
-    keys: tuple[UInt8Array, ...]
+    key_jpeg: UInt8Array
+    key_ends: NDArray[np.int64]
     blendshapes: Float32Array
     rotation: Float32Array
 
     def picture(self, step: int) -> UInt8Array | None:
         """The picture around the face at a step, uint8 (P, P, 3) RGB, or None."""
-        return decode(self.frames[step]) if self.frames[step].size else None
+        return _picture(self.jpeg, self.ends, step)
 
-    def shapes(self) -> list[FaceShape]:
-        """The expressions, for the teacher; without meshes."""
-        none = np.zeros((0, 3), np.float32)
-        return [FaceShape(*row, none) for row in zip(self.blendshapes, self.rotation, strict=True)]
+    def key(self, number: int) -> UInt8Array | None:
+        """An expression's clean render, uint8 (P, P, 3) RGB."""
+        return _picture(self.key_jpeg, self.key_ends, number)
+
+
+def _picture(jpeg: UInt8Array, ends: NDArray[np.int64], number: int) -> UInt8Array | None:
+    data = jpeg[(ends[number - 1] if number else 0) : ends[number]]
+    return decode(data) if data.size else None
 
 
 def make_acts(
-    portraits: Sequence[Portrait],
+    sitters: Sequence[Sitter],
     seen: Float32Array,
     files: StudioFiles,
     *,
@@ -97,7 +103,7 @@ def make_acts(
     processes: int = 2,
 ) -> list[Act]:
     """Plays and films the acts of these numbers; arguments as of `make_stills`, and how many steps of how long."""
-    jobs = ((portraits[n % len(portraits)], seen, files, steps, step_s, seed, n) for n in numbers)
+    jobs = ((sitters[n % len(sitters)], seen, files, steps, step_s, seed, n) for n in numbers)
     return run_jobs(_make, jobs, advance, processes=processes)
 
 
@@ -154,7 +160,7 @@ def _besides(rng: np.random.Generator, steps: int, step_s: float) -> Float32Arra
             if rng.random() < 0.7:
                 out[step] = draw_sound(rng) * loud
         out[1:] = 0.7 * out[1:] + 0.3 * out[:-1]
-    for start in np.flatnonzero(rng.random(steps) < _BLINKS_PER_S * step_s):
+    for start in np.flatnonzero(rng.random(steps) < _BLINKS_PER_S * step_s).tolist():
         for step, amount in zip(range(start, steps), _BLINK, strict=False):
             out[step] = np.maximum(out[step], blink(amount))
     return out
@@ -168,9 +174,10 @@ def _sway(rng: np.random.Generator, steps: int) -> Float32Array:
     return np.asarray(np.clip(turn, [-0.5, -0.3, -0.3], [0.5, 0.3, 0.3]), np.float32)
 
 
-def _make(job: tuple[Portrait, Float32Array, StudioFiles, int, float, int, int]) -> Act | None:
-    portrait, seen, files, steps, step_s, seed, number = job
+def _make(job: tuple[Sitter, Float32Array, StudioFiles, int, float, int, int]) -> Act | None:
+    sitter, seen, files, steps, step_s, seed, number = job
     head, landmarker, finder = studio_models(files)
+    portrait = make_portrait(head, sitter)
     script = write_script(np.random.default_rng([seed, number, 7]), seen, steps=steps, step_s=step_s)
     clean = [reenact(head, portrait, portrait.fitted.act(head, key)) for key in script.keys]
     read = [each for made in clean if (each := describe(made, finder, landmarker)) is not None]
@@ -187,11 +194,12 @@ def _make(job: tuple[Portrait, Float32Array, StudioFiles, int, float, int, int])
         face = finder.find(made.pixels)
         if face is not None:
             frames[-1] = encode_loose(made.pixels, face_square(face.landmarks_px, CropRule()))
+    keys = [encode_loose(made.pixels, square) for made, (_, square) in zip(clean, read, strict=True)]
     return Act(
         portrait.name,
-        tuple(frames),
+        *(np.concatenate(frames), np.cumsum([frame.size for frame in frames])),
         script.mix,
-        tuple(encode_loose(made.pixels, square) for made, (_, square) in zip(clean, read, strict=True)),
+        *(np.concatenate(keys), np.cumsum([key.size for key in keys])),
         np.stack([shape.blendshapes for shape, _ in read]),
         np.stack([shape.rotation for shape, _ in read]),
     )

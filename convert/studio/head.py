@@ -89,6 +89,10 @@ class MorphableHead:
         """What expressions (E,) do to the vertices: float32 (V, 3), cm."""
         return np.asarray(coefficients @ self._flat, np.float32).reshape(-1, 3)
 
+    def blinks(self, coefficients: Float32Array) -> Float32Array:
+        """Of the coefficients (E,) those that close eyes; the others 0."""
+        return coefficients * np.array([name.startswith("eyeBlink") for name in self.expression_names], np.float32)
+
     def coefficients(self, blendshapes: Float32Array) -> Float32Array:
         """MediaPipe's blendshapes (..., 52), 0..1, as coefficients of the expressions (..., E), 0 to `GAINS`."""
         rows, factors = self.blendshape_rows

@@ -28,6 +28,8 @@ _CORNERS = MARKS[[60, 64]]
 _OPEN_SHARE = 0.45  # of the new opening that the picture's own must have for its inside to be shown
 _GRAZING = 0.12  # cosine: skin that the picture saw more aslant than this gives no texture
 _EYES_BACK = 0.3  # cm: lids move on a straight line from open to closed, and the eyeball must not look through them
+_CLOSING = 0.3  # of `eyeBlink`, from which lids are painted
+_LID_COVER = 0.75
 _UP = np.array([1, -1, 1], np.float32)
 _TEETH_RGB, _FLESH_RGB, _TONGUE_RGB = (
     np.array(rgb, np.float32) for rgb in ((0.95, 0.90, 0.83), (0.60, 0.28, 0.26), (0.86, 0.48, 0.47))
@@ -55,6 +57,14 @@ class Portrait:
     eyes: NDArray[np.bool_]
 
 
+class Sitter(NamedTuple):
+    """A picture to make a portrait of: its name, uint8 (H, W, 3) RGB, and what the landmarker says of its face."""
+
+    name: str
+    pixels: UInt8Array
+    shape: FaceShape
+
+
 class Rendered(NamedTuple):
     """A re-enacted portrait: uint8 (H, W, 3), RGB, and float32 (68, 2), where the head's marks lie in it."""
 
@@ -76,15 +86,9 @@ class Light(NamedTuple):
     rgb: tuple[float, float, float] = (1.0, 1.0, 1.0)
 
 
-def make_portrait(head: MorphableHead, name: str, pixels: UInt8Array, shape: FaceShape) -> Portrait:
-    """Fits the head to a picture.
-
-    Args:
-        head: the morphable head.
-        name: kept.
-        pixels: uint8 (H, W, 3), RGB.
-        shape: what the landmarker says of its face.
-    """
+def make_portrait(head: MorphableHead, sitter: Sitter) -> Portrait:
+    """Fits the head to a picture."""
+    name, pixels, shape = sitter
     fitted = fit_head(head, shape)
     points = fitted.pose.project(fitted.shape + head.offsets(fitted.coefficients))
     _, kind = _look(head, points, *pixels.shape[:2])
@@ -137,6 +141,11 @@ def reenact(
         interpolation=cv2.INTER_LINEAR,
         borderMode=cv2.BORDER_REPLICATE,
     ).astype(np.float32)
+    closing = head.blinks(coefficients)
+    if closing.max() > _CLOSING:
+        open_eyes = pose.project(fitted.shape + head.offsets(coefficients - closing))
+        lids = (_look(head, open_eyes, height, width)[1] == _EYE) & (kind == _SKIN)
+        _paint_lids(picture, lids, kind, pose)
     if _opening(old) < _OPEN_SHARE * _opening(new):
         _paint_mouth(picture, seen, kind, maps[..., 2:5], pose)
     if tongue > 0:
@@ -204,6 +213,20 @@ def _extend(field: Float32Array, known: NDArray[np.bool_]) -> Float32Array:
         coarse = cv2.pyrUp(filled, dstsize=(share.shape[1], share.shape[0]))
         filled = values + (1 - share)[..., None] * coarse
     return np.asarray(filled, np.float32)
+
+
+def _paint_lids(picture: NDArray[np.float32], lids: NDArray[np.bool_], kind: NDArray[np.int8], pose: Pose) -> None:
+    """Closing lids are the stretched dark rim of open ones: their middle gets the colour of the skin around."""
+    if not lids.any():
+        return
+    around = (kind == _SKIN) & (cv2.dilate(lids.astype(np.uint8), np.ones((5, 5), np.uint8)) == 0)
+    weight = around.astype(np.float32)
+    wide = 0.9 * pose.scale
+    skin = cv2.GaussianBlur(picture * weight[..., None], (0, 0), wide)
+    skin /= np.maximum(cv2.GaussianBlur(weight, (0, 0), wide), 1e-3)[..., None]
+    inside = cv2.distanceTransform(lids.astype(np.uint8), cv2.DIST_L2, 3) / max(0.2 * pose.scale, 1.0)
+    cover = cv2.GaussianBlur(_LID_COVER * np.clip(inside, 0, 1), (0, 0), 0.8)[..., None]
+    picture += cover * (skin - picture)
 
 
 def _paint_mouth(

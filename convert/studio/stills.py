@@ -15,18 +15,18 @@ import cv2
 import numpy as np
 
 from convert.faces.finder import FaceFinder
+from convert.faces.pictures import LOOSE, SIDE, crop_points, loose_square
 from convert.studio.expressions import Moment, draw_moment
 from convert.studio.fit import MESH_MARKS
 from convert.studio.head import MorphableHead, load_head
 from convert.studio.jobs import run_jobs
-from convert.studio.reenact import Light, Portrait, Rendered, reenact
+from convert.studio.reenact import Light, Portrait, Rendered, Sitter, make_portrait, reenact
 from convert.teacher.landmarker import BLENDSHAPES, FaceLandmarker, FaceShape
 from edge.face.crop import cut_square
 from edge.geometry import CropRule, Square, face_square
 from edge.values import Float32Array, UInt8Array
 
-LOOSE_PX = 224  # side of a kept picture
-LOOSE = 1.7  # its side in units of the crop's
+LOOSE_PX = SIDE  # side of a kept picture
 _QUALITY = 93
 _AGREE = 0.07  # distances between the eyes: root mean square from the marks asked for to those found, at most
 _TURNED, _LIT = 0.5, 0.5  # shares of stills
@@ -42,9 +42,9 @@ class Still(NamedTuple):
         asked: float32 (52,), the blendshapes it shows, speech and blink included.
         speaks: whether it is speaking.
         jpeg: uint8 (bytes,), the picture around the face, `LOOSE_PX` square, the crop's square in its middle, upright.
-        seen: what the landmarker reads of the picture, before a lamp was added.
+        blendshapes, rotation: what the landmarker reads of the picture, before a lamp was added, as in `FaceShape`.
         points: float32 (478, 2), the landmarker's mesh in units of the crop's side, from its centre, upright.
-        clean_jpeg, clean, clean_points: the same of the expression alone: no turn, no lamp, no speech, no blink.
+        clean_jpeg, …: the same of the expression alone: no turn, no lamp, no speech, no blink.
     """
 
     name: str
@@ -52,10 +52,12 @@ class Still(NamedTuple):
     asked: Float32Array
     speaks: bool
     jpeg: UInt8Array
-    seen: FaceShape
+    blendshapes: Float32Array
+    rotation: Float32Array
     points: Float32Array
     clean_jpeg: UInt8Array
-    clean: FaceShape
+    clean_blendshapes: Float32Array
+    clean_rotation: Float32Array
     clean_points: Float32Array
 
 
@@ -64,11 +66,6 @@ class StudioFiles(NamedTuple):
 
     head: Path
     landmarker: Path
-
-
-def loose_square(side: int = LOOSE_PX) -> Square:
-    """The crop's square within a kept picture of that side."""
-    return Square((side - 1) / 2, (side - 1) / 2, side / LOOSE, 0.0)
 
 
 def cut_loose(pixels: UInt8Array, square: Square, side: int = LOOSE_PX) -> UInt8Array:
@@ -95,7 +92,7 @@ def encode_loose(pixels: UInt8Array, square: Square, side: int = LOOSE_PX) -> UI
 
 
 def make_stills(
-    portraits: Sequence[Portrait],
+    sitters: Sequence[Sitter],
     seen: Float32Array,
     files: StudioFiles,
     *,
@@ -109,15 +106,15 @@ def make_stills(
     Left out are those in which the detector finds no face, or the landmarker another one than was asked for.
 
     Args:
-        portraits: to make them from, in turn.
+        sitters: to make them from, in turn.
         seen: float32 (N, 52), blendshapes of the data's faces, to draw expressions from.
         files: the studio's models.
-        numbers: of the faces; the portraits take turns.
+        numbers: of the faces.
         seed: with a face's number decides everything, whatever the number of processes.
         advance: called after each.
         processes: how many work.
     """
-    jobs = ((portraits[number % len(portraits)], seen, files, seed, number) for number in numbers)
+    jobs = ((sitters[number % len(sitters)], seen, files, seed, number) for number in numbers)
     return run_jobs(_make, jobs, advance, processes=processes, chunk=4)
 
 
@@ -148,10 +145,11 @@ def studio_models(files: StudioFiles) -> tuple[MorphableHead, FaceLandmarker, Fa
     return load_head(files.head), FaceLandmarker(files.landmarker, threads=1), FaceFinder()
 
 
-def _make(job: tuple[Portrait, Float32Array, StudioFiles, int, int]) -> Still | None:
-    portrait, seen, files, seed, number = job
+def _make(job: tuple[Sitter, Float32Array, StudioFiles, int, int]) -> Still | None:
+    sitter, seen, files, seed, number = job
+    head, landmarker, finder = studio_models(files)
     rng = np.random.default_rng([seed, number])
-    return make_still(*studio_models(files), portrait, draw_moment(rng, seen), rng)
+    return make_still(head, landmarker, finder, make_portrait(head, sitter), draw_moment(rng, seen), rng)
 
 
 def make_still(
@@ -188,17 +186,21 @@ def make_still(
         "dark": light is not None and light.strength > 0.55,
     }
     return Still(
-        name=portrait.name,
-        kind=", ".join([moment.kind, *(word for word, applies in besides.items() if applies)]),
-        asked=moment.shown,
-        speaks=moment.speaks,
-        jpeg=encode_loose(shown.pixels, seen[1], side),
-        seen=seen[0],
-        points=crop_points(*seen),
-        clean_jpeg=encode_loose(clean.pixels, read[1], side),
-        clean=read[0],
-        clean_points=crop_points(*read),
+        portrait.name,
+        ", ".join([moment.kind, *(word for word, applies in besides.items() if applies)]),
+        moment.shown,
+        moment.speaks,
+        *(encode_loose(shown.pixels, seen[1], side), seen[0].blendshapes, seen[0].rotation, crop_points(*seen)),
+        *(encode_loose(clean.pixels, read[1], side), read[0].blendshapes, read[0].rotation, crop_points(*read)),
     )
+
+
+def turn_head(head: MorphableHead, landmarker: FaceLandmarker, loose: UInt8Array, yaw: float) -> UInt8Array:
+    """A loose picture with the head turned by `yaw` radians to the person's left, expression and light as they are."""
+    square = loose_square(len(loose))
+    shape = landmarker.describe_square(loose, square._replace(side=1.4 * square.side))
+    portrait = make_portrait(head, Sitter("", loose, shape))
+    return reenact(head, portrait, portrait.fitted.coefficients, turn=(yaw, 0.0, 0.0)).pixels
 
 
 def describe(made: Rendered, finder: FaceFinder, landmarker: FaceLandmarker) -> tuple[FaceShape, Square] | None:
@@ -216,10 +218,3 @@ def describe(made: Rendered, finder: FaceFinder, landmarker: FaceLandmarker) -> 
     if np.sqrt(off.mean()) > _AGREE * eyes:
         return None
     return shape, face_square(face.landmarks_px, CropRule())
-
-
-def crop_points(shape: FaceShape, square: Square) -> Float32Array:
-    """The mesh in units of the crop's side, from its centre, upright: float32 (478, 2)."""
-    off = (shape.mesh_px[:, :2] - np.array([square.center_x, square.center_y], np.float32)) / square.side
-    cos, sin = np.cos(square.roll), np.sin(square.roll)
-    return np.stack([cos * off[:, 0] + sin * off[:, 1], cos * off[:, 1] - sin * off[:, 0]], axis=1).astype(np.float32)

@@ -67,11 +67,15 @@ class BackboneLearner:
         self.model = build_backbone(recipe, blendshapes=len(AUXILIARY))
         if start is not None:
             self.model.set_weights(widen(start, self.model, seed))
+        else:
+            _begin_at_mean(self.model.get_layer("blendshapes"), faces.blendshapes)
         self._average = build_backbone(recipe, blendshapes=len(AUXILIARY))
         self._places = keras.layers.Dense(2 * len(POINTS), name="landmarks")
         self._places.build((None, recipe.embedding))
         if landmarks is not None:
             self._places.set_weights(landmarks)
+        else:
+            _begin_at_mean(self._places, faces.points.reshape(len(faces), -1))
         names = moving_layers(self.model, phase.layers)
         known = bool(np.isfinite(faces.blendshapes).all(axis=1).any())
         if known and phase.targets.blendshapes:
@@ -147,6 +151,13 @@ class BackboneLearner:
     def landmarks(self) -> list[Float32Array]:
         """Kernel (D, 2 L) and bias (2 L,) of the landmarks' readout; it is never exported."""
         return [np.asarray(weight) for weight in self._places.get_weights()]
+
+
+def _begin_at_mean(layer: Any, targets: Float32Array) -> None:
+    """Sets a readout to answer the mean of its known targets (N, K), or 0 where none is known."""
+    kernel, bias = layer.get_weights()
+    known = targets[np.isfinite(targets).all(axis=1)]
+    layer.set_weights([np.zeros_like(kernel), known.mean(axis=0) if len(known) else np.zeros_like(bias)])
 
 
 def dev_loss(rated: Float32Array, answers: Float32Array) -> float:

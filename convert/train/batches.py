@@ -11,11 +11,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from convert.augment.augmentation import Augmentation, cover_mouth, draw_augmentation, render
+from convert.augment.augmentation import Augmentation, cover_mouth, draw_augmentation, move_points, render
 from convert.errors import TrainingError
 from convert.faces.pictures import loose_square
 from convert.train.recipe import BackbonePhase
-from convert.train.targets import move_points, move_shapes, rarity, spread_of
+from convert.train.targets import MIRRORED_POINTS, move_shapes, rarity, spread_of
 from edge.values import Float32Array, UInt8Array
 
 _WORKERS, _AHEAD = 2, 4  # threads that render, batches that wait
@@ -148,7 +148,7 @@ def _load(
             images[view, place] = cut_crop(faces.loose[row], size, augmentation)
             if view == 0 and known[place]:
                 blendshapes[place] = move_shapes(blendshapes[place], augmentation)
-                points[place] = move_points(points[place], augmentation)
+                points[place] = move_points(points[place], augmentation, MIRRORED_POINTS)
     blendshapes[~known], points[~known] = 0, 0
     return Batch(
         images=images.reshape(-1, size, size, 3),

@@ -14,6 +14,7 @@ import pandas as pd
 from convert.errors import DataError
 from convert.faces.finder import FaceFinder
 from convert.faces.groups import split_faces
+from convert.faces.layouts import thin_clips
 from convert.faces.pictures import find_faces
 from convert.faces.table import SPLITS, join_faces, read_faces, without_test
 from convert.metrics import TARGETS, ccc
@@ -107,17 +108,12 @@ def fit(
     """
     run.start(recipe)
     run.note(start=start, machine=describe_machine())
-    count = len(own)
-    table = own if kit is None else join_faces(own, without_test(kit))
+    table = thin_clips(own) if kit is None else join_faces(thin_clips(own), without_test(kit))
     found = find_faces(table, FaceFinder(), landmarker, run.path(PICTURES))
     whole = Part(_split(found.faces, own, start, recipe.seed), found.pictures)
-    is_own = found.faces["source"].isin(own["source"].unique()).to_numpy()
-    mine = whole.take(is_own)
+    run.keep_faces(whole)
+    mine, *others = parts = run.parts()
     _check(mine)
-    parts = [mine]
-    if kit is not None:
-        parts.append(whole.take(~is_own)._replace(extra=True))
-    run.keep_faces(parts)
     trained = {split: int((mine.faces["split"] == split).sum()) for split in SPLITS}
     phases = tuple(
         msgspec.structs.replace(phase, batch=min(phase.batch, trained["train"])) if phase.name != "head" else phase
@@ -128,9 +124,9 @@ def fit(
     began = load_weights(home / BACKBONE) if home is not None else None
     if not run.path(BACKBONE).is_file():
         calibration = calibrate_on(parts, recipe)
-        sets = dev_sets(parts, recipe.backbone.size)
-        own_sets = dev_sets([mine], recipe.backbone.size)[:1] + [each for each in sets if each[0]]
-        if not train_backbone(run, recipe, parts, own_sets, calibration, start=began, stop_after=stop_after):
+        sets = dev_sets([mine], recipe.backbone.size)[:1]  # says when to stop
+        sets += [("kit", *each) for _, *each in dev_sets(others, recipe.backbone.size)[:1]]
+        if not train_backbone(run, recipe, parts, sets, calibration, start=began, stop_after=stop_after):
             return None
     if not run.path("backbone.tflite").is_file():
         quantize_run(run, recipe, parts)
@@ -144,7 +140,7 @@ def fit(
         learned=bool(run.notes()["learned"]),
         before=_agreement(before, mine) if before is not None else None,
         after=_agreement(bundle_of(run), mine),
-        left_out={**found.left_out, "in all": count - len(mine.faces)},
+        left_out=found.left_out,
     )
 
 
@@ -247,7 +243,7 @@ def _check(mine: Part) -> None:
         for target in TARGETS:
             if split != "test" and part[target].nunique() == 1:
                 raise DataError(
-                    f"all {len(part)} faces of split {split} have the same {target}, {part[target].iloc[0]:g}; agreement "
-                    "cannot be measured on labels that do not vary",
+                    f"all {len(part)} faces of split {split} have the same {target}, {part[target].iloc[0]:g}; "
+                    "agreement cannot be measured on labels that do not vary",
                     "label faces that differ",
                 )

@@ -157,7 +157,7 @@ class BackbonePhase(Phase, frozen=True, kw_only=True, tag="backbone"):
     layers: Layers = "all"
     dropout: Share = 0.2
     covered: Share = 0.25
-    extra: Weight = 1.5
+    extra: Weight = 0.5
     balance: Share = 0.0
     pull: Weight = 0.0
     labels: Labels = Labels()
@@ -286,8 +286,8 @@ def find_recipe(name: str) -> Recipe:
         raise DataError(f"{name}: no such recipe; there are {sorted(RECIPES)}") from None
 
 
-def change_epochs(recipe: Recipe, epochs: int, head: int | None = None) -> Recipe:
-    """The recipe with other epochs in each phase of the backbone, and in the head's where given."""
+def change_epochs(recipe: Recipe, epochs: int | None, head: int | None = None) -> Recipe:
+    """The recipe with other epochs in each phase of the backbone, and in the head's, where given."""
     by_part = {BackbonePhase: epochs, HeadPhase: head}
     phases = [msgspec.structs.replace(p, epochs=by_part[type(p)] or p.epochs) for p in recipe.phases]
     return msgspec.structs.replace(recipe, phases=tuple(phases))

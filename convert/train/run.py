@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from edge.model.bundle import Bundle
 
 WEIGHTS = Path(__file__).parents[1] / "weights"  # of the shipped bundle
-FACES, PICTURES, ROWS = "faces.parquet", "pictures", "rows.npz"
+FACES, PICTURES, ROWS = "faces.parquet", "pictures", "rows.npy"
 _RECORDED = ("tensorflow", "tf-keras", "ai-edge-litert", "numpy", "opencv-python-headless", "scikit-learn")
 
 
@@ -74,52 +74,41 @@ class Run:
         except msgspec.MsgspecError as error:
             raise DataError(f"{path}: {error}") from error
 
-    def keep_faces(self, parts: Sequence[Part]) -> None:
-        """Writes the face table of all parts, and which row of `pictures/` belongs to each face.
+    def keep_faces(self, part: Part) -> None:
+        """Writes the face table, and which row of `pictures/` belongs to each face.
 
         Raises:
             DataError: the run has another table already: what was test could become train.
         """
-        from convert.faces.table import join_faces, read_faces, write_faces
+        from convert.faces.table import read_faces, write_faces
 
-        path, faces = self.path(FACES), join_faces(*(part.faces for part in parts))
+        path = self.path(FACES)
         if path.is_file():
-            before, now = (each[["id", "split", "valence", "arousal"]] for each in (read_faces(path), faces))
+            before, now = (each[["id", "split", "valence", "arousal"]] for each in (read_faces(path), part.faces))
             if not before.equals(now):
-                raise DataError(
-                    f"{path}: holds other faces, labels or splits than those of now", "choose another --out"
-                )
-        write_faces(path, faces)
-        np.savez(
-            self.path(PICTURES) / ROWS,
-            rows=np.concatenate([part.pictures.rows for part in parts]),
-            part=np.repeat(np.arange(len(parts)), [len(part.faces) for part in parts]),
-            extra=np.array([part.extra for part in parts]),
-        )
+                raise DataError(f"{path}: holds other faces, labels or splits than now", "choose another --out")
+        write_faces(path, part.faces)
+        np.save(self.path(PICTURES) / ROWS, part.pictures.rows)
 
     def parts(self) -> list[Part]:
-        """The faces of the run and their pictures, all splits, as `keep_faces` got them, without teacher's labels.
+        """The faces of the run and their pictures, all splits; of a fit one's own first, then the kit's as extra ones.
 
         Raises:
             DataError: there are none, or the pictures were deleted.
         """
+        from convert.faces.kit import KIT_SOURCES
         from convert.faces.pictures import Pictures
         from convert.faces.table import read_faces
         from convert.train.data import Part
 
-        faces, kept = read_faces(self.path(FACES)), self.path(PICTURES) / ROWS
-        if not kept.is_file():
-            raise DataError(f"{kept}: not there: the run's pictures were deleted")
-        with np.load(kept) as file:
-            rows, part, extra = file["rows"], file["part"], file["extra"]
-        return [
-            Part(
-                faces[part == number].reset_index(drop=True),
-                Pictures(self.path(PICTURES), rows[part == number]),
-                extra=bool(is_extra),
-            )
-            for number, is_extra in enumerate(extra)
-        ]
+        faces, rows = read_faces(self.path(FACES)), self.path(PICTURES) / ROWS
+        if not rows.is_file():
+            raise DataError(f"{rows}: not there: the run's pictures were deleted")
+        whole = Part(faces, Pictures(self.path(PICTURES), np.load(rows)))
+        kit = faces["source"].isin(KIT_SOURCES).to_numpy()
+        if kit.all() or not kit.any():
+            return [whole]
+        return [whole.take(~kit), whole.take(kit)._replace(extra=True)]
 
     def read(self, name: str, step: str) -> bytes:
         """A file that an earlier step made.

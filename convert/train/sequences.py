@@ -20,7 +20,6 @@ from convert.augment.occluders import draw_occluder
 from convert.faces.pictures import loose_square
 from convert.predict.evaluation import embed_crop
 from convert.studio.acts import Act
-from convert.studio.stills import loose_square as studio_square
 from convert.train.batches import cut_crop
 from convert.train.recipe import Recipe
 from edge.affect.backbone import Backbone
@@ -158,7 +157,37 @@ def hold_face(pixels: UInt8Array, square: Square, va: Float32Array, steps: int) 
 
 def act_scene(act: Act, va: Float32Array) -> Scene:
     """An act of the studio with its truth, float32 (T, 2), as a scene."""
-    return Scene(act.picture, studio_square(), va.astype(np.float32))
+    return Scene(act.picture, loose_square(), va.astype(np.float32))
+
+
+def changing_scenes(
+    loose: Sequence[UInt8Array], subjects: Sequence[str], backbone: Backbone, recipe: Recipe, seed: int
+) -> list[Callable[[], Scene]]:
+    """Portraits that change between stills of them, as many as the recipe says; labelled as `held_scenes` are.
+
+    Args:
+        loose: N stills as in `TrainingFaces`.
+        subjects: N names of who is in each.
+        backbone, recipe, seed: as of `held_scenes`.
+    """
+    by_subject: dict[str, list[int]] = {}
+    for row, subject in enumerate(subjects):
+        by_subject.setdefault(subject, []).append(row)
+    order = np.random.default_rng([seed, 4]).permutation(len(by_subject))[: recipe.head.changing]
+    chosen = [list(by_subject.values())[int(number)] for number in order]
+    seen = [np.stack([_as_seen(loose[row], backbone, recipe) for row in rows]) for rows in chosen]
+
+    def open_scene(number: int) -> Scene:
+        pictures = [loose[row] for row in chosen[number]]
+        rng = np.random.default_rng([seed, 5, number])
+        return change_faces(pictures, loose_square(len(pictures[0])), seen[number], recipe.head.steps, rng)
+
+    return [partial(open_scene, number) for number in range(len(chosen))]
+
+
+def _as_seen(picture: UInt8Array, backbone: Backbone, recipe: Recipe) -> Float32Array:
+    """The backbone's answer to the undisturbed crop: float32 (2,)."""
+    return np.array(embed_crop(backbone, cut_crop(picture, recipe.backbone.size)).va, np.float32)
 
 
 def held_scenes(
@@ -180,11 +209,11 @@ def held_scenes(
     picks = np.random.default_rng([seed, 2]).choice(len(va), count, p=weight / weight.sum(), replace=count > len(va))
 
     # Answered now: the engine cannot be shared with the thread that opens scenes.
-    seen = [embed_crop(backbone, cut_crop(loose[int(row)], recipe.backbone.size)).va for row in picks]
+    seen = [_as_seen(loose[int(row)], backbone, recipe) for row in picks]
 
     def open_scene(number: int) -> Scene:
         picture = loose[int(picks[number])]
-        return hold_face(picture, loose_square(len(picture)), np.array(seen[number], np.float32), recipe.head.steps)
+        return hold_face(picture, loose_square(len(picture)), seen[number], recipe.head.steps)
 
     return [partial(open_scene, number) for number in range(count)]
 

@@ -55,17 +55,6 @@ def move_shapes(shapes: Float32Array, augmentation: Augmentation) -> Float32Arra
     return shapes[MIRRORED_SHAPES] if augmentation.flip else shapes
 
 
-def move_points(points: Float32Array, augmentation: Augmentation) -> Float32Array:
-    """Points (P, 2) of `POINTS` in an upright crop, where `render` puts them under an augmentation."""
-    cos, sin = np.cos(augmentation.roll), np.sin(augmentation.roll)
-    off = (points - np.array(augmentation.shift, np.float32)) / np.float32(augmentation.zoom)
-    moved = off @ np.array([[cos, -sin], [sin, cos]], np.float32)
-    moved[:, 0] *= augmentation.squeeze
-    if augmentation.flip:
-        moved = moved[MIRRORED_POINTS] * np.array([-1, 1], np.float32)
-    return np.asarray(moved, np.float32)
-
-
 def spread_of(blendshapes: Float32Array) -> Float32Array:
     """Standard deviation of each blendshape (N, K) over the rows that are known, at least `LEAST_SPREAD`."""
     known = blendshapes[np.isfinite(blendshapes).all(axis=1)]

@@ -162,7 +162,7 @@ def _make_step(learner: Learner, optimizer: Any, average: Sequence[Any], decay: 
         updates = tf.cast(optimizer.iterations, tf.float32)
         share = tf.minimum(decay, (1 + updates) / (10 + updates))
         for mean, weight in zip(average, weights, strict=True):
-            mean.assign(share * mean + (1 - share) * weight)
+            mean.assign_add((1 - share) * (weight - mean))
         return loss
 
     return step

@@ -66,18 +66,9 @@ def test_a_picture_of_one_grey_keeps_its_range(level: int) -> None:
         assert moved.max() <= 255
 
 
-def test_training_shows_about_half_of_the_faces_in_other_tones_and_black_and_white_patches() -> None:
-    drawn = [draw_augmentation(np.random.default_rng(seed)) for seed in range(2000)]
+def test_training_shows_about_half_of_the_faces_in_other_tones() -> None:
+    drawn = [draw_augmentation(np.random.default_rng(seed)) for seed in range(1000)]
     assert 0.45 < np.mean([augmentation.skin is not None for augmentation in drawn]) < 0.55
-    levels = [augmentation.occlusion_rgb[0] for augmentation in drawn if len(set(augmentation.occlusion_rgb)) == 1]
-    assert 0.45 < len(levels) / len(drawn) < 0.55
-    assert (
-        np.mean(
-            [augmentation.occlusion_rgb[0] < 30 and len(set(augmentation.occlusion_rgb)) == 1 for augmentation in drawn]
-        )
-        > 0.15
-    )
-    assert max(levels) > 225
     darker = photograph(face(), Augmentation(skin=0.85))
     assert np.array_equal(darker, np.rint(retone(face().astype(np.float32), 0.85)).astype(np.uint8))
 

@@ -8,14 +8,16 @@ import numpy as np
 import pytest
 
 from convert.errors import DataError
+from convert.faces.table import make_faces
 from convert.studio.acts import Act, write_script
-from convert.studio.archive import load_acts, load_stills, save_acts, save_stills
+from convert.studio.archive import load_part, save_part
 from convert.studio.expressions import Moment, blend_shapes, draw_moment
 from convert.studio.head import MARKS, MorphableHead, load_head
 from convert.studio.rasterize import interpolate, rasterize, vertex_normals
-from convert.studio.reenact import Light, make_portrait, reenact, rotation_of
+from convert.studio.reenact import Light, Sitter, make_portrait, reenact, rotation_of
+from convert.studio.sets import Studio
 from convert.studio.show import write_clip, write_sheet
-from convert.studio.stills import Still, describe, encode_loose, make_still
+from convert.studio.stills import Still, StudioFiles, describe, encode_loose, make_still
 from convert.teacher.landmarker import BLENDSHAPES, FaceLandmarker, FaceShape
 from edge.geometry import CropRule, Square, face_square
 from edge.values import UInt8Array
@@ -121,39 +123,56 @@ def test_a_script_mixes_whole_expressions_and_moves_without_jumps() -> None:
 
 
 def _still(rng: np.random.Generator, name: str) -> Still:
-    shape = FaceShape(rng.uniform(size=52).astype(np.float32), np.zeros(3, np.float32), np.zeros((0, 3), np.float32))
-    points = rng.normal(size=(478, 2)).astype(np.float32)
-    jpeg, clean = (
-        encode_loose(rng.integers(0, 256, (60, 60, 3), dtype=np.uint8), Square(30, 30, 30, 0.2)) for _ in range(2)
-    )
-    return Still(name, "calm, talking", shape.blendshapes, True, jpeg, shape, points, clean, shape, points + 1)
+    views = [
+        (
+            encode_loose(rng.integers(0, 256, (60, 60, 3), dtype=np.uint8), Square(30, 30, 30, 0.2)),
+            rng.uniform(size=52).astype(np.float32),
+            np.zeros(3, np.float32),
+            rng.normal(size=(478, 2)).astype(np.float32),
+        )
+        for _ in range(2)
+    ]
+    return Still(name, "calm, talking", views[0][1], True, *views[0], *views[1])
 
 
 def _act(rng: np.random.Generator, name: str, frames: tuple[UInt8Array, ...], keys: int) -> Act:
-    mix = rng.uniform(size=(len(frames), keys)).astype(np.float32)
-    shown = tuple(_still(rng, "").jpeg for _ in range(keys))
-    return Act(name, frames, mix, shown, np.ones((keys, 52), np.float32), np.zeros((keys, 3), np.float32))
+    shown = [_still(rng, "").jpeg for _ in range(keys)]
+    return Act(
+        name,
+        *(np.concatenate(frames), np.cumsum([frame.size for frame in frames])),
+        rng.uniform(size=(len(frames), keys)).astype(np.float32),
+        *(np.concatenate(shown), np.cumsum([key.size for key in shown])),
+        *(np.ones((keys, 52), np.float32), np.zeros((keys, 3), np.float32)),
+    )
 
 
 def test_stills_and_acts_survive_their_files(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
-    stills = [_still(rng, f"drawn/{n}") for n in range(3)]
-    save_stills(tmp_path / "stills.npz", stills)
-    for before, after in zip(stills, load_stills(tmp_path / "stills.npz"), strict=True):
-        assert (before.name, before.kind, before.speaks) == (after.name, after.kind, after.speaks)
-        for part in ("jpeg", "clean_jpeg", "points", "clean_points", "asked"):
-            assert np.array_equal(getattr(before, part), getattr(after, part)), part
-        assert np.array_equal(before.clean.blendshapes, after.clean.blendshapes)
     none = np.zeros(0, np.uint8)
-    acts = [_act(rng, "a", (stills[0].jpeg, none), 3), _act(rng, "b", (none, stills[1].jpeg), 1)]
-    save_acts(tmp_path / "acts.npz", acts)
-    for before, after in zip(acts, load_acts(tmp_path / "acts.npz"), strict=True):
-        assert before.name == after.name
-        assert np.array_equal(before.mix, after.mix)
-        assert [frame.size for frame in before.frames] == [frame.size for frame in after.frames]
-        assert all(map(np.array_equal, before.keys, after.keys))
-    assert load_acts(tmp_path / "acts.npz")[0].picture(1) is None
+    stills = [_still(rng, f"drawn/{n}") for n in range(3)]
+    acts = [_act(rng, "a", (stills[0].jpeg, none), 3), _act(rng, "b", (none, stills[1].jpeg, none), 1)]
+    for records in (stills, acts):
+        save_part(tmp_path / "part.npz", records)
+        for before, after in zip(records, load_part(tmp_path / "part.npz", type(records[0])), strict=True):
+            for field, one, other in zip(before._fields, before, after, strict=True):
+                assert np.array_equal(one, other), field
+                assert type(one) is type(other), field
+    assert acts[0].picture(1) is None
+    assert acts[1].picture(0) is None
+    assert acts[1].picture(1) is not None
+    assert acts[0].key(2) is not None
+    save_part(tmp_path / "none.npz", [])
+    assert load_part(tmp_path / "none.npz", Still) == []
     assert list(tmp_path.glob("*.part")) == []
+
+
+def test_nobody_real_and_no_loose_picture_is_made_to_act(tmp_path: Path) -> None:
+    for name in ("head", "task"):
+        (tmp_path / name).touch()
+    shared = {"id": ["a", "b"], "picture": ["a", "b"], "subject": ["a", "b"], "source": ["s", "s"]}
+    faces = make_faces({**shared, "real": [True, False], "loose": [False, True]})
+    with pytest.raises(DataError, match="nobody real is made to act"):
+        Studio(faces, StudioFiles(tmp_path / "head", tmp_path / "task"), seed=0, folder=tmp_path)
 
 
 def test_a_person_can_look_at_what_was_made(tmp_path: Path) -> None:
@@ -184,6 +203,39 @@ def test_the_heads_marks_lie_where_a_face_has_them(head: MorphableHead) -> None:
 
 @needs_data
 @pytest.mark.slow
+def test_a_studio_makes_stills_and_acts_of_a_split_once_and_gives_them_as_a_face_table(tmp_path: Path) -> None:
+    paths = sorted(PICTURE.glob("*.jpg"))[:4]
+    faces = make_faces(
+        {
+            "id": [path.name for path in paths],
+            "picture": [str(path) for path in paths],
+            "subject": [f"sfhq/{path.name}" for path in paths],
+            "split": ["train", "train", "train", "dev"],
+            "source": "sfhq",
+            "real": False,
+        }
+    )
+    files = StudioFiles(HEAD, TASK)
+    stills = Studio(faces, files, seed=1, folder=tmp_path).stills(8)
+    assert set(stills.faces["subject"]) <= {f"sfhq/{path.name}" for path in paths[:3]}
+    assert len(stills.faces) == len(stills.pictures) == len(stills.clean) == len(stills.asked) > 4
+    assert stills.pictures.loose[0].shape == (224, 224, 3)
+    assert stills.clean.points.shape[1:] == (478, 2)
+    few = stills.pictures.take(stills.speaks)
+    assert len(few) == stills.speaks.sum()
+    written = {path: path.stat().st_mtime_ns for path in tmp_path.glob("*.npz")}
+    again = Studio(faces, files, seed=1, folder=tmp_path).stills(8)
+    assert np.array_equal(again.pictures.points, stills.pictures.points)
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.glob("*.npz")} == written
+    (act,) = Studio(faces, files, seed=2, folder=tmp_path).acts(1, steps=6, step_s=0.1)
+    np.testing.assert_allclose(act.mix.sum(axis=1), 1, atol=1e-5)
+    assert len(act.mix[0]) == len(act.blendshapes) == len(act.key_ends)
+    with pytest.raises(DataError, match="no still of split 'test'"):
+        Studio(faces, files, seed=1, folder=tmp_path).stills(4, split="test")
+
+
+@needs_data
+@pytest.mark.slow
 def test_a_portrait_acts_and_the_landmarker_sees_it(head: MorphableHead, finder: object) -> None:
     from convert.faces.finder import FaceFinder, read_picture
 
@@ -193,7 +245,7 @@ def test_a_portrait_acts_and_the_landmarker_sees_it(head: MorphableHead, finder:
     face = finder.find(pixels)
     assert face is not None
     shape = landmarker.describe(pixels, face.landmarks_px)
-    portrait = make_portrait(head, "p", pixels, shape)
+    portrait = make_portrait(head, Sitter("p", pixels, shape))
     assert portrait.fitted.error < 0.12
 
     same = reenact(head, portrait, portrait.fitted.coefficients).pixels
