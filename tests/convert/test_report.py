@@ -145,7 +145,7 @@ def test_what_a_run_learned_from_is_never_packed_without_its_licence() -> None:
 
 def test_research_data_binds_the_weights_and_test_faces_bind_nothing() -> None:
     research = list_sources(faces_of(licence="research only, by agreement"))
-    with pytest.raises(TrainingError, match="mine: research only, by agreement. Pack with --research-only"):
+    with pytest.raises(TrainingError, match=r"mine: research only, by agreement\. Pack with --research-only"):
         choose_licence(research, research_only=False)
     assert choose_licence(research, research_only=True) == RESEARCH_ONLY
     assert list_sources(faces_of(licence="research only", split="test")) == []
