@@ -58,7 +58,7 @@ def mine(finder: FaceFinder, draw_face: Callable[..., np.ndarray], tmp_path_fact
     run.start(find_recipe("default"))
     table = make_faces({name: columns[name] for name in columns})
     found = find_faces(table, finder, None, run.path("pictures"))
-    run.keep_faces([Part(found.faces, found.pictures)])
+    run.keep_faces(Part(found.faces, found.pictures))
     for name in ("backbone.tflite", "head.tflite"):
         run.path(name).write_bytes(BUNDLE.files[name])
     return run.folder
