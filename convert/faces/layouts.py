@@ -242,11 +242,11 @@ def describe_source(kind: str, path: Path) -> tuple[Source, bool]:
 
 
 def read_own(path: Path) -> pd.DataFrame:
-    """The face table of a label file of one's own, with the licence that `NAME.source.json` beside it declares.
+    """The face table of a label file of one's own, named and licensed as `NAME.source.json` beside it says.
 
     Raises:
         DataError: as `read_set`, or the declaration is missing or malformed.
     """
     declared = read_declaration(path)
     terms = " (research only)" if declared.research_only else ""
-    return read_set(PLAIN, path).faces.assign(licence=declared.licence + terms)
+    return read_set(PLAIN, path).faces.assign(source=declared.name, licence=declared.licence + terms)

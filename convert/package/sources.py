@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 LICENCE = "Apache-2.0"
 RESEARCH_ONLY = "research only, under the terms of the data sets listed as sources"
 _BOUND = "research only"  # words in a licence that forbids other use
-_RATERS = {"people": "rated by people", "ai": "rated by an AI model", "": "labelled by the teacher"}
+_RATERS = {"people": "rated by people", "ai": "rated by an AI model"}
+_TEACHER = "labelled by the teacher"
 # By `source` of the face table: name, licence, origin.
 _KIT = {
     "diffusionfer": (
@@ -81,7 +82,9 @@ def list_sources(faces: pd.DataFrame) -> list[Source]:
             raise DataError(f"{name}: the run learned from it, and nothing says under which licence", "name its terms")
         if known is None and str(name) in {each for each, _, _ in _KIT.values()}:
             raise DataError(f"{name}: is the name of a set of the kit's own", "rename it")
-        raters = ", ".join(f"{count} {_RATERS[rater]}" for rater, count in rows["rater"].value_counts().items())
+        raters = ", ".join(
+            f"{count} {_RATERS.get(rater, _TEACHER)}" for rater, count in rows["rater"].value_counts().items()
+        )
         people = "real people" if bool(rows["real"].any()) else "no real person"
         title, _, origin = known or (str(name), "", f"faces of {people}, given by whoever trained")
         use = f"training, calibration and dev: {raters}"

@@ -448,6 +448,22 @@ def test_a_bad_line_of_a_plain_file_is_named(tmp_path: Path, line: str, said: st
         read_set("csv", path)
 
 
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        (b"image,valence\na.png,0\n", r"labels\.csv:1: has no column 'arousal'"),
+        (b"image,valence,arousal\n", r"labels\.csv: has no line below its header"),
+        (b"image,valence,arousal,image\n", r"labels\.csv:1: names a column twice"),
+        (b"", r"labels\.csv:1: has no column 'valence'"),
+        (b"image,valence,arousal\n\xff\xfe,0,0\n", "labels\\.csv: not UTF-8"),
+    ],
+)
+def test_a_file_that_is_no_label_file_is_named(tmp_path: Path, data: bytes, said: str) -> None:
+    (tmp_path / "labels.csv").write_bytes(data)
+    with pytest.raises(DataError, match=said):
+        read_set("csv", tmp_path / "labels.csv")
+
+
 def test_a_plain_file_says_what_it_is_before_it_is_trained_on(tmp_path: Path) -> None:
     path = make_plain(tmp_path)
     with pytest.raises(DataError, match=r"labels\.source\.json: not there; training needs it"):
