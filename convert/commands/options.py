@@ -10,8 +10,8 @@ import typer
 
 from convert.errors import DataError
 from convert.faces.collection import OWN, data_root
+from convert.studio.jobs import StudioFiles
 from convert.studio.stage import Studio
-from convert.studio.stills import StudioFiles
 from convert.teacher.regressor import TeacherLabels
 from convert.train.material import Material
 from convert.train.recipe import Recipe, find_recipe

@@ -4,25 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import Any
 
 import numpy as np
 
 from convert.errors import DataError
 from convert.faces.finder import LabelledFace
 from convert.progress import Progress
-from convert.studio.acts import Act, make_acts
+from convert.studio.acts import Act, film_act
 from convert.studio.archive import load_part, save_part
 from convert.studio.head import load_head
+from convert.studio.jobs import Job, StudioFiles, run_jobs
 from convert.studio.reenact import Sitter
-from convert.studio.stills import Still, StudioFiles, make_stills
+from convert.studio.stills import Still, film_still
 from convert.teacher.landmarker import FaceShape
 from convert.teacher.regressor import TeacherLabels, fit_regressor
 from convert.train.recipe import HeadRecipe, StudioRecipe
 from edge.values import Float32Array
 
 _PART, _ACTS = 1000, 40  # faces and acts a file
-_Made = TypeVar("_Made", Still, Act)
 
 
 class Studio:
@@ -72,13 +72,7 @@ class Studio:
         """The made faces and the teacher's labels of what they express, float32 (N, 2)."""
         count = self._recipe.held if held else self._recipe.stills
         kind = "held" if held else "stills"
-
-        def make(portraits: list[Sitter], numbers: range, advance: Callable[[], None]) -> list[Still]:
-            return make_stills(
-                portraits, self.seen, self._files, numbers=numbers, seed=self._seed_of(held), advance=advance
-            )
-
-        parts = self._obtain(kind, count, _PART, make, save_part, held=held, every=500)
+        parts = self._obtain(kind, film_still, count, _PART, held=held, every=500)
         made = [still for path in parts for still in load_part(path, Still)]
         labels = (
             self.regressor.predict([_shape(still.clean_blendshapes, still.clean_rotation) for still in made])
@@ -91,36 +85,13 @@ class Studio:
         """The acts, and valence and arousal at each of their steps, float32 (T, 2)."""
         count = self._recipe.held_sequences if held else self._recipe.sequences
         kind = "held-acts" if held else "acts"
-
-        def make(portraits: list[Sitter], numbers: range, advance: Callable[[], None]) -> list[Act]:
-            return make_acts(
-                portraits,
-                self.seen,
-                self._files,
-                numbers=numbers,
-                steps=head.steps,
-                step_s=head.step_s,
-                seed=self._seed_of(held),
-                advance=advance,
-            )
-
-        parts = self._obtain(kind, count, _ACTS, make, save_part, held=held, every=20)
+        grid = {"steps": head.steps, "step_s": head.step_s}
+        parts = self._obtain(kind, film_act, count, _ACTS, held=held, every=20, **grid)
         made = [act for path in parts for act in load_part(path, Act)]
         return [(act, act.mix @ self.regressor.predict([*map(_shape, act.blendshapes, act.rotation)])) for act in made]
 
-    def _seed_of(self, held: bool) -> int:
-        return self._seed + (1 if held else 0)
-
     def _obtain(
-        self,
-        kind: str,
-        count: int,
-        size: int,
-        make: Callable[[list[Sitter], range, Callable[[], None]], list[_Made]],
-        save: Callable[[Path, list[_Made]], None],
-        *,
-        held: bool,
-        every: int,
+        self, kind: str, film: Callable[[Job], Any], count: int, size: int, *, held: bool, every: int, **grid: Any
     ) -> list[Path]:
         """Files of `size` numbers each, up to `count`; makes those that are not there yet."""
         parts = [self._folder / f"{kind}-{number:03d}.npz" for number in range(-(-count // size))]
@@ -131,7 +102,11 @@ class Studio:
                 progress.advance(done=(len(parts) - len(missing)) * size)
                 for number in missing:
                     numbers = range(number * size, min((number + 1) * size, count))
-                    save(parts[number], make(portraits, numbers, progress.advance))
+                    seed = self._seed + (1 if held else 0)
+                    jobs = (
+                        Job(portraits[n % len(portraits)], self.seen, self._files, seed, n, **grid) for n in numbers
+                    )
+                    save_part(parts[number], run_jobs(film, jobs, progress.advance))
         return parts
 
 

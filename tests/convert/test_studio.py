@@ -13,11 +13,12 @@ from convert.studio.acts import Act, write_script
 from convert.studio.archive import load_part, save_part
 from convert.studio.expressions import Moment, blend_shapes, draw_moment
 from convert.studio.head import MARKS, MorphableHead, load_head
+from convert.studio.jobs import Models, StudioFiles
 from convert.studio.rasterize import interpolate, rasterize, vertex_normals
 from convert.studio.reenact import Light, Sitter, make_portrait, reenact, rotation_of
 from convert.studio.sets import Studio
 from convert.studio.show import write_clip, write_sheet
-from convert.studio.stills import Still, StudioFiles, describe, encode_loose, make_still
+from convert.studio.stills import Still, describe, encode_loose, make_still
 from convert.teacher.landmarker import BLENDSHAPES, FaceLandmarker, FaceShape
 from edge.geometry import CropRule, Square, face_square
 from edge.values import UInt8Array
@@ -241,6 +242,7 @@ def test_a_portrait_acts_and_the_landmarker_sees_it(head: MorphableHead, finder:
 
     assert isinstance(finder, FaceFinder)
     landmarker = FaceLandmarker(TASK)
+    models = Models(head, landmarker, finder)
     pixels = read_picture(sorted(PICTURE.glob("*.jpg"))[3])
     face = finder.find(pixels)
     assert face is not None
@@ -253,7 +255,7 @@ def test_a_portrait_acts_and_the_landmarker_sees_it(head: MorphableHead, finder:
 
     def read(blendshapes: dict[str, float], turn: tuple[float, float, float] = (0.0, 0.0, 0.0)) -> FaceShape:
         made = reenact(head, portrait, portrait.fitted.act(head, blend_shapes(blendshapes)), turn=turn)
-        described = describe(made, finder, landmarker)  # None where the landmarker sees another face than asked for
+        described = describe(made, models)  # None where the landmarker sees another face than asked for
         assert described is not None
         return described[0]
 
@@ -266,7 +268,7 @@ def test_a_portrait_acts_and_the_landmarker_sees_it(head: MorphableHead, finder:
     assert read({}, (0.35, 0.0, 0.0)).rotation[0] != pytest.approx(calm.rotation[0], abs=0.15)
 
     moment = Moment("tongue out", blend_shapes({"jawOpen": 0.3}), blend_shapes({"jawOpen": 0.1}), tongue=1.0)
-    still = make_still(head, landmarker, finder, portrait, moment, np.random.default_rng(0))
+    still = make_still(models, portrait, moment, np.random.default_rng(0))
     assert still is not None
     assert still.kind.startswith("tongue out")
     lips = still.points[[13, 14]]  # of the mesh, in the crop's middle below its centre
@@ -274,12 +276,8 @@ def test_a_portrait_acts_and_the_landmarker_sees_it(head: MorphableHead, finder:
     assert 0.05 < lips[:, 1].mean() < 0.3
     assert still.points[14, 1] - still.points[13, 1] > still.clean_points[14, 1] - still.clean_points[13, 1]
 
-    other = describe(
-        reenact(head, portrait, portrait.fitted.coefficients)._replace(marks_px=np.zeros((68, 2), np.float32)),
-        finder,
-        landmarker,
-    )
-    assert other is None
+    marks = np.zeros((68, 2), np.float32)
+    assert describe(reenact(head, portrait, portrait.fitted.coefficients)._replace(marks_px=marks), models) is None
 
     square = face_square(face.landmarks_px, CropRule())
     left = slice(int(square.center_x - square.side / 3), int(square.center_x))
