@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from convert.studio.expressions import blink, draw_expression, draw_sound
 from convert.studio.jobs import Job, load_models
-from convert.studio.reenact import Light, make_portrait, reenact
+from convert.studio.paint import Light
+from convert.studio.reenact import make_portrait, reenact
 from convert.studio.stills import decode, describe, draw_light, encode_loose
 from edge.geometry import CropRule, face_square
 from edge.values import Float32Array, UInt8Array

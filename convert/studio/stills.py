@@ -16,7 +16,8 @@ from convert.studio.expressions import Moment, draw_moment
 from convert.studio.fit import MESH_MARKS
 from convert.studio.head import MorphableHead
 from convert.studio.jobs import Job, Models, load_models
-from convert.studio.reenact import Light, Portrait, Rendered, Sitter, make_portrait, reenact
+from convert.studio.paint import Light
+from convert.studio.reenact import Portrait, Rendered, Sitter, make_portrait, reenact
 from convert.teacher.landmarker import BLENDSHAPES, FaceLandmarker, FaceShape
 from edge.face.crop import cut_square
 from edge.geometry import CropRule, Square, face_square

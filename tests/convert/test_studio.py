@@ -14,8 +14,9 @@ from convert.studio.archive import load_part, save_part
 from convert.studio.expressions import Moment, blend_shapes, draw_moment
 from convert.studio.head import MARKS, MorphableHead, load_head
 from convert.studio.jobs import Models, StudioFiles
+from convert.studio.paint import Light
 from convert.studio.rasterize import interpolate, rasterize, vertex_normals
-from convert.studio.reenact import Light, Sitter, make_portrait, reenact, rotation_of
+from convert.studio.reenact import Sitter, make_portrait, reenact, rotation_of
 from convert.studio.sets import Studio
 from convert.studio.show import write_clip, write_sheet
 from convert.studio.stills import Still, describe, encode_loose, make_still
