@@ -10,14 +10,13 @@ import numpy as np
 from benchmarks.peers.contender import Contender, macs_of
 from benchmarks.record import Figure
 from convert.faces.finder import LabelledFace, cut_faces
-from convert.metrics import TARGETS
 from convert.package.trained import Trained
 from convert.predict.evaluation import ANSWERS, Device, compare, embed_crop
 from convert.quantize.export import export_backbone
 from convert.quantize.onnx_export import export_float32
 from convert.quantize.recipes import QuantizationRecipe
 from convert.quantize.tensors import describe_backbone
-from convert.train.examples import AUXILIARY
+from convert.train.targets import AUXILIARY
 from edge.affect.backbone import Backbone
 from edge.face.crop import align_face
 from edge.model.bundle import Bundle, default_bundle, load_bundle
@@ -60,8 +59,8 @@ def enter_bundles(
                 macs=macs_of(*graphs),
                 kit=True,
                 ccc={
-                    target: Figure(value=agreed[target].ccc, low=agreed[target].ccc_low, high=agreed[target].ccc_high)
-                    for target in TARGETS
+                    target: Figure(value=each.ccc, low=each.bounds[0], high=each.bounds[1])
+                    for target, each in agreed.items()
                 },
                 note="crop, backbone and one step of the head; CCC of the streamed answer",
             )

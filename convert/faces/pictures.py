@@ -15,6 +15,7 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from copy import copy
 from itertools import groupby
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -91,14 +92,13 @@ class Pictures:
 
     def __init__(self, folder: Path, rows: Sequence[int] | NDArray[np.intp] | None = None) -> None:
         try:
-            arrays = {name: _read(folder / f"{name}.f32", shape) for name, shape in _ARRAYS.items()}
-            count = len(arrays["size"])
-            kept = np.memmap(folder / "loose.u8", np.uint8, "r", shape=(count, SIDE, SIDE, 3)) if count else _EMPTY
+            arrays = {name: _open(folder / f"{name}.f32", np.float32, shape) for name, shape in _ARRAYS.items()}
+            self._kept: UInt8Array = _open(folder / "loose.u8", np.uint8, (SIDE, SIDE, 3))
         except (OSError, ValueError) as error:
             raise DataError(f"{folder}: no pictures there, or damaged ones ({error}); delete it") from error
-        own = np.arange(count) if rows is None else np.asarray(rows, np.intp)
-        self.folder, self.rows = folder, own
-        self.loose = LooseRows(kept, own)
+        own: Any = slice(None) if rows is None else np.asarray(rows, np.intp)
+        self.rows = np.arange(len(self._kept))[own]
+        self.loose = LooseRows(self._kept, self.rows)
         self.blendshapes: Float32Array = arrays["blendshapes"][own]
         self.rotation: Float32Array = arrays["rotation"][own]
         self.points: Float32Array = arrays["points"][own]
@@ -110,7 +110,12 @@ class Pictures:
 
     def take(self, rows: Any) -> Pictures:
         """The pictures of some rows: numbers (M,), or bool (N,)."""
-        return Pictures(self.folder, self.rows[np.asarray(rows)])
+        taken = copy(self)
+        taken.rows = self.rows[np.asarray(rows)]
+        taken.loose = LooseRows(self._kept, taken.rows)
+        for name in _ARRAYS:
+            setattr(taken, name, getattr(self, name)[np.asarray(rows)])
+        return taken
 
     def inside(self, row: int) -> NDArray[np.bool_]:
         """Where a loose picture shows its picture and not the grey around it: bool (224, 224)."""
@@ -208,7 +213,6 @@ def hash_pixels(pixels: UInt8Array) -> str:
     return hashlib.sha256(repr(pixels.shape).encode() + np.ascontiguousarray(pixels).tobytes()).hexdigest()
 
 
-_EMPTY: UInt8Array = np.zeros((0, SIDE, SIDE, 3), np.uint8)
 _UNKNOWN = FaceShape(*(np.full(shape, np.nan, np.float32) for shape in ((len(BLENDSHAPES),), (3,), (POINTS, 3))))
 _Looked = tuple[Float32Array | None, UInt8Array | None, dict[str, Any]]
 
@@ -242,8 +246,10 @@ def crop_points(shape: FaceShape, square: Square) -> Float32Array:
     return np.stack([cos * off[:, 0] + sin * off[:, 1], cos * off[:, 1] - sin * off[:, 0]], axis=1).astype(np.float32)
 
 
-def _read(path: Path, shape: tuple[int, ...]) -> Float32Array:
-    return np.fromfile(path, np.float32).reshape(-1, *shape)
+def _open(path: Path, dtype: Any, shape: tuple[int, ...]) -> NDArray[Any]:
+    if not path.stat().st_size:
+        return np.zeros((0, *shape), dtype)
+    return np.memmap(path, dtype, "r").reshape(-1, *shape)
 
 
 class _Store:

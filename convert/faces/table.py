@@ -10,9 +10,9 @@
 | `split` | str | `train`, `dev`, `test`; empty before `split_faces` where the set declares none |
 | `source`, `licence` | str | short name of the set; SPDX name or a few words |
 | `real` | bool | shows a real person |
-| `valence`, `arousal` | float32 | −1..1; NaN where nobody rated |
+| `valence`, `arousal` | float32 | −1..1; NaN without a label |
 | `weight` | float32 | of the rating in a loss, above 0 |
-| `rater` | str | `people`, `ai`, or empty where nobody rated |
+| `rater` | str | `people`, `ai`, `teacher`; empty where there is no label |
 | `expression` | str | class, where the set names one |
 | `clip` | str | what the frames of one clip share; they are in order of time. Empty for a picture by itself |
 | `box_px` | list of 4 float32, or None | x1, y1, x2, y2 of the face in the picture, where the set gives it |
@@ -37,7 +37,7 @@ from convert.errors import DataError
 from convert.metrics import TARGETS
 
 SPLITS = ("train", "dev", "test")
-RATERS = ("people", "ai", "")
+RATERS = ("people", "ai", "teacher", "")
 TEST_LOG = Path(__file__).resolve().parents[2] / "docs" / "test-lookups.csv"
 
 _TYPES: dict[str, str] = {
@@ -200,4 +200,5 @@ def _refuse(frame: pd.DataFrame, wrong: pd.Series, column: str, said: str) -> No
     if wrong.any():
         row = int(np.flatnonzero(wrong.to_numpy())[0])
         where = frame.at[row, "where"] or f"face table: row {row} ({frame.at[row, 'id']})"
-        raise DataError(f"{where}: column {column!r} {said}: {frame.at[row, column]!r}")
+        cell = frame[column].tolist()[row]
+        raise DataError(f"{where}: column {column!r} {said}: {cell!r}")

@@ -14,10 +14,10 @@ import msgspec
 
 from convert.errors import TrainingError
 from convert.package.golden import GOLDEN_FILE, make_golden, tolerances
-from convert.package.model_card import write_card
 from convert.package.signing import Signer
-from convert.package.sources import LICENCE
+from convert.package.sources import LICENCE, is_ours
 from convert.predict.evaluation import Device
+from convert.predict.render import render
 from convert.quantize.graph import computes_in
 from convert.quantize.tensors import BACKBONE_FILE, HEAD_FILE, describe_backbone, describe_head
 from convert.train.recipe import NETWORK_TITLES, Recipe
@@ -111,6 +111,13 @@ def assemble(
     files[CARD_FILE] = write_card(manifest, evidence).encode()
     files[LICENCE_FILE] = licence_text(manifest)
     return seal(manifest, files)
+
+
+def write_card(manifest: Manifest, evidence: str = "") -> str:
+    """The model card (Markdown), with a section on what else was measured."""
+    added = [source for source in manifest.sources if not is_ours(source)]
+    kit = len(added) < len(manifest.sources)
+    return render("card.md.j2", manifest=manifest, evidence=evidence, added=added, kit=kit)
 
 
 def licence_text(manifest: Manifest) -> bytes:

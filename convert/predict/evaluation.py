@@ -66,7 +66,7 @@ class Evaluation:
 
     Attributes:
         n: pictures.
-        faces_found: pictures in which the detector found a face; in the others the whole picture was scored.
+        faces_found: pictures in which the detector found a face.
     """
 
     n: int
@@ -88,7 +88,7 @@ class Evaluation:
 def evaluate(
     rows: Sequence[LabelRow], device: Device, finder: FaceFinder, *, advance: Callable[[], None] = lambda: None
 ) -> Evaluation:
-    """Scores each row's picture and compares.
+    """Scores each row's picture and compares; where no face is found, the whole picture is scored.
 
     Args:
         rows: of a label file; intervals draw the pictures of one group together.

@@ -229,8 +229,8 @@ def convert_verb(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[
 def tiny_onnx(tiny_run: Path, drawn_data: Path) -> OnnxGraphs:
     """The ONNX graphs of the tiny run, calibrated on its drawn faces."""
     from convert.package.trained import read_trained
-    from convert.train.examples import AUXILIARY
     from convert.train.material import Pictures
+    from convert.train.targets import AUXILIARY
 
     trained = read_trained(None, tiny_run, None, "tiny")
     images = Pictures(drawn_data, trained.recipe).to_calibrate_on(trained.recipe)

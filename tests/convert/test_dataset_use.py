@@ -20,9 +20,8 @@ from convert.commands.pack import pack
 from convert.errors import DataError, TrainingError
 from convert.faces.finder import FaceFinder
 from convert.faces.imported import DatasetPath, Imported, import_dataset, load_imported, read_records
-from convert.faces.layouts import read_dataset
-from convert.faces.pixels import find_labelled
-from convert.faces.records import LabelledFrame, Reading
+from convert.faces.pictures import find_near
+from convert.faces.records import Reading, read_dataset
 from convert.package.model_card import write_card
 from convert.package.sources import RESEARCH_ONLY, choose_licence, list_sources
 from convert.predict.evaluation import Device
@@ -135,7 +134,7 @@ def test_evaluate_measures_on_the_declared_validation_part(affwild2: Path) -> No
     done = run("evaluate", "--dataset", "affwild2", "--root", affwild2)
     assert done.exit_code == 0, done.output
     assert "default on affwild2, validation, 1 persons or videos" in " ".join(done.stdout.split())
-    assert "left out: 3 marked as invalid" in done.stdout
+    assert "left out: 3 marked as not rated" in done.stdout
 
 
 @pytest.mark.parametrize(
@@ -191,8 +190,8 @@ def test_datasets_lists_terms_and_check_counts(affwild2: Path) -> None:
     assert checked.exit_code == 0, checked.output
     words = " ".join(checked.stdout.replace("│", " ").split())
     assert "train 98 2" in words
-    assert "validation 49 1" in words
-    assert "marked as invalid 3" in words
+    assert "dev 49 1" in words
+    assert "marked as not rated 3" in words
     assert "+0.0 to +0.2" in checked.stdout
 
 
@@ -203,10 +202,7 @@ def test_the_box_says_whose_face_it_is(finder: FaceFinder, draw_face: Callable[.
     wide[:, :size] = wide[:, 2 * size :] = face
     for left in (0, 2 * size):
         box = (left + 0.2 * size, 0.1 * size, left + 0.8 * size, 0.9 * size)
-        frame = LabelledFrame(
-            source="x", path=Path("x"), valence=0, arousal=0, group="x", box_px=box, file=Path("x"), entry=1
-        )
-        found = find_labelled(finder, frame, wide)
+        found = find_near(finder, wide, box)
         assert found is not None
         assert left < found.center_px[0] < left + size
 
@@ -224,7 +220,7 @@ def test_imported_faces_keep_their_split_label_and_place(imported: Path, affwild
     np.testing.assert_allclose(found.landmarks_px[:4], faces[0].landmarks_px[:4], atol=12)
     (record,) = read_records(imported)
     assert record.research_only
-    assert record.left_out["marked as invalid"] == 3
+    assert record.left_out["marked as not rated"] == 3
     again = import_dataset(DatasetPath("affwild2", affwild2), imported, finder)
     assert again == record
     with pytest.raises(DataError, match="a run takes one data set of a kind"):
