@@ -19,7 +19,7 @@ from convert.studio.rasterize import interpolate, rasterize, vertex_normals
 from convert.studio.reenact import Sitter, make_portrait, reenact, rotation_of
 from convert.studio.sets import Studio
 from convert.studio.show import write_clip, write_sheet
-from convert.studio.stills import Still, describe, encode_loose, make_still
+from convert.studio.stills import Still, decode, describe, encode_loose, make_still
 from convert.teacher.landmarker import BLENDSHAPES, FaceLandmarker, FaceShape
 from edge.geometry import CropRule, Square, face_square
 from edge.values import UInt8Array
@@ -179,10 +179,10 @@ def test_nobody_real_and_no_loose_picture_is_made_to_act(tmp_path: Path) -> None
 
 def test_a_person_can_look_at_what_was_made(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
-    stills = [_still(rng, "drawn/0")] * 4
-    write_sheet(tmp_path / "sheet.png", stills, np.zeros((4, 2), np.float32))
+    jpeg = _still(rng, "drawn/0").jpeg
+    write_sheet(tmp_path / "sheet.png", [decode(jpeg)] * 4, np.zeros((4, 2), np.float32))
     assert (tmp_path / "sheet.png").read_bytes().startswith(b"\x89PNG")
-    frames = (stills[0].jpeg, np.zeros(0, np.uint8))
+    frames = (jpeg, np.zeros(0, np.uint8))
     act = _act(rng, "a", frames, 1)
     write_clip(tmp_path / "act.mp4", act, np.array([[0.5, -0.5]] * 2, np.float32), 0.1)
     assert (tmp_path / "act.csv").read_text().splitlines()[1:] == ["0.0,0.500,-0.500", "0.1,0.500,-0.500"]
