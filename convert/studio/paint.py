@@ -21,6 +21,7 @@ SKIN, EYE, TOOTH, FLESH = 1, 2, 3, 4
 _UPPER_LIP, _LOWER_LIP = MARKS[[61, 62, 63]], MARKS[[67, 66, 65]]
 _CORNERS = MARKS[[60, 64]]
 _LID_COVER = 0.75
+_AMBIENT, _FROM_ABOVE, _FOLDS = 0.62, np.array([0.0, 0.55, 0.83], np.float32), (0.7, 1.1)
 _TEETH_RGB, _FLESH_RGB, _TONGUE_RGB = (
     np.array(rgb, np.float32) for rgb in ((0.95, 0.90, 0.83), (0.60, 0.28, 0.26), (0.86, 0.48, 0.47))
 )
@@ -58,6 +59,20 @@ def extend(field: Float32Array, known: NDArray[np.bool_]) -> Float32Array:
         coarse = cv2.pyrUp(filled, dstsize=(share.shape[1], share.shape[0]))
         filled = values + (1 - share)[..., None] * coarse
     return np.asarray(filled, np.float32)
+
+
+def folds(normals: Float32Array, once: Float32Array, kind: NDArray[np.int8]) -> Float32Array:
+    """What moved skin changes in the light on it, (H, W, 1): cheeks that rise, folds beside the nose, brows that knit.
+
+    The ratio of two renders in one light (Liu, Shan & Zhang 2001, "Expressive expression mapping with ratio images").
+
+    Args:
+        normals, once: float32 (H, W, 3), of the expression and of the picture's own, the head unturned.
+        kind: as in the module.
+    """
+    lit, was = (_AMBIENT + (1 - _AMBIENT) * np.clip(each @ _FROM_ABOVE, 0, 1) for each in (normals, once))
+    ratio = np.where(kind == SKIN, np.clip(lit / was, *_FOLDS), 1.0).astype(np.float32)
+    return cv2.GaussianBlur(ratio, (0, 0), 0.8)[..., None]
 
 
 def paint_lids(picture: NDArray[np.float32], lids: NDArray[np.bool_], kind: NDArray[np.int8], pose: Pose) -> None:

@@ -24,6 +24,7 @@ from convert.studio.paint import (
     TOOTH,
     Light,
     extend,
+    folds,
     opening,
     paint_lids,
     paint_mouth,
@@ -51,7 +52,7 @@ class Portrait:
         pixels: uint8 (H, W, 3), RGB.
         fitted: the head over it.
         points: float32 (V, 3), the head in the picture, as `Pose.project` gives it.
-        facing: float32 (V,), cosine between the viewer and the skin at each vertex there.
+        normals: float32 (V, 3), of the skin at each vertex there, in the viewer's frame.
         eyes: bool (H, W), where the picture shows an eye between its lids.
     """
 
@@ -59,7 +60,7 @@ class Portrait:
     pixels: UInt8Array
     fitted: FittedHead
     points: Float32Array
-    facing: Float32Array
+    normals: Float32Array
     eyes: NDArray[np.bool_]
 
 
@@ -85,8 +86,8 @@ def make_portrait(head: MorphableHead, sitter: Sitter) -> Portrait:
     points = fitted.pose.project(fitted.shape + head.offsets(fitted.coefficients))
     _, kind = _look(head, points, *pixels.shape[:2])
     eyes = cv2.erode((kind == EYE).astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
-    facing = vertex_normals(points * _UP, _parts(head)[0])[:, 2].copy()
-    return Portrait(name=name, pixels=pixels, fitted=fitted, points=points, facing=facing, eyes=eyes)
+    normals = vertex_normals(points * _UP, _parts(head)[0])
+    return Portrait(name=name, pixels=pixels, fitted=fitted, points=points, normals=normals, eyes=eyes)
 
 
 def reenact(
@@ -120,10 +121,10 @@ def reenact(
     triangles, _ = _parts(head)
     seen, kind = _look(head, new, height, width)
     normals = vertex_normals(new * _UP, triangles)
-    moves = np.concatenate([old[:, :2] - new[:, :2], normals, portrait.facing[:, None]], axis=1)
+    moves = np.concatenate([old[:, :2] - new[:, :2], normals, portrait.normals], axis=1)
     maps = interpolate(seen, triangles, moves)
     rows, columns = np.mgrid[0:height, 0:width].astype(np.float32)
-    known = (kind == SKIN) & (maps[..., 5] > _GRAZING)
+    known = (kind == SKIN) & (maps[..., 7] > _GRAZING)
     known |= (kind == EYE) & _was_eye(portrait.eyes, columns + maps[..., 0], rows + maps[..., 1])
     moved = extend(maps[..., :2], known)
     picture: NDArray[Any] = cv2.remap(
@@ -138,6 +139,7 @@ def reenact(
         open_eyes = pose.project(fitted.shape + head.offsets(coefficients - closing))
         lids = (_look(head, open_eyes, height, width)[1] == EYE) & (kind == SKIN)
         paint_lids(picture, lids, kind, pose)
+    picture *= folds(maps[..., 2:5] @ rotation_of(*turn), maps[..., 5:8], kind)
     if opening(old) < _OPEN_SHARE * opening(new):
         paint_mouth(picture, seen, kind, maps[..., 2:5], pose)
     if tongue > 0:
