@@ -72,7 +72,7 @@ def folds(normals: Float32Array, once: Float32Array, kind: NDArray[np.int8]) -> 
     """
     lit, was = (_AMBIENT + (1 - _AMBIENT) * np.clip(each @ _FROM_ABOVE, 0, 1) for each in (normals, once))
     ratio = np.where(kind == SKIN, np.clip(lit / was, *_FOLDS), 1.0).astype(np.float32)
-    return cv2.GaussianBlur(ratio, (0, 0), 0.8)[..., None]
+    return np.asarray(cv2.GaussianBlur(ratio, (0, 0), 0.8), np.float32)[..., None]
 
 
 def paint_lids(picture: NDArray[np.float32], lids: NDArray[np.bool_], kind: NDArray[np.int8], pose: Pose) -> None:
