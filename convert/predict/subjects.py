@@ -18,8 +18,8 @@ from convert.metrics import TARGETS
 from convert.predict.measure import Subjects
 from convert.predict.table import hash_graphs
 from convert.quantize.tensors import describe_backbone
+from convert.studio.jobs import StudioFiles
 from convert.studio.sets import Studio
-from convert.studio.stills import StudioFiles
 from convert.teacher.landmarker import FaceLandmarker
 from convert.teacher.trees import fit_teacher
 from convert.train.batches import cut_crops

@@ -20,7 +20,7 @@ from convert.faces.finder import FaceFinder
 from convert.faces.layouts import LAYOUTS
 from convert.faces.pictures import find_near
 from convert.faces.table import make_faces
-from convert.package.model_card import write_card
+from convert.package.packing import write_card
 from convert.package.sources import RESEARCH_ONLY, choose_licence, list_sources
 from edge.errors import EdgeError
 from edge.model.bundle import default_bundle, load_bundle
