@@ -200,9 +200,11 @@ def fit_embedding(
     return [np.asarray(weight, np.float32) for weight in model.get_weights()], [kernel * np.float32(largest), bias]
 
 
-def readout(weights: Sequence[Float32Array], recipe: BackboneRecipe) -> tuple[Float32Array, Float32Array]:
-    """Kernel (D, 2) and bias (2,) of the `va` layer."""
-    kernel, bias = _model(weights, recipe).get_layer("va").get_weights()
+def readout(
+    weights: Sequence[Float32Array], recipe: BackboneRecipe, layer: str = "va"
+) -> tuple[Float32Array, Float32Array]:
+    """Kernel (D, K) and bias (K,) of the layer `va` or `blendshapes`, on the raw embedding."""
+    kernel, bias = _model(weights, recipe).get_layer(layer).get_weights()
     return kernel, bias
 
 

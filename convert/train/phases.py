@@ -42,7 +42,7 @@ def train_backbone(
     Returns:
         Whether it ended.
     """
-    from convert.train.backbone import BackboneLearner, Dev, fit_embedding
+    from convert.train.backbone import BackboneLearner, Dev, fit_embedding, readout
     from convert.train.trainer import train
 
     weights, places, best = start, None, 0
@@ -65,18 +65,8 @@ def train_backbone(
         weights, places = fit_embedding(found.weights, learner.landmarks(), calibration, recipe.backbone)
     if weights is None or places is None:
         return False
-    _save_auxiliary(run, weights, places, faces)
-    save_weights(run.path(BACKBONE), weights)
-    run.note(learned=bool(best))
-    return True
-
-
-def _save_auxiliary(
-    run: Run, weights: Sequence[Float32Array], places: Sequence[Float32Array], faces: TrainingFaces
-) -> None:
-    """The readouts that are never exported: what the embedding says of blendshapes and landmarks."""
-    kernel, bias = weights[-2:]  # the blendshapes' layer is the network's last
-    np.savez(
+    kernel, bias = readout(weights, recipe.backbone, "blendshapes")
+    np.savez(  # never exported: what the embedding says of blendshapes and landmarks
         run.path(AUXILIARY),
         blendshapes_kernel=kernel,
         blendshapes_bias=bias,
@@ -84,6 +74,9 @@ def _save_auxiliary(
         landmarks_bias=places[1],
         spread=spread_of(faces.blendshapes),
     )
+    save_weights(run.path(BACKBONE), weights)
+    run.note(learned=bool(best))
+    return True
 
 
 def train_head(

@@ -140,15 +140,30 @@ def cold_converter() -> Iterator[Callable[..., subprocess.CompletedProcess[str]]
     warm.close()
 
 
+@pytest.fixture
+def eagerly() -> Iterator[None]:
+    """Training steps run as they are written: tracing a network takes longer than the few steps a test makes."""
+    from convert.networks.keras_runtime import tf
+
+    tf.config.run_functions_eagerly(True)
+    yield
+    tf.config.run_functions_eagerly(False)
+
+
 @pytest.fixture(scope="session")
 def tiny_run(drawn_data: Path, finder: FaceFinder, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The run's folder after `fit` on the drawn faces with the recipe tiny: every step, one epoch each."""
     from convert.faces.layouts import read_own
+    from convert.networks.keras_runtime import tf
     from convert.train.fit import begin, fit
     from convert.train.run import Run
 
     folder = tmp_path_factory.mktemp("run") / "tiny"
-    fit(Run(folder), begin("random", "tiny", None), read_own(drawn_data / "labels.csv"), start="random")
+    tf.config.run_functions_eagerly(True)  # as `eagerly`
+    try:
+        fit(Run(folder), begin("random", "tiny", None), read_own(drawn_data / "labels.csv"), start="random")
+    finally:
+        tf.config.run_functions_eagerly(False)
     return folder
 
 

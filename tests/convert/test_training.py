@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -37,16 +37,6 @@ def _faces(count: int = 8, side: int = 54) -> TrainingFaces:
         points=rng.uniform(-0.4, 0.4, (count, len(POINTS), 2)).astype(np.float32),
         extra=np.zeros(count, bool),
     )
-
-
-@pytest.fixture
-def eagerly() -> Iterator[None]:
-    """Steps run as they are written: tracing this network takes longer than the few steps a test makes."""
-    from convert.networks.keras_runtime import tf
-
-    tf.config.run_functions_eagerly(True)
-    yield
-    tf.config.run_functions_eagerly(False)
 
 
 def test_an_epochs_batches_depend_on_seed_and_epoch_alone() -> None:
