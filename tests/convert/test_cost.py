@@ -89,7 +89,12 @@ def test_the_table_has_a_row_for_each_network_and_size_and_goes_between_the_page
     page.write_text(f"before\n{command.BEGIN}old{command.END}\nafter\n")
     command.networks(None, None, None, page)
     rows = [line for line in capsys.readouterr().out.splitlines() if line.startswith("| `")]
-    assert rows == ["| `shallow` | 112 | 0.25 |", "| `deep` | 112 | 0.25 |", "| `shallow` | 299 | 1 |", "| `deep` | 299 | 1 |"]
+    assert rows == [
+        "| `shallow` | 112 | 0.25 |",
+        "| `deep` | 112 | 0.25 |",
+        "| `shallow` | 299 | 1 |",
+        "| `deep` | 299 | 1 |",
+    ]
     text = page.read_text()
     assert text.startswith("before\n")
     assert text.endswith("after\n")
