@@ -1,4 +1,4 @@
-"""Skin of another tone: training's way and the evidence's, on a drawn face whose colours are known."""
+"""Skin of another tone, on a drawn face whose colours are known."""
 
 from __future__ import annotations
 
