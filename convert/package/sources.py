@@ -63,11 +63,12 @@ def is_ours(source: Source) -> bool:
     return source.name in {*(name for name, _, _ in _KIT.values()), *(behind.name for behind in _BEHIND)}
 
 
-def list_sources(faces: pd.DataFrame) -> list[Source]:
+def list_sources(faces: pd.DataFrame, *, made: int = 0) -> list[Source]:
     """The sources of a run with how many faces of each, who labelled them, and the generators behind them.
 
     Args:
         faces: the run's face table; rows of split test are not used.
+        made: stills that the studio made for it besides, labelled by the teacher.
 
     Raises:
         DataError: a set has no licence, or bears the name of the kit's own.
@@ -89,6 +90,10 @@ def list_sources(faces: pd.DataFrame) -> list[Source]:
         title, _, origin = known or (str(name), "", f"faces of {people}, given by whoever trained")
         use = f"training, calibration and dev: {raters}"
         listed.append(Source(name=title, licence=licence, origin=origin, use=use, count=len(rows)))
+    if made:
+        title, licence, origin = _KIT["studio"]
+        use = f"training, labelled by the teacher: {made} more"
+        listed.append(Source(name=title, licence=licence, origin=origin, use=use, count=made))
     return [*listed, *(_BEHIND if any(map(is_ours, listed)) else ())]
 
 

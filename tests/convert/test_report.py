@@ -16,12 +16,12 @@ import pandas as pd
 import pytest
 
 from convert.commands.report import EVIDENCE, PAGE, parse_beside, write_page
-from convert.errors import DataError, TrainingError
+from convert.errors import DataError
 from convert.faces.finder import FaceFinder
 from convert.faces.pictures import find_faces
 from convert.faces.table import make_faces
 from convert.package.packing import write_card
-from convert.package.sources import RESEARCH_ONLY, choose_licence, list_sources
+from convert.package.sources import list_sources
 from convert.predict import subjects
 from convert.predict.measure import RECORD, metrics_of, read_record
 from convert.predict.render import render
@@ -58,7 +58,7 @@ def mine(finder: FaceFinder, draw_face: Callable[..., np.ndarray], tmp_path_fact
     run.start(find_recipe("default"))
     table = make_faces({name: columns[name] for name in columns})
     found = find_faces(table, finder, None, run.path("pictures"))
-    run.keep_faces([Part(found.faces, found.pictures)])
+    run.keep_faces(Part(found.faces, found.pictures))
     for name in ("backbone.tflite", "head.tflite"):
         run.path(name).write_bytes(BUNDLE.files[name])
     return run.folder
@@ -134,21 +134,6 @@ def test_a_record_of_other_graphs_is_not_packed(mine: Path, tmp_path: Path, conv
 def faces_of(**columns: Any) -> pd.DataFrame:
     base = {"id": ["a", "b"], "picture": "x", "subject": ["a", "b"], "source": "mine", "licence": "internal"}
     return make_faces(pd.DataFrame(base | columns))
-
-
-def test_what_a_run_learned_from_is_never_packed_without_its_licence() -> None:
-    with pytest.raises(DataError, match="mine: the run learned from it, and nothing says under which licence"):
-        list_sources(faces_of(licence=""))
-    with pytest.raises(DataError, match="name of a set of the kit's own"):
-        list_sources(faces_of(source="DiffusionFER-S"))
-
-
-def test_research_data_binds_the_weights_and_test_faces_bind_nothing() -> None:
-    research = list_sources(faces_of(licence="research only, by agreement"))
-    with pytest.raises(TrainingError, match="mine: research only, by agreement. Pack with --research-only"):
-        choose_licence(research, research_only=False)
-    assert choose_licence(research, research_only=True) == RESEARCH_ONLY
-    assert list_sources(faces_of(licence="research only", split="test")) == []
 
 
 def test_the_card_says_first_who_rated() -> None:
