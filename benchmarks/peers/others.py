@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.peers.contender import Contender, look_at, macs_of
+from benchmarks.peers.contender import Contender, ShownFace, look_at, macs_of
 from benchmarks.peers.graphs import make_graphs
 from benchmarks.record import Figure
-from convert.faces.finder import LabelledFace, read_picture
+from convert.faces.finder import read_picture
 from convert.metrics import TARGETS, agreement
 from convert.networks.cost import count_macs
 from convert.teacher.landmarker import FaceLandmarker
@@ -36,7 +36,7 @@ _INT8_NOTES = {"mobilefacenet": "; ReLU for PReLU, which LiteRT's fast int8 kern
 _UNEQUAL = "no int8 form: it is published as TFLite with float16 weights, which the converter does not quantize"
 
 
-def enter_networks(faces: list[LabelledFace], *, equal: str, cache: Path | None = None) -> list[Contender]:
+def enter_networks(faces: list[ShownFace], *, equal: str, cache: Path | None = None) -> list[Contender]:
     """EfficientNet-B0 and MobileFaceNet: in ONNX Runtime float32 as they are used, and in LiteRT int8 as the kit is.
 
     Args:
@@ -77,23 +77,16 @@ def enter_networks(faces: list[LabelledFace], *, equal: str, cache: Path | None 
     return found
 
 
-def read_labelled(row: Any) -> LabelledFace:
+def read_labelled(row: Any) -> ShownFace:
     """A row of a face table, as of `itertuples`, with its picture."""
     marks = np.asarray(row.landmarks_px, np.float32).reshape(-1, 2)
-    return LabelledFace(
-        name=row.id,
-        source=row.source,
-        validation=True,
-        pixels=read_picture(Path(row.picture)),
-        landmarks_px=marks,
-        rated=(row.valence, row.arousal),
-    )
+    return ShownFace(read_picture(Path(row.picture)), marks, (row.valence, row.arousal))
 
 
 def enter_landmarker(
     task: Path,
     trees: Teacher,
-    faces: list[LabelledFace],
+    faces: list[ShownFace],
     said: Float32Array,
     rated: Float32Array,
 ) -> list[Contender]:

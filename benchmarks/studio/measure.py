@@ -8,9 +8,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from convert.faces.collection import data_root
 from convert.faces.finder import FaceFinder, read_picture
-from convert.faces.sfhq import SOURCE
+from convert.faces.kit import data_root
 from convert.studio.expressions import draw_moment
 from convert.studio.head import load_head
 from convert.studio.reenact import Sitter, make_portrait, reenact
@@ -43,7 +42,7 @@ def measure_studio(data: Path, landmarker: Path, *, frames: int = 200, portraits
         spent[step] += time.process_time() - began
 
     made, read = [], []
-    for path in sorted((root / SOURCE / "images").glob("*.jpg"))[: portraits + 1]:
+    for path in sorted((root / "sfhq" / "images").glob("*.jpg"))[: portraits + 1]:
         pixels = read_picture(path)
         face = finder.find(pixels)
         if face is None:

@@ -69,60 +69,37 @@ _GOOD_SHARE = 0.33  # crops of a good camera: nothing covers the face, no blur, 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Augmentation:
-    """One draw; the defaults change nothing.
+    """One draw; the defaults change nothing."""
 
-    Attributes:
-        roll: radians by which the square is turned.
-        zoom: side of the square relative to the rule's.
-        shift: (x, y) of its centre in units of its side, along the square's own axes.
-        flip: mirrored left to right.
-        squeeze: width relative to height, as a turned head or another lens has it.
-        border: what lies outside of the picture: `grey` as on the device, `replicate` or `reflect`.
-        gamma, gain, contrast: of the light; `tint` (3,) by channel; `grey` mixes colour out, 0–1.
-        shade: brightness added across the face, from − to + this, in direction `shade_angle` radians.
-        flicker: depth of the bands that lamps leave on a rolling shutter, 0–1; `bands` of them, at `phase` radians.
-        curve: bend of the tone curve: above 0 an S, below 0 flat in the middle.
-        skin: depth of the skin's tone, 0 (lightest) to 1; None keeps the face's own.
-        occluder: a thing before the face; None for none.
-        low_px: resolution of the face before it was scaled up to the crop; 0 keeps the crop's.
-        blur_px, blur_angle: length of motion in crop pixels, and direction.
-        defocus_px: standard deviation of a Gaussian blur in crop pixels.
-        noise: standard deviation in pixel values.
-        sharpen: amount of unsharp masking.
-        video: quality of a video codec, 0 for none; `video_px` is the face's side there.
-        jpeg: quality; 0 for none.
-        seed: of noise and coding.
-    """
-
-    roll: float = 0.0
-    zoom: float = 1.0
-    shift: tuple[float, float] = (0.0, 0.0)
-    flip: bool = False
-    squeeze: float = 1.0
-    border: str = "grey"
+    roll: float = 0.0  # radians by which the square is turned
+    zoom: float = 1.0  # side of the square relative to the rule's
+    shift: tuple[float, float] = (0.0, 0.0)  # (x, y) of its centre in units of its side, along its own axes
+    squeeze: float = 1.0  # width relative to height, as a turned head or another lens has it
+    flip: bool = False  # mirrored left to right
+    border: str = "grey"  # what lies outside of the picture: `grey` as on the device, `replicate` or `reflect`
+    skin: float | None = None  # depth of the skin's tone, 0 (lightest) to 1; None keeps the face's own
+    occluder: Occluder | None = None  # a thing before the face
     gamma: float = 1.0
     gain: float = 1.0
     contrast: float = 1.0
-    tint: tuple[float, float, float] = (1.0, 1.0, 1.0)
-    grey: float = 0.0
-    shade: float = 0.0
-    shade_angle: float = 0.0
-    flicker: float = 0.0
-    bands: float = 1.0
-    phase: float = 0.0
-    curve: float = 0.0
-    skin: float | None = None
-    occluder: Occluder | None = None
-    low_px: int = 0
-    blur_px: float = 0.0
-    blur_angle: float = 0.0
-    defocus_px: float = 0.0
-    noise: float = 0.0
-    sharpen: float = 0.0
-    video: int = 0
-    video_px: int = 0
-    jpeg: int = 0
-    seed: int = 0
+    tint: tuple[float, float, float] = (1.0, 1.0, 1.0)  # by channel
+    grey: float = 0.0  # share of the colour that is gone
+    shade: float = 0.0  # brightness added across the face, from − to + this, in pixel values
+    shade_angle: float = 0.0  # its direction, radians
+    flicker: float = 0.0  # depth of the bands that lamps leave on a rolling shutter, 0-1
+    bands: float = 1.0  # how many in the crop
+    phase: float = 0.0  # where they begin, radians
+    blur_px: float = 0.0  # length of motion in crop pixels
+    blur_angle: float = 0.0  # its direction, radians
+    defocus_px: float = 0.0  # standard deviation of a Gaussian blur in crop pixels
+    low_px: int = 0  # resolution of the face before it was scaled up to the crop; 0 keeps the crop's
+    noise: float = 0.0  # standard deviation in pixel values
+    sharpen: float = 0.0  # amount of unsharp masking
+    curve: float = 0.0  # bend of the tone curve: above 0 an S, below 0 flat in the middle
+    video: int = 0  # quality of a video codec; 0 for none
+    video_px: int = 0  # the face's side there, where `low_px` says none
+    jpeg: int = 0  # quality; 0 for none
+    seed: int = 0  # of noise and coding
 
 
 _BORDERS = {"replicate": cv2.BORDER_REPLICATE, "reflect": cv2.BORDER_REFLECT}

@@ -33,8 +33,8 @@ def datasets(context: typer.Context) -> None:
     if context.invoked_subcommand is not None:
         return
     console = Console()
-    for layout in LAYOUTS.values():
-        console.print(f"[bold]{layout.kind}[/bold]: {layout.title}", highlight=False)
+    for kind, layout in LAYOUTS.items():
+        console.print(f"[bold]{kind}[/bold]: {layout.title}", highlight=False)
         for name in ("holds", "origin", "licence", "obtain"):
             console.print(f"  {name}: {getattr(layout, name)}", highlight=False, markup=False, soft_wrap=True)
 

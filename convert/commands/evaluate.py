@@ -13,9 +13,9 @@ from rich.table import Table
 
 from convert.errors import DataError
 from convert.faces.finder import FaceFinder
-from convert.faces.labels_csv import read_labels
+from convert.faces.layouts import find_layout, read_set
 from convert.predict.evaluation import ANSWERS, Device, Evaluation, compare
-from convert.predict.evaluation import evaluate as evaluate_rows
+from convert.predict.evaluation import evaluate as evaluate_faces
 from convert.progress import Progress
 from edge.model.bundle import default_bundle, load_bundle
 
@@ -65,10 +65,12 @@ def evaluate(
     if dataset is not None and root is not None:
         _evaluate_set(dataset, root, part, path, as_json=as_json)
     elif csv is not None:
-        rows = read_labels(csv)
         device = Device(load_bundle(path))
-        with Progress("pictures", len(rows), every=500) as progress:
-            found = evaluate_rows(rows, device, FaceFinder(), advance=progress.advance)
+        faces = read_set("csv", csv).faces
+        if faces["frame"].notna().any():
+            raise DataError(f"{csv}: labels moments of videos", f"give it as --dataset csv --root {csv}")
+        with Progress("pictures", len(faces), every=500) as progress:
+            found = evaluate_faces(faces, device, FaceFinder(), advance=progress.advance)
         if as_json:
             print(json.dumps(found.record()))
         else:
@@ -79,7 +81,6 @@ def _evaluate_set(kind: str, root: Path, choice: SplitChoice | None, path: Path,
     import numpy as np
 
     from convert.faces.groups import split_faces
-    from convert.faces.layouts import find_layout, read_set
     from convert.metrics import TARGETS
     from convert.predict.clips import predict_set
     from convert.predict.table import join

@@ -13,7 +13,9 @@ from convert.errors import RefusedError
 
 
 def fit(
-    labels: Annotated[Path, typer.Argument(help="CSV: image, valence, arousal; also group, split, weight.")],
+    labels: Annotated[
+        Path, typer.Argument(help="CSV: image, valence, arousal; also group, split, weight. Or KIND=PATH.")
+    ],
     out: RunOption = Path("out/mine"),
     start: Annotated[
         str, typer.Option("--start", help="shipped, random, or the folder of a run: weights to begin with.")
@@ -39,6 +41,8 @@ def fit(
     it. Exit code 10: no epoch was better on dev than the start.
 
     Example: python -m convert fit labels.csv --out out/mine
+
+    A published data set, see `datasets`: python -m convert fit affwild2=/data/Aff-Wild2 --out out/mine
     """
     from convert.faces.kit import kit_faces
     from convert.faces.layouts import read_own

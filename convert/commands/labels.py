@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from convert.errors import DataError
-from convert.labels.merge import CHECK_TOLERANCE, GOLD_TOLERANCE, Merged, MergeRule, merge_ratings, write_labels
+from convert.labels.merge import CHECK_TOLERANCE, GOLD_TOLERANCE, Merged, merge_ratings, write_labels
 from convert.labels.picture import plot_merged
 from convert.labels.ratings import read_known, read_ratings
 from convert.metrics import TARGETS
@@ -44,7 +44,7 @@ def merge(
     common_lag_s: CommonOption = 0.0,
     keep_outliers: KeepOption = False,
 ) -> None:
-    """Merges annotators' ratings into a label file that `train` and `evaluate` read, each row with its weight.
+    """Merges annotators' ratings into a label file that `fit` and `evaluate` read, each row with its weight.
 
     Says who was left out and why. Paths of items stay as they are: put the file where they lead to the pictures.
 
@@ -94,7 +94,8 @@ def _merge(
     common_lag_s: float,
     keep_outliers: bool,
 ) -> Merged:
-    rule = MergeRule(
+    return merge_ratings(
+        read_ratings(files),
         step_s=step_s,
         max_lag_s=max_lag_s,
         common_lag_s=common_lag_s,
@@ -102,7 +103,6 @@ def _merge(
         checks=read_known(checks, tolerance=CHECK_TOLERANCE) if checks is not None else None,
         keep_outliers=keep_outliers,
     )
-    return merge_ratings(read_ratings(files), rule)
 
 
 def _print(merged: Merged) -> None:
@@ -111,7 +111,7 @@ def _print(merged: Merged) -> None:
     table.title = "Each annotator with the mean of the others"
     if merged.traces:
         table.add_column("lag, s")
-    for name in merged.annotators:
+    for name in merged.lags_s:
         own = merged.rest.xs(name, level=1).reindex(TARGETS)
         share = merged.shares.loc[name] if name in merged.shares.index else None
         weight = "left out" if share is None else " / ".join(f"{share[target]:.2f}" for target in TARGETS)
@@ -120,10 +120,9 @@ def _print(merged: Merged) -> None:
         table.add_row(name, f"{own['n'].max():.0f}", *scores, weight, *lag, style="dim" if share is None else None)
     console.print(table)
     for target, icc in merged.icc.items():
-        names = ("ICC(2,1)", "ICC(2,k)", "ICC(3,k)") if icc.case == 2 else ("ICC(1,1)", "ICC(1,k)")
-        values = (icc.single, icc.mean, icc.mean_fixed)
-        told = ", ".join(f"{name} {value:.2f}" for name, value in zip(names, values, strict=False))
-        console.print(f"{target}: {told} ({icc.n} rows, {icc.k:.1f} ratings each)", highlight=False, soft_wrap=True)
+        told = ", ".join(f"{name} {value:.2f}" for name, value in icc.items() if name.startswith("ICC"))
+        said = f"{target}: {told} ({icc['rows']} rows, {icc['ratings']:.1f} ratings each)"
+        console.print(said, highlight=False, soft_wrap=True)
     for verdict in merged.verdicts:
         outcome = "left out" if verdict.left_out else "note"
         told = f"{outcome}: {verdict.annotator}: {verdict.reason}"

@@ -51,7 +51,8 @@ def pack(
     recipe = folder.recipe()
     graphs = folder.read("backbone.tflite", "quantize"), folder.read("head.tflite", "train")
     signer = Signer(sign) if sign else None
-    sources = list_sources(read_faces(folder.path("faces.parquet")))
+    made = recipe.studio.stills if folder.path("studio").is_dir() else 0
+    sources = list_sources(read_faces(folder.path("faces.parquet")), made=made)
     licence = choose_licence(sources, research_only=research_only)
     label = Label(name=name, version=version, created=created or time.strftime("%Y-%m-%d", time.gmtime()))
     record = read_record(path) if (path := folder.path(RECORD)).is_file() else None

@@ -15,7 +15,7 @@ from convert.networks.cost import count_macs
 from convert.predict import agreement
 from convert.predict.measure import RECORD, Subjects, make_record, measure, read_record, write_record
 from convert.predict.render import render
-from convert.predict.subjects import finder, gather, is_run, open_subject
+from convert.predict.subjects import add_teacher, finder, gather, is_run, open_subject
 from convert.predict.table import hash_graphs, join
 from edge.model.bundle import Bundle, default_bundle
 from edge.output_files import check_output
@@ -36,6 +36,7 @@ def report(
     only_render: Annotated[
         bool, typer.Option("--render", help="Measure nothing: write the page from its record.")
     ] = False,
+    acts: Annotated[int, typer.Option("--acts", min=0, help="Acts of the studio under accidents.")] = 40,
     landmarker: LandmarkerOption = None,
     kept: PicturesOption = Path("out/pictures"),
 ) -> None:
@@ -53,9 +54,11 @@ def report(
     subject = run or bundle or default_bundle()
     target = evidence / hash_graphs(open_subject(subject).manifest)[:16] / RECORD
     if not only_render:
-        find = finder(find_landmarker(data, landmarker), kept)
-        on = gather(subject, why="convert report", data=data, find=find, real=True)
-        _, tables = measure(on.bundle, on.subjects, float_backbone=on.float_backbone)
+        task = find_landmarker(data, landmarker)
+        on = gather(subject, why="convert report", data=data, find=finder(task, kept), real=True)
+        on, teacher = add_teacher(on, data=data, landmarker=task, acts=acts, folder=kept / "acts")
+        more = {"teacher": teacher}
+        _, tables = measure(on.bundle, on.subjects, float_backbone=on.float_backbone, others=more)
         if others:
             bundles = {on.bundle.manifest.name: on.bundle, **{name: open_subject(at) for name, at in others.items()}}
             tables["beside"] = compare_bundles(bundles, on.subjects)

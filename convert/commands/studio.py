@@ -31,9 +31,9 @@ def studio(
     from convert.faces.finder import FaceFinder
     from convert.faces.kit import data_root, kit_faces
     from convert.faces.pictures import find_faces
+    from convert.studio.jobs import StudioFiles
     from convert.studio.sets import Studio
     from convert.studio.show import write_clip, write_sheet
-    from convert.studio.stills import StudioFiles
     from convert.teacher.landmarker import FaceLandmarker
     from convert.teacher.trees import fit_teacher
 

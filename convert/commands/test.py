@@ -64,7 +64,7 @@ def run_test(
     if as_json:
         print(json.dumps(record, ensure_ascii=False))
     else:
-        Console(width=200, soft_wrap=True).print(Markdown(render("model.md.j2", **record)))
+        Console(width=200, soft_wrap=True).print(Markdown(render("model.md.j2", record_path=RECORD, **record)))
     if is_run(subject) and not dev:
         _compare_with_start(subject, on, said)
 

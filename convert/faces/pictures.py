@@ -1,9 +1,9 @@
 """The pictures of a face table, found once and kept loosely cut; read back without loading them.
 
 ```
-found.jsonl      what was looked at, by the hash of its pixels, with its landmarks; faces not found as well
-loose.u8         uint8 (M, 224, 224, 3), RGB
-blendshapes.f32, rotation.f32, points.f32, square.f32, size.f32      one row a face, as `Pictures` has them
+found.jsonl   what was looked at, by the hash of its pixels, with its landmarks; faces not found as well
+loose.u8      uint8 (M, 224, 224, 3), RGB
+shapes.f32    for each the fields of `Pictures`: blendshapes, rotation, points, square, size
 ```
 Kept by the hash of the pixels, so a moved or renamed picture is not looked at again, and an edited one is. Labels
 are never kept. Whoever deletes the folder deletes these pictures.
@@ -39,7 +39,8 @@ POINTS = 478
 NO_FACE, NO_FRAME = "no face found", "the video ends before the frame, or it is damaged"
 _ROUGH = 1.4  # side of the landmarker's first square in units of the crop's
 _AROUND = 0.6  # of a given box's longer side, on each side: room for the detector
-_ARRAYS = {"blendshapes": (len(BLENDSHAPES),), "rotation": (3,), "points": (POINTS, 2), "square": (4,), "size": (2,)}
+_FIELDS = {"blendshapes": len(BLENDSHAPES), "rotation": 3, "points": (POINTS, 2), "square": 4, "size": 2}
+_SHAPE = np.dtype([(name, np.float32, shape) for name, shape in _FIELDS.items()])
 
 
 class Found(NamedTuple):
@@ -56,7 +57,7 @@ class Found(NamedTuple):
     left_out: dict[str, int]
 
 
-class LooseRows:
+class LooseRows(Sequence[UInt8Array]):
     """Loose pictures by row of the table, read from disk as they are asked for: `rows[n]` and `rows[[…]]`."""
 
     def __init__(self, kept: UInt8Array, rows: NDArray[np.intp]) -> None:
@@ -66,7 +67,7 @@ class LooseRows:
     def __len__(self) -> int:
         return len(self._rows)
 
-    def __getitem__(self, row: Any) -> UInt8Array:
+    def __getitem__(self, row: Any) -> UInt8Array:  # type: ignore[override]
         return np.asarray(self._kept[self._rows[row]])
 
 
@@ -92,18 +93,19 @@ class Pictures:
 
     def __init__(self, folder: Path, rows: Sequence[int] | NDArray[np.intp] | None = None) -> None:
         try:
-            arrays = {name: _open(folder / f"{name}.f32", np.float32, shape) for name, shape in _ARRAYS.items()}
-            self._kept: UInt8Array = _open(folder / "loose.u8", np.uint8, (SIDE, SIDE, 3))
+            shapes = _open(folder / "shapes.f32", _SHAPE)
+            self._kept: UInt8Array = _open(folder / "loose.u8", np.uint8).reshape(-1, SIDE, SIDE, 3)
         except (OSError, ValueError) as error:
             raise DataError(f"{folder}: no pictures there, or damaged ones ({error}); delete it") from error
-        own: Any = slice(None) if rows is None else np.asarray(rows, np.intp)
-        self.rows = np.arange(len(self._kept))[own]
+        self.folder = folder
+        self.rows = np.arange(len(self._kept)) if rows is None else np.asarray(rows, np.intp)
         self.loose = LooseRows(self._kept, self.rows)
-        self.blendshapes: Float32Array = arrays["blendshapes"][own]
-        self.rotation: Float32Array = arrays["rotation"][own]
-        self.points: Float32Array = arrays["points"][own]
-        self.square: Float32Array = arrays["square"][own]
-        self.size: Float32Array = arrays["size"][own]
+        own = shapes[self.rows]
+        self.blendshapes: Float32Array = own["blendshapes"]
+        self.rotation: Float32Array = own["rotation"]
+        self.points: Float32Array = own["points"]
+        self.square: Float32Array = own["square"]
+        self.size: Float32Array = own["size"]
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -113,7 +115,7 @@ class Pictures:
         taken = copy(self)
         taken.rows = self.rows[np.asarray(rows)]
         taken.loose = LooseRows(self._kept, taken.rows)
-        for name in _ARRAYS:
+        for name in _FIELDS:
             setattr(taken, name, getattr(self, name)[np.asarray(rows)])
         return taken
 
@@ -147,7 +149,7 @@ def find_faces(faces: pd.DataFrame, finder: FaceFinder, landmarker: FaceLandmark
     kept, hashes = np.full(len(faces), -1), [""] * len(faces)
     marks: list[Float32Array | None] = [None] * len(faces)
     left_out: Counter[str] = Counter()
-    with Progress("faces", len(faces), every=1000) as progress, store:
+    with Progress("faces", len(faces), every=1000) as progress:
         for row, pixels in open_pictures(faces):
             progress.advance()
             if pixels is None:
@@ -214,7 +216,7 @@ def hash_pixels(pixels: UInt8Array) -> str:
 
 
 _UNKNOWN = FaceShape(*(np.full(shape, np.nan, np.float32) for shape in ((len(BLENDSHAPES),), (3,), (POINTS, 3))))
-_Looked = tuple[Float32Array | None, UInt8Array | None, dict[str, Any]]
+_Looked = tuple[Float32Array | None, UInt8Array | None, NDArray[Any] | None]
 
 
 def _look(pixels: UInt8Array, face: pd.Series, finder: FaceFinder, landmarker: FaceLandmarker | None) -> _Looked:
@@ -223,20 +225,17 @@ def _look(pixels: UInt8Array, face: pd.Series, finder: FaceFinder, landmarker: F
     else:
         found = find_near(finder, pixels, face["box_px"])
         if found is None:
-            return None, None, {}
+            return None, None, None
         marks, square = found.landmarks_px.ravel(), face_square(found.landmarks_px, CropRule())
     shape = _UNKNOWN
     if landmarker is not None:
         shape = landmarker.describe_square(pixels, square._replace(side=square.side * _ROUGH))
     loose = cut_square(pixels, square._replace(side=square.side * LOOSE), SIDE)
-    arrays = {
-        "blendshapes": shape.blendshapes,
-        "rotation": shape.rotation,
-        "points": crop_points(shape, square),
-        "square": np.array(square, np.float32),
-        "size": np.array(pixels.shape[1::-1], np.float32),
-    }
-    return marks, loose, arrays
+    record = np.zeros((), _SHAPE)
+    fields = (shape.blendshapes, shape.rotation, crop_points(shape, square), square, pixels.shape[1::-1])
+    for name, values in zip(_FIELDS, fields, strict=True):
+        record[name] = values
+    return marks, loose, record
 
 
 def crop_points(shape: FaceShape, square: Square) -> Float32Array:
@@ -246,10 +245,8 @@ def crop_points(shape: FaceShape, square: Square) -> Float32Array:
     return np.stack([cos * off[:, 0] + sin * off[:, 1], cos * off[:, 1] - sin * off[:, 0]], axis=1).astype(np.float32)
 
 
-def _open(path: Path, dtype: Any, shape: tuple[int, ...]) -> NDArray[Any]:
-    if not path.stat().st_size:
-        return np.zeros((0, *shape), dtype)
-    return np.memmap(path, dtype, "r").reshape(-1, *shape)
+def _open(path: Path, dtype: Any) -> NDArray[Any]:
+    return np.memmap(path, dtype, "r") if path.stat().st_size else np.zeros(0, dtype)
 
 
 class _Store:
@@ -258,47 +255,36 @@ class _Store:
     def __init__(self, folder: Path, made_with: dict[str, Any]) -> None:
         self.rows: dict[str, tuple[int, Float32Array | None]] = {}
         folder.mkdir(parents=True, exist_ok=True)
-        self._folder, self._journal = folder, folder / "found.jsonl"
-        head = json.dumps(made_with)
+        self._journal = folder / "found.jsonl"
+        head = json.dumps(made_with | {"record": _SHAPE.itemsize})
         lines = self._journal.read_text().splitlines() if self._journal.is_file() else []
-        whole = []
+        self._files = {folder / "shapes.f32": _SHAPE.itemsize, folder / "loose.u8": SIDE * SIDE * 3}
+        there = min(path.stat().st_size // size if path.is_file() else 0 for path, size in self._files.items())
+        whole = [head]
         for line in lines[1:] if lines[:1] == [head] else []:
             try:
                 record = json.loads(line)
             except ValueError:
                 break
+            if record["row"] >= there:
+                break
             whole.append(line)
             marks = None if record["marks"] is None else np.array(record["marks"], np.float32)
             self.rows[record["key"]] = (record["row"], marks)
-        self._journal.write_text("".join(f"{line}\n" for line in [head, *whole]))
+        self._journal.write_text("\n".join(whole) + "\n")
         self._count = sum(row >= 0 for row, _ in self.rows.values())
-        for name, shape in _ARRAYS.items():
-            self._cut(folder / f"{name}.f32", 4 * int(np.prod(shape)))
-        self._cut(folder / "loose.u8", SIDE * SIDE * 3)
+        for path, size in self._files.items():
+            with path.open("ab") as file:
+                file.truncate(self._count * size)
 
-    def __enter__(self) -> _Store:
-        names = ("loose.u8", *(f"{name}.f32" for name in _ARRAYS))
-        self._files = {name: (self._folder / name).open("ab") for name in names}
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        for file in self._files.values():
-            file.close()
-
-    def add(self, key: str, marks: Float32Array | None, loose: UInt8Array | None, arrays: dict[str, Any]) -> None:
+    def add(self, key: str, marks: Float32Array | None, loose: UInt8Array | None, shape: NDArray[Any] | None) -> None:
         row = -1
-        if loose is not None:
+        if loose is not None and shape is not None:
             row, self._count = self._count, self._count + 1
-            for name, array in arrays.items():
-                self._files[f"{name}.f32"].write(array.astype(np.float32).tobytes())
-            self._files["loose.u8"].write(loose.tobytes())
-            for file in self._files.values():
-                file.flush()
+            for path, array in zip(self._files, (shape, loose), strict=True):
+                with path.open("ab") as file:
+                    file.write(array.tobytes())
         self.rows[key] = (row, marks)
         with self._journal.open("a") as journal:
             line = {"key": key, "row": row, "marks": None if marks is None else marks.round(3).tolist()}
             journal.write(f"{json.dumps(line)}\n")
-
-    def _cut(self, path: Path, size: int) -> None:
-        with path.open("ab") as file:
-            file.truncate(self._count * size)

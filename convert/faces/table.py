@@ -40,38 +40,27 @@ SPLITS = ("train", "dev", "test")
 RATERS = ("people", "ai", "teacher", "")
 TEST_LOG = Path(__file__).resolve().parents[2] / "docs" / "test-lookups.csv"
 
-_TYPES: dict[str, str] = {
-    "id": "str",
-    "picture": "str",
-    "frame": "Int64",
-    "time_s": "Float64",
-    "sha256": "str",
-    "subject": "str",
-    "split": "str",
-    "source": "str",
-    "licence": "str",
-    "real": "bool",
-    "valence": "float32",
-    "arousal": "float32",
-    "weight": "float32",
-    "rater": "str",
-    "expression": "str",
-    "clip": "str",
-    "box_px": "object",
-    "landmarks_px": "object",
-    "loose": "bool",
-    "where": "str",
-}
-_DEFAULTS: dict[str, Any] = {
-    "frame": pd.NA,
-    "time_s": pd.NA,
-    "valence": np.nan,
-    "arousal": np.nan,
-    "weight": 1.0,
-    "real": True,
-    "loose": False,
-    "box_px": None,
-    "landmarks_px": None,
+_COLUMNS: dict[str, tuple[str, Any]] = {  # dtype, and what says nothing
+    "id": ("str", ""),
+    "picture": ("str", ""),
+    "frame": ("Int64", pd.NA),
+    "time_s": ("Float64", pd.NA),
+    "sha256": ("str", ""),
+    "subject": ("str", ""),
+    "split": ("str", ""),
+    "source": ("str", ""),
+    "licence": ("str", ""),
+    "real": ("bool", True),
+    "valence": ("float32", np.nan),
+    "arousal": ("float32", np.nan),
+    "weight": ("float32", 1.0),
+    "rater": ("str", ""),
+    "expression": ("str", ""),
+    "clip": ("str", ""),
+    "box_px": ("object", None),
+    "landmarks_px": ("object", None),
+    "loose": ("bool", False),
+    "where": ("str", ""),
 }
 _FILLED = ("id", "picture", "subject", "source")
 
@@ -83,10 +72,9 @@ def make_faces(columns: Mapping[str, Any]) -> pd.DataFrame:
         DataError: as `check_faces`.
     """
     frame = pd.DataFrame(dict(columns))
-    for name, kind in _TYPES.items():
+    for name, (kind, nothing) in _COLUMNS.items():
         if name not in frame:
-            value = _DEFAULTS.get(name, "")
-            frame[name] = pd.Series([value] * len(frame), index=frame.index, dtype=kind)
+            frame[name] = pd.Series([nothing] * len(frame), index=frame.index, dtype=kind)
     return check_faces(frame)
 
 
@@ -106,11 +94,11 @@ def check_faces(frame: pd.DataFrame) -> pd.DataFrame:
         DataError: a column is missing or of another type, a cell is empty or out of range, or an `id` comes twice;
             names row and column.
     """
-    missing = [name for name in _TYPES if name not in frame]
+    missing = [name for name in _COLUMNS if name not in frame]
     if missing:
         raise DataError(f"face table: has no column {missing[0]!r}, only {list(frame.columns)}")
-    frame = frame[list(_TYPES)].reset_index(drop=True)
-    for name, kind in _TYPES.items():
+    frame = frame[list(_COLUMNS)].reset_index(drop=True)
+    for name, (kind, _) in _COLUMNS.items():
         try:
             frame[name] = frame[name].astype(kind)
         except (TypeError, ValueError) as error:

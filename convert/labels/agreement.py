@@ -1,16 +1,11 @@
 """How well annotators agree, how late each is, and the estimate that weighs them by it.
 
-ICCs are those of Shrout & Fleiss 1979 (Psychological Bulletin 86): case 2 where annotators are a sample of all that
-could have rated, case 3 where they are all there will ever be; `k` that of their mean. They need rows that everybody
-rated. Where too few are, as in a crowd, case 1 with unequal numbers of ratings is given instead.
-
 The evaluator-weighted estimate (Grimm & Kroschel 2005, "Evaluation of natural emotions using self assessment manikins")
-is the mean of all ratings, each weighted by how well its annotator correlates with the mean of the others.
+is the mean of all ratings, each weighted by how well its annotator correlates with the mean of the others. Ratings come
+as `make_matrix` lays them out: a row an item and moment, a column a target and annotator.
 """
 
 from __future__ import annotations
-
-from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -20,75 +15,62 @@ from convert.metrics import TARGETS, cc, ccc
 
 HALF_WEIGHT_ERROR = 0.15  # standard error of a label at which it weighs half in training
 _PRIOR = 2.0  # ratings' worth of the spread over all rows
-_LEAST_COMPLETE = 0.5  # of the rows, for a two-way ICC
 _LEAST_ROWS = 3
 _PASSES, _LEAST_CORRELATION, _LEAST_OVERLAP = 4, 0.2, 10  # of the search for lags; the last in steps
 Float = NDArray[np.float64]
 
 
-class Icc(NamedTuple):
-    """Intraclass correlations of one target.
+def measure_icc(values: Float) -> dict[str, float]:
+    """The intraclass correlations of Shrout & Fleiss 1979 (Psychological Bulletin 86) of ratings (R, A), NaN for none.
 
-    `case` is 2 where the two-way ones could be made of `n` complete rows of `k` annotators; then `single` and `mean`
-    are ICC(2,1) and ICC(2,k), `mean_fixed` ICC(3,k). Otherwise it is 1, and `single` and `mean` are ICC(1,1) and
-    ICC(1,k) over `n` rows with two ratings or more, and `mean_fixed` is NaN.
+    ICC(2,1), ICC(2,k) and ICC(3,k) where at least half of the rows were rated by everybody; otherwise, as in a crowd,
+    ICC(1,1) and ICC(1,k) with unequal numbers of ratings. `rows` and `ratings` say of how many rows and ratings each.
     """
-
-    case: int
-    n: int
-    k: float
-    single: float
-    mean: float
-    mean_fixed: float
-
-
-def measure_icc(values: Float) -> Icc:
-    """The ICCs of ratings (R, A), NaN where there is none."""
     given = np.isfinite(values)
     whole = given.all(axis=1)
-    two_way = whole.sum() >= max(_LEAST_ROWS, _LEAST_COMPLETE * len(values)) and values.shape[1] >= 2
+    two_way = whole.sum() >= max(_LEAST_ROWS, len(values) / 2) and values.shape[1] >= 2
     x = values[whole if two_way else given.sum(axis=1) >= 2]
-    if len(x) < _LEAST_ROWS:
-        return Icc(1, len(x), *[float("nan")] * 4)
     n, counts = len(x), np.isfinite(x).sum(axis=1)
+    if n < _LEAST_ROWS:
+        return {"ICC(1,1)": np.nan, "ICC(1,k)": np.nan, "rows": n, "ratings": np.nan}
     rows, grand = np.nanmean(x, axis=1), np.nanmean(x)
-    between = float((counts * (rows - grand) ** 2).sum()) / (n - 1)
-    within = float(np.nansum((x - rows[:, None]) ** 2))
+    between = (counts * (rows - grand) ** 2).sum() / (n - 1)
+    within = np.nansum((x - rows[:, None]) ** 2)
+    k = (counts.sum() - (counts**2).sum() / counts.sum()) / (
+        n - 1
+    )  # the number of ratings, where all rows have as many
     if not two_way:
-        k = (counts.sum() - (counts**2).sum() / counts.sum()) / (n - 1)  # with unequal groups
         rest = within / max(counts.sum() - n, 1)
-        return Icc(1, n, k, _ratio(between - rest, between + (k - 1) * rest), _ratio(between - rest, between), np.nan)
-    k = x.shape[1]
-    judges = n * float(((x.mean(axis=0) - grand) ** 2).sum())
+        above = between - rest
+        return {
+            "ICC(1,1)": _ratio(above, above + k * rest),
+            "ICC(1,k)": _ratio(above, between),
+            "rows": n,
+            "ratings": k,
+        }
+    judges = n * ((x.mean(axis=0) - grand) ** 2).sum()
     rest = (within - judges) / ((n - 1) * (k - 1))
-    bias = (judges / (k - 1) - rest) / n
-    single, mean = (_ratio(between - rest, between + share) for share in ((k - 1) * rest + k * bias, bias))
-    return Icc(2, n, float(k), single, mean, _ratio(between - rest, between))
+    bias, above = (judges / (k - 1) - rest) / n, between - rest
+    single, mean = _ratio(above, above + k * (rest + bias)), _ratio(above, between + bias)
+    return {"ICC(2,1)": single, "ICC(2,k)": mean, "ICC(3,k)": _ratio(above, between), "rows": n, "ratings": k}
 
 
 def agree_with_rest(matrix: pd.DataFrame) -> pd.DataFrame:
     """Each annotator against the mean of the others.
 
-    Args:
-        matrix: as `make_matrix` gives it.
-
     Returns:
         By (target, annotator): `n` rows that both rated, `ccc`, `cc`, `offset` (own − rest) and `spread`; NaN where
         fewer than three rows.
     """
-    found = {}
+    found = []
     for target, name in matrix.columns:
         own = matrix[target, name]
         rest = matrix[target].drop(columns=name).mean(axis=1)
         both = own.notna() & rest.notna()
         x, y = rest[both].to_numpy(), own[both].to_numpy()
-        scores = [np.nan] * 4
-        if len(x) >= _LEAST_ROWS:
-            scores = [ccc(x, y), cc(x, y), y.mean() - x.mean(), y.std()]
-        found[target, name] = [len(x), *scores]
-    return pd.DataFrame.from_dict(found, orient="index", columns=["n", "ccc", "cc", "offset", "spread"]).set_axis(
-        matrix.columns, axis=0
-    )
+        scores = [ccc(x, y), cc(x, y), y.mean() - x.mean(), y.std()] if len(x) >= _LEAST_ROWS else [np.nan] * 4
+        found.append([len(x), *scores])
+    return pd.DataFrame(found, matrix.columns, ["n", "ccc", "cc", "offset", "spread"])
 
 
 def estimate_labels(matrix: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -122,13 +104,19 @@ def estimate_lags(matrix: pd.DataFrame, *, step_s: float = 0.1, max_lag_s: float
     """
     names = list(matrix.columns.get_level_values(1).unique())
     bound = round(max_lag_s / step_s)
+    parts = []
+    for _, block in matrix.droplevel(0).groupby(matrix.index.get_level_values(0), sort=False):
+        steps = np.rint(block.index / step_s).astype(int)
+        alike = ((block - block.mean()) / block.std(ddof=0).replace(0.0, np.nan)).set_axis(steps)
+        dense = alike.reindex(range(steps[0], steps[-1] + 1 + 2 * bound))  # nothing of an item reaches into the next
+        parts.append(np.stack([dense[target].reindex(columns=names) for target in TARGETS], axis=2))
+    lines = np.concatenate(parts).transpose(1, 0, 2)  # annotator, step, target
     lags, found = np.zeros(len(names), int), np.zeros(len(names), bool)
-    lines = _join(matrix, names, step_s, 2 * bound)
     for _ in range(_PASSES if len(names) > 1 else 0):
         before = lags.copy()
         for own in range(len(names)):
-            others = [_shift(lines[:, n], lags[n]) for n in range(len(names)) if n != own]
-            scores = _lagged_correlation(lines[:, own], _mean(np.stack(others)), bound)
+            others = [np.roll(lines[n], -lags[n], axis=0) for n in range(len(names)) if n != own]
+            scores = _lagged_correlation(lines[own], np.nan_to_num(others), np.isfinite(others), bound)
             found[own] = scores.max() >= _LEAST_CORRELATION
             lags[own] = int(scores.argmax()) - bound if found[own] else 0
         middle = int(np.median(lags[found])) if found.any() else 0
@@ -138,52 +126,28 @@ def estimate_lags(matrix: pd.DataFrame, *, step_s: float = 0.1, max_lag_s: float
     return {name: float(lag * step_s) for name, lag in zip(names, lags, strict=True)}
 
 
-def _join(matrix: pd.DataFrame, names: list[str], step_s: float, apart: int) -> Float:
-    """All items in a row, `apart` steps of NaN between them, each trace with mean 0 and spread 1: (T, A, 2)."""
-    parts = []
-    for _, block in matrix.groupby(level=0, sort=False):
-        step = np.rint(block.index.get_level_values(1) / step_s).astype(int)
-        dense = np.full((step[-1] - step[0] + 1 + apart, len(names), len(TARGETS)), np.nan)
-        for n, target in enumerate(TARGETS):
-            values = block[target].reindex(columns=names)
-            spread = values.std(ddof=0)
-            dense[step - step[0], :, n] = (values - values.mean()) / spread.where(spread > 0)
-        parts.append(dense)
-    return np.concatenate(parts)
-
-
-def _shift(line: Float, steps: int) -> Float:
-    """A trace brought forward by some steps, NaN where nothing comes in."""
-    moved = np.roll(line, -steps, axis=0)
-    moved[len(moved) - steps if steps > 0 else 0 : None if steps > 0 else -steps] = np.nan
-    return moved
-
-
-def _mean(lines: Float) -> Float:
-    count = np.isfinite(lines).sum(axis=0)
-    return np.where(count > 0, np.nansum(lines, axis=0) / np.maximum(count, 1), np.nan)
-
-
-def _lagged_correlation(own: Float, rest: Float, bound: int) -> Float:
-    """Pearson's correlation at each lag of `own` from −bound to bound, over what both have; mean of both targets."""
+def _lagged_correlation(own: Float, others: Float, given: NDArray[np.bool_], bound: int) -> Float:
+    """Pearson's correlation of `own` (T, 2) with the mean of the others at each lag from −bound to bound."""
     from scipy.signal import correlate
 
+    count = given.sum(axis=0)
+    rest = others.sum(axis=0) / np.maximum(count, 1)
     total, weight = np.zeros(2 * bound + 1), np.zeros(2 * bound + 1)
-    for target in range(own.shape[1]):
-        masks = [np.isfinite(line[:, target]).astype(float) for line in (own, rest)]
-        x, y = (np.nan_to_num(line[:, target]) for line in (own, rest))
+    for target in range(len(TARGETS)):
+        x, y = np.nan_to_num(own[:, target]), rest[:, target]
+        in_x, in_y = (np.array(mask, float) for mask in (np.isfinite(own[:, target]), count[:, target] > 0))
 
         def lagged(a: Float, b: Float) -> Float:
-            middle = len(a) - 1
-            return np.pad(correlate(a, b), bound)[middle : middle + 2 * bound + 1]
+            middle = len(a) - 1 + bound
+            return np.pad(correlate(a, b), bound)[middle - bound : middle + bound + 1]
 
-        n = lagged(*masks)
-        safe = np.maximum(n, 1)
-        mean_x, mean_y = lagged(x, masks[1]) / safe, lagged(masks[0], y) / safe
-        spread = (lagged(x * x, masks[1]) / safe - mean_x**2) * (lagged(masks[0], y * y) / safe - mean_y**2)
-        score = (lagged(x, y) / safe - mean_x * mean_y) / np.sqrt(np.maximum(spread, 1e-12))
+        n = lagged(in_x, in_y)
+        mean_x, mean_y, square_x, square_y, product = (
+            lagged(*pair) / np.maximum(n, 1) for pair in ((x, in_y), (in_x, y), (x * x, in_y), (in_x, y * y), (x, y))
+        )
+        spread = np.sqrt(np.maximum((square_x - mean_x**2) * (square_y - mean_y**2), 1e-12))
         n = np.where(n >= _LEAST_OVERLAP, n, 0.0)
-        total, weight = total + n * score, weight + n
+        total, weight = total + n * (product - mean_x * mean_y) / spread, weight + n
     # A long shift leaves little to compare, which is easily alike by chance: it must not win by that.
     enough = (weight >= weight.max() / 2) & (weight > 0)
     return np.where(enough, total / np.maximum(weight, 1), -1.0)
@@ -209,4 +173,4 @@ def _weighted(x: Float, shares: Float) -> tuple[Float, Float]:
 
 
 def _ratio(above: float, below: float) -> float:
-    return above / below if below > 0 else float("nan")
+    return float(above / below) if below > 0 else float("nan")

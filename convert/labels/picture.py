@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from convert.labels.merge import Merged
+from convert.labels.merge import Merged, left_out
 from convert.metrics import TARGETS
 
 _BAND = 1.96  # standard errors: 95%
@@ -24,9 +24,10 @@ def plot_merged(merged: Merged, path: Path) -> None:
     figure, axes = pyplot.subplots(3, 1, figsize=(11, 9.5), layout="constrained")
     for axis, target in zip(axes, TARGETS, strict=False):
         _draw(axis, merged, target)
+    gone = left_out(merged.verdicts)
     agreement = merged.rest["ccc"].unstack(0)[list(TARGETS)]
     agreement.index = [
-        f"{name}{f' {merged.lags_s[name]:+.1f} s' if merged.traces else ''}{' (left out)' * (name in merged.left_out)}"
+        f"{name}{f' {merged.lags_s[name]:+.1f} s' if merged.traces else ''}{' (left out)' * (name in gone)}"
         for name in agreement.index
     ]
     agreement.plot.bar(ax=axes[2], color=["#0072B2", "#E69F00"], rot=30)
@@ -43,7 +44,7 @@ def _draw(axis: Any, merged: Merged, target: str) -> None:
     labels, ratings = merged.labels, merged.matrix[target]
     style: dict[str, Any] = {"linewidth": 0.8}
     if merged.traces:
-        item = merged.raw.notna().sum(axis=1).groupby(level=0).sum().idxmax()
+        item = merged.matrix.notna().sum(axis=1).groupby(level=0).sum().idxmax()
         labels, ratings = labels.loc[item], ratings.loc[item]
         at, title, where = labels.index.to_numpy(), f"{item}: {target} aligned", "time, s"
     else:

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 LICENCE = "Apache-2.0"
 RESEARCH_ONLY = "research only, under the terms of the data sets listed as sources"
 _BOUND = "research only"  # words in a licence that forbids other use
-_RATERS = {"people": "rated by people", "ai": "rated by an AI model", "": "labelled by the teacher"}
+_RATERS = {"people": "rated by people", "ai": "rated by an AI model"}
+_TEACHER = "labelled by the teacher"
 # By `source` of the face table: name, licence, origin.
 _KIT = {
     "diffusionfer": (
@@ -62,11 +63,12 @@ def is_ours(source: Source) -> bool:
     return source.name in {*(name for name, _, _ in _KIT.values()), *(behind.name for behind in _BEHIND)}
 
 
-def list_sources(faces: pd.DataFrame) -> list[Source]:
+def list_sources(faces: pd.DataFrame, *, made: int = 0) -> list[Source]:
     """The sources of a run with how many faces of each, who labelled them, and the generators behind them.
 
     Args:
         faces: the run's face table; rows of split test are not used.
+        made: stills that the studio made for it besides, labelled by the teacher.
 
     Raises:
         DataError: a set has no licence, or bears the name of the kit's own.
@@ -81,11 +83,17 @@ def list_sources(faces: pd.DataFrame) -> list[Source]:
             raise DataError(f"{name}: the run learned from it, and nothing says under which licence", "name its terms")
         if known is None and str(name) in {each for each, _, _ in _KIT.values()}:
             raise DataError(f"{name}: is the name of a set of the kit's own", "rename it")
-        raters = ", ".join(f"{count} {_RATERS[rater]}" for rater, count in rows["rater"].value_counts().items())
+        raters = ", ".join(
+            f"{count} {_RATERS.get(rater, _TEACHER)}" for rater, count in rows["rater"].value_counts().items()
+        )
         people = "real people" if bool(rows["real"].any()) else "no real person"
         title, _, origin = known or (str(name), "", f"faces of {people}, given by whoever trained")
         use = f"training, calibration and dev: {raters}"
         listed.append(Source(name=title, licence=licence, origin=origin, use=use, count=len(rows)))
+    if made:
+        title, licence, origin = _KIT["studio"]
+        use = f"training, labelled by the teacher: {made} more"
+        listed.append(Source(name=title, licence=licence, origin=origin, use=use, count=made))
     return [*listed, *(_BEHIND if any(map(is_ours, listed)) else ())]
 
 

@@ -14,7 +14,7 @@ import pandas as pd
 
 from convert.faces.finder import FaceFinder, cut_face, read_picture
 from convert.faces.pictures import find_near, open_pictures
-from convert.faces.videos import frame_rate, read_video
+from convert.faces.videos import frame_at, frame_times, read_video
 from convert.metrics import TARGETS, ccc
 from convert.predict.corruption import CLEAN
 from convert.predict.evaluation import ANSWERS, NS, Device
@@ -179,9 +179,10 @@ def _open(clip: pd.DataFrame, device: Device) -> Iterator[tuple[int, int, UInt8A
             yield slot, row, read_picture(Path(clip.at[row, "picture"]), clip.at[row, "where"])
         return
     video = Path(clip["picture"].iloc[0])
-    rate, step_s = frame_rate(video), device.manifest.step_s
+    times, step_s = frame_times(video), device.manifest.step_s
     first = max(min(slots) - _LEAD_IN * device.manifest.warmup_steps, 0)
-    visited = {round(slot * step_s * rate): (slot, -1) for slot in range(first, max(slots)) if slot not in slots}
+    between = (slot for slot in reversed(range(first, max(slots))) if slot not in slots)
+    visited = {frame_at(times, slot * step_s): (slot, -1) for slot in between}  # of several steps the first
     visited |= {int(clip.at[row, "frame"]): (slot, row) for slot, row in slots.items()}
     for frame, pixels in read_video(video, sorted(visited)):
         yield *visited[frame], pixels

@@ -173,7 +173,7 @@ def _judged(faces: pd.DataFrame, most: int) -> list[int]:
 
 
 def make_record(
-    bundle: Bundle, tables: dict[str, pd.DataFrame], on: Subjects, *, trained_apart: bool, commit: str = ""
+    bundle: Bundle, tables: dict[str, pd.DataFrame], on: Subjects, *, trained_apart: bool
 ) -> dict[str, Any]:
     """The record: what was measured, of what, and every table as a list of rows.
 
@@ -182,7 +182,6 @@ def make_record(
         tables: as `measure` gives them.
         on: what it was measured on.
         trained_apart: whether it is known that no face of dev or test took part in the training.
-        commit: of the checkout.
     """
     manifest = bundle.manifest
     stills = on.stills.faces
@@ -191,12 +190,11 @@ def make_record(
         "graphs": hash_graphs(manifest),
         "measured": time.strftime("%Y-%m-%d", time.gmtime()),
         "machine": platform.machine(),
-        "commit": commit,
         "trained_apart": trained_apart,
         "faces": {split: int(count) for split, count in stills["split"].value_counts().items()},
         "not_found": on.stills.left_out,
         "people": 0 if on.clips is None else int(on.clips.faces["subject"].nunique()),
-        "tables": {name: _plain(table) for name, table in tables.items()},
+        "tables": {name: plain(table) for name, table in tables.items()},
     }
 
 
@@ -225,7 +223,9 @@ def metrics_of(record: dict[str, Any]) -> list[Metric]:
     ]
 
 
-def _plain(table: pd.DataFrame) -> list[dict[str, Any]]:
+def plain(table: pd.DataFrame) -> list[dict[str, Any]]:
+    """A table as rows for JSON: floats rounded, None where there is no number."""
+
     def cell(value: Any) -> Any:
         if isinstance(value, (float, np.floating)):
             return None if math.isnan(value) else round(float(value), _DIGITS)

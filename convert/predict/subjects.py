@@ -11,14 +11,17 @@ import pandas as pd
 
 from convert.errors import DataError
 from convert.faces.finder import FaceFinder
-from convert.faces.kit import KIT_SOURCES, kit_faces, rated_clips
+from convert.faces.kit import KIT_SOURCES, data_root, kit_faces, rated_clips
 from convert.faces.pictures import Found, Pictures, find_faces
 from convert.faces.table import TEST_LOG, join_faces, open_test
 from convert.metrics import TARGETS
 from convert.predict.measure import Subjects
 from convert.predict.table import hash_graphs
 from convert.quantize.tensors import describe_backbone
+from convert.studio.jobs import StudioFiles
+from convert.studio.sets import Studio
 from convert.teacher.landmarker import FaceLandmarker
+from convert.teacher.trees import fit_teacher
 from convert.train.batches import cut_crops
 from convert.train.data import Part, calibration_crops
 from convert.train.recipe import Recipe
@@ -29,6 +32,7 @@ from edge.model.engines.litert import LiteRtEngine
 from edge.values import Float32Array, UInt8Array
 
 _FLOAT = "float32.tflite"
+_STUDIO_SEED, _STEPS = 7001, 80  # of acts that no training has; steps of one
 _FIT = 2000  # training faces that a ridge learns muscles from
 Find = Callable[[pd.DataFrame], Found]
 
@@ -41,12 +45,14 @@ class Measured(NamedTuple):
         subjects: on whom.
         float_backbone: the network before quantization, where the run kept it.
         trained_apart: whether the faces of dev and test are known to have taken part in no training.
+        faces: all of the run's or the kit's, training faces included.
     """
 
     bundle: Bundle
     subjects: Subjects
     float_backbone: Backbone | None
     trained_apart: bool
+    faces: Found
 
 
 def is_run(path: Path) -> bool:
@@ -114,7 +120,7 @@ def gather(path: Path, *, why: str, data: Path | None, find: Find, real: bool = 
     if is_run(path) and (path / _FLOAT).is_file():
         graph = (path / _FLOAT).read_bytes()
         backbone = Backbone(LiteRtEngine(graph, name=_FLOAT), describe_backbone(graph, file=_FLOAT))
-    return Measured(bundle, subjects, backbone, trained_apart=is_run(path))
+    return Measured(bundle, subjects, backbone, trained_apart=is_run(path), faces=found)
 
 
 def dev_crops(
@@ -143,6 +149,38 @@ def dev_crops(
     size = recipe.backbone.size
     calibration = calibration_crops([part], recipe.calibration, size, recipe.seed)
     return cut_crops(dev.pictures.loose, size), dev.faces[list(TARGETS)].to_numpy(np.float32), calibration, title
+
+
+def add_teacher(
+    on: Measured, *, data: Path, landmarker: Path, acts: int, folder: Path
+) -> tuple[Measured, Float32Array]:
+    """The same with acts of the studio's test portraits, and the teacher's answers to its stills, float32 (N, 2).
+
+    Args:
+        on: with training faces to fit the teacher on.
+        data, landmarker: where the studio's models lie.
+        acts: how many; 0 makes none.
+        folder: that acts are kept in.
+
+    Raises:
+        DataError: a model's file is missing.
+    """
+    teacher = fit_teacher(on.faces.faces, on.faces.pictures)
+    pictures, step_s = on.subjects.stills.pictures, on.bundle.manifest.step_s
+    said = teacher.predict(pictures.blendshapes, pictures.rotation)
+    if not acts:
+        return on, said
+    files = StudioFiles(data_root(data) / "ict_facekit" / "ict_facekit.npz", landmarker)
+    studio = Studio(on.faces.faces, files, seed=_STUDIO_SEED, folder=folder)
+    made = [
+        (
+            each.name,
+            [each.picture(n) for n in range(_STEPS)],
+            each.mix @ teacher.predict(each.blendshapes, each.rotation),
+        )
+        for each in studio.acts(acts, steps=_STEPS, step_s=step_s, split="test")
+    ]
+    return on._replace(subjects=on.subjects._replace(acts=made)), said
 
 
 def _faces_of(run: Path) -> Found:

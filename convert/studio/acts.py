@@ -7,7 +7,6 @@ what is said of each expression, rendered for itself as the clean render of a st
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -15,9 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convert.studio.expressions import blink, draw_expression, draw_sound
-from convert.studio.jobs import run_jobs
-from convert.studio.reenact import Light, Sitter, make_portrait, reenact
-from convert.studio.stills import StudioFiles, decode, describe, draw_light, encode_loose, studio_models
+from convert.studio.jobs import Job, load_models
+from convert.studio.paint import Light
+from convert.studio.reenact import make_portrait, reenact
+from convert.studio.stills import decode, describe, draw_light, encode_loose
 from edge.geometry import CropRule, face_square
 from edge.values import Float32Array, UInt8Array
 
@@ -90,23 +90,6 @@ def _picture(jpeg: UInt8Array, ends: NDArray[np.int64], number: int) -> UInt8Arr
     return decode(data) if data.size else None
 
 
-def make_acts(
-    sitters: Sequence[Sitter],
-    seen: Float32Array,
-    files: StudioFiles,
-    *,
-    numbers: Sequence[int],
-    steps: int,
-    step_s: float,
-    seed: int,
-    advance: Callable[[], None],
-    processes: int = 2,
-) -> list[Act]:
-    """Plays and films the acts of these numbers; arguments as of `make_stills`, and how many steps of how long."""
-    jobs = ((sitters[n % len(sitters)], seen, files, steps, step_s, seed, n) for n in numbers)
-    return run_jobs(_make, jobs, advance, processes=processes)
-
-
 def write_script(rng: np.random.Generator, seen: Float32Array, *, steps: int, step_s: float) -> Script:
     """Draws a script.
 
@@ -174,24 +157,25 @@ def _sway(rng: np.random.Generator, steps: int) -> Float32Array:
     return np.asarray(np.clip(turn, [-0.5, -0.3, -0.3], [0.5, 0.3, 0.3]), np.float32)
 
 
-def _make(job: tuple[Sitter, Float32Array, StudioFiles, int, float, int, int]) -> Act | None:
-    sitter, seen, files, steps, step_s, seed, number = job
-    head, landmarker, finder = studio_models(files)
-    portrait = make_portrait(head, sitter)
-    script = write_script(np.random.default_rng([seed, number, 7]), seen, steps=steps, step_s=step_s)
+def film_act(job: Job) -> Act | None:
+    """The act of a job; None where an expression came out as another than asked."""
+    models = load_models(job.files)
+    head, portrait = models.head, make_portrait(models.head, job.sitter)
+    rng = np.random.default_rng([job.seed, job.number, 7])
+    script = write_script(rng, job.seen, steps=job.steps, step_s=job.step_s)
     clean = [reenact(head, portrait, portrait.fitted.act(head, key)) for key in script.keys]
-    read = [each for made in clean if (each := describe(made, finder, landmarker)) is not None]
+    read = [each for made in clean if (each := describe(made, models)) is not None]
     if len(read) < len(clean):
         return None
     frames = []
-    for step in range(steps):
+    for step in range(job.steps):
         frames.append(_NOTHING)
         if not script.present[step]:
             continue
         yaw, pitch, roll = map(float, script.turn[step])
         coefficients = portrait.fitted.act(head, script.shown(step))
         made = reenact(head, portrait, coefficients, turn=(yaw, pitch, roll), light=script.light[step])
-        face = finder.find(made.pixels)
+        face = models.finder.find(made.pixels)
         if face is not None:
             frames[-1] = encode_loose(made.pixels, face_square(face.landmarks_px, CropRule()))
     keys = [encode_loose(made.pixels, square) for made, (_, square) in zip(clean, read, strict=True)]

@@ -15,10 +15,11 @@ from convert.faces.finder import FaceFinder
 from convert.faces.pictures import open_pictures
 from convert.faces.table import make_faces
 from convert.progress import Progress
-from convert.studio.acts import Act, make_acts
+from convert.studio.acts import Act, film_act
 from convert.studio.archive import load_part, save_part
+from convert.studio.jobs import Job, StudioFiles, run_jobs
 from convert.studio.reenact import Sitter
-from convert.studio.stills import Still, StudioFiles, decode, make_stills
+from convert.studio.stills import Still, decode, film_still
 from convert.teacher.landmarker import FaceLandmarker, FaceShape
 from edge.values import Float32Array, UInt8Array
 
@@ -107,11 +108,7 @@ class Studio:
 
     def stills(self, count: int, *, split: str = "train") -> Stills:
         """At most `count` faces of the portraits of a split: those that came out as asked."""
-
-        def make(sitters: list[Sitter], numbers: range, advance: Callable[[], None]) -> list[Still]:
-            return make_stills(sitters, self._seen(), self._files, numbers=numbers, seed=self._seed, advance=advance)
-
-        made = self._obtain("stills", split, count, _STILLS, make, Still)
+        made = self._obtain("stills", film_still, Still, split, count, _STILLS)
         if not made:
             raise DataError(f"no still of split {split!r} came out; has it faces?")
         subjects = dict(zip(self._faces["id"], self._faces["subject"], strict=True))
@@ -138,14 +135,7 @@ class Studio:
 
     def acts(self, count: int, *, steps: int, step_s: float, split: str = "train") -> list[Act]:
         """At most `count` acts of `steps` steps, of the portraits of a split."""
-
-        def make(sitters: list[Sitter], numbers: range, advance: Callable[[], None]) -> list[Act]:
-            grid: dict[str, Any] = {"steps": steps, "step_s": step_s}
-            return make_acts(
-                sitters, self._seen(), self._files, numbers=numbers, seed=self._seed, advance=advance, **grid
-            )
-
-        return self._obtain("acts", split, count, _ACTS, make, Act)
+        return self._obtain("acts", film_act, Act, split, count, _ACTS, steps=steps, step_s=step_s)
 
     def _seen(self) -> Float32Array:
         """What the landmarker read of the training portraits: float32 (N, 52)."""
@@ -172,11 +162,12 @@ class Studio:
     def _obtain(
         self,
         name: str,
+        film: Callable[[Job], _Made | None],
+        kind: type[_Made],
         split: str,
         count: int,
         size: int,
-        make: Callable[[list[Sitter], range, Callable[[], None]], list[_Made]],
-        kind: type[_Made],
+        **grid: Any,
     ) -> list[_Made]:
         """What lies in files of `size` numbers, up to `count`; makes those that are not there yet."""
         parts = {}
@@ -185,10 +176,12 @@ class Studio:
             parts[range(start, stop)] = self._folder / f"{name}-{split}-{self._seed}-{start:05d}-{stop:05d}.npz"
         missing = [numbers for numbers, path in parts.items() if not path.is_file()]
         if missing and (sitters := self._sitters(split, count)):
+            seen = self._seen()
             with Progress(f"studio, {name}", count, every=max(size // 2, 1)) as progress:
                 progress.advance(done=missing[0].start)
                 for numbers in missing:
-                    save_part(parts[numbers], make(sitters, numbers, progress.advance))
+                    jobs = (Job(sitters[n % len(sitters)], seen, self._files, self._seed, n, **grid) for n in numbers)
+                    save_part(parts[numbers], run_jobs(film, jobs, progress.advance))
         return [each for path in parts.values() if path.is_file() for each in load_part(path, kind)]
 
 

@@ -6,21 +6,18 @@ what a disturbed still expresses, and a training can ask for the same answer to 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from functools import lru_cache
-from pathlib import Path
 from typing import NamedTuple
 
 import cv2
 import numpy as np
 
-from convert.faces.finder import FaceFinder
 from convert.faces.pictures import LOOSE, SIDE, crop_points, loose_square
 from convert.studio.expressions import Moment, draw_moment
 from convert.studio.fit import MESH_MARKS
-from convert.studio.head import MorphableHead, load_head
-from convert.studio.jobs import run_jobs
-from convert.studio.reenact import Light, Portrait, Rendered, Sitter, make_portrait, reenact
+from convert.studio.head import MorphableHead
+from convert.studio.jobs import Job, Models, load_models
+from convert.studio.paint import Light
+from convert.studio.reenact import Portrait, Rendered, Sitter, make_portrait, reenact
 from convert.teacher.landmarker import BLENDSHAPES, FaceLandmarker, FaceShape
 from edge.face.crop import cut_square
 from edge.geometry import CropRule, Square, face_square
@@ -61,13 +58,6 @@ class Still(NamedTuple):
     clean_points: Float32Array
 
 
-class StudioFiles(NamedTuple):
-    """Where the studio's models lie: ICT-FaceKit's `.npz` and the Face Landmarker's `.task`."""
-
-    head: Path
-    landmarker: Path
-
-
 def cut_loose(pixels: UInt8Array, square: Square, side: int = LOOSE_PX) -> UInt8Array:
     """The picture around a crop's square, upright: uint8 (side, side, 3), RGB."""
     return cut_square(pixels, square._replace(side=square.side * LOOSE), side)
@@ -91,33 +81,6 @@ def encode_loose(pixels: UInt8Array, square: Square, side: int = LOOSE_PX) -> UI
     return np.asarray(data, np.uint8).reshape(-1)
 
 
-def make_stills(
-    sitters: Sequence[Sitter],
-    seen: Float32Array,
-    files: StudioFiles,
-    *,
-    numbers: Sequence[int],
-    seed: int,
-    advance: Callable[[], None],
-    processes: int = 2,
-) -> list[Still]:
-    """Makes the faces of these numbers.
-
-    Left out are those in which the detector finds no face, or the landmarker another one than was asked for.
-
-    Args:
-        sitters: to make them from, in turn.
-        seen: float32 (N, 52), blendshapes of the data's faces, to draw expressions from.
-        files: the studio's models.
-        numbers: of the faces.
-        seed: with a face's number decides everything, whatever the number of processes.
-        advance: called after each.
-        processes: how many work.
-    """
-    jobs = ((sitters[number % len(sitters)], seen, files, seed, number) for number in numbers)
-    return run_jobs(_make, jobs, advance, processes=processes, chunk=4)
-
-
 def draw_turn(rng: np.random.Generator) -> tuple[float, float, float]:
     """Yaw, pitch and roll in radians: mostly small, as far as a picture's texture carries."""
     yaw = float(np.clip(rng.normal(0, 0.27), -0.6, 0.6))
@@ -129,51 +92,31 @@ def draw_light(rng: np.random.Generator) -> Light | None:
     if rng.random() >= _LIT:
         return None
     strength = rng.uniform(0.55, 0.9) if rng.random() < 0.33 else rng.uniform(0.1, 0.55)
-    x, y = rng.normal(0, 1, 2)
-    return Light((float(x), float(0.3 + 0.7 * y), float(rng.uniform(0.1, 1))), float(strength), _lamp(rng))
+    x, y, warm = (rng.normal(0, 1, 3) * (1, 1, 0.1)).tolist()
+    return Light((x, 0.3 + 0.7 * y, float(rng.uniform(0.1, 1))), float(strength), (1 + warm, 1.0, 1 - warm))
 
 
-def _lamp(rng: np.random.Generator) -> tuple[float, float, float]:
-    warm = float(rng.normal(0, 0.1))
-    return 1 + warm, 1.0, 1 - warm
-
-
-@lru_cache(maxsize=1)
-def studio_models(files: StudioFiles) -> tuple[MorphableHead, FaceLandmarker, FaceFinder]:
-    """Loads them, once a process."""
-    cv2.setNumThreads(1)
-    return load_head(files.head), FaceLandmarker(files.landmarker, threads=1), FaceFinder()
-
-
-def _make(job: tuple[Sitter, Float32Array, StudioFiles, int, int]) -> Still | None:
-    sitter, seen, files, seed, number = job
-    head, landmarker, finder = studio_models(files)
-    rng = np.random.default_rng([seed, number])
-    return make_still(head, landmarker, finder, make_portrait(head, sitter), draw_moment(rng, seen), rng)
+def film_still(job: Job) -> Still | None:
+    """The still of a job; as `make_still`."""
+    models, rng = load_models(job.files), np.random.default_rng([job.seed, job.number])
+    return make_still(models, make_portrait(models.head, job.sitter), draw_moment(rng, job.seen), rng)
 
 
 def make_still(
-    head: MorphableHead,
-    landmarker: FaceLandmarker,
-    finder: FaceFinder,
-    portrait: Portrait,
-    moment: Moment,
-    rng: np.random.Generator,
-    *,
-    side: int = LOOSE_PX,
+    models: Models, portrait: Portrait, moment: Moment, rng: np.random.Generator, *, side: int = LOOSE_PX
 ) -> Still | None:
     """Renders a moment twice, clean and as a camera may meet it; None where it came out as another face than asked."""
     turn = draw_turn(rng) if rng.random() < _TURNED else (0.0, 0.0, 0.0)
     light = draw_light(rng)
-    act = portrait.fitted.act
+    head, act = models.head, portrait.fitted.act
     clean = reenact(head, portrait, act(head, moment.expressed), tongue=moment.tongue)
-    read = describe(clean, finder, landmarker)
+    read = describe(clean, models)
     if read is None:
         return None
     shown, seen = clean, read
     if moment.besides.any() or any(turn):
         shown = reenact(head, portrait, act(head, moment.shown), turn=turn, tongue=moment.tongue)
-        again = describe(shown, finder, landmarker)
+        again = describe(shown, models)
         if again is None:
             return None
         seen = again
@@ -203,15 +146,15 @@ def turn_head(head: MorphableHead, landmarker: FaceLandmarker, loose: UInt8Array
     return reenact(head, portrait, portrait.fitted.coefficients, turn=(yaw, 0.0, 0.0)).pixels
 
 
-def describe(made: Rendered, finder: FaceFinder, landmarker: FaceLandmarker) -> tuple[FaceShape, Square] | None:
+def describe(made: Rendered, models: Models) -> tuple[FaceShape, Square] | None:
     """What the landmarker reads of a rendered face, and the device's square of it.
 
     None where no face is found, or where its brows, eyes, nose and mouth lie elsewhere than asked for.
     """
-    face = finder.find(made.pixels)
+    face = models.finder.find(made.pixels)
     if face is None:
         return None
-    shape = landmarker.describe(made.pixels, face.landmarks_px)
+    shape = models.landmarker.describe(made.pixels, face.landmarks_px)
     marks = shape.mesh_px[MESH_MARKS, :2]
     eyes = np.linalg.norm(marks[36:42].mean(axis=0) - marks[42:48].mean(axis=0))
     off = ((marks - made.marks_px)[17:] ** 2).sum(axis=1)  # the jaw's marks slide along the outline

@@ -15,8 +15,8 @@ from convert.faces.kit import data_root, kit_faces
 from convert.faces.pictures import find_faces
 from convert.predict.evaluation import embed_crop
 from convert.progress import Progress
+from convert.studio.jobs import StudioFiles
 from convert.studio.sets import Studio
-from convert.studio.stills import StudioFiles
 from convert.teacher.landmarker import FaceLandmarker
 from convert.teacher.trees import Teacher, crossfit, fit_teacher
 from convert.train.batches import cut_crops

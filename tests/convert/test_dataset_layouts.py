@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from convert.errors import DataError
 from convert.faces.affwild import read_pts
-from convert.faces.layouts import LAYOUTS, describe_source, read_own, read_set, thin_clips
+from convert.faces.layouts import LAYOUTS, read_own, read_set, thin_clips
 from convert.faces.pictures import open_pictures
 from convert.faces.text_files import parse_numbers
 from convert.faces.videos import frame_at, frame_times, read_video
@@ -448,26 +448,41 @@ def test_a_bad_line_of_a_plain_file_is_named(tmp_path: Path, line: str, said: st
         read_set("csv", path)
 
 
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        (b"image,valence\na.png,0\n", r"labels\.csv:1: has no column 'arousal'"),
+        (b"image,valence,arousal\n", r"labels\.csv: has no line below its header"),
+        (b"image,valence,arousal,image\n", r"labels\.csv:1: names a column twice"),
+        (b"", r"labels\.csv:1: has no column 'valence'"),
+        (b"image,valence,arousal\n\xff\xfe,0,0\n", "labels\\.csv: not UTF-8"),
+    ],
+)
+def test_a_file_that_is_no_label_file_is_named(tmp_path: Path, data: bytes, said: str) -> None:
+    (tmp_path / "labels.csv").write_bytes(data)
+    with pytest.raises(DataError, match=said):
+        read_set("csv", tmp_path / "labels.csv")
+
+
 def test_a_plain_file_says_what_it_is_before_it_is_trained_on(tmp_path: Path) -> None:
     path = make_plain(tmp_path)
     with pytest.raises(DataError, match=r"labels\.source\.json: not there; training needs it"):
-        describe_source("csv", path)
+        read_own(path)
     said = {"name": "Shop", "licence": "internal", "origin": "volunteers", "research_only": True}
     write(tmp_path / "labels.source.json", json.dumps(said))
-    source, research_only = describe_source("csv", path)
-    assert (source.name, source.licence, research_only) == ("Shop", "internal", True)
-    assert set(read_own(path)["licence"]) == {"internal (research only)"}
+    faces = read_own(path)
+    assert set(zip(faces["source"], faces["licence"], strict=True)) == {("Shop", "internal (research only)")}
+    published = read_own(Path(f"affwild={make_affwild(tmp_path / 'affwild')}"))
+    assert set(published["licence"]) == {LAYOUTS["affwild"].licence}
     write(tmp_path / "labels.source.json", json.dumps(said | {"licence": " "}))
     with pytest.raises(DataError, match="licence is empty"):
-        describe_source("csv", path)
+        read_own(path)
 
 
 def test_every_published_layout_says_that_it_is_for_research() -> None:
     for kind, layout in LAYOUTS.items():
-        assert layout.kind == kind
         if kind != "csv":
             assert layout.research_only
-            assert "research" in layout.licence
 
 
 def test_an_unknown_kind_or_folder_is_named(tmp_path: Path) -> None:

@@ -135,7 +135,7 @@ def test_an_error_is_one_line_and_its_exit_code(
 
 @pytest.mark.usefixtures("detector_asset")
 def test_a_missing_picture_is_named(told: dict[str, Any]) -> None:
-    check_one_line(told[str(MISSING)], 2, "gone.png: cannot be read")
+    check_one_line(told[str(MISSING)], 2, "gone.png: no such picture or video")
 
 
 def check_one_line(done: Any, code: int, said: str) -> None:

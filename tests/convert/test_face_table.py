@@ -231,9 +231,12 @@ def test_what_another_detector_found_is_found_anew(own: Path) -> None:
 def test_a_damaged_folder_of_pictures_is_named(own: Path) -> None:
     find(own)
     folder = own.parent / "pictures"
-    (folder / "points.f32").write_bytes(b"short")
+    (folder / "shapes.f32").write_bytes(b"short")
     with pytest.raises(DataError, match="pictures: no pictures there, or damaged ones"):
         Pictures(folder)
+    finder = Fixed()
+    assert np.isfinite(find(own, finder).pictures.square).all()
+    assert finder.asked == 6
 
 
 def test_a_loose_picture_gives_the_crop_that_the_device_cuts(tmp_path: Path, draw_face: DrawFace) -> None:

@@ -12,7 +12,6 @@ import pytest
 from convert.augment.augmentation import Augmentation, render
 from convert.errors import DataError
 from convert.faces.finder import FaceFinder, cut_face, read_picture
-from convert.faces.split import held_out
 from edge.face.crop import align_face
 from edge.geometry import CropRule, face_square
 
@@ -61,16 +60,6 @@ def test_training_without_augmentation_sees_exactly_the_devices_crop() -> None:
     landmarks = np.array([[80, 90], [140, 96], [110, 120], [108, 160], [40, 95], [190, 100]], np.float32)
     device = align_face(pixels, landmarks, 112, RULE)
     assert np.array_equal(render(pixels, face_square(landmarks, RULE), Augmentation(), 112), device)
-
-
-def test_the_split_is_fixed_and_near_its_share() -> None:
-    held = [held_out(str(n)) for n in range(4000)]
-    assert 0.13 < np.mean(held) < 0.17
-    # Of the first sixty groups; a change of the hash would let validation pictures into training.
-    assert [n for n in range(60) if held[n]] == HELD_OF_SIXTY
-
-
-HELD_OF_SIXTY = [0, 20, 22, 44, 45, 50, 58]
 
 
 def test_an_unreadable_picture_is_named(tmp_path: Path) -> None:

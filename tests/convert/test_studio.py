@@ -13,11 +13,13 @@ from convert.studio.acts import Act, write_script
 from convert.studio.archive import load_part, save_part
 from convert.studio.expressions import Moment, blend_shapes, draw_moment
 from convert.studio.head import MARKS, MorphableHead, load_head
+from convert.studio.jobs import Models, StudioFiles
+from convert.studio.paint import Light
 from convert.studio.rasterize import interpolate, rasterize, vertex_normals
-from convert.studio.reenact import Light, Sitter, make_portrait, reenact, rotation_of
+from convert.studio.reenact import Sitter, make_portrait, reenact, rotation_of
 from convert.studio.sets import Studio
 from convert.studio.show import write_clip, write_sheet
-from convert.studio.stills import Still, StudioFiles, describe, encode_loose, make_still
+from convert.studio.stills import Still, decode, describe, encode_loose, make_still
 from convert.teacher.landmarker import BLENDSHAPES, FaceLandmarker, FaceShape
 from edge.geometry import CropRule, Square, face_square
 from edge.values import UInt8Array
@@ -177,10 +179,10 @@ def test_nobody_real_and_no_loose_picture_is_made_to_act(tmp_path: Path) -> None
 
 def test_a_person_can_look_at_what_was_made(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
-    stills = [_still(rng, "drawn/0")] * 4
-    write_sheet(tmp_path / "sheet.png", stills, np.zeros((4, 2), np.float32))
+    jpeg = _still(rng, "drawn/0").jpeg
+    write_sheet(tmp_path / "sheet.png", [decode(jpeg)] * 4, np.zeros((4, 2), np.float32))
     assert (tmp_path / "sheet.png").read_bytes().startswith(b"\x89PNG")
-    frames = (stills[0].jpeg, np.zeros(0, np.uint8))
+    frames = (jpeg, np.zeros(0, np.uint8))
     act = _act(rng, "a", frames, 1)
     write_clip(tmp_path / "act.mp4", act, np.array([[0.5, -0.5]] * 2, np.float32), 0.1)
     assert (tmp_path / "act.csv").read_text().splitlines()[1:] == ["0.0,0.500,-0.500", "0.1,0.500,-0.500"]
@@ -241,6 +243,7 @@ def test_a_portrait_acts_and_the_landmarker_sees_it(head: MorphableHead, finder:
 
     assert isinstance(finder, FaceFinder)
     landmarker = FaceLandmarker(TASK)
+    models = Models(head, landmarker, finder)
     pixels = read_picture(sorted(PICTURE.glob("*.jpg"))[3])
     face = finder.find(pixels)
     assert face is not None
@@ -253,7 +256,7 @@ def test_a_portrait_acts_and_the_landmarker_sees_it(head: MorphableHead, finder:
 
     def read(blendshapes: dict[str, float], turn: tuple[float, float, float] = (0.0, 0.0, 0.0)) -> FaceShape:
         made = reenact(head, portrait, portrait.fitted.act(head, blend_shapes(blendshapes)), turn=turn)
-        described = describe(made, finder, landmarker)  # None where the landmarker sees another face than asked for
+        described = describe(made, models)  # None where the landmarker sees another face than asked for
         assert described is not None
         return described[0]
 
@@ -266,7 +269,7 @@ def test_a_portrait_acts_and_the_landmarker_sees_it(head: MorphableHead, finder:
     assert read({}, (0.35, 0.0, 0.0)).rotation[0] != pytest.approx(calm.rotation[0], abs=0.15)
 
     moment = Moment("tongue out", blend_shapes({"jawOpen": 0.3}), blend_shapes({"jawOpen": 0.1}), tongue=1.0)
-    still = make_still(head, landmarker, finder, portrait, moment, np.random.default_rng(0))
+    still = make_still(models, portrait, moment, np.random.default_rng(0))
     assert still is not None
     assert still.kind.startswith("tongue out")
     lips = still.points[[13, 14]]  # of the mesh, in the crop's middle below its centre
@@ -274,12 +277,8 @@ def test_a_portrait_acts_and_the_landmarker_sees_it(head: MorphableHead, finder:
     assert 0.05 < lips[:, 1].mean() < 0.3
     assert still.points[14, 1] - still.points[13, 1] > still.clean_points[14, 1] - still.clean_points[13, 1]
 
-    other = describe(
-        reenact(head, portrait, portrait.fitted.coefficients)._replace(marks_px=np.zeros((68, 2), np.float32)),
-        finder,
-        landmarker,
-    )
-    assert other is None
+    marks = np.zeros((68, 2), np.float32)
+    assert describe(reenact(head, portrait, portrait.fitted.coefficients)._replace(marks_px=marks), models) is None
 
     square = face_square(face.landmarks_px, CropRule())
     left = slice(int(square.center_x - square.side / 3), int(square.center_x))
