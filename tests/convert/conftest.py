@@ -224,7 +224,6 @@ def convert_verb(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[
 def tiny_onnx(tiny_run: Path) -> OnnxGraphs:
     """The ONNX graphs of the tiny run, calibrated on its drawn faces."""
     from convert.package.trained import read_trained
-    from convert.train.material import Pictures
     from convert.train.graphs import calibrate_on
     from convert.train.run import Run
     from convert.train.targets import AUXILIARY
