@@ -70,7 +70,7 @@ def record(found: Audit, unplanned: Sequence[Operator]) -> dict[str, Any]:
     """What `--json` prints."""
     return {
         "operators": [
-            {"operator" if key == "name" else key: value for key, value in each._asdict().items()}
+            {{"name": "operator", "order": "index"}.get(key, key): value for key, value in each._asdict().items()}
             for each in found.operators
         ],
         "rejected": found.rejected,
@@ -93,7 +93,7 @@ def show(found: Audit, name: str) -> None:
             place = "CPU: the graph is not taken"
         sizes = f"{each.parameter_bytes / 1024:>11.1f} {each.activation_bytes / 1024:>10.1f}"
         shape = "×".join(map(str, each.shape))
-        print(f"{each.index:>4} {each.name:<24} {each.version:>2} {shape:<16} {sizes}  {place}")
+        print(f"{each.order:>4} {each.name:<24} {each.version:>2} {shape:<16} {sizes}  {place}")
     for reason in found.rejected:
         print(f"The compiler will not take this graph: {reason}.")
     print(summary(found, name))

@@ -20,7 +20,7 @@ from convert.commands.options import (
 )
 from convert.errors import DataError
 from convert.faces.kit import kit_faces
-from convert.ladder.record import STEPS, Ladder, Measurement, add, check, losses, read
+from convert.ladder.record import STEPS, Ladder, Measurement, add_board, check, losses, read
 from convert.metrics import TARGETS
 from convert.package.trained import read_trained
 from convert.predict.render import render
@@ -37,8 +37,8 @@ def ladder(
     quantization: Annotated[str, typer.Option("--quantization", help="Recipe whose budget is the gate.")] = DEFAULT,
     budget: Annotated[float | None, typer.Option("--budget", help="CCC that may be lost, instead of its own.")] = None,
     write: Annotated[Path | None, typer.Option("--write", help="The page, .md; its record lies beside it.")] = None,
-    added: Annotated[
-        list[Path] | None, typer.Option("--add", help="What a board measured; added to --write's record.")
+    add: Annotated[
+        list[Path] | None, typer.Option("--add", help="What a board measured; add to --write's record.")
     ] = None,
     only_render: Annotated[bool, typer.Option("--render", help="Write the page anew from its record.")] = False,
     landmarker: LandmarkerOption = None,
@@ -58,14 +58,14 @@ def ladder(
     if page == record:
         raise DataError(f"--write {page}: is the page, and its record lies beside it as .json; name it .md")
     for place in (page, record):
-        check_output("--write", place, *added or (), bundle, weights)
-    if added or only_render:
+        check_output("--write", place, *add or (), bundle, weights)
+    if add or only_render:
         found, write = read(record, Ladder), page
-        measured = {path: read(path, Measurement) for path in added or []}
+        measured = {path: read(path, Measurement) for path in add or []}
         faces = kit_faces(data).set_index("id")[list(TARGETS)] if measured else None
         for path, new in measured.items():
             ratings = {} if faces is None else dict(zip(faces.index, faces.itertuples(index=False), strict=True))
-            found = add(found, new, ratings, str(path))
+            found = add_board(found, new, ratings, str(path))
     else:
         way = find_quantization(quantization)
         if budget is not None:

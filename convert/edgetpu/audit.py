@@ -52,7 +52,7 @@ class Operator(NamedTuple):
     `place` is `tpu`; `cpu` where `reasons` say why it is refused; `after` where it is allowed behind a refused one.
     """
 
-    index: int
+    order: int
     name: str
     version: int
     shape: tuple[int, ...]
@@ -86,7 +86,7 @@ class Audit(NamedTuple):
     def unplanned(self, planned: Collection[str] = ()) -> list[Operator]:
         """What stays on the CPU without having been meant to; `planned` names operators that are, or `all`."""
         left = [o for o in self.operators if o.place != "tpu" and o.name not in planned]
-        refused = self.rejected or [o for o in left if o.place == "cpu"]
+        refused = bool(self.rejected) or any(o.place == "cpu" for o in left)
         return left if refused and EVERYTHING not in planned else []
 
 
@@ -126,7 +126,7 @@ def _audit(root: Any, name: str, runtime: int) -> Audit:
         place = "cpu" if reasons else "after" if on_cpu & set(fed) else "tpu"
         if place != "tpu" and not (title == "QUANTIZE" and set(fed) <= {int(i) for i in graph.inputs}):
             on_cpu |= set(outs)
-        weights = {i: len(_data(root, graph.tensors[i])) for i in fixed}
+        weights = {i: len(_data(root, graph.tensors[i]) or b"") for i in fixed}
         if place == "tpu":
             constants |= weights
         moved = sum(_bytes(graph.tensors[i]) for i in (*fed, *outs))
@@ -160,7 +160,7 @@ def _refusals(root: Any, graph: Any, operator: Any, title: str, version: int, ru
             yield "has a size that is only known at run time; export with a fixed batch of 1"
         if not fixed and any(n != 1 for n in shape[:-3]):
             yield f"has sizes other than 1 outside the 3 innermost dimensions ({_times(shape)})"
-    inputs = [graph.tensors[i] if i >= 0 else None for i in operator.inputs]
+    inputs: list[Any] = [graph.tensors[i] if i >= 0 else None for i in operator.inputs]
     if title in _WEIGHTED and any(t is not None and _data(root, t) is None for t in inputs[1:]):
         yield "has weights or a bias that is no constant"
     if title == "FULLY_CONNECTED":
@@ -169,7 +169,7 @@ def _refusals(root: Any, graph: Any, operator: Any, title: str, version: int, ru
         out = [int(n) for n in graph.tensors[operator.outputs[0]].shape]
         if any(n != 1 for n in out[:-1]):
             yield f"gives more than one row ({_times(out)})"
-    if title in _REDUCING:
+    if title in _REDUCING and inputs[0] is not None:
         shape, axes = [int(n) for n in inputs[0].shape], np.frombuffer(_data(root, inputs[1]) or b"", np.int32)
         reduced = {int(axis) % len(shape) for axis in axes}
         if 0 in reduced:

@@ -112,7 +112,7 @@ def score(rated: Float32Array, answers: Float32Array) -> dict[str, dict[str, flo
     }
 
 
-def add(ladder: Ladder, new: Measurement, ratings: Mapping[str, tuple[float, float]], where: str) -> Ladder:
+def add_board(ladder: Ladder, new: Measurement, ratings: Mapping[str, tuple[float, float]], where: str) -> Ladder:
     """The ladder with a board's result in place of an earlier one of the same host.
 
     Args:

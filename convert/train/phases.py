@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from convert.train.batches import TrainingFaces
 from convert.train.data import Part, training_faces
 from convert.train.recipe import Recipe
 from convert.train.run import Run, load_weights, save_weights

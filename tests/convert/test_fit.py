@@ -21,7 +21,6 @@ from convert.train.fit import begin, fit, start_bundle
 from convert.train.recipe import find_recipe
 from convert.train.run import Run
 
-
 pytestmark = pytest.mark.usefixtures("eagerly")
 
 

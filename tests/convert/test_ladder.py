@@ -13,7 +13,18 @@ import pytest
 
 from convert.commands.ladder import render_page
 from convert.errors import DataError, GateError
-from convert.ladder.record import FIRST, STEPS, Ladder, Measurement, Result, SequenceCheck, add, check, read, score
+from convert.ladder.record import (
+    FIRST,
+    STEPS,
+    Ladder,
+    Measurement,
+    Result,
+    SequenceCheck,
+    add_board,
+    check,
+    read,
+    score,
+)
 from edge.model.bundle import default_bundle, load_bundle
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -81,11 +92,11 @@ def test_streaming_that_is_not_the_whole_sequence_fails(changes: dict[str, float
 
 
 def test_a_board_s_answers_are_scored_and_take_the_place_of_the_same_host_s() -> None:
-    once = add(HOLDS, board(), RATINGS, "pi5.json")
+    once = add_board(HOLDS, board(), RATINGS, "pi5.json")
     assert once.results[-1].scores["stream"] == score(RATED, RATED)
-    again = add(once, board(ms=3.5), RATINGS, "pi5.json")
+    again = add_board(once, board(ms=3.5), RATINGS, "pi5.json")
     assert [result.ms for result in again.results if result.step == "device"] == [3.5]
-    assert len(add(again, board(host="Pi 4"), RATINGS, "pi4.json").results) == len(again.results) + 1
+    assert len(add_board(again, board(host="Pi 4"), RATINGS, "pi4.json").results) == len(again.results) + 1
 
 
 @pytest.mark.parametrize(
@@ -98,7 +109,7 @@ def test_a_board_s_answers_are_scored_and_take_the_place_of_the_same_host_s() ->
 )
 def test_a_board_s_file_that_does_not_fit_is_refused(changes: dict[str, Any], said: str) -> None:
     with pytest.raises(DataError, match=said):
-        add(HOLDS, board(**changes), RATINGS, "pi5.json")
+        add_board(HOLDS, board(**changes), RATINGS, "pi5.json")
 
 
 def test_the_documented_measurement_can_be_read(tmp_path: Path) -> None:
