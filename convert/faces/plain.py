@@ -89,7 +89,9 @@ def read_plain(path: Path, _: Counter[str]) -> Iterator[pd.DataFrame]:
             "subject": subject,
             "split": texts["split"].replace("validation", "dev"),
             "expression": texts["expression"],
-            "clip": video.where(image.eq(""), ""),
+            "clip": [
+                str(path.parent / name) if moving else "" for name, moving in zip(named, image.eq(""), strict=True)
+            ],
             "where": [place(path, int(line)) for line in table.index],
         }
     )
