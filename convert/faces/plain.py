@@ -78,9 +78,10 @@ def read_plain(path: Path, _: Counter[str]) -> Iterator[pd.DataFrame]:
     subject = texts["group"]
     for name in (texts["subject"], video, named):
         subject = subject.where(subject.ne(""), name)
+    picture = named.map(lambda name: str(path.parent / name))
     yield pd.DataFrame(
         {
-            "picture": [str(path.parent / name) for name in named],
+            "picture": picture,
             "frame": frame,
             "time_s": time_s,
             "valence": parse_numbers(table["valence"], path, "column 'valence'"),
