@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 import numpy as np
@@ -110,8 +110,7 @@ def fit(
     run.note(start=start, machine=describe_machine())
     table = thin_clips(own) if kit is None else join_faces(thin_clips(own), without_test(kit))
     found = find_faces(table, FaceFinder(), landmarker, run.path(PICTURES))
-    whole = Part(_split(found.faces, own, start, recipe.seed), found.pictures)
-    run.keep_faces(whole)
+    run.keep_faces(_split(found.faces, own, start, recipe.seed), found.pictures.rows)
     mine, *others = parts = run.parts()
     _check(mine)
     trained = {split: int((mine.faces["split"] == split).sum()) for split in SPLITS}
@@ -125,7 +124,7 @@ def fit(
     if not run.path(BACKBONE).is_file():
         calibration = calibrate_on(parts, recipe)
         sets = dev_sets([mine], recipe.backbone.size)[:1]  # says when to stop
-        sets += [("kit", *each) for _, *each in dev_sets(others, recipe.backbone.size)[:1]]
+        sets += [("kit", images, va) for _, images, va in dev_sets(others, recipe.backbone.size)[:1]]
         if not train_backbone(run, recipe, parts, sets, calibration, start=began, stop_after=stop_after):
             return None
     if not run.path("backbone.tflite").is_file():
@@ -169,27 +168,23 @@ def fit_head(
     size, steps = recipe.backbone.size, 2 * recipe.head.warmup_steps
     learn = [part.of("train") for part in parts]
     va = np.concatenate([label(part, Labels())[0] for part in learn])
-    loose = [picture for part in learn for picture in _each(part)]
+    loose = [picture for part in learn for picture in part.pictures.loose]
     scenes = held_scenes(loose, va, backbone, recipe, recipe.seed)
     with Progress("sequences", len(scenes), every=48) as progress:
         sequences = make_sequences(
             scenes, partial(embed_crop, backbone), take_in_store, size=size, seed=recipe.seed, advance=progress.advance
         )
     dev = mine.of("dev")
-    held = {"": still_sequences(cut_crops(list(_each(dev)), size), ratings(dev.faces), backbone, steps)}
+    held = {"": still_sequences(cut_crops(dev.pictures.loose, size), ratings(dev.faces), backbone, steps)}
     if start is not None and head is not None:
         now = readout(load_weights(run.path(BACKBONE)), recipe.backbone)
         head = move_readout(head, readout(start, recipe.backbone), now, recipe)
     train_head(run, recipe, sequences, held, start=head)
 
 
-def _each(part: Part) -> Any:
-    return (part.pictures.loose[row] for row in range(len(part.faces)))
-
-
 def _agreement(bundle: Bundle, mine: Part) -> tuple[float, float]:
     device, dev = Device(bundle), mine.of("dev")
-    crops = cut_crops(list(_each(dev)), bundle.manifest.crop.size)
+    crops = cut_crops(dev.pictures.loose, bundle.manifest.crop.size)
     answers = np.stack([device.answer(crop)[1] for crop in crops])
     rated = ratings(dev.faces)
     valence, arousal = (ccc(rated[:, t], answers[:, t]) for t in range(len(TARGETS)))
