@@ -1,7 +1,8 @@
 """Following faces from frame to frame by where they are and how large, never by who they are.
 
-Owns the tracks in view. A track is known by position and size alone; when a face is lost for longer than
-`max_missed_s` its track ends, and the same person returning is a new track.
+Owns the tracks in view. A Kalman filter predicts the place and size of each face. A face in a new frame belongs to the
+track that it fits best, if it lies where that one can have got to. When a face is lost for longer than `max_missed_s`
+its track ends, and the same person returning is a new track.
 """
 
 from __future__ import annotations
@@ -9,17 +10,40 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
 from edge.clock import NS
 from edge.values import Detection, Track
 
-_MAX_SHIFT = 0.9  # farthest jump from the predicted place, in face sizes
-_MAX_GROWTH = 0.6  # largest change of size between sightings, as |ln ratio|
-_MIN_HITS = 2
-_VELOCITY_GAIN = 0.5  # weight of the newest shift in the velocity
-_VELOCITY_DECAY_S = 0.3  # an unseen face is expected to slow down
+# Standard deviations, in face sizes and seconds. The errors were measured on clips, the rest was chosen on drawn crowds
+# (docs/tracker.md).
+_PLACE_ERROR = 0.05  # of the detector's centre
+_SIZE_ERROR = 0.06  # of the logarithm of its size
+_FIRST_SPEED = 2.5  # of a face that was seen once
+_PUSH = 2.0  # change of velocity within a second
+_GROWTH = 0.3  # change of the logarithm of the size within a second
+_COAST_S = 1.0  # an unseen face is expected to slow down in this time
+_GATE = 3.0  # farthest from the expected place and size, in standard deviations of the difference
+_MAX_SHIFT, _MAX_GROWTH = 1.2, 0.6  # and in face sizes and |ln ratio|
+_YOUNG = 4.0  # how much worse a face in the making has to fit
+_WEAK = 2.0
+_HITS = 2
+_MAKING_S = 0.35  # a face in the making may be unseen so long
+_SAME_SHIFT = 0.6  # face sizes between two boxes of one face
+_BIRTH = 0.7
+
+
+class _Expected(NamedTuple):
+    """Where a face is expected at a time: pixels, and variances in face sizes."""
+
+    x: float
+    y: float
+    pp: float  # of the place
+    pv: float  # of place with velocity
+    vv: float  # of the velocity
+    ss: float  # of the logarithm of the size
 
 
 @dataclass(slots=True, kw_only=True)
@@ -30,23 +54,54 @@ class _Follow:
     detection: Detection
     begun_ns: int
     seen_ns: int
-    velocity: tuple[float, float]
-    hits: int
-    missed: int
+    x: float  # smoothed place and size, pixels
+    y: float
+    size: float
+    vx: float = 0.0  # pixels a second
+    vy: float = 0.0
+    pp: float = _PLACE_ERROR**2  # variances, as `_Expected` has them
+    pv: float = 0.0
+    vv: float = _FIRST_SPEED**2
+    ss: float = _SIZE_ERROR**2
+    hits: int = 1
+    missed: int = 0
 
-    def predict(self, now_ns: int) -> tuple[float, float]:
-        """Where the centre is expected now, pixels."""
+    def expect(self, now_ns: int) -> _Expected:
         elapsed = (now_ns - self.seen_ns) / NS
-        travel = _VELOCITY_DECAY_S * (1 - math.exp(-elapsed / _VELOCITY_DECAY_S))
-        x, y = self.detection.center_px
-        return x + self.velocity[0] * travel, y + self.velocity[1] * travel
+        go = _COAST_S * (1 - math.exp(-elapsed / _COAST_S))
+        push = _PUSH * _PUSH * elapsed
+        return _Expected(
+            self.x + self.vx * go,
+            self.y + self.vy * go,
+            self.pp + go * (2 * self.pv + go * self.vv) + push * elapsed * elapsed / 3,
+            self.pv + go * self.vv + push * elapsed / 2,
+            self.vv + push,
+            self.ss + _GROWTH * _GROWTH * elapsed,
+        )
+
+    def sight(self, detection: Detection, expected: _Expected, now_ns: int) -> None:
+        """Moves on to a new sighting."""
+        (x, y), size = detection.center_px, max(detection.size_px, 1.0)
+        total = expected.pp + _PLACE_ERROR * _PLACE_ERROR
+        place_gain, speed_gain = expected.pp / total, expected.pv / total
+        off_x, off_y = x - expected.x, y - expected.y
+        self.x, self.y = expected.x + place_gain * off_x, expected.y + place_gain * off_y
+        self.vx, self.vy = self.vx + speed_gain * off_x, self.vy + speed_gain * off_y
+        self.pp = expected.pp * (1 - place_gain)
+        self.pv = expected.pv * (1 - place_gain)
+        self.vv = expected.vv - speed_gain * expected.pv
+        size_gain = expected.ss / (expected.ss + _SIZE_ERROR * _SIZE_ERROR)
+        self.size *= (size / self.size) ** size_gain
+        self.ss = expected.ss * (1 - size_gain)
+        self.detection, self.seen_ns, self.missed = detection, now_ns, 0
+        self.hits += 1
 
 
 class Tracker:
     """Predicts, associates, spawns and prunes.
 
     Args:
-        confirm_s: how long a face is seen, twice at least, before it becomes a track, seconds; a flicker of the
+        confirm_s: how long a face is seen, `_HITS` times at least, before it becomes a track, seconds; a flicker of the
             detector so gets no id. Less than two searches in a row are apart.
         max_missed_s: how long a face may be out of sight before its track ends, seconds.
     """
@@ -67,25 +122,27 @@ class Tracker:
         Returns:
             Every confirmed track, those not seen in this frame with `missed` > 0; ordered by id.
         """
-        pairs = self._associate(detections, captured_ns)
-        for index, follow in enumerate(self._follows):
-            if index in pairs:
-                self._sight(follow, detections[pairs[index]], captured_ns)
+        expected = [follow.expect(captured_ns) for follow in self._follows]
+        pairs = self._associate(detections, expected)
+        for row, follow in enumerate(self._follows):
+            if row in pairs:
+                follow.sight(detections[pairs[row]], expected[row], captured_ns)
             else:
                 follow.missed += 1
         self._follows = [follow for follow in self._follows if self._alive(follow, captured_ns)]
         taken = set(pairs.values())
-        for index, detection in enumerate(detections):
-            if index not in taken:
+        for column, detection in enumerate(detections):
+            if column not in taken and detection.score >= _BIRTH and not self._double(detection):
+                x, y = detection.center_px
                 self._follows.append(
                     _Follow(
                         id=0,
                         detection=detection,
                         begun_ns=captured_ns,
                         seen_ns=captured_ns,
-                        velocity=(0.0, 0.0),
-                        hits=1,
-                        missed=0,
+                        x=x,
+                        y=y,
+                        size=max(detection.size_px, 1.0),
                     )
                 )
         self._confirm()
@@ -108,7 +165,7 @@ class Tracker:
         tracks = [
             Track(
                 id=follow.id,
-                detection=_shifted(follow.detection, follow.predict(now_ns)) if moved else follow.detection,
+                detection=_shifted(follow, now_ns) if moved else follow.detection,
                 missed=follow.missed,
             )
             for follow in self._follows
@@ -116,23 +173,26 @@ class Tracker:
         ]
         return sorted(tracks, key=lambda track: track.id)
 
-    def _associate(self, detections: Sequence[Detection], now_ns: int) -> dict[int, int]:
-        """Pairs follows with detections, nearest first; index of follow → index of detection."""
+    def _associate(self, detections: Sequence[Detection], expected: Sequence[_Expected]) -> dict[int, int]:
+        """Pairs follows with detections, best fit first; index of follow → index of detection."""
         costs = []
-        places = [(*detection.center_px, max(detection.size_px, 1.0)) for detection in detections]
-        for row, follow in enumerate(self._follows):
-            expected_x, expected_y = follow.predict(now_ns)
-            size = max(follow.detection.size_px, 1.0)
-            for column, (x, y, other) in enumerate(places):
-                reach = _MAX_SHIFT * max(size, other)
+        places = [(*found.center_px, max(found.size_px, 1.0), found.score) for found in detections]
+        for row, (follow, there) in enumerate(zip(self._follows, expected, strict=True)):
+            size = follow.size
+            place_var = there.pp + _PLACE_ERROR * _PLACE_ERROR
+            size_var = there.ss + _SIZE_ERROR * _SIZE_ERROR
+            reach = size * min(_GATE * math.sqrt(place_var), _MAX_SHIFT)
+            for column, (x, y, other, score) in enumerate(places):
                 # Most pairs are far apart: said first, since it is asked of every face and every other one.
-                if abs(x - expected_x) > reach or abs(y - expected_y) > reach:
+                off_x, off_y = x - there.x, y - there.y
+                if abs(off_x) > reach or abs(off_y) > reach:
                     continue
-                growth = abs(math.log(other / size))
-                shift = math.hypot(x - expected_x, y - expected_y) / max(size, other)
-                if shift <= _MAX_SHIFT and growth <= _MAX_GROWTH:
-                    # A confirmed track goes before one in the making that claims the same face.
-                    costs.append((shift + growth + (0.0 if follow.id else 0.5), row, column))
+                growth = math.log(other / size)
+                shift = (off_x * off_x + off_y * off_y) / (size * size)
+                fit = shift / place_var + growth * growth / size_var
+                if fit <= _GATE * _GATE and abs(growth) <= _MAX_GROWTH:
+                    cost = fit + 2 * math.log(place_var) + math.log(size_var)
+                    costs.append((cost + (0.0 if follow.id else _YOUNG) + (_WEAK if score < _BIRTH else 0.0), row, column))
         pairs: dict[int, int] = {}
         taken: set[int] = set()
         for _, row, column in sorted(costs):
@@ -141,33 +201,32 @@ class Tracker:
                 taken.add(column)
         return pairs
 
-    def _sight(self, follow: _Follow, detection: Detection, now_ns: int) -> None:
-        elapsed = max((now_ns - follow.seen_ns) / NS, 1e-3)
-        before, after = follow.detection.center_px, detection.center_px
-        vx, vy = ((after[axis] - before[axis]) / elapsed for axis in (0, 1))
-        if follow.hits > 1:
-            vx = _VELOCITY_GAIN * vx + (1 - _VELOCITY_GAIN) * follow.velocity[0]
-            vy = _VELOCITY_GAIN * vy + (1 - _VELOCITY_GAIN) * follow.velocity[1]
-        follow.detection, follow.seen_ns, follow.velocity = detection, now_ns, (vx, vy)
-        follow.hits += 1
-        follow.missed = 0
+    def _double(self, detection: Detection) -> bool:
+        """Whether it is a face that is followed already, found twice."""
+        (x, y), size = detection.center_px, max(detection.size_px, 1.0)
+        return any(
+            math.hypot(follow.x - x, follow.y - y) < _SAME_SHIFT * max(follow.size, size)
+            for follow in self._follows
+            if follow.id and not follow.missed
+        )
 
     def _alive(self, follow: _Follow, now_ns: int) -> bool:
         if not follow.id:
-            return follow.missed <= 1
+            return now_ns - follow.seen_ns <= _MAKING_S * NS
         return now_ns - follow.seen_ns <= self._max_missed_ns
 
     def _confirm(self) -> None:
         for follow in self._follows:
-            if not follow.id and follow.hits >= _MIN_HITS and follow.seen_ns - follow.begun_ns >= self._confirm_ns:
+            if not follow.id and follow.hits >= _HITS and follow.seen_ns - follow.begun_ns >= self._confirm_ns:
                 self._last_id += 1
                 follow.id = self._last_id
 
 
-def _shifted(detection: Detection, center_px: tuple[float, float]) -> Detection:
-    """The same face around another centre."""
-    (x, y), (old_x, old_y) = center_px, detection.center_px
-    dx, dy = x - old_x, y - old_y
+def _shifted(follow: _Follow, now_ns: int) -> Detection:
+    """The face as it was seen last, moved on."""
+    detection, there = follow.detection, follow.expect(now_ns)
+    x, y = detection.center_px
+    dx, dy = there.x - x, there.y - y
     x1, y1, x2, y2 = detection.box_px
     return Detection(
         box_px=(x1 + dx, y1 + dy, x2 + dx, y2 + dy),
