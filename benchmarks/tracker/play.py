@@ -7,11 +7,13 @@ median. Imports nothing of `benchmarks`, since another checkout has its own.
 
 from __future__ import annotations
 
+import inspect
 import pickle
 import sys
 import time
 from collections.abc import Sequence
-from typing import NamedTuple
+from functools import partial
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -28,13 +30,16 @@ class Played(NamedTuple):
     spent_us: list[float]
 
 
-def play(frames: Sequence[Frame]) -> Played:
+def play(frames: Sequence[Frame], frame_px: tuple[int, int] = (640, 480)) -> Played:
     """Follows the detections of one scene."""
     from edge.affect.visits import Visits
     from edge.face.tracker import Tracker, seen
     from edge.values import Detection
 
     tracker, visits, living = Tracker(), Visits(reentry_s=REENTRY_S), set[int]()
+    observe: Any = visits.observe
+    if "frame_px" in inspect.signature(observe).parameters:  # not in an older checkout
+        observe = partial(observe, frame_px=frame_px)
     nowhere = np.zeros((6, 2), np.float32)
     played = Played([], [], [])
     for at_s, boxes, scores in frames:
@@ -50,7 +55,7 @@ def play(frames: Sequence[Frame]) -> Played:
         living = ids
         here = seen(tracks)
         begun_ns = time.perf_counter_ns()
-        numbers = visits.observe(here, round(at_s * 1e9))
+        numbers = observe(here, round(at_s * 1e9))
         spent_ns += time.perf_counter_ns() - begun_ns
         played.tracks.append({track.id: track.detection.box_px for track in here})
         played.visits.append({numbers[track.id].number: track.detection.box_px for track in here})
@@ -60,7 +65,7 @@ def play(frames: Sequence[Frame]) -> Played:
 
 def main() -> None:
     """Plays what comes on stdin."""
-    answer = [tuple(play(frames)) for frames in pickle.load(sys.stdin.buffer)]  # noqa: S301 - from our own parent
+    answer = [tuple(play(frames, frame_px)) for frames, frame_px in pickle.load(sys.stdin.buffer)]  # noqa: S301 - from our own parent
     sys.stdout.buffer.write(pickle.dumps(answer))
 
 

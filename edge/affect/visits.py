@@ -13,48 +13,51 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from edge.clock import NS
-from edge.values import Detection, Track
+from edge.values import Track
 
-_SPEED_S = 0.5  # over which a face's speed is measured
 _WALKS = 1.5  # face sizes a second; slower ones stand
-_NEAR, _WANDER = 1.0, 0.1  # how far from the expected place a visit may go on, face sizes; and more each second
-_UNEVEN = 0.35  # and more along the way, share of the way
+_NEAR, _WANDER = 1.0, 0.15  # how far from the expected place a visit may go on, face sizes; and more each second
+_UNEVEN, _SWERVE = 0.3, 0.2  # and more along and across the way, shares of it
 _ALIKE, _GROW = 0.3, 0.05  # the largest difference of the logarithm of face sizes; and more each second
+_LEAVES_S = 0.6  # who would be out of the picture after so long has left
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class Visit:
-    """One stay. `number` ascends; `track_id` is the track that carries it now."""
+    """One stay. `number` ascends; `track` is the one that carries it now, as it was seen last."""
 
     number: int
-    track_id: int
-    place: Detection
+    track: Track
     seen_ns: int
-    speed: tuple[float, float] = (0.0, 0.0)  # smoothed, pixels a second
 
-    def go(self, track: Track, now_ns: int) -> None:
-        """Takes the next sighting."""
+    def fit(self, track: Track, now_ns: int) -> float | None:
+        """How well a new track is the rest of this visit: 0 is as expected, None that it cannot be."""
         elapsed_s = (now_ns - self.seen_ns) / NS
-        if track.id == self.track_id and elapsed_s > 0:
-            gain = 1 - math.exp(-elapsed_s / _SPEED_S)
-            (x, y), (old_x, old_y), (vx, vy) = track.detection.center_px, self.place.center_px, self.speed
-            self.speed = vx + gain * ((x - old_x) / elapsed_s - vx), vy + gain * ((y - old_y) / elapsed_s - vy)
-        self.track_id, self.place, self.seen_ns = track.id, track.detection, now_ns
-
-    def distance(self, place: Detection, now_ns: int) -> float:
-        """How far a place is from where this visit may go on, 1 at the border of that."""
-        elapsed_s = (now_ns - self.seen_ns) / NS
-        size, other = max(self.place.size_px, 1.0), max(place.size_px, 1.0)
-        if abs(math.log(other / size)) > _ALIKE + _GROW * elapsed_s:
-            return math.inf
-        (x, y), (old_x, old_y), (vx, vy) = place.center_px, self.place.center_px, self.speed
-        off_x, off_y = x - old_x, y - old_y
-        near, speed = (_NEAR + _WANDER * elapsed_s) * max(size, other), math.hypot(vx, vy)
-        if speed < _WALKS * size:
-            return math.hypot(off_x, off_y) / near
-        along, across = (off_x * vx + off_y * vy) / speed, (off_y * vx - off_x * vy) / speed
+        place, other = self.track.detection, track.detection
+        size = max(place.size_px, 1.0)
+        growth = abs(math.log(max(other.size_px, 1.0) / size)) / (_ALIKE + _GROW * elapsed_s)
+        (x, y), (old_x, old_y), (vx, vy) = other.center_px, place.center_px, self.track.speed
+        off_x, off_y = (x - old_x) / size, (y - old_y) / size
+        near, speed = _NEAR + _WANDER * elapsed_s, math.hypot(vx, vy) / size
+        if speed < _WALKS:
+            shift = math.hypot(off_x, off_y) / near
+            return max(shift, growth) if max(shift, growth) <= 1 else None
+        ahead_x, ahead_y = vx / size / speed, vy / size / speed
+        along, across = off_x * ahead_x + off_y * ahead_y, off_y * ahead_x - off_x * ahead_y
         way = speed * elapsed_s
-        return math.hypot((along - way) / (near + _UNEVEN * way), across / near)
+        late, aside = (along - way) / (near + _UNEVEN * way), across / (near + _SWERVE * way)
+        turned = track.speed[0] * ahead_x + track.speed[1] * ahead_y < -_WALKS * size
+        if turned or late > 1 or along < -near / 2 or max(abs(aside), growth) > 1:
+            return None
+        return math.hypot(late, aside)
+
+    def left(self, frame_px: tuple[int, int]) -> bool:
+        """Whether this visit went out of the picture."""
+        (x, y), (vx, vy), size = self.track.detection.center_px, self.track.speed, self.track.detection.size_px
+        if math.hypot(vx, vy) < _WALKS * size:
+            return False
+        x, y = x + _LEAVES_S * vx, y + _LEAVES_S * vy
+        return not (0 < x < frame_px[0] and 0 < y < frame_px[1])
 
 
 class Visits:
@@ -70,7 +73,7 @@ class Visits:
         self._by_track: dict[int, Visit] = {}
         self.begun = 0
 
-    def observe(self, tracks: Sequence[Track], captured_ns: int) -> dict[int, Visit]:
+    def observe(self, tracks: Sequence[Track], captured_ns: int, frame_px: tuple[int, int] = (640, 480)) -> dict[int, Visit]:
         """Takes the tracks seen in a frame; returns the visit of each by track id, no visit twice."""
         oldest_ns = captured_ns - self._reentry_ns
         for number in [number for number, visit in self._recent.items() if visit.seen_ns < oldest_ns]:
@@ -79,16 +82,15 @@ class Visits:
         found = {}
         for track in tracks:
             visit = self._by_track.get(track.id)
-            if visit is not None and (visit.track_id == track.id or visit.track_id not in in_view):
-                visit.go(track, captured_ns)
+            if visit is not None and (visit.track.id == track.id or visit.track.id not in in_view):
                 found[track.id] = visit
-        new = [track for track in tracks if track.id not in found]
-        for track, visit in self._continued(new, captured_ns):
-            visit.go(track, captured_ns)
-            found[track.id] = visit
-        for track in new:
+        self._continue([track for track in tracks if track.id not in found], found, captured_ns, frame_px)
+        for track in tracks:
             if track.id not in found:
-                found[track.id] = self._begin(track, captured_ns)
+                self.begun += 1
+                found[track.id] = Visit(number=self.begun, track=track, seen_ns=captured_ns)
+                self._recent[self.begun] = found[track.id]
+            found[track.id].track, found[track.id].seen_ns = track, captured_ns
         self._by_track.update(found)
         return found
 
@@ -96,22 +98,19 @@ class Visits:
         """A track ended. Its visit may still go on with another."""
         self._by_track.pop(track_id, None)
 
-    def _begin(self, track: Track, captured_ns: int) -> Visit:
-        self.begun += 1
-        visit = Visit(number=self.begun, track_id=track.id, place=track.detection, seen_ns=captured_ns)
-        self._recent[visit.number] = visit
-        return visit
-
-    def _continued(self, tracks: Sequence[Track], captured_ns: int) -> list[tuple[Track, Visit]]:
-        """The new tracks that are the rest of a visit, with it, nearest first; no visit twice."""
-        able = sorted(
-            (distance, row, visit.number)
+    def _continue(
+        self, tracks: Sequence[Track], found: dict[int, Visit], now_ns: int, frame_px: tuple[int, int]
+    ) -> None:
+        """Gives new tracks the visits that they are the rest of, best fit first."""
+        away = [visit for visit in self._recent.values() if visit.seen_ns < now_ns and not visit.left(frame_px)]
+        able = [
+            (fit, row, visit.number)
+            for visit in away
             for row, track in enumerate(tracks)
-            for visit in self._recent.values()
-            if visit.seen_ns < captured_ns and (distance := visit.distance(track.detection, captured_ns)) <= 1
-        )
-        pairs = dict[int, int]()
-        for _, row, number in able:
-            if row not in pairs and number not in pairs.values():
-                pairs[row] = number
-        return [(tracks[row], self._recent[number]) for row, number in pairs.items()]
+            if visit not in found.values() and (fit := visit.fit(track, now_ns)) is not None
+        ]
+        taken = set[int]()
+        for _, row, number in sorted(able):
+            if tracks[row].id not in found and number not in taken:
+                found[tracks[row].id] = self._recent[number]
+                taken.add(number)

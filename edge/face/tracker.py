@@ -24,10 +24,10 @@ _SIZE_ERROR = 0.06  # of the logarithm of its size
 _FIRST_SPEED = 2.5  # of a face that was seen once
 _PUSH = 2.0  # change of velocity within a second
 _GROWTH = 0.3  # change of the logarithm of the size within a second
-_COAST_S = 1.0  # an unseen face is expected to slow down in this time
-_GATE = 3.0  # farthest from the expected place and size, in standard deviations of the difference
+_COAST_S = 1.2  # an unseen face is expected to slow down in this time
+_GATE = 4.0  # farthest from the expected place and size, in standard deviations of the difference
 _MAX_SHIFT, _MAX_GROWTH = 1.2, 0.6  # and in face sizes and |ln ratio|
-_YOUNG = 4.0  # how much worse a face in the making has to fit
+_YOUNG = 2.5  # how much worse a face in the making has to fit
 _WEAK = 2.0
 _HITS = 2
 _MAKING_S = 0.35  # a face in the making may be unseen so long
@@ -106,7 +106,7 @@ class Tracker:
         max_missed_s: how long a face may be out of sight before its track ends, seconds.
     """
 
-    def __init__(self, *, confirm_s: float = 0.045, max_missed_s: float = 0.8) -> None:
+    def __init__(self, *, confirm_s: float = 0.045, max_missed_s: float = 1.5) -> None:
         self._confirm_ns = round(confirm_s * NS)
         self._max_missed_ns = round(max_missed_s * NS)
         self._follows: list[_Follow] = []
@@ -167,6 +167,7 @@ class Tracker:
                 id=follow.id,
                 detection=_shifted(follow, now_ns) if moved else follow.detection,
                 missed=follow.missed,
+                speed=(follow.vx, follow.vy),
             )
             for follow in self._follows
             if follow.id
