@@ -138,6 +138,18 @@ def _switches(frames: _Frames, shape: tuple[int, int]) -> int:
     return switches
 
 
+def split_stays(truth: Sequence[Boxes], times_s: Sequence[float], away_s: float) -> list[dict[int, Box]]:
+    """The truth by stay: who was not visible for longer than `away_s` stays anew."""
+    stays: dict[int, tuple[int, float]] = {}  # by person: number of the stay, and when it was visible last
+    found = []
+    for boxes, now_s in zip(truth, times_s, strict=True):
+        for person in boxes:
+            number, last_s = stays.get(person, (0, now_s))
+            stays[person] = number + (now_s - last_s > away_s), now_s
+        found.append({1000 * person + stays[person][0]: box for person, box in boxes.items()})
+    return found
+
+
 def judge_visits(truth: Sequence[Boxes], found: Sequence[Boxes], *, least: int = LEAST_FRAMES) -> Counting:
     """Counts visits against people.
 

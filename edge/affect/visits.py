@@ -15,10 +15,10 @@ from dataclasses import dataclass
 from edge.clock import NS
 from edge.values import Track
 
-_WALKS = 1.5  # face sizes a second; slower ones stand
-_NEAR, _WANDER = 1.0, 0.15  # how far from the expected place a visit may go on, face sizes; and more each second
+_WALKS = 2.0  # face sizes a second; slower ones stand
+_NEAR, _WANDER = 1.0, 0.2  # how far from the expected place a visit may go on, face sizes; and more each second
 _UNEVEN, _SWERVE = 0.3, 0.2  # and more along and across the way, shares of it
-_ALIKE, _GROW = 0.3, 0.05  # the largest difference of the logarithm of face sizes; and more each second
+_ALIKE, _GROW = 0.25, 0.05  # the largest difference of the logarithm of face sizes; and more each second
 _LEAVES_S = 0.6  # who would be out of the picture after so long has left
 
 

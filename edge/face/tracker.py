@@ -20,19 +20,20 @@ from edge.values import Detection, Track
 # Standard deviations, in face sizes and seconds. The errors were measured on clips, the rest was chosen on drawn crowds
 # (docs/tracker.md).
 _PLACE_ERROR = 0.05  # of the detector's centre
-_SIZE_ERROR = 0.06  # of the logarithm of its size
+_SIZE_ERROR = 0.065  # of the logarithm of its size
 _FIRST_SPEED = 2.5  # of a face that was seen once
-_PUSH = 2.0  # change of velocity within a second
-_GROWTH = 0.3  # change of the logarithm of the size within a second
-_COAST_S = 1.2  # an unseen face is expected to slow down in this time
+_PUSH = 1.8  # change of velocity within a second
+_GROWTH = 0.25  # change of the logarithm of the size within a second
+_COAST_S = 1.5  # an unseen face is expected to slow down in this time
 _GATE = 4.0  # farthest from the expected place and size, in standard deviations of the difference
 _MAX_SHIFT, _MAX_GROWTH = 1.2, 0.6  # and in face sizes and |ln ratio|
 _YOUNG = 2.5  # how much worse a face in the making has to fit
 _WEAK = 2.0
-_HITS = 2
-_MAKING_S = 0.35  # a face in the making may be unseen so long
+_SURE = 0.6
+_MAKING_S = 0.45  # a face in the making may be unseen so long
 _SAME_SHIFT = 0.6  # face sizes between two boxes of one face
-_BIRTH = 0.7
+_CLEAR = 0.7
+_DOUBT = 0.55
 
 
 class _Expected(NamedTuple):
@@ -64,6 +65,7 @@ class _Follow:
     vv: float = _FIRST_SPEED**2
     ss: float = _SIZE_ERROR**2
     hits: int = 1
+    sure: float = 0.0
     missed: int = 0
 
     def expect(self, now_ns: int) -> _Expected:
@@ -95,6 +97,7 @@ class _Follow:
         self.ss = expected.ss * (1 - size_gain)
         self.detection, self.seen_ns, self.missed = detection, now_ns, 0
         self.hits += 1
+        self.sure += detection.score - _DOUBT
 
 
 class Tracker:
@@ -132,7 +135,7 @@ class Tracker:
         self._follows = [follow for follow in self._follows if self._alive(follow, captured_ns)]
         taken = set(pairs.values())
         for column, detection in enumerate(detections):
-            if column not in taken and detection.score >= _BIRTH and not self._double(detection):
+            if column not in taken and not self._double(detection):
                 x, y = detection.center_px
                 self._follows.append(
                     _Follow(
@@ -143,6 +146,7 @@ class Tracker:
                         x=x,
                         y=y,
                         size=max(detection.size_px, 1.0),
+                        sure=detection.score - _DOUBT,
                     )
                 )
         self._confirm()
@@ -193,7 +197,7 @@ class Tracker:
                 fit = shift / place_var + growth * growth / size_var
                 if fit <= _GATE * _GATE and abs(growth) <= _MAX_GROWTH:
                     cost = fit + 2 * math.log(place_var) + math.log(size_var)
-                    costs.append((cost + (0.0 if follow.id else _YOUNG) + (_WEAK if score < _BIRTH else 0.0), row, column))
+                    costs.append((cost + (0.0 if follow.id else _YOUNG) + (_WEAK if score < _CLEAR else 0.0), row, column))
         pairs: dict[int, int] = {}
         taken: set[int] = set()
         for _, row, column in sorted(costs):
@@ -218,7 +222,7 @@ class Tracker:
 
     def _confirm(self) -> None:
         for follow in self._follows:
-            if not follow.id and follow.hits >= _HITS and follow.seen_ns - follow.begun_ns >= self._confirm_ns:
+            if not follow.id and follow.hits >= 2 and follow.sure >= _SURE and follow.seen_ns - follow.begun_ns >= self._confirm_ns:
                 self._last_id += 1
                 follow.id = self._last_id
 
