@@ -79,38 +79,42 @@ class Visits:
         for number in [number for number, visit in self._recent.items() if visit.seen_ns < oldest_ns]:
             del self._recent[number]
         in_view = {track.id for track in tracks}
-        found = {}
+        found: dict[int, Visit] = {}
+        new = []
         for track in tracks:
             visit = self._by_track.get(track.id)
-            if visit is not None and (visit.track.id == track.id or visit.track.id not in in_view):
-                found[track.id] = visit
-        self._continue([track for track in tracks if track.id not in found], found, captured_ns, frame_px)
-        for track in tracks:
-            if track.id not in found:
-                self.begun += 1
-                found[track.id] = Visit(number=self.begun, track=track, seen_ns=captured_ns)
-                self._recent[self.begun] = found[track.id]
-            found[track.id].track, found[track.id].seen_ns = track, captured_ns
-        self._by_track.update(found)
+            if visit is None or (visit.track.id != track.id and visit.track.id in in_view):  # two at once were never one
+                new.append(track)
+            else:
+                visit.track, visit.seen_ns, found[track.id] = track, captured_ns, visit
+        if new:
+            for track, visit in self._continued(new, captured_ns, frame_px):
+                visit.track, visit.seen_ns, found[track.id] = track, captured_ns, visit
+            for track in new:
+                if track.id not in found:
+                    self.begun += 1
+                    visit = Visit(number=self.begun, track=track, seen_ns=captured_ns)
+                    self._recent[self.begun] = found[track.id] = visit
+            self._by_track.update(found)
         return found
 
     def forget(self, track_id: int) -> None:
         """A track ended. Its visit may still go on with another."""
         self._by_track.pop(track_id, None)
 
-    def _continue(
-        self, tracks: Sequence[Track], found: dict[int, Visit], now_ns: int, frame_px: tuple[int, int]
-    ) -> None:
-        """Gives new tracks the visits that they are the rest of, best fit first."""
-        away = [visit for visit in self._recent.values() if visit.seen_ns < now_ns and not visit.left(frame_px)]
+    def _continued(
+        self, tracks: Sequence[Track], now_ns: int, frame_px: tuple[int, int]
+    ) -> list[tuple[Track, Visit]]:
+        """The new tracks that are the rest of a visit out of view, with it; best fit first, no visit twice."""
         able = [
             (fit, row, visit.number)
-            for visit in away
+            for visit in self._recent.values()
+            if visit.seen_ns < now_ns and not visit.left(frame_px)
             for row, track in enumerate(tracks)
-            if visit not in found.values() and (fit := visit.fit(track, now_ns)) is not None
+            if (fit := visit.fit(track, now_ns)) is not None
         ]
-        taken = set[int]()
+        pairs: dict[int, int] = {}
         for _, row, number in sorted(able):
-            if tracks[row].id not in found and number not in taken:
-                found[tracks[row].id] = self._recent[number]
-                taken.add(number)
+            if row not in pairs and number not in pairs.values():
+                pairs[row] = number
+        return [(tracks[row], self._recent[number]) for row, number in pairs.items()]

@@ -17,23 +17,23 @@ import numpy as np
 from edge.clock import NS
 from edge.values import Detection, Track
 
-# Standard deviations, in face sizes and seconds. The errors were measured on clips, the rest was chosen on drawn crowds
-# (docs/tracker.md).
+# Standard deviations and distances in face sizes, times in seconds. The detector's errors were measured on clips, the
+# rest was chosen on drawn crowds (docs/tracker.md).
 _PLACE_ERROR = 0.05  # of the detector's centre
 _SIZE_ERROR = 0.065  # of the logarithm of its size
 _FIRST_SPEED = 2.5  # of a face that was seen once
 _PUSH = 1.8  # change of velocity within a second
 _GROWTH = 0.25  # change of the logarithm of the size within a second
 _COAST_S = 1.5  # an unseen face is expected to slow down in this time
-_GATE = 4.0  # farthest from the expected place and size, in standard deviations of the difference
-_MAX_SHIFT, _MAX_GROWTH = 1.2, 0.6  # and in face sizes and |ln ratio|
-_YOUNG = 2.5  # how much worse a face in the making has to fit
-_WEAK = 2.0
-_SURE = 0.6
-_MAKING_S = 0.45  # a face in the making may be unseen so long
-_SAME_SHIFT = 0.6  # face sizes between two boxes of one face
-_CLEAR = 0.7
-_DOUBT = 0.55
+_GATE = 4.0  # farthest from the expected place and size, standard deviations of the difference
+_MAX_SHIFT, _MAX_GROWTH = 1.2, 0.6  # and in face sizes, and as |ln ratio|
+_YOUNG = 2.5  # how much worse a face in the making fits than a track, squared standard deviations
+_WEAK, _CLEAR = 2.0, 0.7  # and a face whose score is below `_CLEAR`
+_DOUBT, _SURE = 0.55, 0.6  # a face becomes a track when what its scores have above `_DOUBT` adds up to `_SURE`
+_MAKING_S = 0.45  # and may be unseen so long before that
+_SAME_SHIFT = 0.6  # two faces nearer to each other are one face found twice
+
+_Place = tuple[float, float, float]  # x, y, size; pixels
 
 
 class _Expected(NamedTuple):
@@ -49,9 +49,9 @@ class _Expected(NamedTuple):
 
 @dataclass(slots=True, kw_only=True)
 class _Follow:
-    """A track in the making or in being; the tracker's own mutable record."""
+    """A track, or a face in the making, whose id is 0; the tracker's own mutable record."""
 
-    id: int
+    id: int = 0
     detection: Detection
     begun_ns: int
     seen_ns: int
@@ -64,8 +64,7 @@ class _Follow:
     pv: float = 0.0
     vv: float = _FIRST_SPEED**2
     ss: float = _SIZE_ERROR**2
-    hits: int = 1
-    sure: float = 0.0
+    sure: float  # sum of the scores above `_DOUBT`
     missed: int = 0
 
     def expect(self, now_ns: int) -> _Expected:
@@ -81,22 +80,19 @@ class _Follow:
             self.ss + _GROWTH * _GROWTH * elapsed,
         )
 
-    def sight(self, detection: Detection, expected: _Expected, now_ns: int) -> None:
+    def sight(self, detection: Detection, place: _Place, expected: _Expected, now_ns: int) -> None:
         """Moves on to a new sighting."""
-        (x, y), size = detection.center_px, max(detection.size_px, 1.0)
-        total = expected.pp + _PLACE_ERROR * _PLACE_ERROR
-        place_gain, speed_gain = expected.pp / total, expected.pv / total
-        off_x, off_y = x - expected.x, y - expected.y
-        self.x, self.y = expected.x + place_gain * off_x, expected.y + place_gain * off_y
+        x, y, size = place
+        there_x, there_y, pp, pv, vv, ss = expected
+        place_gain, speed_gain = pp / (pp + _PLACE_ERROR * _PLACE_ERROR), pv / (pp + _PLACE_ERROR * _PLACE_ERROR)
+        size_gain = ss / (ss + _SIZE_ERROR * _SIZE_ERROR)
+        off_x, off_y = x - there_x, y - there_y
+        self.x, self.y = there_x + place_gain * off_x, there_y + place_gain * off_y
         self.vx, self.vy = self.vx + speed_gain * off_x, self.vy + speed_gain * off_y
-        self.pp = expected.pp * (1 - place_gain)
-        self.pv = expected.pv * (1 - place_gain)
-        self.vv = expected.vv - speed_gain * expected.pv
-        size_gain = expected.ss / (expected.ss + _SIZE_ERROR * _SIZE_ERROR)
         self.size *= (size / self.size) ** size_gain
-        self.ss = expected.ss * (1 - size_gain)
+        self.pp, self.pv, self.vv = pp * (1 - place_gain), pv * (1 - place_gain), vv - speed_gain * pv
+        self.ss = ss * (1 - size_gain)
         self.detection, self.seen_ns, self.missed = detection, now_ns, 0
-        self.hits += 1
         self.sure += detection.score - _DOUBT
 
 
@@ -104,8 +100,8 @@ class Tracker:
     """Predicts, associates, spawns and prunes.
 
     Args:
-        confirm_s: how long a face is seen, `_HITS` times at least, before it becomes a track, seconds; a flicker of the
-            detector so gets no id. Less than two searches in a row are apart.
+        confirm_s: how long a face is seen before it becomes a track, seconds; less than two searches in a row are apart.
+            It is seen twice at least, and more often if the detector is not sure: a flicker so gets no id.
         max_missed_s: how long a face may be out of sight before its track ends, seconds.
     """
 
@@ -126,30 +122,17 @@ class Tracker:
             Every confirmed track, those not seen in this frame with `missed` > 0; ordered by id.
         """
         expected = [follow.expect(captured_ns) for follow in self._follows]
-        pairs = self._associate(detections, expected)
+        places = [(*detection.center_px, max(detection.size_px, 1.0)) for detection in detections]
+        pairs = self._associate(detections, places, expected)
         for row, follow in enumerate(self._follows):
-            if row in pairs:
-                follow.sight(detections[pairs[row]], expected[row], captured_ns)
-            else:
+            if (column := pairs.get(row)) is None:
                 follow.missed += 1
-        self._follows = [follow for follow in self._follows if self._alive(follow, captured_ns)]
-        taken = set(pairs.values())
-        for column, detection in enumerate(detections):
-            if column not in taken and not self._double(detection):
-                x, y = detection.center_px
-                self._follows.append(
-                    _Follow(
-                        id=0,
-                        detection=detection,
-                        begun_ns=captured_ns,
-                        seen_ns=captured_ns,
-                        x=x,
-                        y=y,
-                        size=max(detection.size_px, 1.0),
-                        sure=detection.score - _DOUBT,
-                    )
-                )
-        self._confirm()
+            else:
+                follow.sight(detections[column], places[column], expected[row], captured_ns)
+                self._confirm(follow)
+        self._prune(captured_ns)
+        if len(pairs) < len(detections):
+            self._spawn(detections, places, set(pairs.values()), captured_ns)
         return self.tracks(captured_ns)
 
     def coast(self, captured_ns: int) -> list[Track]:
@@ -161,7 +144,7 @@ class Tracker:
         Returns:
             As `update`; a face that the last search found has `missed` 0 and is where its motion carried it.
         """
-        self._follows = [follow for follow in self._follows if self._alive(follow, captured_ns)]
+        self._prune(captured_ns)
         return self.tracks(captured_ns, moved=True)
 
     def tracks(self, now_ns: int, *, moved: bool = False) -> list[Track]:
@@ -178,26 +161,26 @@ class Tracker:
         ]
         return sorted(tracks, key=lambda track: track.id)
 
-    def _associate(self, detections: Sequence[Detection], expected: Sequence[_Expected]) -> dict[int, int]:
+    def _associate(
+        self, detections: Sequence[Detection], places: Sequence[_Place], expected: Sequence[_Expected]
+    ) -> dict[int, int]:
         """Pairs follows with detections, best fit first; index of follow → index of detection."""
         costs = []
-        places = [(*found.center_px, max(found.size_px, 1.0), found.score) for found in detections]
         for row, (follow, there) in enumerate(zip(self._follows, expected, strict=True)):
-            size = follow.size
-            place_var = there.pp + _PLACE_ERROR * _PLACE_ERROR
-            size_var = there.ss + _SIZE_ERROR * _SIZE_ERROR
+            there_x, there_y, size = there.x, there.y, follow.size
+            place_var, size_var = there.pp + _PLACE_ERROR * _PLACE_ERROR, there.ss + _SIZE_ERROR * _SIZE_ERROR
             reach = size * min(_GATE * math.sqrt(place_var), _MAX_SHIFT)
-            for column, (x, y, other, score) in enumerate(places):
+            for column, (x, y, other) in enumerate(places):
                 # Most pairs are far apart: said first, since it is asked of every face and every other one.
-                off_x, off_y = x - there.x, y - there.y
-                if abs(off_x) > reach or abs(off_y) > reach:
+                if not -reach < (off_x := x - there_x) < reach or not -reach < (off_y := y - there_y) < reach:
                     continue
                 growth = math.log(other / size)
-                shift = (off_x * off_x + off_y * off_y) / (size * size)
-                fit = shift / place_var + growth * growth / size_var
+                fit = (off_x * off_x + off_y * off_y) / (size * size * place_var) + growth * growth / size_var
                 if fit <= _GATE * _GATE and abs(growth) <= _MAX_GROWTH:
+                    # Twice the negative logarithm of a likelihood: who may be anywhere fits nowhere well.
                     cost = fit + 2 * math.log(place_var) + math.log(size_var)
-                    costs.append((cost + (0.0 if follow.id else _YOUNG) + (_WEAK if score < _CLEAR else 0.0), row, column))
+                    cost += (0.0 if follow.id else _YOUNG) + (_WEAK if detections[column].score < _CLEAR else 0.0)
+                    costs.append((cost, row, column))
         pairs: dict[int, int] = {}
         taken: set[int] = set()
         for _, row, column in sorted(costs):
@@ -206,29 +189,40 @@ class Tracker:
                 taken.add(column)
         return pairs
 
-    def _double(self, detection: Detection) -> bool:
-        """Whether it is a face that is followed already, found twice."""
-        (x, y), size = detection.center_px, max(detection.size_px, 1.0)
-        return any(
-            math.hypot(follow.x - x, follow.y - y) < _SAME_SHIFT * max(follow.size, size)
-            for follow in self._follows
-            if follow.id and not follow.missed
-        )
+    def _confirm(self, follow: _Follow) -> None:
+        if not follow.id and follow.sure >= _SURE and follow.seen_ns - follow.begun_ns >= self._confirm_ns:
+            self._last_id += 1
+            follow.id = self._last_id
 
-    def _alive(self, follow: _Follow, now_ns: int) -> bool:
-        if not follow.id:
-            return now_ns - follow.seen_ns <= _MAKING_S * NS
-        return now_ns - follow.seen_ns <= self._max_missed_ns
+    def _prune(self, now_ns: int) -> None:
+        track_ns, making_ns = now_ns - self._max_missed_ns, now_ns - round(_MAKING_S * NS)
+        self._follows = [follow for follow in self._follows if follow.seen_ns >= (track_ns if follow.id else making_ns)]
 
-    def _confirm(self) -> None:
-        for follow in self._follows:
-            if not follow.id and follow.hits >= 2 and follow.sure >= _SURE and follow.seen_ns - follow.begun_ns >= self._confirm_ns:
-                self._last_id += 1
-                follow.id = self._last_id
+    def _spawn(
+        self, detections: Sequence[Detection], places: Sequence[_Place], taken: set[int], now_ns: int
+    ) -> None:
+        """Begins to follow the faces that belong to no track and are none that was found twice."""
+        here = [follow for follow in self._follows if follow.id and not follow.missed]
+        for column, (detection, (x, y, size)) in enumerate(zip(detections, places, strict=True)):
+            if column in taken or any(
+                math.hypot(follow.x - x, follow.y - y) < _SAME_SHIFT * max(follow.size, size) for follow in here
+            ):
+                continue
+            self._follows.append(
+                _Follow(
+                    detection=detection,
+                    begun_ns=now_ns,
+                    seen_ns=now_ns,
+                    x=x,
+                    y=y,
+                    size=size,
+                    sure=detection.score - _DOUBT,
+                )
+            )
 
 
 def _shifted(follow: _Follow, now_ns: int) -> Detection:
-    """The face as it was seen last, moved on."""
+    """The face as it was seen last, where its motion has carried it."""
     detection, there = follow.detection, follow.expect(now_ns)
     x, y = detection.center_px
     dx, dy = there.x - x, there.y - y
