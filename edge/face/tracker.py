@@ -24,9 +24,10 @@ _SIZE_ERROR = 0.065  # of the logarithm of its size
 _FIRST_SPEED = 2.5  # of a face that was seen once
 _PUSH = 1.8  # change of velocity within a second
 _GROWTH = 0.25  # change of the logarithm of the size within a second
-_COAST_S = 1.5  # an unseen face is expected to slow down in this time
+_COAST_S = 4.0  # an unseen face is expected to slow down in this time
 _GATE = 4.0  # farthest from the expected place and size, standard deviations of the difference
-_MAX_SHIFT, _MAX_GROWTH = 1.2, 0.6  # and in face sizes, and as |ln ratio|
+_MAX_SHIFT, _ROAM = 1.2, 1.0  # and in face sizes, and how much more for each second unseen
+_MAX_GROWTH = 0.6  # and as |ln ratio|
 _YOUNG = 2.5  # how much worse a face in the making fits than a track, squared standard deviations
 _WEAK, _CLEAR = 2.0, 0.7  # and a face whose score is below `_CLEAR`
 _DOUBT, _SURE = 0.55, 0.6  # a face becomes a track when what its scores have above `_DOUBT` adds up to `_SURE`
@@ -123,7 +124,7 @@ class Tracker:
         """
         expected = [follow.expect(captured_ns) for follow in self._follows]
         places = [(*detection.center_px, max(detection.size_px, 1.0)) for detection in detections]
-        pairs = self._associate(detections, places, expected)
+        pairs = self._associate(detections, places, expected, captured_ns)
         for row, follow in enumerate(self._follows):
             if (column := pairs.get(row)) is None:
                 follow.missed += 1
@@ -162,14 +163,18 @@ class Tracker:
         return sorted(tracks, key=lambda track: track.id)
 
     def _associate(
-        self, detections: Sequence[Detection], places: Sequence[_Place], expected: Sequence[_Expected]
+        self,
+        detections: Sequence[Detection],
+        places: Sequence[_Place],
+        expected: Sequence[_Expected],
+        now_ns: int,
     ) -> dict[int, int]:
         """Pairs follows with detections, best fit first; index of follow → index of detection."""
         costs = []
         for row, (follow, there) in enumerate(zip(self._follows, expected, strict=True)):
             there_x, there_y, size = there.x, there.y, follow.size
             place_var, size_var = there.pp + _PLACE_ERROR * _PLACE_ERROR, there.ss + _SIZE_ERROR * _SIZE_ERROR
-            reach = size * min(_GATE * math.sqrt(place_var), _MAX_SHIFT)
+            reach = size * min(_GATE * math.sqrt(place_var), _MAX_SHIFT + _ROAM * (now_ns - follow.seen_ns) / NS)
             for column, (x, y, other) in enumerate(places):
                 # Most pairs are far apart: said first, since it is asked of every face and every other one.
                 if not -reach < (off_x := x - there_x) < reach or not -reach < (off_y := y - there_y) < reach:
