@@ -134,7 +134,7 @@ def test_face_that_was_lost_stays_lost_while_nobody_searches_and_its_track_ends_
     tracker.update([], 10 * FPS30_NS)
     (track,) = tracker.coast(11 * FPS30_NS)
     assert track.missed == 1
-    assert tracker.coast(10 * FPS30_NS + 1_000_000_000) == []
+    assert tracker.coast(10 * FPS30_NS + 2_000_000_000) == []
 
 
 def test_face_in_the_making_gets_no_id_from_frames_without_a_search() -> None:
