@@ -132,9 +132,7 @@ def _look(
 ) -> Seen:  # fmt: skip
     camera, truth, found = crowd.camera, dict[int, Box](), list[tuple[float, Box]]()
     here = sorted(
-        (path.z[k - path.first], number)
-        for number, path in enumerate(paths)
-        if 0 <= k - path.first < len(path.z)
+        (path.z[k - path.first], number) for number, path in enumerate(paths) if 0 <= k - path.first < len(path.z)
     )
     covers: list[Box] = [(wall.left, -1e4, wall.right, 1e4) for wall in crowd.walls]
     for _, number in here:  # nearest first
@@ -146,7 +144,10 @@ def _look(
                    + max(box[3] - camera.height, 0.0)) / size  # fmt: skip
         hidden = min(sum(_covered(box, cover) for cover in covers) + outside, 1.0)
         body = _BODY_M / _FACE_M * size
-        covers += [(u - 0.5 * size, v - 0.8 * size, u + 0.5 * size, v + 0.7 * size), (u - body, v + 0.7 * size, u + body, 1e4)]
+        covers += [
+            (u - 0.5 * size, v - 0.8 * size, u + 0.5 * size, v + 0.7 * size),
+            (u - body, v + 0.7 * size, u + body, 1e4),
+        ]
         score = (0.9 - 0.35 / (1 + np.exp((size - camera.half_px) / (0.1 * camera.half_px))) - 0.6 * hidden
                  - 0.3 * max(yaw - 35, 0) / 30)  # fmt: skip
         if score >= noise.threshold:

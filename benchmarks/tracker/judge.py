@@ -173,8 +173,10 @@ def judge_visits(truth: Sequence[Boxes], found: Sequence[Boxes], *, least: int =
             counts[person] = counts.get(person, 0) + 1
     people = [person for person, frames in seen.items() if frames >= least]
     own = [max(counts, key=lambda person: counts[person]) for counts in sightings.values()]
-    shares = [sorted(n / sum(counts.values()) for person, n in counts.items() if person >= 0) for counts in sightings.values()]
-    mixed = [len(share) > 1 and share[-2] >= 0.1 for share in shares]
+    mixed = 0
+    for counts in sightings.values():
+        known = sorted(frames for person, frames in counts.items() if person >= 0)
+        mixed += len(known) > 1 and known[-2] >= 0.1 * sum(counts.values())
     counted, false = len(set(own) & set(people)), sum(person not in people for person in own)
     return Counting(
         people=len(people),
@@ -183,5 +185,5 @@ def judge_visits(truth: Sequence[Boxes], found: Sequence[Boxes], *, least: int =
         double=len(own) - false - counted,
         missed=len(people) - counted,
         false=false,
-        mixed=sum(mixed),
+        mixed=mixed,
     )

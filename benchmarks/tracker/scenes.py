@@ -48,12 +48,14 @@ def _cross(rng: Random, number: int, start_s: float, *, edge: float = _EDGE, sto
 
 
 def cross(rng: Random, people: int) -> Crowd:
+    """People cross the picture both ways."""
     seconds = 12 + 1.6 * people
     stays = [_cross(rng, n, rng.uniform(0, seconds - 9)) for n in range(people)]
     return Crowd(stays, KIOSK, seconds)
 
 
 def pillar(rng: Random, people: int) -> Crowd:
+    """The same behind a wall in the picture's middle."""
     crowd = cross(rng, people)
     width = rng.uniform(0.25, 0.45) * KIOSK.width
     left = rng.uniform(0.3, 0.7) * (KIOSK.width - width)
@@ -61,6 +63,7 @@ def pillar(rng: Random, people: int) -> Crowd:
 
 
 def approach(rng: Random, people: int) -> Crowd:
+    """People come nearer from afar, alone, in pairs and in threes."""
     seconds, stays = 14 + 2.0 * people, list[Stay]()
     while len(stays) < people:
         start_s, speed, lane = rng.uniform(0, seconds - 13), rng.uniform(0.8, 1.4), rng.uniform(-1.0, 1.0)
@@ -86,6 +89,7 @@ def _glances(rng: Random, start_s: float, end_s: float, x: float, z: float, low:
 
 
 def sit(rng: Random, people: int) -> Crowd:
+    """People come in, sit down in two rows, look about, get up and leave."""
     seconds, stays = 45.0, list[Stay]()
     for n in range(people):
         row, column = n % 2, n // 2
@@ -96,12 +100,16 @@ def sit(rng: Random, people: int) -> Crowd:
         down, up = arrive + 0.5, arrive + 0.5 + rng.uniform(12, 22)
         keys = [Key(0, -side * _EDGE * z, z, 0, 25), Key(arrive, x, z, 0, 10), Key(down, x, z, 0, 0)]
         keys += _glances(rng, down + 1.2, up, x, z, 0.42)
-        keys += [Key(up + 1.2, x, z, 0, 0), Key(up + 1.2 + abs(side * _EDGE * z - x) / speed, side * _EDGE * z, z, 0, 30)]
+        keys += [
+            Key(up + 1.2, x, z, 0, 0),
+            Key(up + 1.2 + abs(side * _EDGE * z - x) / speed, side * _EDGE * z, z, 0, 30),
+        ]
         stays.append(Stay(n, rng.uniform(0, 12), keys, _tall(rng)))
     return Crowd(stays, KIOSK, seconds)
 
 
 def look(rng: Random, people: int) -> Crowd:
+    """Two thirds stand and look away now and then; the others pass behind them."""
     seconds, stays = 45.0, list[Stay]()
     standing = max(people * 2 // 3, 1)
     for n in range(standing):
@@ -155,7 +163,9 @@ def hall(rng: Random, people: int) -> Crowd:
             stays.append(_cross(rng, n, start_s, near=3, far=7, stop_s=rng.choice([0.0, 0.0, 4.0])))
         elif kind < 0.8:
             x = rng.uniform(-1, 1)
-            stays.append(Stay(n, start_s, [Key(0, x, 9, 0, 10), Key(8 / rng.uniform(0.8, 1.3), 0.6 * x, 1.6)], _tall(rng)))
+            stays.append(
+                Stay(n, start_s, [Key(0, x, 9, 0, 10), Key(8 / rng.uniform(0.8, 1.3), 0.6 * x, 1.6)], _tall(rng))
+            )
         else:
             keys = _glances(rng, 0, 16, rng.uniform(-1.2, 1.2), rng.uniform(2.5, 4.5))
             stays.append(Stay(n, start_s, keys, _tall(rng)))

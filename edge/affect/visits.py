@@ -73,7 +73,9 @@ class Visits:
         self._by_track: dict[int, Visit] = {}
         self.begun = 0
 
-    def observe(self, tracks: Sequence[Track], captured_ns: int, frame_px: tuple[int, int] = (640, 480)) -> dict[int, Visit]:
+    def observe(
+        self, tracks: Sequence[Track], captured_ns: int, frame_px: tuple[int, int] = (640, 480)
+    ) -> dict[int, Visit]:
         """Takes the tracks seen in a frame; returns the visit of each by track id, no visit twice."""
         oldest_ns = captured_ns - self._reentry_ns
         for number in [number for number, visit in self._recent.items() if visit.seen_ns < oldest_ns]:
@@ -83,7 +85,9 @@ class Visits:
         new = []
         for track in tracks:
             visit = self._by_track.get(track.id)
-            if visit is None or (visit.track.id != track.id and visit.track.id in in_view):  # two at once were never one
+            if visit is None or (
+                visit.track.id != track.id and visit.track.id in in_view
+            ):  # two at once were never one
                 new.append(track)
             else:
                 visit.track, visit.seen_ns, found[track.id] = track, captured_ns, visit
@@ -102,9 +106,7 @@ class Visits:
         """A track ended. Its visit may still go on with another."""
         self._by_track.pop(track_id, None)
 
-    def _continued(
-        self, tracks: Sequence[Track], now_ns: int, frame_px: tuple[int, int]
-    ) -> list[tuple[Track, Visit]]:
+    def _continued(self, tracks: Sequence[Track], now_ns: int, frame_px: tuple[int, int]) -> list[tuple[Track, Visit]]:
         """The new tracks that are the rest of a visit out of view, with it; best fit first, no visit twice."""
         able = [
             (fit, row, visit.number)

@@ -101,8 +101,8 @@ class Tracker:
     """Predicts, associates, spawns and prunes.
 
     Args:
-        confirm_s: how long a face is seen before it becomes a track, seconds; less than two searches in a row are apart.
-            It is seen twice at least, and more often if the detector is not sure: a flicker so gets no id.
+        confirm_s: how long a face is seen before it becomes a track, seconds; less than two searches in a row are
+            apart. It is seen twice at least, more often if the detector is not sure: a flicker so gets no id.
         max_missed_s: how long a face may be out of sight before its track ends, seconds.
     """
 
@@ -203,9 +203,7 @@ class Tracker:
         track_ns, making_ns = now_ns - self._max_missed_ns, now_ns - round(_MAKING_S * NS)
         self._follows = [follow for follow in self._follows if follow.seen_ns >= (track_ns if follow.id else making_ns)]
 
-    def _spawn(
-        self, detections: Sequence[Detection], places: Sequence[_Place], taken: set[int], now_ns: int
-    ) -> None:
+    def _spawn(self, detections: Sequence[Detection], places: Sequence[_Place], taken: set[int], now_ns: int) -> None:
         """Begins to follow the faces that belong to no track and are none that was found twice."""
         here = [follow for follow in self._follows if follow.id and not follow.missed]
         for column, (detection, (x, y, size)) in enumerate(zip(detections, places, strict=True)):
