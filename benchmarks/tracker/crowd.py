@@ -181,7 +181,7 @@ def _ghosts(
                 if not 0 <= i < len(worn.z):
                     break
                 u, v, size = worn.u[i], worn.v[i] + 1.6 * worn.size[i], 0.8 * worn.size[i]
-            found[later].append((_square(*rng.normal((u, v), 0.03 * size), size), score))
+            found[later].append((_square(rng.normal(u, 0.03 * size), rng.normal(v, 0.03 * size), size), score))
     return found
 
 
