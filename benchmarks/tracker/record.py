@@ -76,7 +76,7 @@ def render_page(record: Tracker) -> str:
     (first, last), times = record.seeds, record.faces_us
     head = "| | people | visits | double | missed | of nobody | mixed | HOTA | IDF1 | switches | visits' IDF1 |\n"
     head += "| --- |" + " ---: |" * 10 + "\n"
-    spent = "; ".join(f"{n} faces {_both(us, '{:.0f}')} µs" for n, us in times.items())
+    spent = "; ".join(f"{n}: {_both(us, '{:.0f}')} µs" for n, us in times.items())
     return (Path(__file__).parent / "page.md").read_text(encoding="utf-8").format(
         runs=last - first + 1, first=first, last=last, spent=spent,
         scenes=head + _rows({SCENES[name].says: results for name, results in record.scenes.items()}),
