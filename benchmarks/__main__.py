@@ -16,12 +16,16 @@ from benchmarks.reference.command import reference
 from benchmarks.report.command import report
 from benchmarks.soak.command import soak
 from benchmarks.studio.command import studio
+from benchmarks.tracker.command import tracker
 from benchmarks.turns.command import turns
 from benchmarks.videos.command import videos
 from convert.command_line import run_verbs
 
 # One package a verb. What a verb needs is imported when it runs: no verb waits for another's packages.
-VERBS = (cadence, compare, device, egress, fleet, floor, peers, privacy, reference, report, soak, studio, turns, videos)
+VERBS = (
+    cadence, compare, device, egress, fleet, floor, peers, privacy,
+    reference, report, soak, studio, tracker, turns, videos,
+)  # fmt: skip
 
 app = typer.Typer(
     help="Measurements that anyone can repeat.",

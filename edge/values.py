@@ -117,6 +117,7 @@ class Track:
     id: int  # from 1, ascending
     detection: Detection  # where the face is now, or was last seen when `missed` > 0
     missed: int  # searches since it was last found, 0 when the last one found it
+    speed: tuple[float, float] = (0.0, 0.0)  # how its centre moved when it was last found, pixels a second
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

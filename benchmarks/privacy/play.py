@@ -75,7 +75,7 @@ class _Device:
             whose = {id(detection): face for detection, face in zip(detections, faces, strict=True)}
             tracks = self._tracker.update(detections, now_ns)
             in_view = seen(tracks)
-            visits = self._visits.observe(in_view, now_ns)
+            visits = self._visits.observe(in_view, now_ns, self._frame_px)
             self._presence.observe(visits, in_view, now_ns, self._frame_px)
             for track in in_view:
                 face, number = whose[id(track.detection)], visits[track.id].number
