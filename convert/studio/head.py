@@ -16,7 +16,6 @@ from convert.errors import DataError
 from edge.values import Float32Array
 
 FACE = slice(0, 9409)
-NECK = slice(9409, 14062)  # and the back of the head
 MOUTH = slice(14062, 21451)  # gums, tongue and teeth
 EYES = slice(21451, 24591)
 EYEBALLS = (slice(21451, 23021), slice(23021, 24591))  # left, right

@@ -58,11 +58,6 @@ class Still(NamedTuple):
     clean_points: Float32Array
 
 
-def cut_loose(pixels: UInt8Array, square: Square, side: int = LOOSE_PX) -> UInt8Array:
-    """The picture around a crop's square, upright: uint8 (side, side, 3), RGB."""
-    return cut_square(pixels, square._replace(side=square.side * LOOSE), side)
-
-
 def decode(jpeg: UInt8Array) -> UInt8Array:
     """A kept picture: uint8 (LOOSE_PX, LOOSE_PX, 3), RGB."""
     return np.ascontiguousarray(np.asarray(cv2.imdecode(jpeg, cv2.IMREAD_COLOR))[:, :, ::-1], dtype=np.uint8)
@@ -76,7 +71,8 @@ def encode_loose(pixels: UInt8Array, square: Square, side: int = LOOSE_PX) -> UI
     coarse = cv2.resize(mirrored, (24, 24), interpolation=cv2.INTER_AREA)
     wider = np.asarray(cv2.resize(coarse, mirrored.shape[1::-1], interpolation=cv2.INTER_CUBIC), np.uint8)
     wider[pad:-pad, pad:-pad] = pixels
-    loose = cut_loose(wider, square._replace(center_x=square.center_x + pad, center_y=square.center_y + pad), side)
+    around = Square(square.center_x + pad, square.center_y + pad, square.side * LOOSE, square.roll)
+    loose = cut_square(wider, around, side)
     _, data = cv2.imencode(".jpg", loose[:, :, ::-1], [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])
     return np.asarray(data, np.uint8).reshape(-1)
 

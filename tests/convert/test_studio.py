@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from convert.errors import DataError
+from convert.faces.pictures import loose_square
 from convert.faces.table import make_faces
 from convert.studio.acts import Act, write_script
 from convert.studio.archive import load_part, save_part
@@ -19,7 +20,7 @@ from convert.studio.rasterize import interpolate, rasterize, vertex_normals
 from convert.studio.reenact import Sitter, make_portrait, reenact, rotation_of
 from convert.studio.sets import Studio
 from convert.studio.show import write_clip, write_sheet
-from convert.studio.stills import Still, decode, describe, encode_loose, make_still
+from convert.studio.stills import Still, decode, describe, encode_loose, make_still, turn_head
 from convert.teacher.landmarker import BLENDSHAPES, FaceLandmarker, FaceShape
 from edge.geometry import CropRule, Square, face_square
 from edge.values import UInt8Array
@@ -276,6 +277,10 @@ def test_a_portrait_acts_and_the_landmarker_sees_it(head: MorphableHead, finder:
     assert np.abs(lips[:, 0]).max() < 0.1
     assert 0.05 < lips[:, 1].mean() < 0.3
     assert still.points[14, 1] - still.points[13, 1] > still.clean_points[14, 1] - still.clean_points[13, 1]
+
+    loose = decode(still.clean_jpeg)
+    ways = [landmarker.describe_square(turn_head(head, landmarker, loose, yaw), loose_square()) for yaw in (-0.3, 0.3)]
+    assert abs(ways[0].rotation[0] - ways[1].rotation[0]) > 0.3
 
     marks = np.zeros((68, 2), np.float32)
     assert describe(reenact(head, portrait, portrait.fitted.coefficients)._replace(marks_px=marks), models) is None
