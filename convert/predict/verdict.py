@@ -71,7 +71,8 @@ def judge(
         ValueError: the shapes differ, or all faces are of one subject.
     """
     differences = paired_bootstrap(rated, new, old, subjects, n=draws, seed=seed)
-    chance = _chance(*(np.asarray(each, np.float64) for each in (rated, new, old)), np.asarray(subjects), draws, seed)
+    truth, ours, other = (np.asarray(each, np.float64) for each in (rated, new, old))
+    chance = _chance(truth, ours, other, np.asarray(subjects), draws, seed)
     count = next(iter(differences.values())).groups
     reasons = [
         f"{target} lost more than {tolerance:g}: {found.difference:+.3f}"

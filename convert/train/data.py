@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 from convert.augment.augmentation import draw_augmentation
 from convert.errors import DataError
-from convert.faces.pictures import Pictures
 from convert.train.batches import TrainingFaces, cut_crop, cut_crops
 from convert.train.recipe import Labels
 from convert.train.targets import AUXILIARY, POINTS
@@ -25,13 +24,13 @@ class Part(NamedTuple):
 
     Attributes:
         faces: a face table of N rows.
-        pictures: of these rows.
+        pictures: of these rows, `convert.faces.pictures.Pictures` or what the studio made.
         teacher: float32 (N, 2), the teacher's answers; None where there is no teacher.
         extra: whether an epoch takes only a part of them: the studio's stills, or in `fit` the kit's faces.
     """
 
     faces: pd.DataFrame
-    pictures: Pictures
+    pictures: Any
     teacher: Float32Array | None = None
     extra: bool = False
 
@@ -69,7 +68,7 @@ def training_faces(parts: Sequence[Part], labels: Labels) -> TrainingFaces:
     taken = []
     for part in (part.of("train") for part in parts):
         va, weight = label(part, labels)
-        known = np.isfinite(va).all(axis=1)
+        known = np.asarray(np.isfinite(va).all(axis=1))
         taken.append((part.take(known), va[known], weight[known]))
     names = pd.concat([part.faces["expression"] for part, _, _ in taken], ignore_index=True)
     if names.empty:
@@ -89,7 +88,7 @@ def training_faces(parts: Sequence[Part], labels: Labels) -> TrainingFaces:
 def label(part: Part, labels: Labels) -> tuple[Float32Array, Float32Array]:
     """Valence and arousal float32 (N, 2), NaN where nobody says, and weights float32 (N,)."""
     rated = ratings(part.faces)
-    has_rating = np.isfinite(rated).all(axis=1)
+    has_rating = is_rated(part.faces)
     teacher = rated if part.teacher is None else part.teacher
     mixed = labels.rating_share * rated + (1 - labels.rating_share) * teacher
     unrated = labels.extra if part.extra else labels.unrated
@@ -102,13 +101,18 @@ def ratings(faces: pd.DataFrame) -> Float32Array:
     return faces[["valence", "arousal"]].to_numpy(np.float32)
 
 
+def is_rated(faces: pd.DataFrame) -> NDArray[np.bool_]:
+    """Which of N rows a rater rated: bool (N,)."""
+    return np.asarray(faces["valence"].notna() & faces["arousal"].notna(), bool)
+
+
 def dev_sets(parts: Sequence[Part], size: int) -> list[tuple[str, UInt8Array, Float32Array]]:
     """Rated faces of split `dev`: all together without a name, then each source of several by its name.
 
     Returns:
         Of each set its name, device crops uint8 (N, S, S, 3), RGB, and ratings float32 (N, 2).
     """
-    rated = [part.of("dev").take(np.isfinite(ratings(part.of("dev").faces)).all(axis=1)) for part in parts]
+    rated = [dev.take(is_rated(dev.faces)) for dev in (part.of("dev") for part in parts)]
     rated = [part for part in rated if len(part.faces)]
     if not rated:
         return []

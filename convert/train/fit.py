@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
+from hashlib import sha256
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 import numpy as np
@@ -13,12 +14,13 @@ import pandas as pd
 
 from convert.errors import DataError
 from convert.faces.finder import FaceFinder
-from convert.faces.groups import split_faces
+from convert.faces.groups import DEV_SHARE, TEST_SHARE, merge_subjects, split_faces
 from convert.faces.layouts import thin_clips
 from convert.faces.pictures import find_faces
 from convert.faces.table import SPLITS, join_faces, read_faces, without_test
 from convert.metrics import TARGETS, ccc
 from convert.predict.evaluation import Device, embed_crop
+from convert.predict.verdict import FEWEST_SUBJECTS as FEWEST_JUDGES
 from convert.progress import Progress
 from convert.teacher.landmarker import FaceLandmarker
 from convert.train.batches import cut_crops
@@ -33,7 +35,6 @@ from edge.values import Float32Array
 
 SHIPPED, RANDOM = "shipped", "random"
 FEWEST_FACES, FEWEST_SUBJECTS = 30, 10
-_ATTEMPTS = 100
 
 
 class Fitted(NamedTuple):
@@ -110,8 +111,7 @@ def fit(
     run.note(start=start, machine=describe_machine())
     table = thin_clips(own) if kit is None else join_faces(thin_clips(own), without_test(kit))
     found = find_faces(table, FaceFinder(), landmarker, run.path(PICTURES))
-    whole = Part(_split(found.faces, own, start, recipe.seed), found.pictures)
-    run.keep_faces(whole)
+    run.keep_faces(split_own(found.faces, own, start, recipe.seed), found.pictures.rows)
     mine, *others = parts = run.parts()
     _check(mine)
     trained = {split: int((mine.faces["split"] == split).sum()) for split in SPLITS}
@@ -125,7 +125,7 @@ def fit(
     if not run.path(BACKBONE).is_file():
         calibration = calibrate_on(parts, recipe)
         sets = dev_sets([mine], recipe.backbone.size)[:1]  # says when to stop
-        sets += [("kit", *each) for _, *each in dev_sets(others, recipe.backbone.size)[:1]]
+        sets += [("kit", images, va) for _, images, va in dev_sets(others, recipe.backbone.size)[:1]]
         if not train_backbone(run, recipe, parts, sets, calibration, start=began, stop_after=stop_after):
             return None
     if not run.path("backbone.tflite").is_file():
@@ -169,34 +169,30 @@ def fit_head(
     size, steps = recipe.backbone.size, 2 * recipe.head.warmup_steps
     learn = [part.of("train") for part in parts]
     va = np.concatenate([label(part, Labels())[0] for part in learn])
-    loose = [picture for part in learn for picture in _each(part)]
+    loose = [picture for part in learn for picture in part.pictures.loose]
     scenes = held_scenes(loose, va, backbone, recipe, recipe.seed)
     with Progress("sequences", len(scenes), every=48) as progress:
         sequences = make_sequences(
             scenes, partial(embed_crop, backbone), take_in_store, size=size, seed=recipe.seed, advance=progress.advance
         )
     dev = mine.of("dev")
-    held = {"": still_sequences(cut_crops(list(_each(dev)), size), ratings(dev.faces), backbone, steps)}
+    held = {"": still_sequences(cut_crops(dev.pictures.loose, size), ratings(dev.faces), backbone, steps)}
     if start is not None and head is not None:
         now = readout(load_weights(run.path(BACKBONE)), recipe.backbone)
         head = move_readout(head, readout(start, recipe.backbone), now, recipe)
     train_head(run, recipe, sequences, held, start=head)
 
 
-def _each(part: Part) -> Any:
-    return (part.pictures.loose[row] for row in range(len(part.faces)))
-
-
 def _agreement(bundle: Bundle, mine: Part) -> tuple[float, float]:
     device, dev = Device(bundle), mine.of("dev")
-    crops = cut_crops(list(_each(dev)), bundle.manifest.crop.size)
+    crops = cut_crops(dev.pictures.loose, bundle.manifest.crop.size)
     answers = np.stack([device.answer(crop)[1] for crop in crops])
     rated = ratings(dev.faces)
     valence, arousal = (ccc(rated[:, t], answers[:, t]) for t in range(len(TARGETS)))
     return valence, arousal
 
 
-def _split(faces: pd.DataFrame, own: pd.DataFrame, start: str, seed: int) -> pd.DataFrame:
+def split_own(faces: pd.DataFrame, own: pd.DataFrame, start: str, seed: int) -> pd.DataFrame:
     """Fills `split`. Who was learned from in the run to start with is never judged by here.
 
     Raises:
@@ -206,11 +202,15 @@ def _split(faces: pd.DataFrame, own: pd.DataFrame, start: str, seed: int) -> pd.
     if before is not None:
         known = faces["subject"].map(dict(zip(before["subject"], before["split"], strict=True)))
         faces = faces.assign(split=faces["split"].where(faces["split"].ne(""), known.fillna("")))
-    is_own = faces["source"].isin(own["source"].unique())
-    for attempt in range(_ATTEMPTS):  # of few persons, the first draw may leave a split without anybody
-        done = split_faces(faces, seed + attempt)
-        if done[is_own].groupby("split")["subject"].nunique().reindex(SPLITS, fill_value=0).min() >= 2:
-            break
+    faces = merge_subjects(faces)
+    free = faces["source"].isin(own["source"].unique()) & faces["split"].eq("")
+    subjects = sorted(faces.loc[free, "subject"].unique(), key=lambda name: sha256(f"{seed} {name}".encode()).digest())
+    count = len(subjects)
+    # Of few persons more are kept back, or nothing could be told by them.
+    test = max(round(TEST_SHARE * count), min(FEWEST_JUDGES, count // 3))
+    dev = max(round(DEV_SHARE * count), min(FEWEST_JUDGES // 2, count // 5))
+    drawn = dict(zip(subjects, ["test"] * test + ["dev"] * dev + ["train"] * (count - test - dev), strict=True))
+    done = split_faces(faces.assign(split=faces["split"].mask(free, faces["subject"].map(drawn))), seed)
     if before is not None:
         learned = set(before.loc[before["split"] != "test", "sha256"])
         leaked = done[(done["split"] == "test") & done["sha256"].isin(learned)]

@@ -20,7 +20,7 @@ from convert.studio.sets import Studio
 from convert.teacher.landmarker import FaceLandmarker
 from convert.teacher.trees import Teacher, crossfit, fit_teacher
 from convert.train.batches import cut_crops
-from convert.train.data import Part, dev_sets, label, ratings
+from convert.train.data import Part, dev_sets, is_rated, label, ratings
 from convert.train.graphs import calibrate_on, open_backbone, quantize_run, write_head
 from convert.train.phases import BACKBONE, DevSet, train_backbone, train_head
 from convert.train.recipe import Labels, Recipe
@@ -57,7 +57,7 @@ class Kit:
             task = hashlib.sha256(landmarker.read_bytes()).hexdigest() if landmarker.is_file() else ""
             run.note(start=recipe.start, machine=describe_machine(), landmarker=task)
         found = find_faces(kit_faces(root), FaceFinder(), FaceLandmarker(landmarker), run.path(PICTURES))
-        run.keep_faces(Part(found.faces, found.pictures))
+        run.keep_faces(found.faces, found.pictures.rows)
         self._run, self._recipe = run, recipe
         self.teacher: Teacher = fit_teacher(found.faces, found.pictures, seed=recipe.seed)
         mixes = any(phase.labels.rating_share < 1 for phase in recipe.backbone_phases)
@@ -91,7 +91,7 @@ class Kit:
         """Rated faces of split `dev`, together and by source, and the studio's with the teacher's labels."""
         sets = dev_sets([self.part], self._recipe.backbone.size)
         if self.held is not None and self.held.teacher is not None:
-            crops = cut_crops(list(self.held.pictures.loose), self._recipe.backbone.size)
+            crops = cut_crops(self.held.pictures.loose, self._recipe.backbone.size)
             sets.append(("made", crops, self.held.teacher))
         return sets
 
@@ -137,8 +137,8 @@ def train_kit(kit: Kit, run: Run, recipe: Recipe, *, start: Path | None = None, 
         subjects = kit.stills.faces["subject"].to_list()
         scenes += changing_scenes(kit.stills.pictures.loose, subjects, backbone, recipe, recipe.seed)
     scenes += kit.acts("train") * recipe.head.takes
-    rated = dev.take(np.isfinite(ratings(dev.faces)).all(axis=1))
-    crops = cut_crops(list(rated.pictures.loose), recipe.backbone.size)
+    rated = dev.take(is_rated(dev.faces))
+    crops = cut_crops(rated.pictures.loose, recipe.backbone.size)
     held = {"": still_sequences(crops, ratings(rated.faces), backbone, 2 * recipe.head.warmup_steps)}
     if acts := kit.acts("dev"):
         held["acts"] = embed_scenes(run, recipe, graph, acts, "dev", recipe.seed + 1)

@@ -22,12 +22,15 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from convert.errors import DataError, TrainingError
 from convert.train.recipe import Recipe
 from edge.values import Float32Array
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from convert.train.data import Part
     from edge.model.bundle import Bundle
 
@@ -74,7 +77,7 @@ class Run:
         except msgspec.MsgspecError as error:
             raise DataError(f"{path}: {error}") from error
 
-    def keep_faces(self, part: Part) -> None:
+    def keep_faces(self, faces: pd.DataFrame, rows: NDArray[np.intp]) -> None:
         """Writes the face table, and which row of `pictures/` belongs to each face.
 
         Raises:
@@ -84,11 +87,11 @@ class Run:
 
         path = self.path(FACES)
         if path.is_file():
-            before, now = (each[["id", "split", "valence", "arousal"]] for each in (read_faces(path), part.faces))
+            before, now = (each[["id", "split", "valence", "arousal"]] for each in (read_faces(path), faces))
             if not before.equals(now):
                 raise DataError(f"{path}: holds other faces, labels or splits than now", "choose another --out")
-        write_faces(path, part.faces)
-        np.save(self.path(PICTURES) / ROWS, part.pictures.rows)
+        write_faces(path, faces)
+        np.save(self.path(PICTURES) / ROWS, rows)
 
     def parts(self) -> list[Part]:
         """The faces of the run and their pictures, all splits; of a fit one's own first, then the kit's as extra ones.

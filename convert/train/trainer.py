@@ -30,8 +30,8 @@ class Learner(Protocol):
     """What the trainer needs of a network, its data and its loss."""
 
     model: Any  # a Keras model; all of its weights are averaged and saved
-    trainable: Sequence[Any]  # the variables that may move
-    extra: Sequence[Any]  # variables beside the model that move too and are saved in checkpoints
+    trainable: list[Any]  # the variables that may move
+    extra: list[Any]  # variables beside the model that move too and are saved in checkpoints
     steps: int  # batches of an epoch
 
     def batches(self, epoch: int) -> Iterator[Sequence[Any]]:

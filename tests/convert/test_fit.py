@@ -11,7 +11,6 @@ from typing import Any
 
 import msgspec
 import numpy as np
-import pandas as pd
 import pytest
 
 from convert.errors import DataError
@@ -183,12 +182,15 @@ def test_the_verb_ends_with_10_where_no_epoch_was_better_than_the_start(
     assert (tmp_path / "run" / "head.tflite").is_file()
 
 
-def test_faces_of_one_person_in_several_pictures_stay_together(drawn_data: Path, tmp_path: Path) -> None:
-    from convert.faces.groups import split_faces
+@pytest.mark.parametrize(("persons", "wanted"), [(10, (5, 2, 3)), (30, (15, 5, 10)), (200, (140, 30, 30))])
+def test_of_few_persons_enough_are_kept_back_to_judge_by(persons: int, wanted: tuple[int, ...]) -> None:
+    from convert.faces.table import make_faces
+    from convert.train.fit import split_own
 
-    def share(row: dict[str, str]) -> None:
-        row["group"] = str(int(row["group"]) % 12)
-
-    faces: pd.DataFrame = split_faces(read_own(_labels(drawn_data, tmp_path, share)))
-    assert faces["subject"].nunique() == 12
-    assert faces.groupby("subject")["split"].nunique().max() == 1
+    names = [f"own/{number % persons}" for number in range(3 * persons)]
+    rows = {"id": [f"own/{n}.png" for n in range(len(names))], "picture": "x.png", "subject": names, "source": "own"}
+    faces = make_faces(rows)
+    done = split_own(faces, faces, "random", 0)
+    assert done.groupby("subject")["split"].nunique().max() == 1
+    counts = done.groupby("split")["subject"].nunique()
+    assert tuple(counts[split] for split in ("train", "dev", "test")) == wanted
