@@ -26,7 +26,6 @@ from convert.predict import subjects
 from convert.predict.measure import RECORD, metrics_of, read_record
 from convert.predict.render import render
 from convert.predict.table import hash_graphs
-from convert.train.data import Part
 from convert.train.recipe import find_recipe
 from convert.train.run import Run
 from edge.model.bundle import default_bundle, load_bundle
@@ -58,7 +57,7 @@ def mine(finder: FaceFinder, draw_face: Callable[..., np.ndarray], tmp_path_fact
     run.start(find_recipe("default"))
     table = make_faces({name: columns[name] for name in columns})
     found = find_faces(table, finder, None, run.path("pictures"))
-    run.keep_faces(Part(found.faces, found.pictures))
+    run.keep_faces(found.faces, found.pictures.rows)
     for name in ("backbone.tflite", "head.tflite"):
         run.path(name).write_bytes(BUNDLE.files[name])
     return run.folder
