@@ -100,6 +100,17 @@ def test_a_run_that_has_one_person_in_two_splits_is_refused(mine: Path, tmp_path
     assert "shop/anna is in 3 splits" in done.stderr
 
 
+def test_a_fit_that_is_not_shown_to_be_better_than_its_start_ends_with_ten(
+    mine: Path, tmp_path: Path, convert_verb: Verb
+) -> None:
+    shutil.copytree(mine, tmp_path / "run")
+    Run(tmp_path / "run").note(start="shipped")  # and its graphs are the shipped ones
+    done = convert_verb("test", tmp_path / "run", "--most", "0")
+    assert done.returncode == 10
+    assert "not shown to be better than the bundle that it began with" in done.stderr
+    assert (tmp_path / "run" / RECORD).is_file()
+
+
 @pytest.mark.usefixtures("tested")
 def test_a_packed_run_s_card_has_the_record_s_figures_and_says_whose_faces_it_learned_from(
     mine: Path, tmp_path: Path, convert_verb: Verb
