@@ -15,7 +15,6 @@ draw, so it has no interval: None, never an interval of no width.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -131,19 +130,6 @@ def bootstrap_means(
     times = np.stack([np.bincount(rng.integers(0, count, count), minlength=count) for _ in range(draws)])
     total = times @ sums
     return np.asarray(total[:, :-1] / total[:, -1:], np.float64)
-
-
-def resample(count: int, groups: ArrayLike | None, rng: np.random.Generator, draws: int) -> Iterator[NDArray[np.intp]]:
-    """Indices of bootstrap resamples of `count` items, whole groups at a time where there are groups."""
-    if groups is None:
-        for _ in range(draws):
-            yield rng.integers(0, count, count)
-        return
-    _, of = np.unique(np.asarray(groups), return_inverse=True)
-    order = np.argsort(of, kind="stable")
-    members = np.split(order, np.cumsum(np.bincount(of))[:-1])
-    for _ in range(draws):
-        yield np.concatenate([members[n] for n in rng.integers(0, len(members), len(members))])
 
 
 def _constant(values: Float64Array) -> bool:

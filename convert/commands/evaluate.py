@@ -66,7 +66,7 @@ def evaluate(
         _evaluate_set(dataset, root, part, path, as_json=as_json)
     elif csv is not None:
         device = Device(load_bundle(path))
-        faces = read_set("csv", csv).faces
+        faces = read_set("csv", csv, splits=False).faces
         if faces["frame"].notna().any():
             raise DataError(f"{csv}: labels moments of videos", f"give it as --dataset csv --root {csv}")
         with Progress("pictures", len(faces), every=500) as progress:

@@ -36,6 +36,7 @@ def report(
     only_render: Annotated[
         bool, typer.Option("--render", help="Measure nothing: write the page from its record.")
     ] = False,
+    most: Annotated[int, typer.Option("--most", min=0, help="Faces that are tried dark, blurred, covered…")] = 300,
     acts: Annotated[int, typer.Option("--acts", min=0, help="Acts of the studio under accidents.")] = 40,
     landmarker: LandmarkerOption = None,
     kept: PicturesOption = Path("out/pictures"),
@@ -58,7 +59,8 @@ def report(
         on = gather(subject, why="convert report", data=data, find=finder(task, kept), real=True)
         on, teacher = add_teacher(on, data=data, landmarker=task, acts=acts, folder=kept / "acts")
         more = {"teacher": teacher}
-        _, tables = measure(on.bundle, on.subjects, float_backbone=on.float_backbone, others=more)
+        said, tables = measure(on.bundle, on.subjects, most=most, float_backbone=on.float_backbone, others=more)
+        said.to_parquet(kept / f"{target.parent.name}.parquet")
         if others:
             bundles = {on.bundle.manifest.name: on.bundle, **{name: open_subject(at) for name, at in others.items()}}
             tables["beside"] = compare_bundles(bundles, on.subjects)

@@ -61,6 +61,7 @@ def run_test(
     record = make_record(on.bundle, tables, on.subjects, trained_apart=on.trained_apart)
     if is_run(subject) and not dev:
         write_record(subject / RECORD, record)
+        said.to_parquet(subject / "predictions.parquet")
     if as_json:
         print(json.dumps(record, ensure_ascii=False))
     else:

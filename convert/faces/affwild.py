@@ -25,7 +25,7 @@ import pandas as pd
 
 from convert.errors import DataError
 from convert.faces.text_files import parse_numbers, place, read_lines
-from convert.faces.videos import frame_rate, index_videos, walk_folders
+from convert.faces.videos import index_videos, measure_video, walk_folders
 from edge.values import Float32Array
 
 INVALID = (-5.0, -1000.0)
@@ -58,7 +58,7 @@ def read_affwild(root: Path, _: Counter[str]) -> Iterator[pd.DataFrame]:
             arousal = parse_numbers(texts[1], other, "arousal", marks=INVALID)
             video = videos.get(file.stem, home / "videos" / split / f"{file.stem}.mp4")
             frames = np.arange(len(valence))
-            rate = frame_rate(video) if video.is_file() else 1.0
+            rate = measure_video(video)[0] if video.is_file() else 1.0
             points = _point_files(home, split, file.stem)
             yield pd.DataFrame(
                 {

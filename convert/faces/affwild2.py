@@ -27,7 +27,7 @@ import pandas as pd
 from convert.errors import DataError
 from convert.faces.affwild import INVALID
 from convert.faces.text_files import parse_numbers, place, read_lines
-from convert.faces.videos import frame_rate, index_videos, walk_folders
+from convert.faces.videos import index_videos, measure_video, walk_folders
 
 _SPLITS = {"train_set": "train", "validation_set": "dev", "test_set": "test"}
 _OTHER_TASKS = ("au", "expr", "mtl")
@@ -72,7 +72,7 @@ def read_affwild2(root: Path, left_out: Counter[str]) -> Iterator[pd.DataFrame]:
         if folder is None:
             video = video or root / f"{base}.mp4"
         pictures = [str(folder / f"{n + 1:05d}.jpg") if folder else str(video) for n in frames]
-        rate = frame_rate(video) if video and video.is_file() else _RATE_OF_PICTURES
+        rate = measure_video(video)[0] if video and video.is_file() else _RATE_OF_PICTURES
         part = pd.DataFrame(
             {
                 "picture": pictures,

@@ -137,12 +137,13 @@ class ReadSet(NamedTuple):
     left_out: dict[str, int]
 
 
-def read_set(kind: str, path: Path) -> ReadSet:
+def read_set(kind: str, path: Path, *, splits: bool = True) -> ReadSet:
     """Reads the labels of a data set; no picture is opened.
 
     Args:
         kind: of `LAYOUTS`.
         path: its folder, or the file of kind `csv`.
+        splits: keep the declared split; False leaves it empty.
 
     Raises:
         DataError: the data is malformed, a picture or video is missing (names the label's line), a subject is in two
@@ -177,6 +178,7 @@ def read_set(kind: str, path: Path) -> ReadSet:
             subject=kind + "/" + table["subject"],
             rater="people",
             licence=layout.licence,
+            **({} if splits else {"split": ""}),
         )
     )
     check_splits(faces)

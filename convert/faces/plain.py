@@ -21,7 +21,6 @@ from convert.faces.text_files import column_numbers, parse_numbers, place, read_
 from convert.faces.videos import frame_at, frame_times
 
 SOURCE = "csv"
-_SPLITS = {"": "", "train": "train", "dev": "dev", "validation": "dev", "test": "test"}
 _LONGEST_S, _MOST_FRAMES, _LARGEST_WEIGHT = 1e6, 1e8, 1000.0
 
 
@@ -72,8 +71,6 @@ def read_plain(path: Path, _: Counter[str]) -> Iterator[pd.DataFrame]:
     }
     image, video = texts["image"], texts["video"]
     _refuse(path, image.eq("") & video.eq(""), "needs column 'image' or column 'video'")
-    unknown = ~texts["split"].isin(list(_SPLITS))
-    _refuse(path, unknown, f"column 'split' is {next(iter(texts['split'][unknown]), '')!r}, not train, dev or test")
     weight = column_numbers(table, path, "weight", low=0.0, high=_LARGEST_WEIGHT)
     _refuse(path, weight.eq(0), "column 'weight' is 0; leave the line out instead")
     frame, time_s = _moments(table, path, video.where(image.eq(""), ""))
@@ -81,18 +78,21 @@ def read_plain(path: Path, _: Counter[str]) -> Iterator[pd.DataFrame]:
     subject = texts["group"]
     for name in (texts["subject"], video, named):
         subject = subject.where(subject.ne(""), name)
+    picture = named.map(lambda name: str(path.parent / name))
     yield pd.DataFrame(
         {
-            "picture": [str(path.parent / name) for name in named],
+            "picture": picture,
             "frame": frame,
             "time_s": time_s,
             "valence": parse_numbers(table["valence"], path, "column 'valence'"),
             "arousal": parse_numbers(table["arousal"], path, "column 'arousal'"),
             "weight": weight.fillna(1.0),
             "subject": subject,
-            "split": texts["split"].map(_SPLITS),
+            "split": texts["split"].replace("validation", "dev"),
             "expression": texts["expression"],
-            "clip": video.where(image.eq(""), ""),
+            "clip": [
+                str(path.parent / name) if moving else "" for name, moving in zip(named, image.eq(""), strict=True)
+            ],
             "where": [place(path, int(line)) for line in table.index],
         }
     )

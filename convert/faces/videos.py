@@ -47,18 +47,8 @@ def index_videos(root: Path, *, leave: Iterable[str] = ()) -> dict[str, Path]:
     return found
 
 
-def frame_rate(path: Path) -> float:
-    """Frames a second, on average; 30 where the file does not say.
-
-    Raises:
-        DataError: the file is no video that can be read.
-    """
-    rate, _ = measure_video(path)
-    return rate
-
-
 def measure_video(path: Path) -> tuple[float, int]:
-    """Frames a second, and how many frames the file says it has (0 where it does not say).
+    """Frames a second on average (30 where the file does not say), and how many the file says it has (0 likewise).
 
     Raises:
         DataError: the file is no video that can be read.

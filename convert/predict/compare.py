@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -76,17 +75,3 @@ def paired_bootstrap(
         a, b = ccc(truth, first), ccc(truth, second)
         found[target] = Difference(shape[0], count, a, b, a - b, float(low), float(high))
     return found
-
-
-HEADER = "| data | target | n | ours CCC | other CCC | difference [95%] | ours is |\n|---|---|---|---|---|---|---|"
-
-
-def to_markdown_rows(data: str, differences: Mapping[str, Difference]) -> str:
-    """Rows under `HEADER`, one a target; `data` says what was compared on what."""
-    rows = []
-    for target, found in differences.items():
-        count = str(found.items) if found.groups == found.items else f"{found.items} in {found.groups} groups"
-        interval = f"{found.difference:+.3f} [{found.low:+.3f}, {found.high:+.3f}]"
-        cells = [data, target, count, f"{found.ours:.3f}", f"{found.other:.3f}", interval, found.verdict]
-        rows.append("| " + " | ".join(cells) + " |")
-    return "\n".join(rows)

@@ -93,7 +93,7 @@ def measure(
             )
         said = pd.concat([said, spoilt[spoilt["condition"] != CLEAN]], ignore_index=True)
     scored = join(faces, said)
-    tables = _of_stills(scored, said, faces, pictures)
+    tables = _of_stills(scored, faces, pictures)
     if on.clips is not None:
         seen = on.clips.faces
         with Progress("clips", seen["clip"].nunique(), every=5) as progress:
@@ -111,9 +111,7 @@ def measure(
     return said, {name: table for name, table in tables.items() if len(table)}
 
 
-def _of_stills(
-    scored: pd.DataFrame, said: pd.DataFrame, faces: pd.DataFrame, pictures: Pictures
-) -> dict[str, pd.DataFrame]:
+def _of_stills(scored: pd.DataFrame, faces: pd.DataFrame, pictures: Pictures) -> dict[str, pd.DataFrame]:
     test = scored[scored["split"] == "test"] if (scored["split"] == "test").any() else scored
     return {
         "sets": agreement.by_set(scored),
@@ -124,7 +122,7 @@ def _of_stills(
         "speech": muscles.speech(test, pictures.blendshapes, faces["id"]),
         "ages": groups.by_group(scored, groups.read_ages(), groups.AGES),
         "tones": groups.by_group(test, groups.tones_of(faces, pictures), tuple(groups.TONES)),
-        "robustness": robustness.kept(scored, said),
+        "robustness": robustness.kept(scored),
         "skin": robustness.shifts(scored),
     }
 
@@ -206,7 +204,7 @@ _TITLES = {
 
 
 def metrics_of(record: dict[str, Any]) -> list[Metric]:
-    """The manifest's metrics: `frame` and `stream` on real faces and on the test part of each set, by set.
+    """The manifest's metrics: `frame` and `stream` on real faces and on the test part of each set but the studio's.
 
     A set of one person has no interval; the manifest then says −1 to 1, which excludes nothing.
     """
@@ -219,7 +217,7 @@ def metrics_of(record: dict[str, Any]) -> list[Metric]:
             ccc_high=1.0 if row["ccc_high"] is None else row["ccc_high"],
         )
         for row in rows
-        if row["split"] == "test" and row["answer"] in ("frame", "stream")
+        if row["split"] == "test" and row["answer"] in ("frame", "stream") and not row["source"].startswith("studio")
     ]
 
 

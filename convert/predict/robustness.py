@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pandas as pd
 
 from convert.metrics import TARGETS, agreement, bootstrap_ccc, bootstrap_means, ccc, interval
@@ -9,17 +11,15 @@ from convert.predict.agreement import FEWEST
 from convert.predict.corruption import CLEAN, CONDITIONS
 
 
-def kept(scored: pd.DataFrame, predictions: pd.DataFrame) -> pd.DataFrame:
+def kept(scored: pd.DataFrame) -> pd.DataFrame:
     """CCC under each condition, and its share of the clean CCC of the same faces, with an interval.
 
     `frame` cuts the crop where the face truly is: what the network makes of it. `device` cuts where the detector says,
-    and counts the faces found alone: a row with few found flatters.
-
-    Args:
-        scored: joined faces.
-        predictions: of them; for the share of faces found.
+    and counts the faces found alone: a row with few found flatters. Pictures that came already cut, as the studio's,
+    have blurred surroundings in which the detector finds less, so they count for the network alone.
     """
-    found = predictions[predictions["answer"] == "frame"].groupby("condition")["found"].mean()
+    scored = scored[~(scored["loose"] & (scored["answer"] == "device"))]
+    found = scored[(scored["answer"] == "frame") & ~scored["loose"]].groupby("condition")["found"].mean()
     lines = []
     for condition, how in CONDITIONS.items():
         for answer in ("frame", "device"):
@@ -34,7 +34,12 @@ def kept(scored: pd.DataFrame, predictions: pd.DataFrame) -> pd.DataFrame:
                 drawn = [bootstrap_ccc(truth, each, both["subject"]) for each in (said, plain)]
                 share = None if drawn[0] is None or drawn[1] is None else drawn[0] / drawn[1]
                 low, high = interval(share)
-                line = {"axis": how.axis, "condition": condition, "found": float(found[condition]), "answer": answer}
+                line = {
+                    "axis": how.axis,
+                    "condition": condition,
+                    "found": float(found.get(condition, math.nan)),
+                    "answer": answer,
+                }
                 line |= {"target": target, "n": own.n, "ccc": own.ccc, "rmse": own.rmse}
                 lines.append(line | {"kept": own.ccc / ccc(truth, plain), "low": low, "high": high})
     columns = ["axis", "condition", "found", "answer", "target", "n", "ccc", "rmse", "kept", "low", "high"]

@@ -28,6 +28,7 @@ def scored(said: np.ndarray | None = None, **columns: Any) -> pd.DataFrame:
         "subject": [f"s{n // 4}" for n in range(COUNT)],
         "source": "set",
         "real": False,
+        "loose": False,
         "rater": "people",
         "split": np.where(np.arange(COUNT) % 8 < 4, "dev", "test"),
         "expression": np.where(rated[:, 0] > 0, "happy", "sad"),
@@ -138,12 +139,14 @@ def test_what_a_cover_takes_is_its_share_of_the_clean_agreement() -> None:
     rows, rng = scored(), np.random.default_rng(7)
     masked = rows.assign(condition="mask", said_valence=rng.uniform(-0.8, 0.8, COUNT), found=np.arange(COUNT) % 4 > 0)
     both = pd.concat([rows, masked])
-    table = robustness.kept(both, both)
+    table = robustness.kept(both)
     lost = row(table, condition="mask", answer="frame", target="valence")
     assert abs(lost["kept"]) < 0.25
     assert lost["found"] == 0.75
     assert row(table, condition="mask", answer="frame", target="arousal")["kept"] == pytest.approx(1)
     assert lost["low"] < lost["kept"] < lost["high"]
+    cut = np.arange(COUNT) % 4 == 0  # those that were not found
+    assert row(robustness.kept(both.assign(loose=np.tile(cut, 2))), condition="mask", target="arousal")["found"] == 1
 
 
 def test_a_network_that_reads_the_tone_of_skin_is_found_out() -> None:

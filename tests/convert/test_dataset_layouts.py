@@ -240,6 +240,12 @@ def test_pictures_of_one_name_in_two_folders_are_two_faces(tmp_path: Path) -> No
     assert read_set("csv", path).faces["id"].tolist() == [f"csv/{name}" for name in names]
 
 
+def test_a_file_that_is_only_measured_on_may_say_anything_of_splits(tmp_path: Path) -> None:
+    write_picture(tmp_path / "a.png")
+    path = write(tmp_path / "labels.csv", "image,valence,arousal,split", "a.png,0,0,private")
+    assert read_set("csv", path, splits=False).faces["split"].tolist() == [""]
+
+
 def test_a_frame_that_is_labelled_twice_has_two_rows(tmp_path: Path) -> None:
     write_video(tmp_path / "a.mp4", 5)
     path = write(tmp_path / "labels.csv", "video,time_s,valence,arousal", "a.mp4,0.1,0,0", "a.mp4,0.11,0,0.1")
@@ -431,7 +437,7 @@ def test_a_bad_file_or_a_leak_is_named(
         ("a.png,,,,0,0,0,,", r"labels\.csv:2: column 'weight' is 0; leave the line out"),
         ("a.png,,,,0,0,-1,,", r"labels\.csv:2: column 'weight' is -1, outside"),
         (",,,,0,0,,,", r"labels\.csv:2: needs column 'image' or column 'video'"),
-        ("a.png,,,,0,0,,,half", r"labels\.csv:2: column 'split' is 'half'"),
+        ("a.png,,,,0,0,,,half", r"labels\.csv:2: column 'split' is not one of train, dev, test: 'half'"),
         (",a.mp4,,1.5,0,0,,,", r"labels\.csv:2: column 'frame' is 1\.5, not a whole number"),
         (",a.mp4,,,0,0,,,", r"labels\.csv:2: column 'time_s' is ''"),
         ("a.png,,,,high,0,,,", r"labels\.csv:2: column 'valence' is 'high', not a number"),

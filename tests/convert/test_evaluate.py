@@ -97,7 +97,7 @@ def test_the_proof_of_no_tensorflow_can_fail(tmp_path: Path) -> None:
 
 
 MISTAKES = [
-    (["evaluate", "--csv", "{folder}/none.csv"], 2, "none.csv: no such data set"),
+    (["evaluate", "--csv", "{folder}/none.csv"], 2, "none.csv: no such label file"),
     (["evaluate", "--csv", "{folder}/bad.csv"], 2, "bad.csv:2: column 'valence' is 'x', not a number"),
     (["teacher", "--data", "{folder}/none"], 2, "has no diffusionfer/labels.csv"),
     (["quantize", "--out", "{folder}/none"], 2, "holds no run"),
