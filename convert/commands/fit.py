@@ -37,8 +37,8 @@ def fit(
 
     At least 30 faces of 10 persons. Beside labels.csv, labels.source.json says whose pictures they are. Of the persons,
     15 % (test; of few ten, or a third) are only looked at by `convert test`, 15 % (dev; of few five) say when to stop,
-    and the others are learned from; `group` says who is in a picture, and `split` may say where it belongs. The faces are kept in OUT/pictures until you delete
-    it. Exit code 10: no epoch was better on dev than the start.
+    and the others are learned from; `group` says who is in a picture, and `split` may say where it belongs. The faces
+    are kept in OUT/pictures until you delete it. Exit code 10: no epoch was better on dev than the start.
 
     Example: python -m convert fit labels.csv --out out/mine
 

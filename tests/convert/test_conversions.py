@@ -10,6 +10,7 @@ import msgspec
 import numpy as np
 import pytest
 
+from convert.commands.pack import pack
 from convert.errors import TrainingError
 from convert.faces.pictures import Found
 from convert.ladder.measure import measure
@@ -38,8 +39,10 @@ Crops = tuple[np.ndarray, np.ndarray, np.ndarray]
 
 
 @pytest.fixture(scope="module")
-def trained(tiny_run: Path) -> Trained:
-    return read_trained(None, tiny_run, None, "tiny")
+def trained(tiny_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Trained:
+    bundle = tmp_path_factory.mktemp("packed") / "tiny"
+    pack(tiny_run, bundle, "tiny", 1, "2026-01-02", None)
+    return read_trained(bundle, tiny_run, None, "tiny")
 
 
 @pytest.fixture(scope="module")

@@ -104,7 +104,7 @@ def test_a_fit_from_a_run_begins_with_its_weights_and_keeps_who_was_learned_from
 
     def into_test(row: dict[str, str]) -> None:
         row["split"] = "test" if row["image"] == learned else ""
-        row["group"] = f"other {row['group']}"
+        row["group"] = f"other {row['image']}"
 
     labels = _labels(drawn_data, tmp_path, into_test)
     with pytest.raises(DataError, match=r"is in split test, and .* learned from this picture"):

@@ -26,7 +26,6 @@ from convert.predict import subjects
 from convert.predict.measure import RECORD, metrics_of, read_record
 from convert.predict.render import render
 from convert.predict.table import hash_graphs
-from convert.train.data import Part
 from convert.train.recipe import find_recipe
 from convert.train.run import Run
 from edge.model.bundle import default_bundle, load_bundle
@@ -58,7 +57,7 @@ def mine(finder: FaceFinder, draw_face: Callable[..., np.ndarray], tmp_path_fact
     run.start(find_recipe("default"))
     table = make_faces({name: columns[name] for name in columns})
     found = find_faces(table, finder, None, run.path("pictures"))
-    run.keep_faces(Part(found.faces, found.pictures))
+    run.keep_faces(found.faces, found.pictures.rows)
     for name in ("backbone.tflite", "head.tflite"):
         run.path(name).write_bytes(BUNDLE.files[name])
     return run.folder
@@ -99,6 +98,17 @@ def test_a_run_that_has_one_person_in_two_splits_is_refused(mine: Path, tmp_path
     done = convert_verb("test", tmp_path / "run")
     assert done.returncode == 2
     assert "shop/anna is in 3 splits" in done.stderr
+
+
+def test_a_fit_that_is_not_shown_to_be_better_than_its_start_ends_with_ten(
+    mine: Path, tmp_path: Path, convert_verb: Verb
+) -> None:
+    shutil.copytree(mine, tmp_path / "run")
+    Run(tmp_path / "run").note(start="shipped")  # and its graphs are the shipped ones
+    done = convert_verb("test", tmp_path / "run", "--most", "0")
+    assert done.returncode == 10
+    assert "not shown to be better than the bundle that it began with" in done.stderr
+    assert (tmp_path / "run" / RECORD).is_file()
 
 
 @pytest.mark.usefixtures("tested")
