@@ -10,6 +10,7 @@ from convert.commands.adapt import adapt
 from convert.commands.audit import audit
 from convert.commands.baselines import baselines
 from convert.commands.compile_graph import compile_for_edge_tpu
+from convert.commands.detector import detector
 from convert.commands.evaluate import evaluate
 from convert.commands.evidence import evidence
 from convert.commands.field_trial import field_trial
@@ -30,7 +31,7 @@ app = typer.Typer(
     help="From data to a bundle: teacher, studio, train, quantize, evidence, pack, or recipe for all of it; "
     "datasets and labels are for data of your own, networks and baselines for comparison; "
     "ladder says what each conversion costs, onnx is for NVIDIA boards, audit and compile are for an Edge TPU, "
-    "sign signs a release, verify judges a bundle and evaluate scores it; finetune and adapt fit one to a place, or "
+    "detector makes the face detector, sign signs a release, verify judges a bundle and evaluate scores it; finetune and adapt fit one to a place, or "
     "refuse to.",
     no_args_is_help=True,
     add_completion=False,
@@ -55,6 +56,7 @@ VERBS = (
     finetune,
     adapt,
     field_trial,
+    detector,
 )
 for verb in VERBS:
     app.command()(verb)

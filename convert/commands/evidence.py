@@ -20,7 +20,7 @@ from convert.commands.options import (
 from convert.errors import DataError
 from convert.faces.collection import data_root
 from convert.faces.imported import IMPORTED
-from convert.predict.degradations import Turner
+from convert.predict.degradations import FRAME, Turner
 from convert.predict.document import table_of_gains, write_card_part, write_page
 from convert.predict.evaluation import Device
 from convert.predict.gather import gather_gains, gather_sets
@@ -37,10 +37,8 @@ from convert.teacher.landmarker import FaceLandmarker
 from convert.train.material import Material
 from convert.train.run import Run
 from convert.train.stages import bundle_of, open_device
-from edge.face.detector import BlazeFace
-from edge.model.assets import BLAZEFACE, read_asset
+from edge.face.detector import YuNet
 from edge.model.bundle import load_bundle
-from edge.model.engines.litert import LiteRtEngine
 from edge.output_files import check_output
 
 CARD_PART = "evidence.md"
@@ -115,7 +113,7 @@ def evidence(
 
 
 def _spoil(material: Material, studio: Studio, device: Device, landmarker: FaceLandmarker) -> Robustness:
-    detector = BlazeFace(LiteRtEngine(read_asset(BLAZEFACE), name=BLAZEFACE.name))
+    detector = YuNet(size=FRAME)
     with Progress("robustness", len(material.held), every=30) as progress:
         return measure_robustness(
             material.held, device, detector, turner=Turner(studio.head, landmarker), advance=progress.advance

@@ -11,15 +11,12 @@ import numpy as np
 
 from convert.errors import DataError
 from edge.face.crop import align_face
-from edge.face.detector import BlazeFace, Detector
+from edge.face.detector import Detector, YuNet
 from edge.geometry import CropRule
-from edge.model.assets import BLAZEFACE, read_asset
-from edge.model.engines.litert import LiteRtEngine
 from edge.values import Detection, Float32Array, UInt8Array
 
-# A face that fills its picture is outside of what the detector was made for: it wants some picture around it. The
-# second try is for faces cut at brow and chin.
-_BORDERS = (0.25, 0.6)
+_SIDE = 320  # of the search picture, pixels
+_BORDER = 0.25  # added around a picture, since its face may fill it: share of its longer side
 _OFF_CENTER_PENALTY = 0.5
 
 
@@ -32,7 +29,7 @@ class LabelledFace:
         source: short name of the data set.
         validation: held out from every fit: backbone, head and teacher.
         pixels: uint8 (H, W, 3), RGB.
-        landmarks_px: float32 (6, 2), as in `Detection`.
+        landmarks_px: float32 (5, 2), as in `Detection`.
         rated: (valence, arousal) in −1..1, or None where nobody rated.
         weight: of the rating in a loss, above 0; from how sure the raters were.
         group: what the picture belongs to, as a person or a video; empty for a picture by itself.
@@ -57,14 +54,11 @@ class FaceFinder:
     """Finds the face that a still picture is about.
 
     Args:
-        detector: the device's; by default BlazeFace with the device's settings.
-
-    Raises:
-        AssetError: the detector's file is not on this machine.
+        detector: the device's.
     """
 
     def __init__(self, detector: Detector | None = None) -> None:
-        self._detector = detector or BlazeFace(LiteRtEngine(read_asset(BLAZEFACE), name=BLAZEFACE.name), min_score=0.5)
+        self._detector = detector or YuNet(size=(_SIDE, _SIDE), min_score=0.5)
 
     def find(self, pixels: UInt8Array) -> Detection | None:
         """Finds one face: of several the best by score, less up to half for lying off the centre.
@@ -75,15 +69,8 @@ class FaceFinder:
         Returns:
             The face in pixels of the picture, or None.
         """
-        for border in _BORDERS:
-            found = self._find_padded(pixels, border)
-            if found is not None:
-                return found
-        return None
-
-    def _find_padded(self, pixels: UInt8Array, border: float) -> Detection | None:
         height, width = pixels.shape[:2]
-        pad = round(border * max(height, width))
+        pad = round(_BORDER * max(height, width))
         padded = cv2.copyMakeBorder(pixels, pad, pad, pad, pad, cv2.BORDER_CONSTANT, value=(0, 0, 0))
         faces = self._detector.detect(np.asarray(padded, np.uint8))
         if not faces:

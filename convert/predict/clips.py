@@ -12,11 +12,9 @@ from convert.errors import DataError
 from convert.predict.evaluation import NS
 from convert.studio.stills import cut_loose, loose_square
 from convert.train.sequences import Scene
-from edge.face.detector import BlazeFace
+from edge.face.detector import YuNet
 from edge.face.tracker import Tracker, seen
 from edge.geometry import CropRule, face_square
-from edge.model.assets import BLAZEFACE, read_asset
-from edge.model.engines.litert import LiteRtEngine
 from edge.values import UInt8Array
 
 
@@ -37,12 +35,11 @@ def read_clip(path: Path, *, step_s: float, shortest: int) -> list[ClipFace]:
 
     Raises:
         DataError: the file cannot be read.
-        AssetError: the detector's file is not on this machine.
     """
     video = cv2.VideoCapture(str(path))
     if not video.isOpened():
         raise DataError(f"{path}: not a video that can be read")
-    detector = BlazeFace(LiteRtEngine(read_asset(BLAZEFACE), name=BLAZEFACE.name))
+    detector = YuNet(size=(640, 640))
     tracker, faces = Tracker(), dict[int, dict[int, UInt8Array]]()
     rate, index, slot = video.get(cv2.CAP_PROP_FPS) or 30.0, 0, -1
     while True:

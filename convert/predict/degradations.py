@@ -38,7 +38,7 @@ class Shot(NamedTuple):
 
     Attributes:
         pixels: uint8 (H, W, 3), RGB.
-        landmarks_px: float32 (6, 2), where the face truly is.
+        landmarks_px: float32 (5, 2), where the face truly is.
         inside: uint8 (H, W), 255 where the frame shows the picture, 0 around it.
     """
 
@@ -65,7 +65,7 @@ def place(pixels: UInt8Array, landmarks_px: Float32Array, *, scale: float = 1.0,
 
     Args:
         pixels: uint8 (H, W, 3), RGB.
-        landmarks_px: float32 (6, 2) of its face.
+        landmarks_px: float32 (5, 2) of its face.
         scale: of the picture; made smaller only where it would not fit.
         roll_deg: by which it is turned, clockwise.
     """

@@ -195,10 +195,10 @@ def _around(shot: d.Shot) -> tuple[float, float, float, float]:
 
 def _find(shot: d.Shot, detector: Detector) -> Detection | None:
     """The detection of the frame's one face: the nearest to where it is, unless that is another thing."""
-    middle = shot.landmarks_px[:4].mean(axis=0)
+    middle = shot.landmarks_px.mean(axis=0)
 
     def off(face: Detection) -> float:
-        return float(np.hypot(*(face.landmarks_px[:4].mean(axis=0) - middle)))
+        return float(np.hypot(*(face.landmarks_px.mean(axis=0) - middle)))
 
     nearest = min(detector.detect(shot.pixels), key=off, default=None)
     return nearest if nearest is not None and off(nearest) < _NEAR * shot.side_px else None

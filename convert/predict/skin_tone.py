@@ -12,7 +12,6 @@ import math
 import cv2
 import numpy as np
 
-from edge.geometry import LEFT_EYE, MOUTH, RIGHT_EYE
 from edge.values import Float32Array, UInt8Array
 
 BINS = ((55.0, "very light"), (41.0, "light"), (28.0, "intermediate"), (10.0, "tan"), (-30.0, "brown"))
@@ -32,9 +31,10 @@ def skin_tone(pixels: UInt8Array, landmarks_px: Float32Array) -> float:
 
     Args:
         pixels: uint8 (H, W, 3), RGB.
-        landmarks_px: float32 (6, 2) of the face, as in `Detection`.
+        landmarks_px: float32 (5, 2) of the face, as in `Detection`.
     """
-    right, left, mouth = landmarks_px[RIGHT_EYE], landmarks_px[LEFT_EYE], landmarks_px[MOUTH]
+    right, left, _, *corners = landmarks_px
+    mouth = (corners[0] + corners[1]) / 2
     eyes, across = (right + left) / 2, (left - right) / 2
     down = mouth - eyes
     radius = max(_RADIUS * float(np.hypot(*across)), 1.0)

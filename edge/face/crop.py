@@ -20,7 +20,7 @@ def align_face(pixels: UInt8Array, landmarks_px: Float32Array, size: int, rule: 
 
     Args:
         pixels: uint8 (H, W, 3), RGB.
-        landmarks_px: float32 (6, 2), as in `Detection`.
+        landmarks_px: float32 (5, 2), as in `Detection`.
         size: side of the crop, pixels.
         rule: the bundle's crop rule.
 

@@ -1,28 +1,29 @@
-"""Face detectors: BlazeFace (full range, sparse) in LiteRT, and YuNet in OpenCV when the user gives its file.
+"""The face detector: YuNet as one int8 graph, for pictures of any size.
 
-Owns the graph's decoding and the suppression of doubles; keeps no state between frames.
+Owns the graph's preprocessing, its decoding and the suppression of doubles; keeps no state between pictures.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
-from edge.config import EngineConfig, FaceConfig
-from edge.errors import AssetError, EngineError
-from edge.geometry import Letterbox, box_iou, letterbox
-from edge.model.assets import BLAZEFACE, read_asset
-from edge.model.engines import Engine
-from edge.model.engines.litert import LiteRtEngine, installed_runtimes
+from edge.errors import EngineError
+from edge.model.engines import TensorSpec, dequantize
+from edge.model.engines.litert import LiteRtEngine
 from edge.values import Detection, Float32Array, UInt8Array, check_picture
 
-_SIDE = 192  # input side of the graph, pixels
-_CELLS = 48  # one anchor at the centre of each cell of a 48 × 48 grid
+GRAPH = Path(__file__).parents[1] / "bundles" / "yunet.tflite"  # made by `python -m convert detector`
+MULTIPLE = 32  # of which both sides of a search picture are one
+KEEP_SCORE = 0.6  # a lower one is no face
+_STRIDES = (8, 16, 32)
 _SAME_FACE_IOU = 0.3
+_SAME_PLACE_IOU = 0.6  # anchors that agree so far are averaged, which calms the landmarks
+_MOST_ANCHORS = 400  # of which the best are looked at, so that no picture takes long
+_TOP_BIT = np.uint8(0x80)
 
 
 class Detector(Protocol):
@@ -44,171 +45,172 @@ class Detector(Protocol):
         ...
 
 
-class BlazeFace:
-    """BlazeFace full range sparse (Bazarevsky et al. 2019; model card "MediaPipe Face Detection, full range", 2021).
+class Found(NamedTuple):
+    """Faces in a search picture, best first.
 
-    Args:
-        engine: the graph: `input` float32 (1, 192, 192, 3) in −1..1; 16 regressors and a logit for each anchor.
-        min_score: detections below are dropped, 0–1.
-
-    Raises:
-        EngineError: the graph is not that one.
+    Attributes:
+        points: float32 (N, 7, 2), pixels: the box's two corners, then the landmarks as in `Detection`.
+        scores: float32 (N,), 0–1.
     """
 
-    def __init__(self, engine: Engine, *, min_score: float = 0.6) -> None:
-        self._engine = engine
-        self._min_logit = float(np.log(min_score / (1 - min_score)))
-        by_shape = {spec.shape: name for name, spec in engine.outputs.items()}
-        try:
-            (self._input,) = engine.inputs
-            self._regressors = by_shape[(1, _CELLS * _CELLS, 16)]
-            self._logits = by_shape[(1, _CELLS * _CELLS, 1)]
-        except (KeyError, ValueError) as error:
-            raise EngineError("face detector: the graph is not BlazeFace full_range_sparse") from error
-        rows, columns = np.divmod(np.arange(_CELLS * _CELLS), _CELLS)
-        self._anchors = (np.stack([columns, rows], axis=1).astype(np.float32) + 0.5) * (_SIDE / _CELLS)
-        self._canvas = np.zeros((_SIDE, _SIDE, 3), np.uint8)
-        self._values = np.zeros((1, _SIDE, _SIDE, 3), np.float32)
-        self._halves: list[UInt8Array] = []
-        self._boxed = (0, 0)
-
-    def detect(self, pixels: UInt8Array) -> list[Detection]:
-        """See `Detector.detect`."""
-        check_picture(pixels)
-        height, width = pixels.shape[:2]
-        fit = letterbox(width, height, _SIDE)
-        if self._boxed != (width, height):
-            self._canvas[:] = 0
-            self._halves = _make_halves(width, height, fit)
-            self._boxed = (width, height)
-        self._shrink(pixels, self._canvas[fit.top : fit.top + fit.height, fit.left : fit.left + fit.width])
-        np.multiply(self._canvas, np.float32(1 / 127.5), out=self._values[0])
-        np.subtract(self._values, 1, out=self._values)
-        out = self._engine.invoke({self._input: self._values})
-        # The threshold is applied to the logits: of 2304 anchors, those of faces alone are worked on.
-        logits = out[self._logits][0, :, 0]
-        keep = np.flatnonzero(logits >= self._min_logit)
-        if not keep.size:
-            return []
-        points, scores = _decode(out[self._regressors][0, keep], logits[keep], self._anchors[keep])
-        faces, best = _suppress(points, scores)
-        placed = fit.to_frame(faces).astype(np.float32)
-        corners = placed[:, :2].reshape(-1, 4).tolist()
-        return [
-            Detection(box_px=(x1, y1, x2, y2), score=score, landmarks_px=landmarks)
-            for (x1, y1, x2, y2), score, landmarks in zip(corners, best.tolist(), placed[:, 2:], strict=True)
-        ]
-
-    def _shrink(self, pixels: UInt8Array, inner: UInt8Array) -> None:
-        """Fits a picture into a part of the canvas: halved as often as that goes, which costs little, then the rest."""
-        for half in self._halves:
-            cv2.resize(pixels, (half.shape[1], half.shape[0]), dst=half, interpolation=cv2.INTER_AREA)
-            pixels = half
-        # Below a factor of two, four neighbours see every pixel.
-        near = pixels.shape[1] < 2 * inner.shape[1]
-        size = (inner.shape[1], inner.shape[0])
-        cv2.resize(pixels, size, dst=inner, interpolation=cv2.INTER_LINEAR if near else cv2.INTER_AREA)
-
-
-def _make_halves(width: int, height: int, fit: Letterbox) -> list[UInt8Array]:
-    """Room for a picture halved while its sides are even and twice as long as they have to be: uint8 (H, W, 3)."""
-    halves = []
-    while width % 2 == 0 and height % 2 == 0 and width >= 2 * fit.width and height >= 2 * fit.height:
-        width, height = width // 2, height // 2
-        halves.append(np.empty((height, width, 3), np.uint8))
-    return halves
-
-
-def _decode(raw: Float32Array, logits: Float32Array, anchors: Float32Array) -> tuple[Float32Array, Float32Array]:
-    """What the anchors (N) say, in pixels of the square: (N, 8, 2) with box corners, then landmarks; scores (N,)."""
-    points = np.empty((len(raw), 8, 2), np.float32)
-    half = raw[:, 2:4] / 2
-    points[:, 0] = raw[:, :2] - half
-    points[:, 1] = raw[:, :2] + half
-    points[:, 2:] = raw[:, 4:].reshape(-1, 6, 2)
-    points += anchors[:, None]
-    scores = 1 / (1 + np.exp(-np.minimum(logits, 80)))
-    return points, scores.astype(np.float32)
-
-
-def _suppress(points: Float32Array, scores: Float32Array) -> tuple[Float32Array, Float32Array]:
-    """Merges the anchors that saw one face, weighted by score, as BlazeFace does to calm its jitter.
-
-    Args:
-        points: as `_decode` gives them, of at least one anchor.
-        scores: of the anchors.
-
-    Returns:
-        (M, 8, 2) and (M,), best first; the score of a face is its best anchor's.
-    """
-    order = np.argsort(-scores, kind="stable")
-    points, scores = points[order], scores[order]
-    boxes = points[:, :2].reshape(-1, 4).tolist()
-    left = list(range(len(scores)))
-    groups: list[list[int]] = []
-    while left:
-        first = left[0]
-        same = [index for index in left if index == first or box_iou(boxes[first], boxes[index]) > _SAME_FACE_IOU]
-        groups.append(same)
-        left = [index for index in left if index not in same]
-    shares = np.zeros((len(groups), len(scores)), np.float32)
-    for row, same in enumerate(groups):
-        shares[row, same] = scores[same]
-    shares /= shares.sum(axis=1, keepdims=True)
-    best = scores[[same[0] for same in groups]]
-    return (shares @ points.reshape(-1, 16)).reshape(-1, 8, 2), best
+    points: Float32Array
+    scores: Float32Array
 
 
 class YuNet:
-    """YuNet (Wu, Peng & Yu 2023) through `cv2.FaceDetectorYN`; finds smaller faces at a higher cost.
+    """YuNet (Wu, Peng & Yu 2023) at one input size.
 
     Args:
-        path: `face_detection_yunet_2023mar.onnx`, from the user.
-        min_score: detections below are dropped, 0–1.
+        model: the graph's bytes; by default the shipped graph.
+        size: width and height of the search picture, pixels; multiples of `MULTIPLE`.
+        min_score: faces below are dropped, 0–1.
+        runtime: `litert` or `tflite`.
+        threads: at least 1.
 
     Raises:
-        AssetError: the file is missing or OpenCV cannot read it.
+        EngineError: the graph is not that one, or the runtime cannot load it.
     """
 
-    def __init__(self, path: Path, *, min_score: float = 0.6) -> None:
-        if not path.is_file():
-            raise AssetError(f"{path}: face.model names no file")
+    def __init__(
+        self,
+        model: bytes | None = None,
+        size: tuple[int, int] = (320, 320),
+        *,
+        min_score: float = KEEP_SCORE,
+        runtime: str = "litert",
+        threads: int = 1,
+    ) -> None:
+        width, height = size
+        shape = (1, height, width, 3)
+        self._engine = LiteRtEngine(
+            GRAPH.read_bytes() if model is None else model,
+            name=GRAPH.name, runtime=runtime, threads=threads, shapes={"image": shape},
+        )  # fmt: skip
+        image = self._engine.inputs["image"]
+        # Then a pixel becomes the graph's integer by flipping its top bit.
+        if image.dtype != np.int8 or abs(image.scale - 1) > 1e-3 or image.zero_point != -128:
+            raise EngineError(f"{GRAPH.name}: the input is {image.dtype}, scale {image.scale:.6g}, not whole pixels")
         try:
-            self._net = cv2.FaceDetectorYN.create(str(path), "", (320, 320), min_score, _SAME_FACE_IOU)
-        except cv2.error as error:
-            raise AssetError(f"{path}: OpenCV cannot read it as YuNet ({error.err})") from error
+            self._levels = [_Level(self._engine, stride, size, min_score) for stride in _STRIDES]
+        except KeyError as error:
+            raise EngineError(f"{GRAPH.name}: the graph is not YuNet; it has no {error}") from error
+        self._min_score = min_score
+        self._integers = np.empty(shape, np.int8)
+        self.canvas: UInt8Array = np.zeros(shape[1:], np.uint8)
+        """The search picture, uint8 (height, width, 3), RGB: to be written into before `search`."""
+
+    def search(self) -> Found:
+        """Finds the faces in the canvas, in its pixels.
+
+        Raises:
+            EngineError: the runtime failed.
+        """
+        np.bitwise_xor(self.canvas, _TOP_BIT, out=self._integers[0].view(np.uint8))
+        out = self._engine.invoke({"image": self._integers})
+        parts = [level.decode(out) for level in self._levels]
+        points = np.concatenate([part.points for part in parts])
+        scores = np.concatenate([part.scores for part in parts])
+        order = np.argsort(-scores, kind="stable")[:_MOST_ANCHORS]
+        order = order[scores[order] >= self._min_score]
+        return _suppress(points[order], scores[order])
 
     def detect(self, pixels: UInt8Array) -> list[Detection]:
-        """See `Detector.detect`."""
+        """See `Detector.detect`; the picture is shrunk to fit into the canvas, and never enlarged."""
         check_picture(pixels)
         height, width = pixels.shape[:2]
-        self._net.setInputSize((width, height))
-        _, rows = self._net.detect(cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR))
-        if rows is None:
-            return []
-        found = [_from_yunet(np.asarray(row, np.float32)) for row in rows]
-        return sorted(found, key=lambda face: -face.score)
+        scale = min(1.0, self.canvas.shape[1] / width, self.canvas.shape[0] / height)
+        inner_width, inner_height = max(1, round(width * scale)), max(1, round(height * scale))
+        self.canvas[inner_height:] = 0
+        self.canvas[:, inner_width:] = 0
+        shrink(pixels, self.canvas[:inner_height, :inner_width])
+        points, scores = self.search()
+        return detections(to_frame(points, (width / inner_width, height / inner_height)), scores)
 
 
-def _from_yunet(row: NDArray[np.float32]) -> Detection:
-    """YuNet's row: x, y, w, h, then right eye, left eye, nose, right and left mouth corner, score."""
-    x, y, w, h = (float(value) for value in row[:4])
-    points = row[4:14].reshape(5, 2)
-    mouth = points[3:5].mean(axis=0)
-    ears = np.array([[x, points[0, 1]], [x + w, points[1, 1]]], np.float32)
-    landmarks = np.concatenate([points[:3], mouth[None], ears]).astype(np.float32)
-    return Detection(box_px=(x, y, x + w, y + h), score=float(row[14]), landmarks_px=landmarks)
+class _Level:
+    """The anchors of one stride: one at the corner of each cell."""
+
+    def __init__(self, engine: LiteRtEngine, stride: int, size: tuple[int, int], min_score: float) -> None:
+        self._names = f"logits_{stride}", f"shapes_{stride}"
+        self._logits, self._shapes = (engine.outputs[name] for name in self._names)
+        self._columns = size[0] // stride
+        self._stride = np.float32(stride)
+        # The score is the geometric mean of two probabilities, so each is at least its square.
+        least = min_score**2
+        self._least = _quantum(float(np.log(least / (1 - least))), self._logits)
+
+    def decode(self, out: dict[str, np.ndarray]) -> Found:
+        """What the anchors say that may be above the least score, unsorted."""
+        logits = out[self._names[0]].reshape(-1, 2)
+        keep = np.flatnonzero((logits[:, 0] >= self._least) & (logits[:, 1] >= self._least))
+        shapes = dequantize(out[self._names[1]].reshape(-1, 14)[keep], self._shapes)
+        row, column = np.divmod(keep, self._columns)
+        anchors = np.stack([column, row], axis=1).astype(np.float32)
+        points = np.empty((len(keep), 7, 2), np.float32)
+        half = np.exp(shapes[:, 2:4]) / 2
+        points[:, 0], points[:, 1] = shapes[:, :2] - half, shapes[:, :2] + half
+        points[:, 2:] = shapes[:, 4:].reshape(-1, 5, 2)
+        points += anchors[:, None]
+        points *= self._stride
+        chances = 1 / (1 + np.exp(-dequantize(logits[keep], self._logits)))
+        return Found(points, np.sqrt(chances[:, 0] * chances[:, 1]))
 
 
-def load_detector(face: FaceConfig, engine: EngineConfig) -> Detector:
-    """The detector that the configuration names. It always runs on the CPU; a delegate is the backbone's.
+def _quantum(value: float, spec: TensorSpec) -> int:
+    """The tensor's integer at or below a real value."""
+    return int(np.clip(np.floor(value / spec.scale) + spec.zero_point, -128, 127))
 
-    Raises:
-        AssetError: its file is missing or altered.
-        EngineError: the runtime cannot load it.
+
+def _suppress(points: Float32Array, scores: Float32Array) -> Found:
+    """One face of the anchors that saw it: the mean of the best and those that agree with it, weighted by score.
+
+    Args:
+        points: float32 (N, 7, 2), best first.
+        scores: float32 (N,).
     """
-    if face.detector == "yunet":
-        return YuNet(Path(face.model), min_score=face.min_score)
-    runtime = engine.runtime if engine.runtime in ("litert", "tflite") else installed_runtimes()[0]
-    graph = LiteRtEngine(read_asset(BLAZEFACE), name=BLAZEFACE.name, runtime=runtime, threads=engine.threads)
-    return BlazeFace(graph, min_score=face.min_score)
+    if not len(scores):
+        return Found(points, scores)
+    low, high = points[:, 0], points[:, 1]
+    sides = np.maximum(high - low, 0)
+    area = sides[:, 0] * sides[:, 1]
+    faces, best = [], []
+    left = np.arange(len(scores))
+    while len(left):
+        first = left[0]
+        shared = np.minimum(high[first], high[left]) - np.maximum(low[first], low[left])
+        shared = np.maximum(shared[:, 0], 0) * np.maximum(shared[:, 1], 0)
+        iou = shared / np.maximum(area[first] + area[left] - shared, 1e-6)
+        iou[0] = 1.0
+        near = left[iou >= _SAME_PLACE_IOU]
+        faces.append(np.tensordot(scores[near] / scores[near].sum(), points[near], 1))
+        best.append(scores[first])
+        left = left[iou <= _SAME_FACE_IOU]
+    return Found(np.stack(faces), np.array(best, np.float32))
+
+
+def shrink(pixels: UInt8Array, out: UInt8Array) -> None:
+    """Resamples a picture into a smaller one of any shape: uint8 (H, W, 3) both."""
+    size = (out.shape[1], out.shape[0])
+    if size == (pixels.shape[1], pixels.shape[0]):
+        out[:] = pixels
+        return
+    # Below a factor of two, four neighbours see every pixel.
+    near = pixels.shape[1] < 2 * size[0] and pixels.shape[0] < 2 * size[1]
+    cv2.resize(pixels, size, dst=out, interpolation=cv2.INTER_LINEAR if near else cv2.INTER_AREA)
+
+
+def to_frame(points: Float32Array, scale: tuple[float, float]) -> Float32Array:
+    """Points as the network gives them, in pixels of a shrunk picture, in pixels of the frame.
+
+    The network counts from the edge of the first pixel, the frame from its middle.
+    """
+    return points * np.array(scale, np.float32) - np.float32(0.5)
+
+
+def detections(points: Float32Array, scores: Float32Array) -> list[Detection]:
+    """Faces one by one; arguments as in `Found`, in pixels of the frame."""
+    corners = points[:, :2].reshape(-1, 4).tolist()
+    return [
+        Detection(box_px=(x1, y1, x2, y2), score=score, landmarks_px=landmarks)
+        for (x1, y1, x2, y2), score, landmarks in zip(corners, scores.tolist(), points[:, 2:].copy(), strict=True)
+    ]

@@ -160,8 +160,8 @@ def _judge_faces(pictures: list[UInt8Array], config: Config, detector: Detector)
 
 def _redness(picture: UInt8Array, face: Detection) -> float:
     """(R - B) / (R + G + B) of nose and cheeks, -1 to 1."""
-    (x_right, y_right), (x_left, y_left), (x_nose, _), (_, y_mouth) = face.landmarks_px[:4].tolist()
-    y_eyes, half = (y_right + y_left) / 2, abs(x_left - x_right) / 2
+    (x_right, y_right), (x_left, y_left), (x_nose, _), (_, y_one), (_, y_other) = face.landmarks_px.tolist()
+    y_eyes, y_mouth, half = (y_right + y_left) / 2, (y_one + y_other) / 2, abs(x_left - x_right) / 2
     rows = slice(max(round(0.75 * y_eyes + 0.25 * y_mouth), 0), max(round(0.15 * y_eyes + 0.85 * y_mouth), 1))
     skin = picture[rows, max(round(x_nose - half), 0) : max(round(x_nose + half), 1)].reshape(-1, 3)
     red, green, blue = skin.mean(axis=0).tolist() if len(skin) else (0.0, 0.0, 0.0)
