@@ -10,7 +10,6 @@ sends one, which tests/contract/test_egress_proof.py watches.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, NoReturn
@@ -25,7 +24,6 @@ Float32Array = NDArray[np.float32]
 Rejection = Literal["small", "turned", "dark", "blurred"]
 
 _FAR_PX = 1e6
-_EYE_MOUTH, _EYE_EYE = 2.5, 2.17  # side of a face in units of its distances; the crop is 1.2 times as large
 MAX_SIDE_PX = 4096  # of a frame; the largest that a camera can be asked for
 
 
@@ -78,7 +76,8 @@ class Detection:
     """One face as the detector sees it.
 
     Attributes:
-        box_px: (x1, y1, x2, y2) in pixels of the frame; may reach outside of it.
+        box_px: (x1, y1, x2, y2) in pixels of the frame; may reach outside of it. A square, upright, as large as the face
+            from brow to chin: the detector lays it by the landmarks.
         score: detector confidence, 0–1.
         landmarks_px: float32 (5, 2), pixels: the person's right eye, left eye, nose tip, and right and left corner of
             the mouth.
@@ -105,10 +104,9 @@ class Detection:
 
     @property
     def size_px(self) -> float:
-        """Side of the face, by eyes and mouth, pixels: about its height from brow to chin, whichever way it is turned."""
-        (right_x, right_y), (left_x, left_y), _, (x1, y1), (x2, y2) = self.landmarks_px.tolist()
-        down = math.hypot((x1 + x2 - right_x - left_x) / 2, (y1 + y2 - right_y - left_y) / 2)
-        return max(_EYE_MOUTH * down, _EYE_EYE * math.hypot(left_x - right_x, left_y - right_y))
+        """Side of the square with the box's area, pixels."""
+        x1, y1, x2, y2 = self.box_px
+        return float(max(x2 - x1, 0.0) * max(y2 - y1, 0.0)) ** 0.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -124,7 +122,7 @@ class Track:
 class Quality:
     """What the quality gate measured of one face. A face that it rejected before it was cut out has no light."""
 
-    size_px: float  # as in `Detection`, pixels
+    size_px: float  # side of the face's box, pixels
     yaw_deg: float  # estimated turn to either side, degrees
     light: float | None = None  # mean luma of the crop's middle, 0–255
     sharpness: float | None = None  # share of the crop's contrast that lies in fine detail, 0–1

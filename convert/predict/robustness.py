@@ -21,7 +21,7 @@ from convert.predict import degradations as d
 from convert.predict.covers import cover_in_frame
 from convert.predict.evaluation import Device, embed_crop
 from convert.predict.robustness_grid import CLEAN, GRID, Level
-from edge.face.detector import Detector
+from edge.face.detector import Detector, detections
 from edge.values import Detection, Float32Array, UInt8Array
 
 FEWEST = 10  # faces scored below which no agreement is given
@@ -156,7 +156,7 @@ def _crops(
     rule = device.manifest.crop
     clean = d.place(face.pixels, face.landmarks_px)
     seen = _find(clean, detector)
-    size_px = (seen or Detection(box_px=_around(clean), score=0.0, landmarks_px=clean.landmarks_px)).size_px
+    size_px = (seen or _detection(clean)).size_px
     turned = turner.fit(face.pixels, face.landmarks_px) if turner is not None else None
     crops: list[tuple[_Crop, _Crop]] = []
     for level in levels:
@@ -187,10 +187,10 @@ def _chance(seed: int, level: Level, face: LabelledFace) -> np.random.Generator:
     return np.random.default_rng([seed, *level.name.encode(), *face.name.encode()])
 
 
-def _around(shot: d.Shot) -> tuple[float, float, float, float]:
-    """A box about as large as the detector's, for a face that it does not find."""
-    (x1, y1), (x2, y2) = shot.landmarks_px.min(axis=0).tolist(), shot.landmarks_px.max(axis=0).tolist()
-    return x1, y1, x2, y2
+def _detection(shot: d.Shot) -> Detection:
+    """What the detector would say of a face that it does not find."""
+    (face,) = detections(np.concatenate([np.zeros((1, 2, 2), np.float32), shot.landmarks_px[None]], 1), np.zeros(1))
+    return face
 
 
 def _find(shot: d.Shot, detector: Detector) -> Detection | None:

@@ -7,8 +7,9 @@ Owns the tracks in view. A track is known by position and size alone; when a fac
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -20,6 +21,13 @@ _MAX_GROWTH = 0.6  # largest change of size between sightings, as |ln ratio|
 _MIN_HITS = 2
 _VELOCITY_GAIN = 0.5  # weight of the newest shift in the velocity
 _VELOCITY_DECAY_S = 0.3  # an unseen face is expected to slow down
+
+
+class Expected(NamedTuple):
+    """Where a face should be by now; `steady` if its motion is known and it was not lost."""
+
+    detection: Detection
+    steady: bool
 
 
 @dataclass(slots=True, kw_only=True)
@@ -49,34 +57,47 @@ class Tracker:
         confirm_s: how long a face is seen, twice at least, before it becomes a track, seconds; a flicker of the
             detector so gets no id. Less than two searches in a row are apart.
         max_missed_s: how long a face may be out of sight before its track ends, seconds.
+        birth_score: a face that is not known yet is followed from this score on, 0–1.
     """
 
-    def __init__(self, *, confirm_s: float = 0.045, max_missed_s: float = 0.8) -> None:
+    def __init__(self, *, confirm_s: float = 0.045, max_missed_s: float = 0.8, birth_score: float = 0.7) -> None:
+        self._birth_score = birth_score
         self._confirm_ns = round(confirm_s * NS)
         self._max_missed_ns = round(max_missed_s * NS)
         self._follows: list[_Follow] = []
         self._last_id = 0
 
-    def update(self, detections: Sequence[Detection], captured_ns: int) -> list[Track]:
+    def expected(self, now_ns: int) -> list[Expected]:
+        """Where each face is expected now, those in the making included."""
+        return [
+            Expected(_shifted(follow.detection, follow.predict(now_ns)), follow.hits > 1 and not follow.missed)
+            for follow in self._follows
+        ]
+
+    def update(
+        self, detections: Sequence[Detection], captured_ns: int, looked_for: Collection[int] | None = None
+    ) -> list[Track]:
         """Takes the detections of the next frame.
 
         Args:
             detections: in pixels of the frame.
             captured_ns: of the frame, not before the last one's.
+            looked_for: which of the faces of `expected` would have been found, by index; None for all. The others are
+                taken to move on as before.
 
         Returns:
-            Every confirmed track, those not seen in this frame with `missed` > 0; ordered by id.
+            Every confirmed track, those not found where they were looked for with `missed` > 0; ordered by id.
         """
         pairs = self._associate(detections, captured_ns)
         for index, follow in enumerate(self._follows):
             if index in pairs:
                 self._sight(follow, detections[pairs[index]], captured_ns)
-            else:
+            elif looked_for is None or index in looked_for:
                 follow.missed += 1
         self._follows = [follow for follow in self._follows if self._alive(follow, captured_ns)]
         taken = set(pairs.values())
         for index, detection in enumerate(detections):
-            if index not in taken:
+            if index not in taken and detection.score >= self._birth_score:
                 self._follows.append(
                     _Follow(
                         id=0,
@@ -101,14 +122,14 @@ class Tracker:
             As `update`; a face that the last search found has `missed` 0 and is where its motion carried it.
         """
         self._follows = [follow for follow in self._follows if self._alive(follow, captured_ns)]
-        return self.tracks(captured_ns, moved=True)
+        return self.tracks(captured_ns)
 
-    def tracks(self, now_ns: int, *, moved: bool = False) -> list[Track]:
-        """The confirmed ones, by id: where they were seen last or, `moved`, where their motion has carried them."""
+    def tracks(self, now_ns: int) -> list[Track]:
+        """The confirmed ones, by id: where their motion has carried them since, or where they were when lost."""
         tracks = [
             Track(
                 id=follow.id,
-                detection=_shifted(follow.detection, follow.predict(now_ns)) if moved else follow.detection,
+                detection=follow.detection if follow.missed else _shifted(follow.detection, follow.predict(now_ns)),
                 missed=follow.missed,
             )
             for follow in self._follows
