@@ -76,8 +76,8 @@ class Detection:
     """One face as the detector sees it.
 
     Attributes:
-        box_px: (x1, y1, x2, y2) in pixels of the frame; may reach outside of it. A square, upright, as large as the face
-            from brow to chin: the detector lays it by the landmarks.
+        box_px: (x1, y1, x2, y2) in pixels of the frame; may reach outside of it. The detector lays a square by the
+            landmarks, about as large as the face from brow to chin.
         score: detector confidence, 0–1.
         landmarks_px: float32 (5, 2), pixels: the person's right eye, left eye, nose tip, and right and left corner of
             the mouth.

@@ -21,14 +21,32 @@ from edge.geometry import box_iou
 from edge.model.engines.litert import installed_runtimes
 from edge.values import Detection, UInt8Array, check_picture
 
-_CELL_PX = 96  # side of a mosaic's cell
 _REACH, _REACH_UNSURE = 2.0, 3.0  # side of the region that fills a cell, in face sizes
-_MOSAICS = ((1, 1), (2, 1), (2, 2), (3, 2), (4, 2), (4, 3), (4, 4))  # columns and rows
-MOST_REGIONS = math.prod(_MOSAICS[-1])
 _MOST_FACES = 64  # of a wide search that are looked at
 _LEAST_PX = 12.0  # of a face in the search picture
+_SHARP_PX = 32.0  # a face that large in the wide search's picture needs no cell
 _CUT = 0.1  # how far a face may reach out of its cell, in cells; what reaches farther is cut off there
 _SAME_FACE_IOU = 0.3
+
+
+class _Layout(NamedTuple):
+    """A mosaic's cells: how many across and down, and their side in pixels."""
+
+    columns: int
+    rows: int
+    cell: int
+
+
+# The more faces, the smaller the cells: 128 × 128 pixels for one face, never more than 384 × 384.
+_LAYOUTS = tuple(
+    _Layout(*each)
+    for each in (
+        *((1, 1, 128), (2, 1, 128), (2, 2, 128)),
+        *((3, 2, 96), (4, 2, 96), (4, 3, 96), (4, 4, 96)),
+        *((6, 4, 64), (6, 6, 64)),
+    )
+)
+MOST_REGIONS = _LAYOUTS[-1].columns * _LAYOUTS[-1].rows
 
 
 class Sighting(NamedTuple):
@@ -69,7 +87,7 @@ class Search:
         self._open = partial(
             YuNet, GRAPH.read_bytes(), min_score=face.min_score, runtime=runtime, threads=engine.threads
         )
-        self._mosaics = {_MOSAICS[0]: self._open(size=(_CELL_PX, _CELL_PX))}
+        self._mosaics: dict[_Layout, YuNet] = {}
         self._wide: YuNet | None = None
         self._wide_shape = (0, 0)
         self._turn = 0
@@ -87,61 +105,55 @@ class Search:
             EngineError: the runtime failed.
         """
         check_picture(pixels)
-        looked_for = self._choose(len(expected))
-        found = self._near(pixels, [expected[index] for index in looked_for]) if looked_for else []
+        scale = search_scale(pixels.shape[1], pixels.shape[0], self._face)
+        in_cells = [
+            index for index, face in enumerate(expected) if not wide or face.detection.size_px * scale < _SHARP_PX
+        ]
+        in_cells = self._take_turns(in_cells)
+        found = self._search_near(pixels, [expected[index] for index in in_cells]) if in_cells else []
         if wide:
-            found += self._search_whole(pixels)
-            looked_for = list(range(len(expected)))
+            found += self._search_whole(pixels, scale)
         distinct: list[Detection] = []
         for face in found:  # what the mosaic shows is sharper, so it goes first
             if all(box_iou(face.box_px, other.box_px) <= _SAME_FACE_IOU for other in distinct):
                 distinct.append(face)
-        return Sighting(distinct, looked_for)
+        return Sighting(distinct, range(len(expected)) if wide else in_cells)
 
     def detect(self, pixels: UInt8Array) -> list[Detection]:
         """The wide search alone; see `Detector.detect`."""
         return self.find(pixels).detections
 
-    def _choose(self, count: int) -> list[int]:
-        """Who is looked for, by index: all or, in turn, as many as there are cells."""
-        if count <= MOST_REGIONS:
-            return list(range(count))
-        self._turn %= count
-        chosen = sorted((self._turn + n) % count for n in range(MOST_REGIONS))
-        self._turn += MOST_REGIONS
-        return chosen
+    def _take_turns(self, faces: list[int]) -> list[int]:
+        """All of them or, in turn, as many as there are cells."""
+        if len(faces) <= MOST_REGIONS:
+            return faces
+        first = self._turn % len(faces)
+        self._turn = first + MOST_REGIONS
+        return (faces + faces)[first : first + MOST_REGIONS]
 
-    def _near(self, pixels: UInt8Array, expected: Sequence[Expected]) -> list[Detection]:
-        """Searches the surroundings of faces."""
-        columns, rows = next(each for each in _MOSAICS if math.prod(each) >= len(expected))
-        if (columns, rows) not in self._mosaics:
-            self._mosaics[columns, rows] = self._open(size=(columns * _CELL_PX, rows * _CELL_PX))
-        mosaic = self._mosaics[columns, rows]
-        cells = [
-            mosaic.canvas[y : y + _CELL_PX, x : x + _CELL_PX]
-            for y in range(0, rows * _CELL_PX, _CELL_PX)
-            for x in range(0, columns * _CELL_PX, _CELL_PX)
-        ]
-        regions = [_fill(cell, pixels, face) for cell, face in zip(cells, expected, strict=False)]
+    def _search_near(self, pixels: UInt8Array, expected: Sequence[Expected]) -> list[Detection]:
+        """Searches the surroundings of at most `MOST_REGIONS` faces."""
+        layout = next(each for each in _LAYOUTS if each.columns * each.rows >= len(expected))
+        columns, rows, side = layout
+        if layout not in self._mosaics:
+            self._mosaics[layout] = self._open(size=(columns * side, rows * side))
+        mosaic = self._mosaics[layout]
+        corners = [(x, y) for y in range(0, rows * side, side) for x in range(0, columns * side, side)]
+        cells = [mosaic.canvas[y : y + side, x : x + side] for x, y in corners]
+        regions = np.array([_fill(cell, pixels, face) for cell, face in zip(cells, expected, strict=False)], np.float32)
         for cell in cells[len(regions) :]:
             cell[:] = 0
         points, scores = mosaic.search()
-        middles = (points[:, 0] + points[:, 1]) / (2 * _CELL_PX)
-        column, row = np.floor(middles).astype(int).T if len(scores) else np.zeros((2, 0), int)
-        number = row * columns + column
-        inside = (column >= 0) & (column < columns) & (row >= 0) & (number < len(regions))
-        corner = np.stack([column, row], axis=1) * _CELL_PX
-        outside = np.maximum(corner - points[:, 0], points[:, 1] - corner - _CELL_PX).max(axis=1, initial=0)
-        keep = np.flatnonzero(inside & (outside <= _CUT * _CELL_PX))
-        if not keep.size:
-            return []
-        at = np.array([regions[n] for n in number[keep]], np.float32)
-        placed = to_frame(points[keep] - corner[keep, None].astype(np.float32), at[:, None, 2:])
-        return detections(placed + at[:, None, :2], scores[keep])
+        column, row = ((points[:, 0] + points[:, 1]) / (2 * side)).astype(int).T
+        number = np.minimum(np.maximum(row * columns + column, 0), len(regions) - 1)
+        points -= np.array(corners, np.float32)[number, None]  # now within the cell
+        low, high = points[:, 0].min(axis=1), points[:, 1].max(axis=1)
+        keep = (low >= -_CUT * side) & (high <= (1 + _CUT) * side)
+        points, at = points[keep], regions[number[keep], None]
+        return detections(to_frame(points, at[..., 2:]) + at[..., :2], scores[keep])
 
-    def _search_whole(self, pixels: UInt8Array) -> list[Detection]:
+    def _search_whole(self, pixels: UInt8Array, scale: float) -> list[Detection]:
         height, width = pixels.shape[:2]
-        scale = search_scale(width, height, self._face)
         inner = (max(1, round(width * scale)), max(1, round(height * scale)))
         if self._wide is None or self._wide_shape != (width, height):
             self._wide = self._open(size=(_round_up(inner[0]), _round_up(inner[1])))
@@ -174,17 +186,18 @@ def smallest_found_px(width: int, height: int, face: FaceConfig) -> float:
 def _fill(cell: UInt8Array, pixels: UInt8Array, face: Expected) -> _Region:
     """Lays the surroundings of a face into a cell, shrunk if need be; black where the frame ends."""
     reach = _REACH if face.steady else _REACH_UNSURE
-    scale = max(reach * face.detection.size_px / _CELL_PX, 1.0)
+    side = cell.shape[0]
+    scale = max(reach * face.detection.size_px / side, 1.0)
     step = 1 << int(math.log2(scale))  # pixels that `shrink` makes one
     spans = []
     for middle, length in zip(face.detection.center_px, pixels.shape[1::-1], strict=True):
-        start = round(middle - scale * _CELL_PX / 2)
-        low, high = max(start, 0), min(round(start + scale * _CELL_PX), length)
+        start = round(middle - scale * side / 2)
+        low, high = max(start, 0), min(round(start + scale * side), length)
         high -= max(high - low, 0) % step
-        inner = round((low - start) / scale), min(round((high - start) / scale), _CELL_PX)
+        inner = round((low - start) / scale), min(round((high - start) / scale), side)
         spans.append((low, high, *inner))
     (x1, x2, u1, u2), (y1, y2, v1, v2) = spans
-    if (u1, v1, u2, v2) != (0, 0, _CELL_PX, _CELL_PX):
+    if (u1, v1, u2, v2) != (0, 0, side, side):
         cell[:] = 0
     if u2 <= u1 or v2 <= v1:
         return _Region(0.0, 0.0, 1.0, 1.0)
