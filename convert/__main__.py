@@ -31,8 +31,8 @@ app = typer.Typer(
     help="From data to a bundle: teacher, studio, train, quantize, evidence, pack, or recipe for all of it; "
     "datasets and labels are for data of your own, networks and baselines for comparison; "
     "ladder says what each conversion costs, onnx is for NVIDIA boards, audit and compile are for an Edge TPU, "
-    "detector makes the face detector, sign signs a release, verify judges a bundle and evaluate scores it; finetune and "
-    "adapt fit one to a place, or refuse to.",
+    "detector makes the face detector, sign signs a release, verify judges a bundle and evaluate scores it; finetune "
+    "and adapt fit one to a place, or refuse to.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,

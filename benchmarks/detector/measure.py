@@ -52,8 +52,8 @@ class Found:
         detected, tracked: of these found by the search, and in view as a track.
         false: tracks in view where the reference sees no face.
         sizes_px: of the clear faces.
-        crops: of the found clear faces, how far the crop is from the reference's: centre (in sides), ratio of the sides,
-            and roll (degrees).
+        crops: of the found clear faces, how far the crop is from the reference's: centre (in sides), ratio of the
+            sides, and roll (degrees).
         search_ms, reference_ms: processor time of each step, in one thread.
     """
 

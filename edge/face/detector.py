@@ -5,11 +5,14 @@ Owns the graph's preprocessing, its decoding and the suppression of doubles; kee
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from edge.errors import EngineError
 from edge.model.engines import TensorSpec, dequantize
@@ -23,8 +26,8 @@ _STRIDES = (8, 16, 32)
 _SAME_FACE_IOU = 0.3
 _SAME_PLACE_IOU = 0.6  # anchors that agree so far are averaged, which calms the landmarks
 _MOST_ANCHORS = 400  # of which the best are looked at, so that no picture takes long
-# A face's box: side in units of two distances, the larger wins, and its middle between mouth (0) and eyes (1). It lies in
-# the middle of the crop, which is 1.2 times as large.
+# A face's box: its side in units of two distances, the larger wins, and its middle between mouth (0) and eyes (1).
+# It lies in the middle of the crop, which is 1.2 times as large.
 _EYE_MOUTH, _EYE_EYE, _EYE_WEIGHT = 2.5, 2.17, 0.45
 _TOP_BIT = np.uint8(0x80)
 
@@ -58,6 +61,9 @@ class Found(NamedTuple):
 
     points: Float32Array
     scores: Float32Array
+
+
+_NOTHING = Found(np.zeros((0, 7, 2), np.float32), np.zeros(0, np.float32))
 
 
 class YuNet:
@@ -94,7 +100,7 @@ class YuNet:
         if image.dtype != np.int8 or abs(image.scale - 1) > 1e-3 or image.zero_point != -128:
             raise EngineError(f"{GRAPH.name}: the input is {image.dtype}, scale {image.scale:.6g}, not whole pixels")
         try:
-            self._levels = [_Level(self._engine, stride, size, min_score) for stride in _STRIDES]
+            self._levels = [_Level(self._engine.outputs, stride, size, min_score) for stride in _STRIDES]
         except KeyError as error:
             raise EngineError(f"{GRAPH.name}: the graph is not YuNet; it has no {error}") from error
         self._min_score = min_score
@@ -110,12 +116,23 @@ class YuNet:
         """
         np.bitwise_xor(self.canvas, _TOP_BIT, out=self._integers[0].view(np.uint8))
         out = self._engine.invoke({"image": self._integers})
-        parts = [level.decode(out) for level in self._levels]
-        points = np.concatenate([part.points for part in parts])
-        scores = np.concatenate([part.scores for part in parts])
+        # Of thousands of anchors those of faces alone are worked on, of all strides at once.
+        picked = zip(*(level.pick(out) for level in self._levels), strict=True)
+        logits, shapes, anchors, strides = (np.concatenate(part) for part in picked)
+        if not len(logits):
+            return _NOTHING
+        scores = np.sqrt(np.prod(1 / (1 + np.exp(-logits)), axis=1))
         order = np.argsort(-scores, kind="stable")[:_MOST_ANCHORS]
         order = order[scores[order] >= self._min_score]
-        return _suppress(points[order], scores[order])
+        if not order.size:
+            return _NOTHING
+        shapes, points = shapes[order], np.empty((len(order), 7, 2), np.float32)
+        half = np.exp(shapes[:, 2:4]) / 2
+        points[:, 0], points[:, 1] = shapes[:, :2] - half, shapes[:, :2] + half
+        points[:, 2:] = shapes[:, 4:].reshape(-1, 5, 2)
+        points += anchors[order, None]
+        points *= strides[order, None, None]
+        return _suppress(points, scores[order])
 
     def detect(self, pixels: UInt8Array) -> list[Detection]:
         """See `Detector.detect`; the picture is shrunk to fit into the canvas, and never enlarged."""
@@ -133,30 +150,21 @@ class YuNet:
 class _Level:
     """The anchors of one stride: one at the corner of each cell."""
 
-    def __init__(self, engine: LiteRtEngine, stride: int, size: tuple[int, int], min_score: float) -> None:
+    def __init__(self, outputs: Mapping[str, TensorSpec], stride: int, size: tuple[int, int], min_score: float) -> None:
         self._names = f"logits_{stride}", f"shapes_{stride}"
-        self._logits, self._shapes = (engine.outputs[name] for name in self._names)
-        self._columns = size[0] // stride
-        self._stride = np.float32(stride)
+        self._logits, self._shapes = (outputs[name] for name in self._names)
+        self._columns, self._stride = size[0] // stride, np.float32(stride)
         # The score is the geometric mean of two probabilities, so each is at least its square.
         least = min_score**2
-        self._least = _quantum(float(np.log(least / (1 - least))), self._logits)
+        self._least = _quantum(math.log(least / (1 - least)), self._logits)
 
-    def decode(self, out: dict[str, np.ndarray]) -> Found:
-        """What the anchors say that may be above the least score, unsorted."""
-        logits = out[self._names[0]].reshape(-1, 2)
+    def pick(self, out: Mapping[str, NDArray[np.int8]]) -> tuple[Float32Array, ...]:
+        """Logits (K, 2), shapes (K, 14), anchors (K, 2) and strides (K,) of those that may see a face."""
+        logits, shapes = out[self._names[0]].reshape(-1, 2), out[self._names[1]].reshape(-1, 14)
         keep = np.flatnonzero((logits[:, 0] >= self._least) & (logits[:, 1] >= self._least))
-        shapes = dequantize(out[self._names[1]].reshape(-1, 14)[keep], self._shapes)
-        row, column = np.divmod(keep, self._columns)
-        anchors = np.stack([column, row], axis=1).astype(np.float32)
-        points = np.empty((len(keep), 7, 2), np.float32)
-        half = np.exp(shapes[:, 2:4]) / 2
-        points[:, 0], points[:, 1] = shapes[:, :2] - half, shapes[:, :2] + half
-        points[:, 2:] = shapes[:, 4:].reshape(-1, 5, 2)
-        points += anchors[:, None]
-        points *= self._stride
-        chances = 1 / (1 + np.exp(-dequantize(logits[keep], self._logits)))
-        return Found(points, np.sqrt(chances[:, 0] * chances[:, 1]))
+        anchors = np.stack([keep % self._columns, keep // self._columns], axis=1).astype(np.float32)
+        strides = np.full(len(keep), self._stride)
+        return dequantize(logits[keep], self._logits), dequantize(shapes[keep], self._shapes), anchors, strides
 
 
 def _quantum(value: float, spec: TensorSpec) -> int:
@@ -171,24 +179,20 @@ def _suppress(points: Float32Array, scores: Float32Array) -> Found:
         points: float32 (N, 7, 2), best first.
         scores: float32 (N,).
     """
-    if not len(scores):
-        return Found(points, scores)
     low, high = points[:, 0], points[:, 1]
-    sides = np.maximum(high - low, 0)
-    area = sides[:, 0] * sides[:, 1]
-    faces, best = [], []
-    left = np.arange(len(scores))
-    while len(left):
-        first = left[0]
-        shared = np.minimum(high[first], high[left]) - np.maximum(low[first], low[left])
-        shared = np.maximum(shared[:, 0], 0) * np.maximum(shared[:, 1], 0)
-        iou = shared / np.maximum(area[first] + area[left] - shared, 1e-6)
-        iou[0] = 1.0
-        near = left[iou >= _SAME_PLACE_IOU]
-        faces.append(np.tensordot(scores[near] / scores[near].sum(), points[near], 1))
-        best.append(scores[first])
-        left = left[iou <= _SAME_FACE_IOU]
-    return Found(np.stack(faces), np.array(best, np.float32))
+    shared = np.maximum(np.minimum(high[:, None], high) - np.maximum(low[:, None], low), 0).prod(axis=2)
+    area = (high - low).prod(axis=1)
+    iou = shared / (area[:, None] + area - shared)
+    left, firsts = np.ones(len(scores), bool), []
+    other = iou <= _SAME_FACE_IOU
+    while left.any():
+        first = int(left.argmax())
+        firsts.append(first)
+        left &= other[first]
+        left[first] = False
+    shares = np.where(iou[firsts] >= _SAME_PLACE_IOU, scores, np.float32(0))
+    shares /= shares.sum(axis=1, keepdims=True)
+    return Found((shares @ points.reshape(-1, 14)).reshape(-1, 7, 2), scores[firsts])
 
 
 def shrink(pixels: UInt8Array, out: UInt8Array) -> None:

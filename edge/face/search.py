@@ -106,9 +106,7 @@ class Search:
         """
         check_picture(pixels)
         scale = search_scale(pixels.shape[1], pixels.shape[0], self._face)
-        in_cells = [
-            index for index, face in enumerate(expected) if not wide or face.detection.size_px * scale < _SHARP_PX
-        ]
+        in_cells = [index for index, face in enumerate(expected) if not wide or face.size_px * scale < _SHARP_PX]
         in_cells = self._take_turns(in_cells)
         found = self._search_near(pixels, [expected[index] for index in in_cells]) if in_cells else []
         if wide:
@@ -187,10 +185,10 @@ def _fill(cell: UInt8Array, pixels: UInt8Array, face: Expected) -> _Region:
     """Lays the surroundings of a face into a cell, shrunk if need be; black where the frame ends."""
     reach = _REACH if face.steady else _REACH_UNSURE
     side = cell.shape[0]
-    scale = max(reach * face.detection.size_px / side, 1.0)
+    scale = max(reach * face.size_px / side, 1.0)
     step = 1 << int(math.log2(scale))  # pixels that `shrink` makes one
     spans = []
-    for middle, length in zip(face.detection.center_px, pixels.shape[1::-1], strict=True):
+    for middle, length in ((face.x, pixels.shape[1]), (face.y, pixels.shape[0])):
         start = round(middle - scale * side / 2)
         low, high = max(start, 0), min(round(start + scale * side), length)
         high -= max(high - low, 0) % step

@@ -24,9 +24,11 @@ _VELOCITY_DECAY_S = 0.3  # an unseen face is expected to slow down
 
 
 class Expected(NamedTuple):
-    """Where a face should be by now; `steady` if its motion is known and it was not lost."""
+    """Where the middle of a face should be by now, and its size; `steady` if its motion is known and it is not lost."""
 
-    detection: Detection
+    x: float
+    y: float
+    size_px: float
     steady: bool
 
 
@@ -70,7 +72,7 @@ class Tracker:
     def expected(self, now_ns: int) -> list[Expected]:
         """Where each face is expected now, those in the making included."""
         return [
-            Expected(_shifted(follow.detection, follow.predict(now_ns)), follow.hits > 1 and not follow.missed)
+            Expected(*follow.predict(now_ns), follow.detection.size_px, follow.hits > 1 and not follow.missed)
             for follow in self._follows
         ]
 
@@ -129,7 +131,9 @@ class Tracker:
         tracks = [
             Track(
                 id=follow.id,
-                detection=follow.detection if follow.missed else _shifted(follow.detection, follow.predict(now_ns)),
+                detection=follow.detection
+                if follow.missed or follow.seen_ns == now_ns
+                else _shifted(follow.detection, follow.predict(now_ns)),
                 missed=follow.missed,
             )
             for follow in self._follows
