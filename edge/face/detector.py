@@ -117,21 +117,21 @@ class YuNet:
         np.bitwise_xor(self.canvas, _TOP_BIT, out=self._integers[0].view(np.uint8))
         out = self._engine.invoke({"image": self._integers})
         # Of thousands of anchors those of faces alone are worked on, of all strides at once.
-        picked = zip(*(level.pick(out) for level in self._levels), strict=True)
-        logits, shapes, anchors, strides = (np.concatenate(part) for part in picked)
-        if not len(logits):
+        picked = [part for level in self._levels if (part := level.pick(out)) is not None]
+        if not picked:
             return _NOTHING
-        scores = np.sqrt(np.prod(1 / (1 + np.exp(-logits)), axis=1))
-        order = np.argsort(-scores, kind="stable")[:_MOST_ANCHORS]
-        order = order[scores[order] >= self._min_score]
+        logits, shapes, anchors = (np.concatenate(part) for part in zip(*picked, strict=True))
+        chances = 1 / (1 + np.exp(-logits))
+        scores = np.sqrt(chances[:, 0] * chances[:, 1])
+        order = np.argsort(-scores, kind="stable")[: min(_MOST_ANCHORS, np.count_nonzero(scores >= self._min_score))]
         if not order.size:
             return _NOTHING
-        shapes, points = shapes[order], np.empty((len(order), 7, 2), np.float32)
+        shapes, anchors, points = shapes[order], anchors[order], np.empty((len(order), 7, 2), np.float32)
         half = np.exp(shapes[:, 2:4]) / 2
         points[:, 0], points[:, 1] = shapes[:, :2] - half, shapes[:, :2] + half
         points[:, 2:] = shapes[:, 4:].reshape(-1, 5, 2)
-        points += anchors[order, None]
-        points *= strides[order, None, None]
+        points += anchors[:, None, :2]
+        points *= anchors[:, None, 2:]
         return _suppress(points, scores[order])
 
     def detect(self, pixels: UInt8Array) -> list[Detection]:
@@ -148,23 +148,26 @@ class YuNet:
 
 
 class _Level:
-    """The anchors of one stride: one at the corner of each cell."""
+    """The anchors of one stride, one at the corner of each cell: column, row and stride."""
 
     def __init__(self, outputs: Mapping[str, TensorSpec], stride: int, size: tuple[int, int], min_score: float) -> None:
         self._names = f"logits_{stride}", f"shapes_{stride}"
         self._logits, self._shapes = (outputs[name] for name in self._names)
-        self._columns, self._stride = size[0] // stride, np.float32(stride)
+        columns, rows = (side // stride for side in size)
+        grid = np.mgrid[0:rows, 0:columns][::-1].reshape(2, -1).T
+        self._anchors = np.concatenate([grid, np.full((len(grid), 1), stride)], axis=1).astype(np.float32)
         # The score is the geometric mean of two probabilities, so each is at least its square.
         least = min_score**2
         self._least = _quantum(math.log(least / (1 - least)), self._logits)
 
-    def pick(self, out: Mapping[str, NDArray[np.int8]]) -> tuple[Float32Array, ...]:
-        """Logits (K, 2), shapes (K, 14), anchors (K, 2) and strides (K,) of those that may see a face."""
-        logits, shapes = out[self._names[0]].reshape(-1, 2), out[self._names[1]].reshape(-1, 14)
-        keep = np.flatnonzero((logits[:, 0] >= self._least) & (logits[:, 1] >= self._least))
-        anchors = np.stack([keep % self._columns, keep // self._columns], axis=1).astype(np.float32)
-        strides = np.full(len(keep), self._stride)
-        return dequantize(logits[keep], self._logits), dequantize(shapes[keep], self._shapes), anchors, strides
+    def pick(self, out: Mapping[str, NDArray[np.int8]]) -> tuple[Float32Array, Float32Array, Float32Array] | None:
+        """Logits (K, 2), shapes (K, 14) and anchors (K, 3) of those that may see a face; None where none does."""
+        logits = out[self._names[0]].reshape(-1, 2)
+        (keep,) = np.nonzero((logits[:, 0] >= self._least) & (logits[:, 1] >= self._least))
+        if not keep.size:
+            return None
+        shapes = out[self._names[1]].reshape(-1, 14)[keep]
+        return dequantize(logits[keep], self._logits), dequantize(shapes, self._shapes), self._anchors[keep]
 
 
 def _quantum(value: float, spec: TensorSpec) -> int:
@@ -203,9 +206,9 @@ def shrink(pixels: UInt8Array, out: UInt8Array) -> None:
     height, width = out.shape[:2]
     while (half := (pixels.shape[1] // 2, pixels.shape[0] // 2)) >= (width, height) and half[1] >= height:
         last = half == (width, height)
-        pixels = cv2.resize(
-            pixels[: 2 * half[1], : 2 * half[0]], half, dst=out if last else None, interpolation=cv2.INTER_AREA
-        )
+        even = pixels[: 2 * half[1], : 2 * half[0]]
+        smaller = cv2.resize(even, half, dst=out if last else None, interpolation=cv2.INTER_AREA)
+        pixels = np.asarray(smaller, np.uint8)
         if last:
             return
     if pixels.shape[:2] == (height, width):

@@ -42,7 +42,7 @@ _LAYOUTS = tuple(
     _Layout(*each)
     for each in (
         *((1, 1, 128), (2, 1, 128), (2, 2, 128)),
-        *((3, 2, 96), (4, 2, 96), (4, 3, 96), (4, 4, 96)),
+        *((3, 2, 96), (4, 2, 80), (4, 4, 80)),
         *((6, 4, 64), (6, 6, 64)),
     )
 )
@@ -134,7 +134,7 @@ class Search:
         layout = next(each for each in _LAYOUTS if each.columns * each.rows >= len(expected))
         columns, rows, side = layout
         if layout not in self._mosaics:
-            self._mosaics[layout] = self._open(size=(columns * side, rows * side))
+            self._mosaics[layout] = self._open(size=(_round_up(columns * side), _round_up(rows * side)))
         mosaic = self._mosaics[layout]
         corners = [(x, y) for y in range(0, rows * side, side) for x in range(0, columns * side, side)]
         cells = [mosaic.canvas[y : y + side, x : x + side] for x, y in corners]
