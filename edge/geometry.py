@@ -125,6 +125,12 @@ def square_to_crop(square: Square, size: int) -> NDArray[np.float64]:
     )
 
 
+def roll_radians(landmarks_px: Float32Array) -> float:
+    """How far the line from eye to eye is tilted, radians; positive turns x towards y."""
+    (right_x, right_y), (left_x, left_y), *_ = landmarks_px.tolist()
+    return math.atan2(left_y - right_y, left_x - right_x)
+
+
 def yaw_degrees(landmarks_px: Float32Array) -> float:
     """How far a face is turned sideways, estimated from the landmarks of one picture.
 

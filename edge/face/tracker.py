@@ -14,6 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from edge.clock import NS
+from edge.geometry import roll_radians
 from edge.values import Detection, Track
 
 _MAX_SHIFT = 0.9  # farthest jump from the predicted place, in face sizes
@@ -24,11 +25,19 @@ _VELOCITY_DECAY_S = 0.3  # an unseen face is expected to slow down
 
 
 class Expected(NamedTuple):
-    """Where the middle of a face should be by now, and its size; `steady` if its motion is known and it is not lost."""
+    """Where a face should be by now.
+
+    Attributes:
+        x, y: its middle, pixels of the frame.
+        size_px: its size.
+        roll: its tilt, radians.
+        steady: its motion is known, and it is not lost.
+    """
 
     x: float
     y: float
     size_px: float
+    roll: float
     steady: bool
 
 
@@ -72,7 +81,12 @@ class Tracker:
     def expected(self, now_ns: int) -> list[Expected]:
         """Where each face is expected now, those in the making included."""
         return [
-            Expected(*follow.predict(now_ns), follow.detection.size_px, follow.hits > 1 and not follow.missed)
+            Expected(
+                *follow.predict(now_ns),
+                follow.detection.size_px,
+                roll_radians(follow.detection.landmarks_px),
+                follow.hits > 1 and not follow.missed,
+            )
             for follow in self._follows
         ]
 
