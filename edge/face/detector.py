@@ -182,9 +182,11 @@ def _suppress(points: Float32Array, scores: Float32Array) -> Found:
         points: float32 (N, 7, 2), best first.
         scores: float32 (N,).
     """
-    low, high = points[:, 0], points[:, 1]
-    shared = np.maximum(np.minimum(high[:, None], high) - np.maximum(low[:, None], low), 0).prod(axis=2)
-    area = (high - low).prod(axis=1)
+    (x1, y1), (x2, y2) = np.ascontiguousarray(points[:, :2].transpose(1, 2, 0))
+    across = np.minimum.outer(x2, x2) - np.maximum.outer(x1, x1)
+    down = np.minimum.outer(y2, y2) - np.maximum.outer(y1, y1)
+    shared = np.maximum(across, 0) * np.maximum(down, 0)
+    area = (x2 - x1) * (y2 - y1)
     iou = shared / (area[:, None] + area - shared)
     left, firsts = np.ones(len(scores), bool), []
     other = iou <= _SAME_FACE_IOU
