@@ -54,7 +54,7 @@ class FaceFinder:
     """Finds the face that a still picture is about.
 
     Args:
-        detector: the device's.
+        detector: another than the device's.
     """
 
     def __init__(self, detector: Detector | None = None) -> None:

@@ -32,6 +32,7 @@ _LEAST_PX = 12.0  # of a face in the search picture
 _TILT_PX = 44.0  # a smaller face shows no tilt
 _TILT_EYES, _TILT_AXIS = 2.0, 0.6  # the tilt of the eyes and of the line to the mouth, so many times
 _UPRIGHT = math.radians(4)
+_TILT_SLACK = math.radians(3)  # so much may be by chance, or the way a face is made
 _MOST_TURN = math.radians(30)  # in one step
 _FACE_SIDE = 2.5  # of a face's box, in distances between eyes and mouth
 _SHARP_PX = 32.0  # an upright face that large in the wide search's picture needs no cell
@@ -81,11 +82,11 @@ class Search:
         EngineError: the runtime is not installed, or cannot load the graph.
     """
 
-    def __init__(self, face: FaceConfig, engine: EngineConfig) -> None:
-        self._face = face
+    def __init__(self, face: FaceConfig | None = None, engine: EngineConfig | None = None) -> None:
+        self._face, engine = face or FaceConfig(), engine or EngineConfig()
         runtime = engine.runtime if engine.runtime in ("litert", "tflite") else installed_runtimes()[0]
         self._open = partial(
-            YuNet, GRAPH.read_bytes(), min_score=face.min_score, runtime=runtime, threads=engine.threads
+            YuNet, GRAPH.read_bytes(), min_score=self._face.min_score, runtime=runtime, threads=engine.threads
         )
         self._mosaics: dict[_Layout, YuNet] = {}
         self._wide: YuNet | None = None
@@ -140,22 +141,7 @@ class Search:
         if layout not in self._mosaics:
             self._mosaics[layout] = self._open(size=(_round_up(columns * side), _round_up(rows * side)))
         mosaic = self._mosaics[layout]
-        corners = [(x, y) for y in range(0, rows * side, side) for x in range(0, columns * side, side)]
-        squares = [_surroundings(face, side) for face in expected]
-        for (x, y), square in zip(corners, squares, strict=False):
-            cut_square(pixels, square, side, out=mosaic.canvas[y : y + side, x : x + side])
-        for x, y in corners[len(squares) :]:
-            mosaic.canvas[y : y + side, x : x + side] = 0
-        points, scores = mosaic.search()
-        column, row = ((points[:, 0] + points[:, 1]) / (2 * side)).astype(int).T
-        number = np.minimum(np.maximum(row * columns + column, 0), len(squares) - 1)
-        points -= np.array(corners, np.float32)[number, None]  # now within the cell
-        low, high = points[:, 0].min(axis=1), points[:, 1].max(axis=1)
-        keep = (low >= -_CUT * side) & (high <= (1 + _CUT) * side)
-        upright = _take_tilt(points[keep])
-        x, y, length, roll = np.array(squares, np.float32)[number[keep]].T[..., None]
-        placed = (upright - (1 + 1j) * side / 2) * (length / side * np.exp(1j * roll)) + (x + 1j * y)
-        return detections(placed.astype(np.complex64).view(np.float32).reshape(-1, 7, 2), scores[keep])
+        return _search_cells(mosaic, side, pixels, [_surroundings(face, side) for face in expected])
 
     def _search_whole(self, pixels: UInt8Array, scale: float) -> list[Detection]:
         height, width = pixels.shape[:2]
@@ -166,6 +152,27 @@ class Search:
         shrink(pixels, self._wide.canvas[: inner[1], : inner[0]])
         points, scores = (each[:_MOST_FACES] for each in self._wide.search())
         return detections(to_frame(points, (width / inner[0], height / inner[1])), scores)
+
+
+def _search_cells(mosaic: YuNet, side: int, pixels: UInt8Array, squares: Sequence[Square]) -> list[Detection]:
+    """Searches squares of a frame, laid side by side into cells of `side` pixels."""
+    height, width = mosaic.canvas.shape[:2]
+    columns, rows = width // side, height // side
+    corners = [(x, y) for y in range(0, rows * side, side) for x in range(0, columns * side, side)]
+    for (x, y), square in zip(corners, squares, strict=False):
+        cut_square(pixels, square, side, out=mosaic.canvas[y : y + side, x : x + side])
+    for x, y in corners[len(squares) :]:
+        mosaic.canvas[y : y + side, x : x + side] = 0
+    points, scores = mosaic.search()
+    column, row = ((points[:, 0] + points[:, 1]) / (2 * side)).astype(int).T
+    number = np.minimum(np.maximum(row * columns + column, 0), len(squares) - 1)
+    points -= np.array(corners, np.float32)[number, None]  # now within the cell
+    low, high = points[:, 0].min(axis=1), points[:, 1].max(axis=1)
+    keep = (low >= -_CUT * side) & (high <= (1 + _CUT) * side)
+    upright = _take_tilt(points[keep])
+    x, y, length, roll = np.array(squares, np.float32)[number[keep]].T[..., None]
+    placed = (upright - (1 + 1j) * side / 2) * (length / side * np.exp(1j * roll)) + (x + 1j * y)
+    return detections(placed.astype(np.complex64).view(np.float32).reshape(-1, 7, 2), scores[keep])
 
 
 def _round_up(side: int) -> int:
@@ -200,7 +207,8 @@ def _take_tilt(points: Float32Array) -> NDArray[np.complex64]:
     faces = np.ascontiguousarray(points).view(np.complex64)[..., 0]
     eyes, mouth = faces[:, 2:4].mean(axis=1), faces[:, 5:].mean(axis=1)
     shown = (_TILT_EYES - 1) * np.angle(faces[:, 3] - faces[:, 2]) + _TILT_AXIS * np.angle((mouth - eyes) / 1j)
-    turn = np.clip(shown, -_MOST_TURN, _MOST_TURN) * (_FACE_SIDE * np.abs(mouth - eyes) >= _TILT_PX)
+    turn = shown - np.clip(shown, -_TILT_SLACK, _TILT_SLACK)
+    turn = np.clip(turn, -_MOST_TURN, _MOST_TURN) * (_FACE_SIDE * np.abs(mouth - eyes) >= _TILT_PX)
     middle = ((eyes + mouth) / 2)[:, None]
     faces[:, 2:] = middle + (faces[:, 2:] - middle) * np.exp(1j * turn)[:, None]
     return faces
