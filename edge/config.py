@@ -91,7 +91,11 @@ class HoursConfig(_Section, frozen=True, kw_only=True):
 
 
 class FaceConfig(_Section, frozen=True, kw_only=True):
-    """Finding and judging faces. Faces failing a limit are followed but not scored, and counted by reason."""
+    """Finding and judging faces. Faces failing a limit are followed but not scored, and counted by reason.
+
+    `min_score`: a face that is followed already; `new_face_score`: another. Every `search_every`-th search is of the whole
+    picture, halved until it is at most `search_px` wide and high; the others look near known faces.
+    """
 
     min_score: Annotated[float, msgspec.Meta(ge=0.3, le=0.99)] = 0.6
     new_face_score: Annotated[float, msgspec.Meta(ge=0.3, le=0.99)] = 0.7
@@ -248,7 +252,7 @@ class Config(_Section, frozen=True, kw_only=True):
 
 def load_config(path: Path) -> Config:
     """Reads a configuration; its paths become absolute. Raises ConfigError, which names file, key and fault."""
-    return _anchor(read_toml(path, Config), path.absolute())
+    return _anchor(read_toml(path, Config, _GONE), path.absolute())
 
 
 def require_deployment(config: Config) -> None:
@@ -263,6 +267,8 @@ def require_deployment(config: Config) -> None:
         )
 
 
+_ONE_DETECTOR = "delete the line: there is one face detector now, and it is part of the package"
+_GONE = {"face.detector": _ONE_DETECTOR, "face.model": _ONE_DETECTOR}
 _PATHS = (
     *("camera.path", "engine.delegate", "model.bundle", "model.public_key", "model.store"),
     *("mqtt.ca_file", "mqtt.cert_file", "mqtt.key_file", "mqtt.password_file", "outbox.path"),

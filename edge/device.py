@@ -234,6 +234,7 @@ def build_device(
     """Builds a device from the configuration.
 
     Raises:
+        AssetError: the face detector's graph is missing or altered.
         EngineError: the runtime cannot load the face detector.
     """
     step_s, reset_s = model.bundle.manifest.step_s, model.bundle.manifest.reset_s

@@ -33,7 +33,7 @@ _WIDTH, _HEIGHT = 41, 11  # of the valence/arousal picture, characters
 def demo(seconds: Annotated[float, typer.Option(min=5, max=600, help="How long to run.")] = 35.0) -> None:
     """Show the main job on drawn faces: no camera, no network, an MQTT broker on loopback that ends with it.
 
-    Needs the `demo` extra and the face detector (`affect-edge fetch`).
+    Needs the `demo` extra.
     """
     logging.getLogger().setLevel(logging.WARNING)
     console = Console(highlight=False)

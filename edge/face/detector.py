@@ -5,6 +5,7 @@ Owns the graph's preprocessing, its decoding and the suppression of doubles; kee
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,12 +15,15 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.errors import EngineError
+from edge.errors import AssetError, EngineError
 from edge.model.engines import TensorSpec, dequantize
 from edge.model.engines.litert import LiteRtEngine
 from edge.values import Detection, Float32Array, UInt8Array, check_picture
 
 GRAPH = Path(__file__).parents[1] / "bundles" / "yunet.tflite"  # made by `python -m convert detector`
+SHA256 = "daab7f1fb1f4e257f605d7df0f75b36f32e5961c4fbfa3660e6cc362dee48d9a"
+LICENCE = "MIT"
+ORIGIN = "YuNet (Wu, Peng & Yu 2023), OpenCV's model zoo; trained by its authors on WIDER FACE, photographs of people"
 MULTIPLE = 32  # of which both sides of a search picture are one
 KEEP_SCORE = 0.6  # a lower one is no face
 _STRIDES = (8, 16, 32)
@@ -77,6 +81,7 @@ class YuNet:
         threads: at least 1.
 
     Raises:
+        AssetError: the shipped graph is missing or altered.
         EngineError: the graph is not that one, or the runtime cannot load it.
     """
 
@@ -92,7 +97,7 @@ class YuNet:
         width, height = size
         shape = (1, height, width, 3)
         self._engine = LiteRtEngine(
-            GRAPH.read_bytes() if model is None else model,
+            read_graph() if model is None else model,
             name=GRAPH.name, runtime=runtime, threads=threads, shapes={"image": shape},
         )  # fmt: skip
         image = self._engine.inputs["image"]
@@ -145,6 +150,21 @@ class YuNet:
         shrink(pixels, self.canvas[:inner_height, :inner_width])
         points, scores = self.search()
         return detections(to_frame(points, (width / inner_width, height / inner_height)), scores)
+
+
+def read_graph() -> bytes:
+    """The shipped graph's bytes.
+
+    Raises:
+        AssetError: it is missing or altered.
+    """
+    try:
+        data = GRAPH.read_bytes()
+    except OSError as error:
+        raise AssetError(f"{GRAPH}: cannot be read ({error.strerror})", fix="install affect-edge anew") from error
+    if hashlib.sha256(data).hexdigest() != SHA256:
+        raise AssetError(f"{GRAPH}: SHA-256 differs from the shipped graph's", fix="install affect-edge anew")
+    return data
 
 
 class _Level:

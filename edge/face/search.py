@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from edge.config import EngineConfig, FaceConfig
 from edge.face.crop import cut_square
-from edge.face.detector import GRAPH, MULTIPLE, YuNet, detections, shrink, to_frame
+from edge.face.detector import MULTIPLE, YuNet, detections, read_graph, shrink, to_frame
 from edge.face.tracker import Expected
 from edge.geometry import Square, box_iou
 from edge.model.engines.litert import installed_runtimes
@@ -79,6 +79,7 @@ class Search:
         engine: runtime and threads; the search always runs on the CPU, a delegate is the backbone's.
 
     Raises:
+        AssetError: the detector's graph is missing or altered.
         EngineError: the runtime is not installed, or cannot load the graph.
     """
 
@@ -86,7 +87,7 @@ class Search:
         self._face, engine = face or FaceConfig(), engine or EngineConfig()
         runtime = engine.runtime if engine.runtime in ("litert", "tflite") else installed_runtimes()[0]
         self._open = partial(
-            YuNet, GRAPH.read_bytes(), min_score=self._face.min_score, runtime=runtime, threads=engine.threads
+            YuNet, read_graph(), min_score=self._face.min_score, runtime=runtime, threads=engine.threads
         )
         self._mosaics: dict[_Layout, YuNet] = {}
         self._wide: YuNet | None = None

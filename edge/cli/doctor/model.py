@@ -7,7 +7,8 @@ from edge.cli.doctor.finding import Finding, failed, failed_with, passed, skippe
 from edge.config import Config, EngineConfig
 from edge.deployment import faults
 from edge.errors import AssetError, BundleError, ConfigError, EngineError
-from edge.face.detector import Detector, load_detector
+from edge.face.detector import Detector
+from edge.face.search import Search
 from edge.model.bundle import Bundle
 from edge.model.store import Store
 
@@ -48,12 +49,12 @@ def check_store(config: Config) -> list[Finding]:
 
 
 def check_detector(config: Config) -> tuple[list[Finding], Detector | None]:
-    """Whether the face detector's file is here, unaltered, and runs; and the detector."""
+    """Whether the face detector runs; and the detector."""
     try:
-        detector = load_detector(config.face, config.engine)
+        detector = Search(config.face, config.engine)
     except (AssetError, EngineError) as error:
         return [failed_with("detector", error)], None
-    return [passed("detector", f"{config.face.detector} loads")], detector
+    return [passed("detector", "yunet loads")], detector
 
 
 def check_deployment(config: Config) -> list[Finding]:
