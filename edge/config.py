@@ -93,8 +93,8 @@ class HoursConfig(_Section, frozen=True, kw_only=True):
 class FaceConfig(_Section, frozen=True, kw_only=True):
     """Finding and judging faces. Faces failing a limit are followed but not scored, and counted by reason.
 
-    `min_score`: a face that is followed already; `new_face_score`: another. Every `search_every`-th search is of the whole
-    picture, halved until it is at most `search_px` wide and high; the others look near known faces.
+    `min_score`: of a face that is followed already; `new_face_score`: of another. Every `search_every`-th search is of
+    the whole picture, halved until neither side is above `search_px`; the others look near known faces.
     """
 
     min_score: Annotated[float, msgspec.Meta(ge=0.3, le=0.99)] = 0.6

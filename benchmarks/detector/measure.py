@@ -106,6 +106,8 @@ def _same(row: np.ndarray, face: Detection) -> bool:
 
 
 def _compare(row: np.ndarray, face: Detection) -> tuple[float, float, float]:
-    theirs, ours = (face_square(points, CropRule()) for points in (row[4:14].reshape(5, 2) - 0.5, face.landmarks_px))
+    theirs, ours = (
+        face_square(points, CropRule()) for points in (row[4:14].reshape(5, 2) - np.float32(0.5), face.landmarks_px)
+    )
     off = math.hypot(ours.center_x - theirs.center_x, ours.center_y - theirs.center_y) / theirs.side
     return off, ours.side / theirs.side, math.degrees(ours.roll - theirs.roll)

@@ -6,6 +6,7 @@ import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
+import cv2
 import numpy as np
 
 from benchmarks.peers.contender import Contender, look_at, macs_of
@@ -17,11 +18,12 @@ from convert.networks.cost import count_macs
 from convert.teacher.landmarker import FaceLandmarker
 from convert.teacher.regressor import TeacherLabels, fit_regressor
 from edge.cli.bench.crowd import draw_crowd
+from edge.errors import AssetError
 from edge.face.detector import KEEP_SCORE, YuNet, read_graph
 from edge.geometry import CropRule, face_square
 from edge.model.engines.litert import LiteRtEngine
 from edge.model.engines.onnx import OnnxEngine
-from edge.values import Float32Array
+from edge.values import Float32Array, UInt8Array
 
 DRAWN = 4  # faces in the detectors' frames
 # Architectures of EmotiEffLib's models enet_b0_8_va_mtl and mbf_va_mtl, sides of their pictures. Its MobileFaceNet ends

@@ -189,7 +189,9 @@ def _chance(seed: int, level: Level, face: LabelledFace) -> np.random.Generator:
 
 def _detection(shot: d.Shot) -> Detection:
     """What the detector would say of a face that it does not find."""
-    (face,) = detections(np.concatenate([np.zeros((1, 2, 2), np.float32), shot.landmarks_px[None]], 1), np.zeros(1))
+    (face,) = detections(
+        np.concatenate([np.zeros((1, 2, 2), np.float32), shot.landmarks_px[None]], 1), np.zeros(1, np.float32)
+    )
     return face
 
 
