@@ -97,16 +97,16 @@ class Spent:
 
 
 class _Cost:
-    """The median of the last nine times, so that one slow frame does not change it."""
+    """The median of the last times, so that one slow frame does not change it."""
 
-    def __init__(self) -> None:
-        self._last: deque[float] = deque(maxlen=9)
+    def __init__(self, last: int = 9) -> None:
+        self._last: deque[float] = deque(maxlen=last)
         self.ns = 0.0
-        self.known = False
+        self.samples = 0
 
     def add(self, ns: float) -> None:
         self._last.append(ns)
-        self.ns, self.known = median(self._last), len(self._last) >= _SAMPLES
+        self.ns, self.samples = median(self._last), len(self._last)
 
 
 class Schedule:
@@ -129,7 +129,7 @@ class Schedule:
         self._budget_ns = _BUDGET * self._unit_ns
         self._live = live
         self._search_every = search_every
-        self._near, self._wide, self._face = _Cost(), _Cost(), _Cost()
+        self._near, self._wide, self._face = _Cost(), _Cost(3), _Cost()  # wide ones are rare
         self._scored: dict[int, int] = {}
         self._step: int | None = None  # of the last processed frame
         self._searched: int | None = None  # of the last frame in which faces were searched for
@@ -152,7 +152,7 @@ class Schedule:
         search = spacing == 1 or self._is_due(self._searched, step, spacing)
         wide = search and self._is_due(self._searched_wide, step, spacing * self._search_every)
         room = served = None
-        if self._live and not self._face.known:
+        if self._live and self._face.samples < _SAMPLES:
             room = 1  # the cost of a face is not known yet, so a crowd in the first frame must not take too long
         elif _LEVELS[self._level] == "faces":
             room, served = self._room(self._wide.ns if wide else self._near.ns if search else 0), self._served
@@ -219,7 +219,7 @@ class Schedule:
     def _choose_level(self, now_ns: int) -> None:
         """Raises the level at once, and lowers it when the work has fitted with some reserve for `_RECOVERY_S`."""
         before, lower = self._level, self._needed(_RECOVERY)
-        if (self._wide.known or self._near.known) and self._needed(1.0) > before:
+        if self._wide.samples + self._near.samples >= _SAMPLES and self._needed(1.0) > before:
             self._level, self._recovering_ns = self._needed(1.0), None
         elif lower >= before:
             self._recovering_ns = None

@@ -22,7 +22,7 @@ from convert.predict.gaps import compare_groups, tell_finding, tell_gaps
 from convert.predict.skin_tone import UNKNOWN, skin_tone, tone_bin
 
 SFHQ = Path(__file__).resolve().parents[2].parent / "shared" / "data" / "sfhq" / "images"
-LANDMARKS = np.array([(80, 90), (140, 90), (110, 120), (110, 150), (50, 100), (170, 100)], np.float32)
+LANDMARKS = np.array([(80, 90), (140, 90), (110, 120), (92, 150), (128, 150)], np.float32)
 
 
 def test_at_least_300_faces_have_an_age_group_and_each_only_one() -> None:

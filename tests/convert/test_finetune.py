@@ -44,7 +44,7 @@ def _faces(count: int, persons: int) -> list[LabelledFace]:
             source="csv",
             validation=held_out(f"person {n % persons}"),
             pixels=np.zeros((4, 4, 3), np.uint8),
-            landmarks_px=np.zeros((6, 2), np.float32),
+            landmarks_px=np.zeros((5, 2), np.float32),
             rated=tuple(rng.uniform(-1, 1, 2).tolist()),
             group=f"person {n % persons}",
         )

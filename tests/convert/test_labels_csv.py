@@ -58,7 +58,7 @@ def test_pictures_of_one_group_person_or_video_belong_together_and_others_are_al
 
 
 def test_what_a_face_is_drawn_with_is_its_group_within_its_source(tmp_path: Path) -> None:
-    pixels, landmarks = np.zeros((1, 1, 3), np.uint8), np.zeros((6, 2), np.float32)
+    pixels, landmarks = np.zeros((1, 1, 3), np.uint8), np.zeros((5, 2), np.float32)
 
     def face(source: str, group: str) -> LabelledFace:
         return LabelledFace(

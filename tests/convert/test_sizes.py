@@ -12,7 +12,7 @@ from convert.faces.finder import LabelledFace
 from convert.predict.sizes import measure_sizes, parse_bundles, to_markdown
 from edge.model.bundle import default_bundle, load_bundle
 
-LANDMARKS = np.array([(70, 70), (130, 70), (100, 105), (100, 130), (40, 80), (160, 80)], np.float32)
+LANDMARKS = np.array([(70, 70), (130, 70), (100, 105), (82, 130), (118, 130)], np.float32)
 
 
 def test_bundles_are_named_on_the_command_line() -> None:

@@ -27,7 +27,7 @@ def _faces(rated: np.ndarray, held: np.ndarray) -> list[LabelledFace]:
             source="drawn",
             validation=bool(held[n]),
             pixels=nothing,
-            landmarks_px=np.zeros((6, 2), np.float32),
+            landmarks_px=np.zeros((5, 2), np.float32),
             rated=(float(va[0]), float(va[1])),
         )
         for n, va in enumerate(rated)

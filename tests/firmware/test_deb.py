@@ -39,7 +39,6 @@ FILES = (
     "usr/lib/systemd/system/affect-edge.service",
     "usr/lib/systemd/system/affect-edge@.service",
     "usr/lib/udev/rules.d/65-affect-edge.rules",
-    "usr/share/affect-edge/assets/face_detection_full_range_sparse.tflite",
     "usr/share/doc/affect-edge/changelog.Debian.gz",
     "usr/share/doc/affect-edge/changelog.gz",
     "usr/share/doc/affect-edge/copyright",

@@ -20,7 +20,7 @@ from edge.config import Config, FaceConfig
 from edge.device import Device, build_device
 from edge.values import Detection, Face, Frame, Look, Quality, Rejection, Tick, Track
 
-LANDMARKS = np.array([[0.3, 0.35], [0.7, 0.35], [0.5, 0.6], [0.5, 0.8], [0.0, 0.4], [1.0, 0.4]], np.float32)
+LANDMARKS = np.array([[0.3, 0.35], [0.7, 0.35], [0.5, 0.6], [0.4, 0.8], [0.6, 0.8]], np.float32)
 LIMITS = FaceConfig()
 
 
@@ -30,7 +30,7 @@ def detection(x: float, y: float, side: float) -> Detection:
 
 
 @pytest.fixture
-def device(new_sink: Any, new_camera: Any, detector_asset: Path) -> Device:
+def device(new_sink: Any, new_camera: Any) -> Device:
     model = load_model(Config().model, Config().engine)
     return build_device(Config(), camera=new_camera([]), model=model, sink=new_sink(), clock=FileClock())
 
@@ -140,7 +140,7 @@ def test_a_camera_without_a_picture_says_why() -> None:
     assert screen.line().startswith("faces 0, px -, light -")
 
 
-def test_command_tells_a_line_a_second_and_ends(tmp_path: Path, detector_asset: Path) -> None:
+def test_command_tells_a_line_a_second_and_ends(tmp_path: Path) -> None:
     (tmp_path / "config.toml").write_text('[camera]\nbackend = "scene"\n')
     command = [sys.executable, "-m", "edge", "watch", "--config", str(tmp_path / "config.toml"), "--seconds", "3"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, env={**os.environ})
