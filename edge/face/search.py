@@ -38,6 +38,7 @@ _FACE_SIDE = 2.5  # of a face's box, in distances between eyes and mouth
 _SHARP_PX = 32.0  # an upright face that large in the wide search's picture needs no cell
 _CUT = 0.1  # how far a face may reach out of its cell, in cells; what reaches farther is cut off there
 _SAME_FACE_IOU = 0.3
+_FACE_M = 0.17  # side of a grown person's box, metres
 
 
 class _Layout(NamedTuple):
@@ -174,6 +175,12 @@ def _search_cells(mosaic: YuNet, side: int, pixels: UInt8Array, squares: Sequenc
     x, y, length, roll = np.array(squares, np.float32)[number[keep]].T[..., None]
     placed = (upright - (1 + 1j) * side / 2) * (length / side * np.exp(1j * roll)) + (x + 1j * y)
     return detections(placed.astype(np.complex64).view(np.float32).reshape(-1, 7, 2), scores[keep])
+
+
+def farthest_m(width: int, height: int, face: FaceConfig, *, lens_deg: float) -> float:
+    """How far away a face may be and still be scored, metres, with a lens that sees so many degrees across."""
+    across = _FACE_M * width / smallest_found_px(width, height, face)
+    return across / 2 / math.tan(math.radians(lens_deg) / 2)
 
 
 def _round_up(side: int) -> int:

@@ -15,6 +15,7 @@ from edge.clock import NS, Clock
 from edge.config import Config
 from edge.errors import CameraError, DeploymentError
 from edge.face.detector import Detector
+from edge.face.search import smallest_found_px
 from edge.values import Detection, Frame, Tick, UInt8Array
 
 _LOOK_S = 3.0
@@ -26,7 +27,6 @@ _SLOW = 0.8  # of the rate asked for
 _DARK, _BRIGHT = 40.0, 220.0  # mean luma, 0-255
 _SOFT = 8.0  # variance of the Laplacian of the luma at 640 px; a lens out of focus or behind dirty glass is below
 _WIDTH = 640
-_FOUND = 0.075  # of the picture's longer side: from this size on nine of ten faces are found (docs/installing.md)
 # (R - B) / (R + G + B) of the middle of a face. Of 1,100 pictures and clips of people 99.5 % are above 0, and with
 # red and blue exchanged 97 % below -0.02 (November 2026; only coloured light makes faces blue).
 _BLUE = -0.02
@@ -143,9 +143,10 @@ def _judge_faces(pictures: list[UInt8Array], config: Config, detector: Detector)
     found = [(picture, face) for picture in pictures for face in detector.detect(picture)]
     if not found:
         return [skipped("faces", "nobody in view", "stand where people will, to see whether you are large enough")]
-    needed = max(config.face.min_face_px, _FOUND * max(pictures[0].shape))
+    height, width = pictures[0].shape[:2]
+    needed = smallest_found_px(width, height, config.face)
     smallest, largest = (f(face.size_px for _, face in found) for f in (min, max))
-    said = f"{smallest:.0f} to {largest:.0f} px; nine of ten are found from about {needed:.0f} px in this picture"
+    said = f"{smallest:.0f} to {largest:.0f} px; they are found from about {needed:.0f} px in this picture"
     size = passed("faces", said)
     if largest < needed:
         size = warned("faces", said, "hang the camera nearer, take a longer lens, or turn it to where people stand")

@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from edge.config import FaceConfig
+from edge.face.search import farthest_m, smallest_found_px
 from edge.values import Face, Look, Rejection, Tick
 
 _COLUMNS, _ROWS = 44, 12  # with the table under it, what a terminal of 80 by 24 holds
@@ -54,6 +55,7 @@ class Screen:
             Panel(_grid(self._recent[-1].size_px if faces else (1, 1), faces), title=title, expand=False, padding=0),
             self._table(faces),
             Text(self._counts(), no_wrap=True, overflow="ellipsis"),
+            Text(self._reach(), no_wrap=True, overflow="ellipsis"),
             Text(_LEGEND, style="dim"),
         )
 
@@ -91,6 +93,14 @@ class Screen:
             table.add_row("-", "-", "-", "-", Text("no face in view", "dim"))
         return table
 
+    def _reach(self) -> str:
+        """How far away a face is still scored; empty before the first picture."""
+        if not self._recent:
+            return ""
+        size_px, limits = self._recent[-1].size_px, self._limits
+        far = [f"{farthest_m(*size_px, limits, lens_deg=lens):.1f} m with a lens of {lens}°" for lens in _LENSES]
+        return f"scored from {smallest_found_px(*size_px, limits):.0f} px: up to {', '.join(far)}"
+
     def _counts(self) -> str:
         judged = [face.quality for look in self._recent for face in look.faces if face.quality]
         reasons = Counter(quality.rejection for quality in judged if quality.rejection)
@@ -106,6 +116,7 @@ def _number(value: float | None, digits: int) -> str:
     return "-" if value is None else f"{value:.{digits}f}"
 
 
+_LENSES = (102, 66, 30)  # degrees across: wide, Raspberry Pi's standard, tele
 _LEGEND = "●1 would be scored, ○2 not. No picture is shown, kept or sent. Ctrl-C ends it."
 
 
