@@ -16,7 +16,7 @@ from edge.config import FaceConfig
 from edge.face.search import farthest_m, smallest_found_px
 from edge.values import Face, Look, Rejection, Tick
 
-_COLUMNS, _ROWS = 44, 12  # with the table under it, what a terminal of 80 by 24 holds
+_COLUMNS, _ROWS = 44, 11  # with the table under it, what a terminal of 80 by 24 holds
 _LISTED = 5
 _RECENT = 150  # frames that the counts look back on
 _ADVICE: dict[Rejection, str] = {

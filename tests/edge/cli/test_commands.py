@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 CONSENT = ("--consent", "nobody: drawn stripes")
-VERBS = ("run", "demo", "replay", "fetch", "info")
+VERBS = ("run", "demo", "replay", "info")
 
 
 def affect_edge(*arguments: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:

@@ -9,7 +9,7 @@ import pytest
 from edge.cli.doctor.camera import check_camera
 from edge.cli.doctor.finding import Level
 from edge.clock import FileClock
-from edge.config import CameraConfig, Config
+from edge.config import CameraConfig, Config, FaceConfig
 from edge.demo.scene import Scene
 from edge.errors import CameraError, DeploymentError
 from edge.face.search import Search
@@ -106,7 +106,7 @@ def test_faces_in_view_are_measured_and_their_colours_pass(examined, found, peop
     findings = examined(detector=Search(), pixels=people)
     size = found(findings, "faces")
     assert size.level is Level.PASS
-    assert "nine of ten are found from about 48 px" in size.said
+    assert "they are found from about 24 px" in size.said
     assert found(findings, "colours").level is Level.PASS
 
 
@@ -125,8 +125,8 @@ def test_grey_camera_says_nothing_of_colours(examined, found, people) -> None:
 
 def test_faces_that_are_too_small_are_warned_about(examined, found, people) -> None:
     far = np.full_like(people, 110)
-    far[160:320, 213:427] = cv2.resize(people, (214, 160), interpolation=cv2.INTER_AREA)
-    finding = found(examined(detector=Search(), pixels=far), "faces")
+    far[200:296, 213:341] = cv2.resize(people, (128, 96), interpolation=cv2.INTER_AREA)
+    finding = found(examined(detector=Search(FaceConfig(min_face_px=12)), pixels=far), "faces")
     assert finding.level is Level.WARN
     assert "nearer" in finding.fix
 

@@ -18,6 +18,7 @@ from edge.cli.watch.screen import Screen
 from edge.clock import NS, FileClock
 from edge.config import Config, FaceConfig
 from edge.device import Device, build_device
+from edge.face.search import Sighting
 from edge.values import Detection, Face, Frame, Look, Quality, Rejection, Tick, Track
 
 LANDMARKS = np.array([[0.3, 0.35], [0.7, 0.35], [0.5, 0.6], [0.4, 0.8], [0.6, 0.8]], np.float32)
@@ -41,10 +42,10 @@ def test_the_light_that_is_shown_is_the_one_that_the_gate_judges(device: Any) ->
     picture[160:300, 160:300] = np.random.default_rng(3).integers(0, 14, (140, 140, 3), np.uint8)
 
     class Placed:
-        def detect(self, pixels: np.ndarray) -> list[Detection]:
-            return [detection(160, 150, 140)]
+        def find(self, pixels: np.ndarray, expected: Any, *, wide: bool) -> Sighting:
+            return Sighting([detection(160, 150, 140)], range(len(expected)))
 
-    device.detector = Placed()
+    device.search = Placed()
     for step in range(2):
         look = device.step(Frame(pixels=picture, captured_ns=step * NS // 10, index=step))
     (face,) = look.faces
@@ -109,6 +110,12 @@ def test_good_face_is_not_hidden_by_a_bad_one_behind_it() -> None:
     screen = Screen(LIMITS, "scene")
     screen.add(look(face(320, 240), face(320, 240, "turned")))
     assert "●" in drawn(screen).split("face")[0]
+
+
+def test_screen_says_how_far_away_a_face_is_still_scored() -> None:
+    screen = Screen(LIMITS, "scene")
+    screen.add(look(face(320, 240)))
+    assert "scored from 24 px: up to 1.8 m with a lens of 102°, 3.5 m with a lens of 66°" in drawn(screen)
 
 
 def test_screen_fits_a_terminal_of_80_by_24_whatever_is_in_view() -> None:
