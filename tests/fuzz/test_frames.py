@@ -24,7 +24,7 @@ from edge.errors import FrameError
 from edge.face.crop import align_face
 from edge.face.quality import QualityGate
 from edge.face.schedule import Schedule
-from edge.face.search import Search
+from edge.face.search import Search, Sighting
 from edge.face.tracker import Expected, Tracker
 from edge.geometry import CropRule
 from edge.health import HealthMonitor
@@ -127,13 +127,13 @@ def test_the_gate_judges_any_array_or_refuses_it(typed, crop: NDArray[Any]) -> N
 
 
 class Found:
-    """A detector that finds what a test says."""
+    """A search that finds what a test says."""
 
     def __init__(self) -> None:
         self.faces: list[list[float]] = []
 
-    def detect(self, pixels: NDArray[np.uint8]) -> list[Detection]:
-        return [face(numbers) for numbers in self.faces]
+    def find(self, pixels: NDArray[np.uint8], expected: Any, *, wide: bool) -> Sighting:
+        return Sighting([face(numbers) for numbers in self.faces], range(len(expected)))
 
 
 @cache
@@ -142,12 +142,12 @@ def model() -> AffectModel:
     return load_model(ModelConfig(), EngineConfig())
 
 
-def new_device(detector: Any) -> Device:
+def new_device(search: Any) -> Device:
     clock, nowhere, origin = FileClock(), object(), origin_of(Config().device, model().bundle)
     return Device(
         camera=nowhere,
         schedule=Schedule(step_s=0.1, reset_s=1.0),
-        detector=detector,
+        search=search,
         tracker=Tracker(confirm_s=0.0),
         gate=GATE,
         model=model(),
@@ -170,12 +170,12 @@ def new_device(detector: Any) -> Device:
 )
 def test_a_run_of_any_frames_and_faces_goes_on(typed, script: list[Any]) -> None:
     """Each face is shown twice, so that it becomes a track, is cut and scored."""
-    detector = Found()
-    device = new_device(detector)
+    search = Found()
+    device = new_device(search)
     clock: Any = device.clock
     for height, width, strides, found in script:
         picture = np.random.default_rng(1).integers(0, 256, (min(height, 300), min(width, 300), 3), np.uint8)
-        detector.faces = found
+        search.faces = found
         for _ in range(3):
             clock.now_ns += NS // 10
             with typed(FrameError):
@@ -187,7 +187,7 @@ def test_a_defect_of_opencv_on_a_frame_is_still_counted_not_fatal() -> None:
     """The last net: what a library raises by itself costs its frame."""
 
     class Broken(Found):
-        def detect(self, pixels: NDArray[np.uint8]) -> list[Detection]:
+        def find(self, pixels: NDArray[np.uint8], expected: Any, *, wide: bool) -> Sighting:
             raise cv2.error("a defect")
 
     device = new_device(Broken())
