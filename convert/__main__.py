@@ -9,6 +9,7 @@ from convert.commands import datasets, labels
 from convert.commands.audit import audit
 from convert.commands.baselines import baselines
 from convert.commands.compile_graph import compile_for_edge_tpu
+from convert.commands.detector import detector
 from convert.commands.evaluate import evaluate
 from convert.commands.fit import fit
 from convert.commands.ladder import ladder
@@ -28,7 +29,7 @@ app = typer.Typer(
     help="From your own labelled faces to a bundle: fit, test, pack. From the kit's data: train, report, pack; "
     "datasets and labels are for data of your own, networks and baselines for comparison; "
     "ladder says what each conversion costs, onnx is for NVIDIA boards, audit and compile are for an Edge TPU, "
-    "sign signs a release, verify judges a bundle and evaluate scores it.",
+    "detector makes the face detector, sign signs a release, verify judges a bundle and evaluate scores it.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -49,6 +50,7 @@ VERBS = (
     evaluate,
     networks,
     baselines,
+    detector,
 )
 for verb in VERBS:
     app.command()(verb)

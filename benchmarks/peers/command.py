@@ -40,6 +40,7 @@ def peers(
     import numpy as np
     from rich.table import Table
 
+    from benchmarks.peers.graphs import CACHE
     from benchmarks.peers.kit import enter_bundles, enter_forms, shipped_bundles
     from benchmarks.peers.measure import describe_packages, measure_peers
     from benchmarks.peers.others import DRAWN, enter_detectors, enter_landmarker, enter_networks, read_labelled
@@ -57,7 +58,6 @@ def peers(
     from edge.affect.network import prepare_model
     from edge.cli.bench.result import describe_bundle
     from edge.config import EngineConfig
-    from edge.model.assets import asset_folders
     from edge.model.bundle import load_bundle
     from edge.output_files import check_output
 
@@ -66,7 +66,7 @@ def peers(
     files = models or data_root(data).parent / "models"
     task = files / "face_landmarker.task"
     trained = read_trained(None, None, None, "default")
-    folder = asset_folders()[0] / "peers" / "pictures"
+    folder = CACHE / "pictures"
     found_faces, seen, _ = find_faces(kit_faces(data), FaceFinder(), FaceLandmarker(task), folder)
     taught = fit_teacher(found_faces, seen, seed=trained.recipe.seed)
     with Progress("getting ready", 5, every=1) as progress:

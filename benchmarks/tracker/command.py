@@ -41,7 +41,7 @@ def tracker(
     from benchmarks.tracker.record import Tracker, judge_runs, render_page
     from benchmarks.tracker.scenes import SCENES, draw_scene
     from edge.config import Config
-    from edge.face.detector import load_detector
+    from edge.face.search import Search
 
     load, checkouts = read_load(), [CHECKOUT, *([other] if other else [])]
     scenes, clips = {}, {}
@@ -56,7 +56,7 @@ def tracker(
         seen = [label_frames(read_labels(path))]
         clips[path.stem] = [judge_runs(seen, play_all(seen, (960, 540), place)) for place in checkouts]
     config = Config()
-    seen = [detect_drawn(load_detector(config.face, config.engine))]
+    seen = [detect_drawn(Search(config.face, config.engine))]
     clips["the drawn scene"] = [judge_runs(seen, play_all(seen, (640, 480), place)) for place in checkouts]
     record = Tracker(
         **describe_origin("", load_before=load),

@@ -40,7 +40,7 @@ def play(frames: Sequence[Frame], frame_px: tuple[int, int] = (640, 480)) -> Pla
     observe: Any = visits.observe
     if "frame_px" in inspect.signature(observe).parameters:  # not in an older checkout
         observe = partial(observe, frame_px=frame_px)
-    nowhere = np.zeros((6, 2), np.float32)
+    nowhere = np.zeros((5, 2), np.float32)
     played = Played([], [], [])
     for at_s, boxes, scores in frames:
         found = [

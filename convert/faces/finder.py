@@ -9,15 +9,12 @@ import numpy as np
 
 from convert.errors import DataError
 from edge.face.crop import align_face
-from edge.face.detector import BlazeFace, Detector
+from edge.face.detector import SHA256, Detector, YuNet
 from edge.geometry import CropRule
-from edge.model.assets import BLAZEFACE, read_asset
-from edge.model.engines.litert import LiteRtEngine
 from edge.values import Detection, UInt8Array
 
-# A face that fills its picture is outside of what the detector was made for: it wants some picture around it. The
-# second try is for faces cut at brow and chin.
-_BORDERS = (0.25, 0.6)
+_SIDE = 320  # of the search picture, pixels
+_BORDER = 0.25  # added around a picture, since its face may fill it: share of its longer side
 _OFF_CENTER_PENALTY = 0.5
 
 
@@ -25,18 +22,15 @@ class FaceFinder:
     """Finds the face that a still picture is about.
 
     Args:
-        detector: the device's; by default BlazeFace with the device's settings.
+        detector: another than the device's.
 
     Attributes:
         name: tells one detector's results from another's.
-
-    Raises:
-        AssetError: the detector's file is not on this machine.
     """
 
     def __init__(self, detector: Detector | None = None) -> None:
-        self.name = type(detector).__name__ if detector else BLAZEFACE.sha256
-        self._detector = detector or BlazeFace(LiteRtEngine(read_asset(BLAZEFACE), name=BLAZEFACE.name), min_score=0.5)
+        self.name = type(detector).__name__ if detector else f"{SHA256} {_SIDE}"
+        self._detector = detector or YuNet(size=(_SIDE, _SIDE), min_score=0.5)
 
     def find(self, pixels: UInt8Array) -> Detection | None:
         """Finds one face: of several the best by score, less up to half for lying off the centre.
@@ -47,15 +41,8 @@ class FaceFinder:
         Returns:
             The face in pixels of the picture, or None.
         """
-        for border in _BORDERS:
-            found = self._find_padded(pixels, border)
-            if found is not None:
-                return found
-        return None
-
-    def _find_padded(self, pixels: UInt8Array, border: float) -> Detection | None:
         height, width = pixels.shape[:2]
-        pad = round(border * max(height, width))
+        pad = round(_BORDER * max(height, width))
         padded = cv2.copyMakeBorder(pixels, pad, pad, pad, pad, cv2.BORDER_CONSTANT, value=(0, 0, 0))
         faces = self._detector.detect(np.asarray(padded, np.uint8))
         if not faces:

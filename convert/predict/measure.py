@@ -26,11 +26,11 @@ from convert.predict.table import hash_graphs, join, predict
 from convert.predict.trial import Act, predict_trial
 from convert.progress import Progress
 from edge.affect.backbone import Backbone
+from edge.config import EngineConfig, FaceConfig
 from edge.face.crop import cut_square
-from edge.face.detector import BlazeFace, Detector
-from edge.model.assets import BLAZEFACE, read_asset
+from edge.face.detector import Detector
+from edge.face.search import Search
 from edge.model.bundle import Bundle, Metric
-from edge.model.engines.litert import LiteRtEngine
 from edge.values import Float32Array
 
 RECORD = "model.json"
@@ -72,7 +72,7 @@ def measure(
         float_backbone, others: see `predict`.
     """
     faces, pictures, _ = on.stills
-    detector: Detector = BlazeFace(LiteRtEngine(read_asset(BLAZEFACE), name=BLAZEFACE.name))
+    detector: Detector = Search(FaceConfig(), EngineConfig())
     with Progress("faces", len(faces), every=200) as progress:
         said = predict(
             bundle,

@@ -103,7 +103,7 @@ class FaceLandmarker:
 
         Args:
             pixels: uint8 (H, W, 3), RGB.
-            landmarks_px: float32 (6, 2) of the face, as in `Detection`.
+            landmarks_px: float32 (5, 2) of the face, as in `Detection`.
         """
         return self.describe_square(pixels, face_square(landmarks_px, _ROUGH))
 

@@ -8,13 +8,14 @@ its track ends, and the same person returning is a new track.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 
 from edge.clock import NS
+from edge.geometry import roll_radians
 from edge.values import Detection, Track
 
 # Standard deviations and distances in face sizes, times in seconds; chosen on drawn crowds and on real walks in a
@@ -37,7 +38,7 @@ _SAME_SHIFT = 0.6  # two faces nearer to each other are one face found twice
 _Place = tuple[float, float, float]  # x, y, size; pixels
 
 
-class _Expected(NamedTuple):
+class _Forecast(NamedTuple):
     """Where a face is expected at a time: pixels, and variances in face sizes."""
 
     x: float
@@ -46,6 +47,23 @@ class _Expected(NamedTuple):
     pv: float  # of place with velocity
     vv: float  # of the velocity
     ss: float  # of the logarithm of the size
+
+
+class Expected(NamedTuple):
+    """Where a face should be by now.
+
+    Attributes:
+        x, y: its middle, pixels of the frame.
+        size_px: its size.
+        roll: its tilt, radians.
+        steady: its motion is known, and it is not lost.
+    """
+
+    x: float
+    y: float
+    size_px: float
+    roll: float
+    steady: bool
 
 
 @dataclass(slots=True, kw_only=True)
@@ -61,18 +79,18 @@ class _Follow:
     size: float
     vx: float = 0.0  # pixels a second
     vy: float = 0.0
-    pp: float = _PLACE_ERROR**2  # variances, as `_Expected` has them
+    pp: float = _PLACE_ERROR**2  # variances, as `_Forecast` has them
     pv: float = 0.0
     vv: float = _FIRST_SPEED**2
     ss: float = _SIZE_ERROR**2
     sure: float  # sum of the scores above `_DOUBT`
     missed: int = 0
 
-    def expect(self, now_ns: int) -> _Expected:
+    def expect(self, now_ns: int) -> _Forecast:
         elapsed = (now_ns - self.seen_ns) / NS
         go = _COAST_S * (1 - math.exp(-elapsed / _COAST_S))
         push = _PUSH * _PUSH * elapsed
-        return _Expected(
+        return _Forecast(
             self.x + self.vx * go,
             self.y + self.vy * go,
             self.pp + go * (2 * self.pv + go * self.vv) + push * elapsed * elapsed / 3,
@@ -81,7 +99,7 @@ class _Follow:
             self.ss + _GROWTH * _GROWTH * elapsed,
         )
 
-    def sight(self, detection: Detection, place: _Place, expected: _Expected, now_ns: int) -> None:
+    def sight(self, detection: Detection, place: _Place, expected: _Forecast, now_ns: int) -> None:
         """Moves on to a new sighting."""
         x, y, size = place
         there_x, there_y, pp, pv, vv, ss = expected
@@ -112,25 +130,38 @@ class Tracker:
         self._follows: list[_Follow] = []
         self._last_id = 0
 
-    def update(self, detections: Sequence[Detection], captured_ns: int) -> list[Track]:
+    def expected(self, now_ns: int) -> list[Expected]:
+        """Where each face is expected now, those in the making included."""
+        places = []
+        for follow in self._follows:
+            there, roll = follow.expect(now_ns), roll_radians(follow.detection.landmarks_px)
+            steady = follow.seen_ns > follow.begun_ns and not follow.missed
+            places.append(Expected(there.x, there.y, follow.size, roll, steady))
+        return places
+
+    def update(
+        self, detections: Sequence[Detection], captured_ns: int, looked_for: Collection[int] | None = None
+    ) -> list[Track]:
         """Takes the detections of the next frame.
 
         Args:
             detections: in pixels of the frame.
             captured_ns: of the frame, not before the last one's.
+            looked_for: which of the faces of `expected` would have been found, by index; None for all. The others are
+                taken to move on as before.
 
         Returns:
-            Every confirmed track, those not seen in this frame with `missed` > 0; ordered by id.
+            Every confirmed track, those not found where they were looked for with `missed` > 0; ordered by id.
         """
         expected = [follow.expect(captured_ns) for follow in self._follows]
         places = [(*detection.center_px, max(detection.size_px, 1.0)) for detection in detections]
         pairs = self._associate(detections, places, expected, captured_ns)
         for row, follow in enumerate(self._follows):
-            if (column := pairs.get(row)) is None:
-                follow.missed += 1
-            else:
+            if (column := pairs.get(row)) is not None:
                 follow.sight(detections[column], places[column], expected[row], captured_ns)
                 self._confirm(follow)
+            elif looked_for is None or row in looked_for:
+                follow.missed += 1
         self._prune(captured_ns)
         if len(pairs) < len(detections):
             self._spawn(detections, places, set(pairs.values()), captured_ns)
@@ -146,14 +177,14 @@ class Tracker:
             As `update`; a face that the last search found has `missed` 0 and is where its motion carried it.
         """
         self._prune(captured_ns)
-        return self.tracks(captured_ns, moved=True)
+        return self.tracks(captured_ns)
 
-    def tracks(self, now_ns: int, *, moved: bool = False) -> list[Track]:
-        """The confirmed ones, by id: where they were seen last or, `moved`, where their motion has carried them."""
+    def tracks(self, now_ns: int) -> list[Track]:
+        """The confirmed ones, by id: where their motion has carried them since, or where they were when lost."""
         tracks = [
             Track(
                 id=follow.id,
-                detection=_shifted(follow, now_ns) if moved else follow.detection,
+                detection=follow.detection if follow.missed or follow.seen_ns == now_ns else _shifted(follow, now_ns),
                 missed=follow.missed,
                 speed=(follow.vx, follow.vy),
             )
@@ -166,7 +197,7 @@ class Tracker:
         self,
         detections: Sequence[Detection],
         places: Sequence[_Place],
-        expected: Sequence[_Expected],
+        expected: Sequence[_Forecast],
         now_ns: int,
     ) -> dict[int, int]:
         """Pairs follows with detections, best fit first; index of follow → index of detection."""

@@ -44,7 +44,7 @@ def _draw_face(rng: np.random.Generator, smile: float, mouth_open: float, size: 
 
 
 @pytest.fixture(scope="session")
-def finder(detector_asset: Path) -> FaceFinder:
+def finder() -> FaceFinder:
     return FaceFinder()
 
 

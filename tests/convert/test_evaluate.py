@@ -129,7 +129,6 @@ def test_an_error_is_one_line_and_its_exit_code(
     check_one_line(told[str(arguments)], code, said)
 
 
-@pytest.mark.usefixtures("detector_asset")
 def test_a_missing_picture_is_named(told: dict[str, Any]) -> None:
     check_one_line(told[str(MISSING)], 2, "gone.png: no such picture or video")
 

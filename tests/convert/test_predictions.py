@@ -20,11 +20,10 @@ from convert.predict.evaluation import Device
 from convert.predict.table import hash_graphs, join, predict, read_predictions
 from convert.predict.trial import FAMILIES, UNSEEN, families, predict_trial
 from convert.predict.unseen_covers import UNSEEN as UNSEEN_COVERS
+from edge.config import EngineConfig, FaceConfig
 from edge.face.crop import cut_square
-from edge.face.detector import BlazeFace
-from edge.model.assets import BLAZEFACE, read_asset
+from edge.face.search import Search
 from edge.model.bundle import default_bundle, load_bundle
-from edge.model.engines.litert import LiteRtEngine
 from edge.values import Detection, UInt8Array
 
 BUNDLE = load_bundle(default_bundle())
@@ -61,12 +60,12 @@ def drawn(finder: FaceFinder, draw_face: Callable[..., np.ndarray], tmp_path_fac
 
 
 @pytest.fixture(scope="module")
-def detector() -> BlazeFace:
-    return BlazeFace(LiteRtEngine(read_asset(BLAZEFACE), name=BLAZEFACE.name))
+def detector() -> Search:
+    return Search(FaceConfig(), EngineConfig())
 
 
 def test_a_table_has_a_row_a_face_condition_and_answer_and_is_read_back(
-    drawn: Found, detector: BlazeFace, tmp_path: Path
+    drawn: Found, detector: Search, tmp_path: Path
 ) -> None:
     said = predict(BUNDLE, drawn.faces, drawn.pictures, ("mouth box", MIRROR), detector=detector)
     assert len(said) == 6 * (3 * 2 + 1)  # frame and device under three conditions, and the stream
@@ -80,7 +79,7 @@ def test_a_table_has_a_row_a_face_condition_and_answer_and_is_read_back(
     assert len(join(drawn.faces, said)) == len(rated)  # nobody rated the last one
 
 
-def test_the_clean_frame_answer_is_the_device_s_to_the_crop(drawn: Found, detector: BlazeFace) -> None:
+def test_the_clean_frame_answer_is_the_device_s_to_the_crop(drawn: Found, detector: Search) -> None:
     said = predict(BUNDLE, drawn.faces, drawn.pictures, detector=detector).set_index(["id", "answer"])
     device = Device(BUNDLE)
     for number in range(6):
@@ -99,7 +98,7 @@ def test_a_face_that_the_detector_misses_has_a_frame_answer_and_no_device_answer
 
 
 def test_only_some_faces_are_tried_under_conditions_and_an_unknown_one_is_refused(
-    drawn: Found, detector: BlazeFace
+    drawn: Found, detector: Search
 ) -> None:
     said = predict(BUNDLE, drawn.faces, drawn.pictures, ("mask",), detector=detector, most=2)
     assert said[said["condition"] == "mask"]["id"].nunique() == 2

@@ -13,7 +13,7 @@ from edge.values import Detection, Track
 
 FRAME = (640, 480)
 SIZE = 40.0
-NOWHERE = np.zeros((6, 2), np.float32)
+NOWHERE = np.zeros((5, 2), np.float32)
 
 
 def track(number: int, x: float, y: float = 200.0, speed: float = 0.0) -> Track:

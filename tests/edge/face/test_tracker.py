@@ -17,7 +17,7 @@ TENTH_NS = 100_000_000
 def face(x: float, y: float = 100.0, size: float = 60.0, score: float = 0.9) -> Detection:
     half = size / 2
     return Detection(
-        box_px=(x - half, y - half, x + half, y + half), score=score, landmarks_px=np.zeros((6, 2), np.float32)
+        box_px=(x - half, y - half, x + half, y + half), score=score, landmarks_px=np.zeros((5, 2), np.float32)
     )
 
 
@@ -152,7 +152,7 @@ def test_face_in_a_frame_without_a_search_is_where_its_motion_carries_it() -> No
     assert track.detection.size_px == pytest.approx(60)
     shift = track.detection.center_px[0] - before.detection.center_px[0]
     moved = track.detection.landmarks_px - before.detection.landmarks_px
-    assert np.allclose(moved, [[shift, 0]] * 6, atol=1e-3)
+    assert np.allclose(moved, [[shift, 0]] * 5, atol=1e-3)
 
 
 def test_coasting_changes_nothing_that_the_next_search_builds_on() -> None:
