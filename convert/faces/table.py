@@ -162,7 +162,7 @@ def open_test(frame: pd.DataFrame, why: str, *, bundle: str = "", log: Path = TE
         raise DataError("a look at the test rows needs a reason")
     line = {
         "time": datetime.now(timezone.utc).isoformat(timespec="seconds"),
-        "command": " ".join([Path(sys.argv[0]).name, *sys.argv[1:]]),
+        "command": " ".join(Path(word).name for word in sys.argv),
         "commit": _commit(),
         "bundle": bundle,
         "why": why,

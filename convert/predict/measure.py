@@ -26,7 +26,6 @@ from convert.predict.table import hash_graphs, join, predict
 from convert.predict.trial import Act, predict_trial
 from convert.progress import Progress
 from edge.affect.backbone import Backbone
-from edge.config import EngineConfig, FaceConfig
 from edge.face.crop import cut_square
 from edge.face.detector import Detector
 from edge.face.search import Search
@@ -72,7 +71,7 @@ def measure(
         float_backbone, others: see `predict`.
     """
     faces, pictures, _ = on.stills
-    detector: Detector = Search(FaceConfig(), EngineConfig())
+    detector: Detector = Search()
     with Progress("faces", len(faces), every=200) as progress:
         said = predict(
             bundle,

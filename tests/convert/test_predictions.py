@@ -20,7 +20,6 @@ from convert.predict.evaluation import Device
 from convert.predict.table import hash_graphs, join, predict, read_predictions
 from convert.predict.trial import FAMILIES, UNSEEN, families, predict_trial
 from convert.predict.unseen_covers import UNSEEN as UNSEEN_COVERS
-from edge.config import EngineConfig, FaceConfig
 from edge.face.crop import cut_square
 from edge.face.search import Search
 from edge.model.bundle import default_bundle, load_bundle
@@ -61,7 +60,7 @@ def drawn(finder: FaceFinder, draw_face: Callable[..., np.ndarray], tmp_path_fac
 
 @pytest.fixture(scope="module")
 def detector() -> Search:
-    return Search(FaceConfig(), EngineConfig())
+    return Search()
 
 
 def test_a_table_has_a_row_a_face_condition_and_answer_and_is_read_back(
