@@ -30,11 +30,9 @@ help:
 	@echo "make clean        removes .venv, build and cache folders"
 
 demo: $(DEMO)/.ready
-	@$(DEMO)/bin/affect-edge fetch
 	@$(DEMO)/bin/affect-edge demo
 
 test: programs lint
-	@$(DEV)/bin/affect-edge fetch || [ "$$AFFECT_EDGE_SKIP" = 1 ]
 	@echo "Running the tests"
 	@$(DEV)/bin/python -m pytest -n logical --maxprocesses 4 --dist loadfile
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import typer
 
-from benchmarks.cadence.command import cadence
 from benchmarks.compare.command import compare
+from benchmarks.detector.command import detector
 from benchmarks.device.command import device
 from benchmarks.egress.command import egress
 from benchmarks.fleet.command import fleet
@@ -16,12 +16,16 @@ from benchmarks.reference.command import reference
 from benchmarks.report.command import report
 from benchmarks.soak.command import soak
 from benchmarks.studio.command import studio
+from benchmarks.tracker.command import tracker
 from benchmarks.turns.command import turns
 from benchmarks.videos.command import videos
 from convert.command_line import run_verbs
 
 # One package a verb. What a verb needs is imported when it runs: no verb waits for another's packages.
-VERBS = (cadence, compare, device, egress, fleet, floor, peers, privacy, reference, report, soak, studio, turns, videos)
+VERBS = (
+    compare, detector, device, egress, fleet, floor, peers, privacy,
+    reference, report, soak, studio, tracker, turns, videos,
+)  # fmt: skip
 
 app = typer.Typer(
     help="Measurements that anyone can repeat.",

@@ -86,19 +86,19 @@ class HoursConfig(_Section, frozen=True, kw_only=True):
 
 
 class FaceConfig(_Section, frozen=True, kw_only=True):
-    """Finding and judging faces. Faces failing a limit are followed but not scored, and counted by reason."""
+    """Finding and judging faces. Faces failing a limit are followed but not scored, and counted by reason.
 
-    detector: Literal["blazeface", "yunet"] = "blazeface"
-    model: str = ""
-    min_score: Annotated[float, msgspec.Meta(ge=0.05, le=0.99)] = 0.6
+    Every `search_every`-th search is of the whole picture, halved until neither side is above `search_px`; the others
+    look near known faces.
+    """
+
+    min_score: Annotated[float, msgspec.Meta(ge=0.3, le=0.99)] = 0.6
+    search_px: Annotated[int, msgspec.Meta(ge=160, le=1920)] = 960
+    search_every: Annotated[int, msgspec.Meta(ge=1, le=10)] = 3
     min_face_px: Annotated[float, msgspec.Meta(ge=8)] = 24.0
     max_yaw_deg: Annotated[float, msgspec.Meta(gt=0, le=90)] = 55.0
     min_sharpness: Annotated[float, msgspec.Meta(ge=0, le=1)] = 0.06
     min_light: Annotated[float, msgspec.Meta(ge=0, le=255)] = 20.0
-
-    def __post_init__(self) -> None:
-        if self.detector == "yunet" and not self.model:
-            raise ValueError("detector 'yunet' needs `model`, the path of its ONNX file")
 
 
 class EngineConfig(_Section, frozen=True, kw_only=True):
@@ -246,7 +246,7 @@ class Config(_Section, frozen=True, kw_only=True):
 
 def load_config(path: Path) -> Config:
     """Reads a configuration; its paths become absolute. Raises ConfigError, which names file, key and fault."""
-    return _anchor(read_toml(path, Config), path.absolute())
+    return _anchor(read_toml(path, Config, _GONE), path.absolute())
 
 
 def require_deployment(config: Config) -> None:
@@ -261,8 +261,10 @@ def require_deployment(config: Config) -> None:
         )
 
 
+_ONE_DETECTOR = "delete the line: there is one face detector now, and it is part of the package"
+_GONE = {"face.detector": _ONE_DETECTOR, "face.model": _ONE_DETECTOR}
 _PATHS = (
-    *("camera.path", "face.model", "engine.delegate", "model.bundle", "model.public_key", "model.store"),
+    *("camera.path", "engine.delegate", "model.bundle", "model.public_key", "model.store"),
     *("mqtt.ca_file", "mqtt.cert_file", "mqtt.key_file", "mqtt.password_file", "outbox.path"),
 )
 

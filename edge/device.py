@@ -24,9 +24,9 @@ from edge.config import Config, DeviceConfig
 from edge.contract import Health, Model, ModelState, Origin
 from edge.errors import EngineError, FrameError
 from edge.face.crop import align_face
-from edge.face.detector import Detector, load_detector
 from edge.face.quality import QualityGate
 from edge.face.schedule import Plan, Schedule, Spent
+from edge.face.search import Search
 from edge.face.tracker import Tracker, seen
 from edge.health import HealthMonitor
 from edge.model.bundle import Bundle
@@ -46,7 +46,7 @@ class Device:
 
     camera: Camera
     schedule: Schedule
-    detector: Detector
+    search: Search
     tracker: Tracker
     gate: QualityGate
     model: AffectModel
@@ -146,12 +146,13 @@ class Device:
         )
 
     def _find(self, frame: Frame, plan: Plan) -> list[Track]:
-        """The faces in view, from the detector or, if the plan has no search, extrapolated from their motion."""
+        """The faces in view, from the search or, if the plan has none, extrapolated from their motion."""
         if plan.search:
             with self.health.timing("detect"):
-                detections = self.detector.detect(frame.pixels)
+                expected = self.tracker.expected(frame.captured_ns)
+                found = self.search.find(frame.pixels, expected, wide=plan.wide)
             with self.health.timing("track"):
-                tracks = self.tracker.update(detections, frame.captured_ns)
+                tracks = self.tracker.update(found.detections, frame.captured_ns, found.looked_for)
         else:
             with self.health.timing("track"):
                 tracks = self.tracker.coast(frame.captured_ns)
@@ -233,7 +234,7 @@ def build_device(
     """Builds a device from the configuration.
 
     Raises:
-        AssetError: the face detector's file is missing or altered.
+        AssetError: the face detector's graph is missing or altered.
         EngineError: the runtime cannot load the face detector.
     """
     step_s, reset_s = model.bundle.manifest.step_s, model.bundle.manifest.reset_s
@@ -244,8 +245,14 @@ def build_device(
         private = PrivateMode(config.privacy.epsilon_per_day, ledger, clock, config.device.tz)
     return Device(
         camera=camera,
-        schedule=Schedule(step_s=step_s, reset_s=reset_s, frame_s=1 / config.camera.fps, live=clock.live),
-        detector=load_detector(config.face, config.engine),
+        schedule=Schedule(
+            step_s=step_s,
+            reset_s=reset_s,
+            frame_s=1 / config.camera.fps,
+            search_every=config.face.search_every,
+            live=clock.live,
+        ),
+        search=Search(config.face, config.engine),
         tracker=Tracker(),
         gate=QualityGate(config.face),
         model=model,

@@ -35,7 +35,7 @@ class DeploymentError(ConfigError):
 
 
 class AssetError(EdgeError, FileNotFoundError):
-    """A third-party model file is missing, cannot be fetched, or has the wrong hash."""
+    """The face detector's graph is missing or has the wrong hash."""
 
     exit_code = 3
 

@@ -16,7 +16,7 @@ from edge.values import Float32Array
 
 # Arithmetic on a handful of points is done on Python's own numbers: a NumPy call costs more than all of it.
 
-RIGHT_EYE, LEFT_EYE, NOSE, MOUTH, RIGHT_EAR, LEFT_EAR = range(6)
+RIGHT_EYE, LEFT_EYE, NOSE, RIGHT_MOUTH, LEFT_MOUTH = range(5)
 
 
 class CropRule(NamedTuple):
@@ -78,14 +78,15 @@ def face_square(landmarks_px: Float32Array, rule: CropRule) -> Square:
     """Lays the aligned square of a face from its eyes and mouth.
 
     Args:
-        landmarks_px: float32 (6, 2) as in `Detection`.
+        landmarks_px: float32 (5, 2) as in `Detection`.
         rule: the bundle's crop rule.
 
     Returns:
         The square; its side is at least one pixel.
     """
-    (right_x, right_y), (left_x, left_y), _, (mouth_x, mouth_y), *_ = landmarks_px.tolist()
+    (right_x, right_y), (left_x, left_y), _, *corners = landmarks_px.tolist()
     eyes_x, eyes_y = (right_x + left_x) / 2, (right_y + left_y) / 2
+    mouth_x, mouth_y = _middle(*corners)
     across_x, across_y = left_x - right_x, left_y - right_y
     weight = rule.eye_weight
     side = max(
@@ -99,6 +100,10 @@ def face_square(landmarks_px: Float32Array, rule: CropRule) -> Square:
         side,
         math.atan2(across_y, across_x),
     )
+
+
+def _middle(one: Sequence[float], other: Sequence[float]) -> tuple[float, float]:
+    return (one[0] + other[0]) / 2, (one[1] + other[1]) / 2
 
 
 def square_to_crop(square: Square, size: int) -> NDArray[np.float64]:
@@ -120,6 +125,12 @@ def square_to_crop(square: Square, size: int) -> NDArray[np.float64]:
     )
 
 
+def roll_radians(landmarks_px: Float32Array) -> float:
+    """How far the line from eye to eye is tilted, radians; positive turns x towards y."""
+    (right_x, right_y), (left_x, left_y), *_ = landmarks_px.tolist()
+    return math.atan2(left_y - right_y, left_x - right_x)
+
+
 def yaw_degrees(landmarks_px: Float32Array) -> float:
     """How far a face is turned sideways, estimated from the landmarks of one picture.
 
@@ -127,8 +138,9 @@ def yaw_degrees(landmarks_px: Float32Array) -> float:
     (a mean adult face), so turning the head moves it sideways by the sine of the yaw. Robust against roll;
     good to about ten degrees. Returns degrees, −90..90, positive towards the person's left.
     """
-    (right_x, right_y), (left_x, left_y), (nose_x, nose_y), (mouth_x, mouth_y), *_ = landmarks_px.tolist()
-    eyes_x, eyes_y = (right_x + left_x) / 2, (right_y + left_y) / 2
+    right, left, (nose_x, nose_y), *corners = landmarks_px.tolist()
+    eyes_x, eyes_y = _middle(right, left)
+    mouth_x, mouth_y = _middle(*corners)
     down_x, down_y = mouth_x - eyes_x, mouth_y - eyes_y
     height = math.hypot(down_x, down_y)
     if height < 1e-3:

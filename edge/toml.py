@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
@@ -22,8 +23,8 @@ _MAX_LINE = 2000  # characters; the parser's time grows with the square of a dot
 Kind = TypeVar("Kind")
 
 
-def read_toml(path: Path, kind: type[Kind]) -> Kind:
-    """A file's tables as a struct.
+def read_toml(path: Path, kind: type[Kind], gone: Mapping[str, str] | None = None) -> Kind:
+    """A file's tables as a struct; `gone` says for keys of earlier versions what to do about them.
 
     Raises:
         ConfigError: names the file, the key where there is one, and what is wrong.
@@ -37,9 +38,8 @@ def read_toml(path: Path, kind: type[Kind]) -> Kind:
     except msgspec.ValidationError as error:
         key, flaw = _locate(str(error))
         choices = _choices(kind, key)
-        raise ConfigError(
-            f"{path}: {key}: {one_line(flaw)}", fix=f"choose one of {', '.join(choices)}" if choices else ""
-        ) from error
+        fix = f"choose one of {', '.join(choices)}" if choices else (gone or {}).get(key, "")
+        raise ConfigError(f"{path}: {key}: {one_line(flaw)}", fix=fix) from error
     except (msgspec.DecodeError, ValueError) as error:
         flaw = f"not valid TOML ({error})"
     except RecursionError:

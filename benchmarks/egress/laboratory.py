@@ -29,8 +29,6 @@ from benchmarks.ports import HOST, hold_port, port_of
 from benchmarks.soak.broker import Broker
 from convert.errors import DataError
 from edge.config import Config, load_config
-from edge.errors import AssetError
-from edge.model.assets import BLAZEFACE, find_asset
 
 PASSWORD = "egress-laboratory"  # noqa: S105 - of a broker that lives for seconds, on loopback
 DEVICE = ("-m", "edge")
@@ -118,12 +116,8 @@ def record(
 
     Raises:
         DataError: the run never ended.
-        AssetError: the face detector's file is not there.
         ConfigError: there is no Mosquitto.
     """
-    detector = find_asset(BLAZEFACE)
-    if detector is None:
-        raise AssetError(f"{BLAZEFACE.name}: not on this machine", fix="run `affect-edge fetch`")
     write_certificate(folder)
     with ExitStack() as stack:
         metrics = port_of(stack.enter_context(hold_port()))
@@ -147,7 +141,6 @@ def record(
             "LANG": "C.UTF-8",
             "HOME": str(folder / "home"),
             "PYTHONPATH": str(Path(edge.__file__).resolve().parents[1]),
-            "AFFECT_EDGE_ASSETS": str(detector.parent),
             "NOTIFY_SOCKET": str(folder / "notify"),
         } | dict(more or {})
         command = [sys.executable, "-P", "-B", *program, "run", "--config", "config.toml"]

@@ -25,7 +25,6 @@ READ = {
     r"<run>(/home(/\.local(/state(/affect-edge(/laboratory-witness(/bundles(/state\.json)?)?)?)?)?)?)?": "its state",
     r"<run>/outbox\.db(-wal|-journal|-shm|\.broken)?|/dev/null": "what the process itself has written",
     r"<video>|<camera>(/.*)?": "pictures: the video, or the stand-in for a camera",
-    r"<assets>(/.*)?": "the face detector's file",
     r"(<python>|<code>)(/.*)?|<checkout>": "program code and libraries",
     r"/(usr/(local/)?)?lib(32|64)?(/.*)?|/usr/share/locale/.*|/etc/ld\.so\.(cache|preload)": "libraries of the system",
     r"/etc/(locale\.alias|ssl/openssl\.cnf|localtime|system-fips|passwd)": "settings of the system's libraries",
@@ -138,17 +137,15 @@ def _address(host: str, port: int | None) -> str:
 
 
 class System:
-    """Judges such calls by `rules_of` a run, given its folder, that of the face detector's file, and its pictures."""
+    """Judges such calls by `rules_of` a run, given its folder and its pictures."""
 
-    def __init__(
-        self, ledger: Ledger, rules: dict[str, dict[str, str]], run: Path, assets: Path, pictures: Path
-    ) -> None:
+    def __init__(self, ledger: Ledger, rules: dict[str, dict[str, str]], run: Path, pictures: Path) -> None:
         self._ledger, self._rules, self._run = ledger, rules, run
         code = Path(edge.__file__).resolve().parent
         # An environment may borrow the packages of another one.
         borrowed = [path for path in sys.path if path.endswith(("site-packages", "dist-packages"))]
         named = {str(pictures): "<camera>" if pictures.is_dir() else "<video>", str(run): "<run>"}
-        named |= {str(assets): "<assets>", str(code): "<code>", str(code.parent): "<checkout>"}
+        named |= {str(code): "<code>", str(code.parent): "<checkout>"}
         for path in {sys.prefix, sys.base_prefix, sys.executable, *sysconfig.get_paths().values(), *borrowed}:
             named |= {path: "<python>", str(Path(path).resolve()): "<python>"}
         # The longest first: a folder may lie within another one that has a name too.

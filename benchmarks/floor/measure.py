@@ -19,9 +19,8 @@ from convert.quantize.graph import float_operators
 from edge.affect.network import prepare_model
 from edge.cli.bench.crowd import draw_crowd
 from edge.cli.bench.result import describe_bundle
-from edge.config import EngineConfig, FaceConfig
-from edge.face.detector import load_detector
-from edge.model.assets import BLAZEFACE, read_asset
+from edge.config import EngineConfig
+from edge.face.detector import YuNet, read_graph
 from edge.model.bundle import Bundle
 from edge.values import FaceCrop
 
@@ -58,7 +57,7 @@ def measure_floor(
     graphs = {
         "backbone": bundle.files[manifest.backbone.file],
         "head": bundle.files[manifest.head.file],
-        "detector": read_asset(BLAZEFACE),
+        "detector": read_graph(),
     }
     contenders: dict[str, Callable[[int], object]] = {
         f"bare {name}": _again(BareEngine(graph, name=name)) for name, graph in (products | graphs).items()
@@ -85,7 +84,7 @@ def _again(engine: BareEngine) -> Callable[[int], object]:
 
 def _kit(bundle: Bundle) -> dict[str, Callable[[int], object]]:
     """The same graphs through the device's own code."""
-    model, detector = prepare_model(bundle, EngineConfig()), load_detector(FaceConfig(), EngineConfig())
+    model, detector = prepare_model(bundle, EngineConfig()), YuNet(size=(640, 480))
     manifest = bundle.manifest
     side, units = manifest.crop.size, manifest.head.h.shape[-1]
     rng = np.random.default_rng(0)

@@ -16,9 +16,6 @@ _CALLS = 8
 
 def peers(
     data: Annotated[Path, typer.Option("--data", help="Folder of the data sets.")] = Path("../shared/data"),
-    teacher: Annotated[
-        Path | None, typer.Option("--teacher", help="Folder that `convert teacher` wrote; else it is made now.")
-    ] = None,
     models: Annotated[
         Path | None,
         typer.Option("--models", help="Folder of face_landmarker.task and YuNet; default: models/ beside the data."),
@@ -40,24 +37,27 @@ def peers(
 
     With other sizes: python -m benchmarks peers --bundle edge/bundles/default --bundle out/nano/bundle
     """
+    import numpy as np
     from rich.table import Table
 
+    from benchmarks.peers.graphs import CACHE
     from benchmarks.peers.kit import enter_bundles, enter_forms, shipped_bundles
     from benchmarks.peers.measure import describe_packages, measure_peers
-    from benchmarks.peers.others import DRAWN, enter_detectors, enter_landmarker, enter_networks
+    from benchmarks.peers.others import DRAWN, enter_detectors, enter_landmarker, enter_networks, read_labelled
     from benchmarks.peers.result import Peers
     from benchmarks.record import describe_origin, read_load, write_record
     from benchmarks.screen import open_screen
-    from convert.commands.options import obtain_teacher
     from convert.errors import DataError
-    from convert.faces.collection import data_root
+    from convert.faces.finder import FaceFinder
+    from convert.faces.kit import data_root, kit_faces
+    from convert.faces.pictures import find_faces
     from convert.package.trained import read_trained
     from convert.progress import Progress
-    from convert.train.material import VALIDATION_DATA, Pictures
+    from convert.teacher.landmarker import FaceLandmarker
+    from convert.teacher.trees import fit_teacher
     from edge.affect.network import prepare_model
     from edge.cli.bench.result import describe_bundle
     from edge.config import EngineConfig
-    from edge.model.assets import asset_folders
     from edge.model.bundle import load_bundle
     from edge.output_files import check_output
 
@@ -66,13 +66,17 @@ def peers(
     files = models or data_root(data).parent / "models"
     task = files / "face_landmarker.task"
     trained = read_trained(None, None, None, "default")
-    labels = obtain_teacher(data, asset_folders()[0] / "peers", teacher, task, trained.recipe.seed)
+    folder = CACHE / "pictures"
+    found_faces, seen, _ = find_faces(kit_faces(data), FaceFinder(), FaceLandmarker(task), folder)
+    taught = fit_teacher(found_faces, seen, seed=trained.recipe.seed)
     with Progress("getting ready", 5, every=1) as progress:
-        pictures = Pictures(data_root(data), trained.recipe)
-        if not pictures.held:
-            raise DataError(f"{data}: has no held-out faces with ratings, which are what is shown")
+        dev = (found_faces["split"].eq("dev") & found_faces["source"].eq("diffusionfer")).to_numpy()
+        if not dev.any():
+            raise DataError(f"{data}: has no dev faces with ratings, which are what is shown")
         progress.advance()
-        faces, held, rated = pictures.held[:_SHOWN], pictures.held, pictures.rated
+        held = [read_labelled(row) for row in found_faces[dev].itertuples()]
+        faces, rated = held[:_SHOWN], np.array([face.rated for face in held], np.float32)
+        said = taught.predict(seen.blendshapes[dev], seen.rotation[dev])
         bundles = bundle or shipped_bundles()
         kit = enter_bundles(bundles, faces, held, rated)
         progress.advance()
@@ -80,7 +84,7 @@ def peers(
         progress.advance()
         others = enter_networks(faces, equal=kit[0].key)
         progress.advance()
-        others += enter_landmarker(task, labels, faces, pictures.faces, held, rated)
+        others += enter_landmarker(task, taught, faces, said, rated)
         detectors = enter_detectors(files / "face_detection_yunet_2023mar.onnx")
         progress.advance()
     with Progress("rounds", rounds, every=5) as progress:
@@ -92,7 +96,7 @@ def peers(
         calls=_CALLS,
         faces=len(faces),
         frames=f"{DRAWN} drawn faces, 640 x 480",
-        data=f"{VALIDATION_DATA}, n = {len(held)}",
+        data=f"DiffusionFER-S, dev part, n = {len(held)}",
         packages=describe_packages(),
         peers=found,
     )

@@ -4,15 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from benchmarks.record import Figure
 from convert.errors import TrainingError
-from convert.faces.finder import LabelledFace
 from convert.networks.cost import count_macs
 from edge.affect.backbone import pixel_converter
 from edge.face.crop import align_face
 from edge.geometry import CropRule
 from edge.model.engines import Engine
+from edge.values import Float32Array, UInt8Array
+
+
+class ShownFace(NamedTuple):
+    """A face to show: its picture uint8 (H, W, 3), RGB, its landmarks in it, and (valence, arousal) of its rating."""
+
+    pixels: UInt8Array
+    landmarks_px: Float32Array
+    rated: tuple[float, float]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -47,14 +56,17 @@ def macs_of(*graphs: bytes) -> int | None:
         return None
 
 
-def look_at(faces: list[LabelledFace], engine: Engine, size: int) -> Callable[[int], object]:
+def cut(face: ShownFace, size: int) -> UInt8Array:
+    """The device's crop: uint8 (size, size, 3), RGB."""
+    return align_face(face.pixels, face.landmarks_px, size, CropRule())
+
+
+def look_at(faces: list[ShownFace], engine: Engine, size: int) -> Callable[[int], object]:
     """From a frame and a face's place through a network that takes one crop: cut, convert, run."""
     ((name, spec),) = engine.inputs.items()
     convert = pixel_converter(spec)
 
     def run(call: int) -> object:
-        face = faces[call % len(faces)]
-        crop = align_face(face.pixels, face.landmarks_px, size, CropRule())
-        return engine.invoke({name: convert(crop)[None]})
+        return engine.invoke({name: convert(cut(faces[call % len(faces)], size))[None]})
 
     return run

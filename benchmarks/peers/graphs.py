@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import subprocess
 import sys
 import tempfile
@@ -11,8 +12,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from convert.errors import TrainingError
-from edge.model.assets import asset_folders
+from edge.paths import home_folder
 
+CACHE = Path(os.environ.get("XDG_CACHE_HOME") or home_folder() / ".cache") / "affect-edge" / "peers"
 _TIMEOUT_S = 900
 _MADE_WITH = ("tensorflow", "tf-keras", "tf2onnx")
 _SOURCES = ("converter.py", "mobilefacenet.py")
@@ -43,7 +45,7 @@ def make_graphs(name: str, size: int, *, cache: Path | None = None) -> Graphs:
     except PackageNotFoundError as error:
         raise TrainingError(f"{error.name} is not installed here; install the `convert` dependency group") from error
     key = hashlib.sha256(b"\0".join(made_by)).hexdigest()[:12]
-    folder = (cache or asset_folders()[0] / "peers") / f"{name}-{size}-{key}"
+    folder = (cache or CACHE) / f"{name}-{size}-{key}"
     files = folder / "float32.onnx", folder / "int8.tflite"
     if not all(file.is_file() for file in files):
         folder.mkdir(parents=True, exist_ok=True)

@@ -7,17 +7,15 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.peers.contender import Contender, macs_of
+from benchmarks.peers.contender import Contender, ShownFace, cut, macs_of
 from benchmarks.record import Figure
-from convert.faces.finder import LabelledFace, cut_faces
-from convert.metrics import TARGETS
 from convert.package.trained import Trained
 from convert.predict.evaluation import ANSWERS, Device, compare, embed_crop
 from convert.quantize.export import export_backbone
 from convert.quantize.onnx_export import export_float32
 from convert.quantize.recipes import QuantizationRecipe
 from convert.quantize.tensors import describe_backbone
-from convert.train.examples import AUXILIARY
+from convert.train.targets import AUXILIARY
 from edge.affect.backbone import Backbone
 from edge.face.crop import align_face
 from edge.model.bundle import Bundle, default_bundle, load_bundle
@@ -34,7 +32,7 @@ def shipped_bundles() -> list[Path]:
 
 
 def enter_bundles(
-    bundles: list[Path], faces: list[LabelledFace], held: list[LabelledFace], rated: Float32Array
+    bundles: list[Path], faces: list[ShownFace], held: list[ShownFace], rated: Float32Array
 ) -> list[Contender]:
     """Bundles as devices run them: int8 in LiteRT, with one step of the head.
 
@@ -48,7 +46,7 @@ def enter_bundles(
         bundle = load_bundle(path)
         manifest, device = bundle.manifest, Device(bundle)
         graphs = bundle.files[manifest.backbone.file], bundle.files[manifest.head.file]
-        answers = np.stack([device.answer(crop) for crop in cut_faces(held, manifest.crop.size)])
+        answers = np.stack([device.answer(cut(face, manifest.crop.size)) for face in held])
         agreed = compare(rated, answers, len(held)).agreement[ANSWERS[1]]
         found.append(
             Contender(
@@ -60,8 +58,8 @@ def enter_bundles(
                 macs=macs_of(*graphs),
                 kit=True,
                 ccc={
-                    target: Figure(value=agreed[target].ccc, low=agreed[target].ccc_low, high=agreed[target].ccc_high)
-                    for target in TARGETS
+                    target: Figure(value=each.ccc, low=each.bounds[0], high=each.bounds[1])
+                    for target, each in agreed.items()
                 },
                 note="crop, backbone and one step of the head; CCC of the streamed answer",
             )
@@ -69,14 +67,14 @@ def enter_bundles(
     return found
 
 
-def enter_forms(trained: Trained, faces: list[LabelledFace]) -> list[Contender]:
+def enter_forms(trained: Trained, faces: list[ShownFace]) -> list[Contender]:
     """The shipped network in float32, in the engines of the peers.
 
     Raises:
         TrainingError: the converter failed.
     """
     recipe, bundle = trained.recipe, trained.bundle
-    crops = cut_faces(faces[:2], recipe.backbone.size)
+    crops = np.stack([cut(face, recipe.backbone.size) for face in faces[:2]])
     plain = QuantizationRecipe(name="float32", backbone="float32")
     tflite = export_backbone(trained.backbone, recipe, crops, blendshapes=len(AUXILIARY), way=plain).float32
     onnx, _ = export_float32(trained.backbone, trained.head, recipe, blendshapes=len(AUXILIARY))
@@ -101,7 +99,7 @@ def enter_forms(trained: Trained, faces: list[LabelledFace]) -> list[Contender]:
     ]
 
 
-def _score(faces: list[LabelledFace], bundle: Bundle, backbone: Backbone, device: Device) -> Callable[[int], object]:
+def _score(faces: list[ShownFace], bundle: Bundle, backbone: Backbone, device: Device) -> Callable[[int], object]:
     manifest = bundle.manifest
     zero = np.zeros((1, manifest.head.h.shape[-1]), np.float32)
 

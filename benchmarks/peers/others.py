@@ -5,25 +5,26 @@ from __future__ import annotations
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import cv2
 import numpy as np
 
-from benchmarks.peers.contender import Contender, look_at, macs_of
+from benchmarks.peers.contender import Contender, ShownFace, look_at, macs_of
 from benchmarks.peers.graphs import make_graphs
 from benchmarks.record import Figure
-from convert.faces.finder import LabelledFace
+from convert.faces.finder import read_picture
 from convert.metrics import TARGETS, agreement
 from convert.networks.cost import count_macs
 from convert.teacher.landmarker import FaceLandmarker
-from convert.teacher.regressor import TeacherLabels, fit_regressor
+from convert.teacher.trees import Teacher
 from edge.cli.bench.crowd import draw_crowd
-from edge.config import EngineConfig, FaceConfig
-from edge.face.detector import Detector, load_detector
+from edge.errors import AssetError
+from edge.face.detector import KEEP_SCORE, YuNet, read_graph
 from edge.geometry import CropRule, face_square
-from edge.model.assets import BLAZEFACE, read_asset
 from edge.model.engines.litert import LiteRtEngine
 from edge.model.engines.onnx import OnnxEngine
-from edge.values import Float32Array
+from edge.values import Float32Array, UInt8Array
 
 DRAWN = 4  # faces in the detectors' frames
 # Architectures of EmotiEffLib's models enet_b0_8_va_mtl and mbf_va_mtl, sides of their pictures. Its MobileFaceNet ends
@@ -35,7 +36,7 @@ _INT8_NOTES = {"mobilefacenet": "; ReLU for PReLU, which LiteRT's fast int8 kern
 _UNEQUAL = "no int8 form: it is published as TFLite with float16 weights, which the converter does not quantize"
 
 
-def enter_networks(faces: list[LabelledFace], *, equal: str, cache: Path | None = None) -> list[Contender]:
+def enter_networks(faces: list[ShownFace], *, equal: str, cache: Path | None = None) -> list[Contender]:
     """EfficientNet-B0 and MobileFaceNet: in ONNX Runtime float32 as they are used, and in LiteRT int8 as the kit is.
 
     Args:
@@ -76,27 +77,28 @@ def enter_networks(faces: list[LabelledFace], *, equal: str, cache: Path | None 
     return found
 
 
+def read_labelled(row: Any) -> ShownFace:
+    """A row of a face table, as of `itertuples`, with its picture."""
+    marks = np.asarray(row.landmarks_px, np.float32).reshape(-1, 2)
+    return ShownFace(read_picture(Path(row.picture)), marks, (row.valence, row.arousal))
+
+
 def enter_landmarker(
     task: Path,
-    labels: TeacherLabels,
-    faces: list[LabelledFace],
-    everyone: list[LabelledFace],
-    held: list[LabelledFace],
+    trees: Teacher,
+    faces: list[ShownFace],
+    said: Float32Array,
     rated: Float32Array,
 ) -> list[Contender]:
     """MediaPipe's Face Landmarker as it follows a face: its two graphs, then trees from blendshapes to scores.
 
     Args:
         task: `face_landmarker.task`.
-        labels: the teacher's, for its CCC and to fit the trees.
+        trees: the teacher.
         faces: shown in turn.
-        everyone: all faces.
-        held, rated: the held-out pictures, and their ratings (N, 2).
+        said, rated: the teacher's answers to the held-out pictures, and their ratings, (N, 2).
     """
     landmarker = FaceLandmarker(task, threads=1)
-    known = labels.shapes()
-    fitted = [face for face in everyone if face.name in known]
-    trees = fit_regressor(fitted, [known[face.name] for face in fitted])
     trees.use_one_thread()
     squares = [landmarker.locate(face.pixels, face_square(face.landmarks_px, _ROUGH)) for face in faces]
 
@@ -106,13 +108,13 @@ def enter_landmarker(
 
     def score(call: int) -> object:
         number = call % len(faces)
-        return trees.predict([landmarker.describe_tracked(faces[number].pixels, squares[number])])
+        shape = landmarker.describe_tracked(faces[number].pixels, squares[number])
+        return trees.predict(shape.blendshapes[None], shape.rotation[None])
 
-    answers = labels.va_of(held)
     ccc = {}
     for column, target in enumerate(TARGETS):
-        agreed = agreement(rated[:, column], answers[:, column])
-        ccc[target] = Figure(value=agreed.ccc, low=agreed.ccc_low, high=agreed.ccc_high)
+        agreed = agreement(rated[:, column], said[:, column])
+        ccc[target] = Figure(value=agreed.ccc, low=agreed.bounds[0], high=agreed.bounds[1])
     with zipfile.ZipFile(task) as archive:
         graphs = [archive.read(f"{name}.tflite") for name in ("face_landmarks_detector", "face_blendshapes")]
     macs = macs_of(*graphs)
@@ -129,32 +131,37 @@ def enter_landmarker(
     ]  # fmt: skip
 
 
-def enter_detectors(yunet: Path) -> list[Contender]:
-    """The kit's BlazeFace and YuNet, on frames of drawn faces.
+def enter_detectors(onnx: Path) -> list[Contender]:
+    """The kit's int8 YuNet and the published one, both on whole frames of drawn faces.
 
     Raises:
         AssetError: a file is missing or cannot be read.
     """
     pictures = draw_crowd(DRAWN, count=6)
-    blazeface = read_asset(BLAZEFACE)
-    ours = load_detector(FaceConfig(), EngineConfig())
-    theirs = load_detector(FaceConfig(detector="yunet", model=str(yunet)), EngineConfig())
+    graph = read_graph()
+    ours = YuNet(graph, (640, 480))
+    try:
+        theirs = cv2.FaceDetectorYN.create(str(onnx), "", (640, 480), KEEP_SCORE)
+    except cv2.error as error:
+        raise AssetError(f"{onnx}: OpenCV cannot read it as YuNet ({error.err})") from error
 
-    def run(detector: Detector) -> Callable[[int], object]:
-        return lambda call: detector.detect(pictures[call % len(pictures)])
+    def find(picture: UInt8Array) -> int:
+        rows = theirs.detect(cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))[1]
+        return 0 if rows is None else len(rows)
 
-    def share(detector: Detector) -> float:
-        return round(float(np.mean([len(detector.detect(picture)) for picture in pictures])) / DRAWN, 3)
+    def share(counted: Callable[[UInt8Array], int]) -> float:
+        return round(float(np.mean([counted(picture) for picture in pictures])) / DRAWN, 3)
 
     return [
         Contender(
-            name="kit, BlazeFace full range sparse at 192", engine="LiteRT", precision="float16 weights",
-            run=run(ours), size_bytes=len(blazeface), macs=count_macs(blazeface), job="frame", kit=True,
-            found=share(ours),
+            name="kit, YuNet at 640 × 480", engine="LiteRT", precision="int8",
+            run=lambda call: ours.detect(pictures[call % len(pictures)]), size_bytes=len(graph),
+            macs=count_macs(graph), job="frame", kit=True, found=share(lambda picture: len(ours.detect(picture))),
+            note="the whole frame at full size; the device searches less of it",
         ),
         Contender(
-            name="YuNet at 640 × 480", engine="OpenCV", precision="float32", run=run(theirs),
-            size_bytes=yunet.stat().st_size, job="frame", found=share(theirs),
-            note="finds smaller faces too; the kit takes it where the configuration says so. OpenCV's own engine alone",
+            name="YuNet at 640 × 480", engine="OpenCV", precision="float32",
+            run=lambda call: find(pictures[call % len(pictures)]), size_bytes=onnx.stat().st_size, job="frame",
+            found=share(find), note="OpenCV's own engine alone",
         ),
     ]  # fmt: skip

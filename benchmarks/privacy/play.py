@@ -23,7 +23,7 @@ RUN_WINDOWS = 8  # consecutive windows of one place
 CROWD_MEAN, CROWD_SD = 0.05, 0.25  # valence of people
 _STEP_SD = 0.10  # of one person, from step to step
 _WARMUP = 5  # steps, as the default bundle has them
-_NO_LANDMARKS = np.zeros((6, 2), np.float32)
+_NO_LANDMARKS = np.zeros((5, 2), np.float32)
 _Sums = dict[int, list[float]]  # by person: scored steps, sum of valence
 
 
@@ -75,7 +75,7 @@ class _Device:
             whose = {id(detection): face for detection, face in zip(detections, faces, strict=True)}
             tracks = self._tracker.update(detections, now_ns)
             in_view = seen(tracks)
-            visits = self._visits.observe(in_view, now_ns)
+            visits = self._visits.observe(in_view, now_ns, self._frame_px)
             self._presence.observe(visits, in_view, now_ns, self._frame_px)
             for track in in_view:
                 face, number = whose[id(track.detection)], visits[track.id].number

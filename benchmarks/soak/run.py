@@ -27,7 +27,6 @@ from benchmarks.soak.report import (
 )
 from benchmarks.soak.resources import find_trend, read_samples
 from benchmarks.soak.supervisor import Supervisor
-from edge.model.assets import BLAZEFACE, read_asset
 from edge.model.bundle import default_bundle, load_bundle
 
 _READY_S = 90.0  # longer than a read that is stuck and the start after it
@@ -58,10 +57,8 @@ def run_soak(
 
     Raises:
         ConfigError: no Mosquitto, or it does not start.
-        AssetError: the face detector's file is missing.
     """
     find_mosquitto()
-    read_asset(BLAZEFACE)
     commit, host, bundle = find_commit(), describe_host(), load_bundle(default_bundle())
     with ExitStack() as stack:
         broker = Broker(folder / "broker")

@@ -5,18 +5,16 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-import cv2
 import numpy as np
 
-from convert.faces.collection import data_root
-from convert.faces.finder import FaceFinder, read_picture
-from convert.faces.sfhq import SOURCE
+from convert.faces.finder import read_picture
+from convert.faces.kit import data_root
 from convert.studio.expressions import draw_moment
-from convert.studio.head import load_head
-from convert.studio.reenact import make_portrait, reenact
+from convert.studio.jobs import StudioFiles, load_models
+from convert.studio.reenact import Portrait, Sitter, make_portrait, reenact
 from convert.studio.stills import draw_light, draw_turn, encode_loose
-from convert.teacher.landmarker import FaceLandmarker
 from edge.geometry import CropRule, face_square
+from edge.values import Float32Array
 
 STEPS = ("find", "describe", "fit", "render", "keep")
 
@@ -30,36 +28,35 @@ def measure_studio(data: Path, landmarker: Path, *, frames: int = 200, portraits
         frames: to render.
         portraits: to render them from.
     """
-    cv2.setNumThreads(1)
     root = data_root(data)
-    head, finder, teacher = (
-        load_head(root / "ict_facekit" / "ict_facekit.npz"),
-        FaceFinder(),
-        FaceLandmarker(landmarker, threads=1),
-    )
+    head, teacher, finder = load_models(StudioFiles(root / "ict_facekit" / "ict_facekit.npz", landmarker))
     spent = dict.fromkeys(STEPS, 0.0)
 
     def timed(step: str, began: float) -> None:
         spent[step] += time.process_time() - began
 
-    made = []
-    for path in sorted((root / SOURCE / "images").glob("*.jpg"))[: portraits + 1]:
+    made: list[Portrait] = []
+    read: list[Float32Array] = []
+    for path in sorted((root / "sfhq" / "images").glob("*.jpg"))[: portraits + 1]:
         pixels = read_picture(path)
         face = finder.find(pixels)
         if face is None:
             continue
         shape = teacher.describe(pixels, face.landmarks_px)
+        if not made:
+            make_portrait(head, Sitter(path.name, pixels, shape))  # compiles
         began = time.process_time()
-        made.append(make_portrait(head, path.name, pixels, shape))
+        made.append(make_portrait(head, Sitter(path.name, pixels, shape)))
         timed("fit", began)
+        read.append(shape.blendshapes)
     reenact(head, made[0], made[0].fitted.coefficients)  # compiles
-    seen = np.stack([portrait.blendshapes for portrait in made])
+    seen = np.stack(read)
     for number in range(frames):
         rng = np.random.default_rng(number)
         portrait = made[number % len(made)]
-        coefficients = head.coefficients(draw_moment(rng, seen).seen)
+        coefficients = portrait.fitted.act(head, draw_moment(rng, seen).shown)
         began = time.process_time()
-        pixels = reenact(head, portrait, coefficients, turn=draw_turn(rng), light=draw_light(rng))
+        pixels = reenact(head, portrait, coefficients, turn=draw_turn(rng), light=draw_light(rng)).pixels
         timed("render", began)
         began = time.process_time()
         face = finder.find(pixels)

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from convert.errors import DataError
 from convert.progress import Progress
+from edge.values import UInt8Array
 
 WORKER = Path(__file__).with_name("worker.py")
 CHECKOUT = Path(__file__).resolve().parents[2]
@@ -25,6 +26,8 @@ def turns(
     other: Annotated[Path, typer.Option("--other", help="Another checkout, of the same or an earlier commit.")],
     faces: Annotated[str, typer.Option("--faces", help="Drawn faces, at least two numbers, with commas.")] = "1,4,8",
     rounds: Annotated[int, typer.Option("--rounds", min=6, help="Of each checkout, in turns.")] = 15,
+    size: Annotated[str, typer.Option("--size", help="Of a frame; the drawn 640x480 lie in its middle.")] = "640x480",
+    search: Annotated[bool, typer.Option("--search", help="Only finding and following faces, a step.")] = False,
 ) -> None:
     """Compare the processor time of a frame and of a face with that of another checkout, on the same drawn frames.
 
@@ -42,9 +45,10 @@ def turns(
     found = {}
     with Progress("turns", len(counts) * rounds, every=rounds) as progress:
         for count in counts:
-            found[count] = time_turns(other, count, rounds, progress.advance)
+            found[count] = time_turns(other, count, rounds, progress.advance, size=size, search=search)
     table = Table("", "other, ms", "this, ms", "ratio", title=f"{CHECKOUT.name} beside {other}, {rounds} rounds")
-    rows = {f"a frame, {count} faces": spent for count, spent in found.items()}
+    unit = "a search" if search else "a frame"
+    rows = {f"{unit}, {count} faces": spent for count, spent in found.items()}
     if len(counts) > 1:
         rows["a face"] = (found[counts[-1]] - found[counts[0]]) / (counts[-1] - counts[0])
     for name, spent in rows.items():
@@ -55,22 +59,30 @@ def turns(
     open_screen().print(table)
 
 
-def time_turns(other: Path, faces: int, rounds: int, advance: Callable[[], None] = lambda: None) -> NDArray[np.float64]:
-    """Milliseconds a frame, float64 (rounds, 2): of the other checkout and of this one.
+def time_turns(
+    other: Path,
+    faces: int,
+    rounds: int,
+    advance: Callable[[], None] = lambda: None,
+    *,
+    size: str = "640x480",
+    search: bool = False,
+) -> NDArray[np.float64]:
+    """Milliseconds a frame or a search, float64 (rounds, 2): of the other checkout and of this one.
 
     Raises:
-        DataError: a checkout's device does not start.
+        DataError: a checkout's device does not start, or the size is smaller than the drawn pictures.
     """
     from edge.cli.bench.crowd import draw_crowd
 
     with TemporaryDirectory(prefix="affect-edge-turns-") as folder:
-        pictures = draw_crowd(faces)
+        pictures = [_enlarge(picture, size) for picture in draw_crowd(faces)]
         path = Path(folder) / "frames.npy"
         np.save(path, np.stack([pictures[n % len(pictures)] for n in range(_FRAMES)]))
         places = (other, CHECKOUT)
         workers = [
             subprocess.Popen(
-                [sys.executable, str(WORKER), str(path)],
+                [sys.executable, str(WORKER), str(path), "search" if search else "frame"],
                 cwd=place, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1,
             )
             for place in places
@@ -83,11 +95,21 @@ def time_turns(other: Path, faces: int, rounds: int, advance: Callable[[], None]
                 for which in (number % 2, 1 - number % 2):
                     spent[number, which] = _ask(workers[which].stdin, workers[which].stdout, places[which])
                 advance()
-            return spent / _FRAMES
+            return spent
         finally:
             for worker in workers:
                 worker.kill()
                 worker.communicate()
+
+
+def _enlarge(picture: UInt8Array, size: str) -> UInt8Array:
+    """Grey all around a picture."""
+    width, height = (int(side) for side in size.split("x"))
+    down, across = height - picture.shape[0], width - picture.shape[1]
+    if down < 0 or across < 0:
+        raise DataError(f"--size {size}: the drawn pictures are larger")
+    edges = ((down // 2, down - down // 2), (across // 2, across - across // 2), (0, 0))
+    return np.pad(picture, edges, constant_values=128)
 
 
 def _ask(stdin: IO[str] | None, stdout: IO[str] | None, place: Path) -> float:

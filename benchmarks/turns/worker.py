@@ -1,7 +1,8 @@
-"""`python worker.py FRAMES.npy`, with a checkout as the current folder: its device works on frames when it is told to.
+"""`python worker.py FRAMES.npy frame|search`, with a checkout as the current folder: its device works when told to.
 
-Each line on stdin starts one round over all frames; the answer is its processor time, milliseconds. Imports nothing of
-`benchmarks`, since the other checkout has its own. Knows the loop of today and the one before it (`edge.pipeline`).
+Each line on stdin starts one round over all frames; the answer is the processor time of a frame, or of a search for
+faces and following them, milliseconds. Imports nothing of `benchmarks`, since the other checkout has its own. Knows the
+loop of today and the one before it (`edge.pipeline`).
 """
 
 from __future__ import annotations
@@ -65,13 +66,36 @@ def open_loop() -> tuple[Callable[[Any], object], Any, Any]:
     return build_device(config, sink=Discard(), **parts).step, clock, Frame
 
 
+def watch_searches(step: Any) -> list[int]:
+    """The nanoseconds of each search that the device does from now on; an older tree follows without one in between."""
+    kind, spent = type(step.__self__), list[int]()
+
+    def watch(method: Callable[..., Any]) -> Callable[..., Any]:
+        def timed(*arguments: Any) -> Any:
+            begun_ns = time.process_time_ns()
+            try:
+                return method(*arguments)
+            finally:
+                spent.append(time.process_time_ns() - begun_ns)
+
+        return timed
+
+    for name in ("_find", "_search", "_coast"):
+        if hasattr(kind, name):
+            setattr(kind, name, watch(getattr(kind, name)))
+    return spent
+
+
 def main() -> None:
-    """Answers each line on stdin with the milliseconds of a round."""
+    """Answers each line on stdin with milliseconds."""
     cv2.setNumThreads(1)
     step, clock, frame_type = open_loop()
     pictures, index = np.load(sys.argv[1]), 0
+    searches = watch_searches(step) if sys.argv[2] == "search" else None
     for _ in sys.stdin:
         spent_ns = 0
+        if searches is not None:
+            searches.clear()
         for picture in pictures:
             clock.now_ns = index * 1_000_000_000 // FPS
             frame = frame_type(pixels=picture.copy(), captured_ns=clock.now_ns, index=index)
@@ -79,7 +103,11 @@ def main() -> None:
             step(frame)
             spent_ns += time.process_time_ns() - begun_ns
             index += 1
-        print(spent_ns / 1e6, flush=True)
+        if searches is not None:
+            spent_ns, count = sum(searches), len(searches)
+        else:
+            count = len(pictures)
+        print(spent_ns / 1e6 / count, flush=True)
 
 
 if __name__ == "__main__":

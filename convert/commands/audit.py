@@ -9,9 +9,8 @@ from typing import Annotated, Any
 
 import typer
 
-from convert.edgetpu.audit import EVERYTHING, Audit, Verdict
+from convert.edgetpu.audit import EVERYTHING, NEWEST_RUNTIME, OLDEST_RUNTIME, Audit, Operator
 from convert.edgetpu.audit import audit as audit_graph
-from convert.edgetpu.rules import NEWEST_RUNTIME, OLDEST_RUNTIME
 from convert.errors import DataError
 from edge.model.bundle import load_bundle
 
@@ -67,23 +66,14 @@ def read_graph(path: Path) -> tuple[str, bytes]:
         raise DataError(f"{path}: cannot be read ({error.strerror})") from error
 
 
-def record(found: Audit, unplanned: Sequence[Verdict]) -> dict[str, Any]:
+def record(found: Audit, unplanned: Sequence[Operator]) -> dict[str, Any]:
     """What `--json` prints."""
     return {
         "operators": [
-            {
-                "subgraph": v.layer.subgraph,
-                "index": v.layer.index,
-                "operator": v.layer.operator,
-                "version": v.layer.version,
-                "place": v.place,
-                "reasons": list(v.reasons),
-                "parameter_bytes": v.parameter_bytes,
-                "activation_bytes": v.activation_bytes,
-            }
-            for v in found.verdicts
+            {{"name": "operator", "order": "index"}.get(key, key): value for key, value in each._asdict().items()}
+            for each in found.operators
         ],
-        "rejected": list(found.rejected),
+        "rejected": found.rejected,
         "mapped": len(found.mapped),
         "unplanned_on_cpu": len(unplanned),
         "parameter_bytes": found.parameter_bytes,
@@ -95,13 +85,15 @@ def record(found: Audit, unplanned: Sequence[Verdict]) -> dict[str, Any]:
 def show(found: Audit, name: str) -> None:
     """Prints the operators as a table, and the summary."""
     print(f"{'#':>4} {'operator':<24} {'v':>2} {'output':<16} {'weights KiB':>11} {'in+out KiB':>10}  place")
-    for v in found.verdicts:
-        shape = "×".join(map(str, v.layer.outputs[0].shape)) if v.layer.outputs else ""
-        place = {"tpu": "Edge TPU", "cpu": "CPU: " + ", ".join(v.reasons), "after": "CPU: behind the above"}[v.place]
-        if found.rejected and v.place == "after":
+    for each in found.operators:
+        place = {"tpu": "Edge TPU", "cpu": "CPU: " + ", ".join(each.reasons), "after": "CPU: behind the above"}[
+            each.place
+        ]
+        if found.rejected and each.place == "after":
             place = "CPU: the graph is not taken"
-        sizes = f"{v.parameter_bytes / 1024:>11.1f} {v.activation_bytes / 1024:>10.1f}"
-        print(f"{v.layer.index:>4} {v.layer.operator:<24} {v.layer.version:>2} {shape:<16} {sizes}  {place}")
+        sizes = f"{each.parameter_bytes / 1024:>11.1f} {each.activation_bytes / 1024:>10.1f}"
+        shape = "×".join(map(str, each.shape))
+        print(f"{each.order:>4} {each.name:<24} {each.version:>2} {shape:<16} {sizes}  {place}")
     for reason in found.rejected:
         print(f"The compiler will not take this graph: {reason}.")
     print(summary(found, name))
@@ -109,11 +101,9 @@ def show(found: Audit, name: str) -> None:
 
 def summary(found: Audit, name: str) -> str:
     """One line on operators and memory."""
-    parameters, layer, streamed = (
-        f"{count / 1024**2:.2f} MiB"
-        for count in (found.parameter_bytes, found.peak_activation_bytes, found.streamed_bytes)
-    )
+    sizes = (found.parameter_bytes, found.peak_activation_bytes, found.streamed_bytes)
+    parameters, layer, streamed = (f"{count / 1024**2:.2f} MiB" for count in sizes)
     fit = f"about {streamed} sent anew for each picture" if found.streamed_bytes else "all on chip"
-    memory = f"{parameters} of parameters, largest layer {layer}"
-    where = f"{len(found.mapped)} of {len(found.verdicts)} operators on the Edge TPU"
-    return f"{name}: {where}" + (f"; {memory}, {fit}." if found.mapped else ".")
+    where = f"{len(found.mapped)} of {len(found.operators)} operators on the Edge TPU"
+    memory = f"; {parameters} of parameters, largest layer {layer}, {fit}" if found.mapped else ""
+    return f"{name}: {where}{memory}."

@@ -8,9 +8,8 @@ from typing import Annotated
 import typer
 
 from convert.commands.audit import CpuOption, RuntimeOption, read_graph
-from convert.edgetpu.audit import audit
-from convert.edgetpu.compiler import compile_graph, disagreements, find_compiler
-from convert.edgetpu.rules import NEWEST_RUNTIME
+from convert.edgetpu.audit import NEWEST_RUNTIME, audit
+from convert.edgetpu.compiler import compile_graph, disagreements
 from convert.errors import CompilerError, DataError
 
 
@@ -30,19 +29,17 @@ def compile_for_edge_tpu(
     """
     if graph.suffix != ".tflite":
         raise DataError(f"{graph}: give a .tflite file, such as the bundle's backbone.tflite")
-    program = find_compiler()
     name, model = read_graph(graph)
     predicted = audit(model, name, runtime=runtime)
     try:
-        report = compile_graph(program, graph, out or graph.parent, runtime=runtime, timeout_s=timeout_s)
+        report = compile_graph(graph, out or graph.parent, runtime=runtime, timeout_s=timeout_s)
     except CompilerError as error:
         foreseen = predicted.rejected[0] if predicted.rejected else None
         view = f"the audit foresees it: {foreseen}" if foreseen else "the audit did not foresee it"
         raise CompilerError(f"{error}; {view}") from error
     for (operator, status), count in sorted(report.statuses.items()):
         print(f"{operator:<24} {count:>4}  {status}")
-    print(f"{report.output}: compiler {report.version}, {report.subgraphs} part(s) on the Edge TPU")
-    print(f"parameters: {report.cached_bytes} bytes on chip, {report.streamed_bytes} sent anew for each picture")
+    print(f"{report.output}: compiler {report.version}")
     differing = disagreements(predicted, report)
     for line in differing:
         print(f"differs: {line}")

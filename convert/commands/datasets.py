@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Annotated
 
 import numpy as np
 import typer
-from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
-from convert.faces.layouts import LAYOUTS, read_dataset
-from convert.faces.pixels import open_frames
-from convert.faces.records import LabelledFrame, Reading
+from convert.faces.layouts import LAYOUTS, read_set
+from convert.faces.pictures import NO_FRAME, open_pictures
+from convert.metrics import TARGETS
 from convert.progress import Progress
 
 _BINS = 10  # of −1..1
@@ -36,8 +33,8 @@ def datasets(context: typer.Context) -> None:
     if context.invoked_subcommand is not None:
         return
     console = Console()
-    for layout in LAYOUTS.values():
-        console.print(f"[bold]{layout.kind}[/bold]: {layout.title}", highlight=False)
+    for kind, layout in LAYOUTS.items():
+        console.print(f"[bold]{kind}[/bold]: {layout.title}", highlight=False)
         for name in ("holds", "origin", "licence", "obtain"):
             console.print(f"  {name}: {getattr(layout, name)}", highlight=False, markup=False, soft_wrap=True)
 
@@ -54,47 +51,32 @@ def check(
 
     Example: python -m convert datasets check affwild2 /data/Aff-Wild2
     """
-    reading = Reading()
-    parts: dict[str, tuple[Counter[str], set[str]]] = {}
-    spread = np.zeros((2, _BINS), np.int64)
-    frames: Iterable[LabelledFrame] = read_dataset(kind, path, reading)
+    faces, left_out = read_set(kind, path)
     if pictures:
-        frames = _opened(list(frames), reading)
-    for frame in frames:
-        count, groups = parts.setdefault(frame.part or "no split declared", (Counter(), set()))
-        count["frames"] += 1
-        groups.add(frame.group)
-        for row, value in enumerate((frame.valence, frame.arousal)):
-            spread[row, min(int((value + 1) / 2 * _BINS), _BINS - 1)] += 1
-    table = Table("part", "frames", "persons or videos", title=f"{LAYOUTS[kind].title}: {path}")
-    for part, (count, groups) in parts.items():
-        table.add_row(part, str(count["frames"]), str(len(groups)))
+        with Progress("pictures", len(faces), every=10000) as progress:
+            good = np.zeros(len(faces), bool)
+            for row, pixels in open_pictures(faces):
+                good[row] = pixels is not None
+                progress.advance()
+        left_out = left_out | {NO_FRAME: int((~good).sum())} if not good.all() else left_out
+        faces = faces[good]
+    table = Table("split", "faces", "subjects", title=f"{LAYOUTS[kind].title}: {path}")
+    for split, rows in faces.groupby("split"):
+        table.add_row(split or "not declared", str(len(rows)), str(rows["subject"].nunique()))
     console = Console()
     console.print(table)
-    if reading.dropped:
+    if left_out:
         dropped = Table("left out", "labels")
-        for reason, number in reading.dropped.most_common():
+        for reason, number in left_out.items():
             dropped.add_row(reason, str(number))
         console.print(dropped)
-    for line in _histogram(spread):
-        console.print(line, highlight=False, markup=False)
-
-
-def _opened(frames: list[LabelledFrame], reading: Reading) -> Iterator[LabelledFrame]:
-    with Progress("pictures", len(frames), every=10000) as progress:
-        for frame, pixels in open_frames(frames):
-            progress.advance()
-            if pixels is None:
-                reading.read -= 1
-                reading.drop("the video ends before the frame")
-            else:
-                yield frame
-
-
-def _histogram(spread: NDArray[np.int64]) -> Iterator[str]:
-    top = max(int(spread.max()), 1)
-    for name, row in zip(("valence", "arousal"), spread, strict=True):
-        yield f"{name}:"
-        for number, count in enumerate(row):
+    counts = {name: np.histogram(faces[name], _BINS, (-1, 1))[0] for name in TARGETS}
+    top = max(1, *(int(each.max()) for each in counts.values()))
+    for name, spread in counts.items():
+        console.print(f"{name}:")
+        for number, count in enumerate(spread):
             low = 2 * number / _BINS - 1
-            yield f"  {low:+.1f} to {low + 2 / _BINS:+.1f} {'#' * round(_BAR * count / top):<{_BAR}} {count}"
+            bar = "#" * round(_BAR * count / top)
+            console.print(
+                f"  {low:+.1f} to {low + 2 / _BINS:+.1f} {bar:<{_BAR}} {count}", highlight=False, markup=False
+            )

@@ -5,16 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-import numpy as np
 import typer
 from rich.console import Console
 from rich.table import Table
 
 from convert.errors import DataError
-from convert.labels.merge import Merged, MergeRule, merge_ratings, write_labels
+from convert.labels.merge import CHECK_TOLERANCE, GOLD_TOLERANCE, Merged, merge_ratings, write_labels
 from convert.labels.picture import plot_merged
-from convert.labels.ratings import read_ratings
-from convert.labels.screening import CHECK_TOLERANCE, GOLD_TOLERANCE, left_out, read_known
+from convert.labels.ratings import read_known, read_ratings
 from convert.metrics import TARGETS
 from edge.output_files import check_output
 
@@ -46,7 +44,7 @@ def merge(
     common_lag_s: CommonOption = 0.0,
     keep_outliers: KeepOption = False,
 ) -> None:
-    """Merges annotators' ratings into a label file that `train` and `evaluate` read, each row with its weight.
+    """Merges annotators' ratings into a label file that `fit` and `evaluate` read, each row with its weight.
 
     Says who was left out and why. Paths of items stay as they are: put the file where they lead to the pictures.
 
@@ -57,7 +55,7 @@ def merge(
     rows = write_labels(merged, out)
     _print(merged)
     Console().print(
-        f"{out}: {rows} labels, median weight {np.median(merged.estimate.weight):.2f}", highlight=False, soft_wrap=True
+        f"{out}: {rows} labels, median weight {merged.labels['weight'].median():.2f}", highlight=False, soft_wrap=True
     )
 
 
@@ -96,47 +94,39 @@ def _merge(
     common_lag_s: float,
     keep_outliers: bool,
 ) -> Merged:
-    rule = MergeRule(
+    return merge_ratings(
+        read_ratings(files),
         step_s=step_s,
         max_lag_s=max_lag_s,
         common_lag_s=common_lag_s,
-        gold=read_known(gold, tolerance=GOLD_TOLERANCE) if gold is not None else (),
-        checks=read_known(checks, tolerance=CHECK_TOLERANCE) if checks is not None else (),
+        gold=read_known(gold, tolerance=GOLD_TOLERANCE) if gold is not None else None,
+        checks=read_known(checks, tolerance=CHECK_TOLERANCE) if checks is not None else None,
         keep_outliers=keep_outliers,
     )
-    return merge_ratings(read_ratings(files), rule)
 
 
 def _print(merged: Merged) -> None:
     console = Console()
-    gone = left_out(merged.verdicts)
-    traces = merged.raw.times_s is not None
-    table = Table("annotator", "rows", *(f"{target} CCC" for target in TARGETS), "weight", *(["lag, s"] * traces))
+    table = Table("annotator", "rows", *(f"{target} CCC" for target in TARGETS), "weight")
     table.title = "Each annotator with the mean of the others"
-    for name in merged.raw.annotators:
-        parts = merged.rest.get(name) or merged.everybody.get(name)
-        if parts is None:
-            table.add_row(name, *["-"] * 4, *(["-"] * traces), style="dim")
-            continue
-        share = merged.estimate.evaluators.get(name)
-        weight = "left out" if share is None else " / ".join(f"{part:.2f}" for part in share)
-        lag = [f"{merged.lags_s[name]:+.1f}"] if traces else []
-        scores = [f"{part.ccc:.2f}" for part in parts]
-        table.add_row(name, str(parts[0].n), *scores, weight, *lag, style="dim" if name in gone else None)
+    if merged.traces:
+        table.add_column("lag, s")
+    for name in merged.lags_s:
+        own = merged.rest.xs(name, level=1).reindex(TARGETS)
+        share = merged.shares.loc[name] if name in merged.shares.index else None
+        weight = "left out" if share is None else " / ".join(f"{share[target]:.2f}" for target in TARGETS)
+        lag = [f"{merged.lags_s[name]:+.1f}"] if merged.traces else []
+        scores = [f"{score:.2f}" for score in own["ccc"]]
+        table.add_row(name, f"{own['n'].max():.0f}", *scores, weight, *lag, style="dim" if share is None else None)
     console.print(table)
     for target, icc in merged.icc.items():
-        names = ("ICC(2,1)", "ICC(2,k)", "ICC(3,k)") if icc.case == 2 else ("ICC(1,1)", "ICC(1,k)")
-        values = (icc.single, icc.mean, icc.mean_fixed)
-        told = ", ".join(f"{name} {value:.2f}" for name, value in zip(names, values, strict=False))
-        console.print(f"{target}: {told} ({icc.n} rows, {icc.k:.1f} ratings each)", highlight=False, soft_wrap=True)
+        told = ", ".join(f"{name} {value:.2f}" for name, value in icc.items() if name.startswith("ICC"))
+        said = f"{target}: {told} ({icc['rows']} rows, {icc['ratings']:.1f} ratings each)"
+        console.print(said, highlight=False, soft_wrap=True)
     for verdict in merged.verdicts:
         outcome = "left out" if verdict.left_out else "note"
-        console.print(
-            f"{outcome}: {verdict.annotator}: {verdict.reason}", highlight=False, markup=False, soft_wrap=True
-        )
-    if traces:
-        console.print(
-            "Lags are against the median annotator; what all have in common shows in no comparison (--common-lag-s).",
-            highlight=False,
-            soft_wrap=True,
-        )
+        told = f"{outcome}: {verdict.annotator}: {verdict.reason}"
+        console.print(told, highlight=False, markup=False, soft_wrap=True)
+    if merged.traces:
+        told = "Lags are against the median annotator; what all have in common shows in no comparison (--common-lag-s)."
+        console.print(told, highlight=False, soft_wrap=True)

@@ -7,19 +7,24 @@ from typing import Annotated
 
 import msgspec
 import typer
-from rich.console import Console
 
-from convert.commands.options import BundleOption, DataOption, FromRunOption, RecipeOption, WeightsOption
+from convert.commands.options import (
+    BundleOption,
+    DataOption,
+    FromRunOption,
+    LandmarkerOption,
+    PicturesOption,
+    RecipeOption,
+    WeightsOption,
+    find_landmarker,
+)
 from convert.errors import DataError
-from convert.faces.collection import data_root
-from convert.faces.diffusionfer import SOURCE
-from convert.faces.labels_csv import read_labels
-from convert.ladder.gate import check
-from convert.ladder.record import Ladder, merge, read_ladder, read_measurement, write_ladder
-from convert.ladder.table import render_page, render_table
+from convert.faces.kit import kit_faces
+from convert.ladder.record import STEPS, Ladder, Measurement, add_board, check, losses, read
+from convert.metrics import TARGETS
 from convert.package.trained import read_trained
+from convert.predict.render import render
 from convert.quantize.recipes import DEFAULT, find_quantization
-from convert.train.material import Pictures
 from edge.output_files import check_output
 
 
@@ -33,13 +38,15 @@ def ladder(
     budget: Annotated[float | None, typer.Option("--budget", help="CCC that may be lost, instead of its own.")] = None,
     write: Annotated[Path | None, typer.Option("--write", help="The page, .md; its record lies beside it.")] = None,
     add: Annotated[
-        list[Path] | None, typer.Option("--add", help="What a board measured; merged into --write's record.")
+        list[Path] | None, typer.Option("--add", help="What a board measured; add to --write's record.")
     ] = None,
-    render: Annotated[bool, typer.Option("--render", help="Write the page anew from its record.")] = False,
+    only_render: Annotated[bool, typer.Option("--render", help="Write the page anew from its record.")] = False,
+    landmarker: LandmarkerOption = None,
+    kept: PicturesOption = Path("out/pictures"),
 ) -> None:
     """Measures every step from the float network to the device, prints one table and fails on a loss above the budget.
 
-    Needs the weights, the bundle and pictures with ratings; some minutes. With `--add` or `--render` nothing is
+    On rated faces of split dev. Needs the weights and the bundle; some minutes. With `--add` or `--render` nothing is
     measured: the record beside the page is read. Exit code 9: a step lost too much; the message says which.
 
     Example: python -m convert ladder --data ../shared/data --write docs/ladder.md
@@ -52,41 +59,48 @@ def ladder(
         raise DataError(f"--write {page}: is the page, and its record lies beside it as .json; name it .md")
     for place in (page, record):
         check_output("--write", place, *add or (), bundle, weights)
-    if add or render:
-        found = read_ladder(record)
-        measured = {path: read_measurement(path) for path in add or []}
-        rated = any(new.frame or new.stream for new in measured.values())
-        ratings = _ratings(data) if rated else {}
+    if add or only_render:
+        found, write = read(record, Ladder), page
+        measured = {path: read(path, Measurement) for path in add or []}
+        faces = kit_faces(data).set_index("id")[list(TARGETS)] if measured else None
         for path, new in measured.items():
-            found = merge(found, new, ratings, str(path))
-        write = page
+            ratings = {} if faces is None else dict(zip(faces.index, faces.itertuples(index=False), strict=True))
+            found = add_board(found, new, ratings, str(path))
     else:
         way = find_quantization(quantization)
         if budget is not None:
             way = msgspec.structs.replace(way, budget_ccc=budget)
-        trained = read_trained(bundle, run, weights, recipe)
-        root = data_root(data)
         # Only now, since importing TensorFlow takes a while.
         from convert.ladder.float_network import use_one_thread
         from convert.ladder.measure import measure
+        from convert.predict.subjects import dev_crops, finder
 
+        trained = read_trained(bundle, run, weights, recipe)
         use_one_thread()
-        # The kit's own sets, whatever the run imported: the record names its pictures, and boards' files match them.
-        pictures = Pictures(root, trained.recipe)
-        if not len(pictures.rated):
-            raise DataError(f"{root}: has no held-out faces with ratings; the ladder cannot be measured")
-        found = measure(trained, pictures, way)
-    Console(width=240, soft_wrap=True).print(render_table(found), highlight=False, markup=False)
+        task = None if run is not None else find_landmarker(data, landmarker)
+        images, rated, calibration, title = dev_crops(run, trained.recipe, data=data, find=finder(task, kept))
+        found = measure(trained, images, rated, calibration, way, title)
+    text = render_page(found, page)
+    print("\n".join(line for line in text.splitlines() if line.startswith("|")))
     if write is not None:
-        _write(found, page, record)
+        record.write_bytes(msgspec.json.format(msgspec.json.encode(found), indent=1) + b"\n")
+        page.write_text(text, encoding="utf-8")
     check(found)
 
 
-def _write(found: Ladder, page: Path, record: Path) -> None:
-    write_ladder(record, found)
-    page.write_text(render_page(found, page.as_posix() if not page.is_absolute() else page.name), encoding="utf-8")
+def render_page(found: Ladder, page: Path) -> str:
+    """The page of a record."""
 
+    def pair(result: object, answer: str, measure: str) -> str:
+        scores = getattr(result, "scores", {}).get(answer)
+        return " / ".join(f"{scores[target][measure]:.3f}" for target in TARGETS) if scores else "–"
 
-def _ratings(data: Path) -> dict[str, tuple[float, float]]:
-    labels = data_root(data) / SOURCE / "labels.csv"
-    return {f"{SOURCE}/{row.image.name}": (row.valence, row.arousal) for row in read_labels(labels)}
+    return render(
+        "ladder.md.j2",
+        ladder=found,
+        steps=STEPS,
+        losses=losses(found),
+        pair=pair,
+        json=page.with_suffix(".json").name,
+        page=page.as_posix() if not page.is_absolute() else page.name,
+    )

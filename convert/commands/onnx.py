@@ -12,20 +12,27 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from convert.commands.options import BundleOption, DataOption, FromRunOption, RecipeOption, WeightsOption
+from convert.commands.options import (
+    BundleOption,
+    DataOption,
+    FromRunOption,
+    LandmarkerOption,
+    PicturesOption,
+    RecipeOption,
+    WeightsOption,
+    find_landmarker,
+)
 from convert.errors import DataError, TrainingError
-from convert.faces.collection import data_root
-from convert.faces.imported import IMPORTED
 from convert.metrics import rmse
 from convert.package.packing import write_folder
 from convert.package.trained import read_trained
 from convert.predict.evaluation import answer_frames
+from convert.predict.subjects import dev_crops, finder
 from convert.progress import Progress
 from convert.quantize.onnx_export import export_onnx
 from convert.quantize.onnx_packing import COMMANDS_FILE, add_onnx
 from convert.quantize.tensors import describe_backbone
-from convert.train.examples import AUXILIARY
-from convert.train.material import Pictures
+from convert.train.targets import AUXILIARY
 from edge.affect.backbone import Backbone
 from edge.model.engines.onnx import OnnxEngine
 from edge.output_files import check_output
@@ -52,6 +59,8 @@ def onnx(
         First.FP16
     ),
     version: Annotated[int | None, typer.Option("--version", min=1, help="Default: the bundle's, and one.")] = None,
+    landmarker: LandmarkerOption = None,
+    kept: PicturesOption = Path("out/pictures"),
 ) -> None:
     """Writes a bundle that also runs on ONNX Runtime and TensorRT: fp16 and QDQ int8 backbones, float32 step.
 
@@ -66,27 +75,22 @@ def onnx(
     if run is not None and bundle is None:
         raise DataError(f"{run}: a run names no sources and terms; give what `pack` made of it with --bundle")
     trained = read_trained(bundle, run, weights, recipe)
-    pictures = Pictures(data_root(data), trained.recipe, imported=run / IMPORTED if run is not None else None)
+    task = None if run is not None else find_landmarker(data, landmarker)
+    images, _, calibration, title = dev_crops(run, trained.recipe, data=data, find=finder(task, kept))
+    shapes = len(AUXILIARY)
     with Progress("ONNX graphs", 1, every=1) as progress:
-        graphs = export_onnx(
-            trained.backbone,
-            trained.head,
-            trained.recipe,
-            pictures.to_calibrate_on(trained.recipe),
-            blendshapes=len(AUXILIARY),
-        )
+        graphs = export_onnx(trained.backbone, trained.head, trained.recipe, calibration, blendshapes=shapes)
         progress.advance()
     console = Console()
-    if len(pictures.images):
-        table = Table("graph", "bytes", "RMS to float", "at most", title="Valence and arousal, held-out faces, frame")
-        wanted = _answer(graphs.float32, pictures.images)
-        for kind in ("fp16", "int8"):
-            given = _answer(getattr(graphs, kind), pictures.images)
-            rms, largest = rmse(wanted, given), np.abs(given - wanted).max()
-            table.add_row(kind, str(len(getattr(graphs, kind))), f"{rms:.4f}", f"{largest:.4f}")
-            if rms > _MOST_RMS:
-                raise TrainingError(f"the {kind} ONNX graph is {rms:.4f} RMS from the float one, above {_MOST_RMS}")
-        console.print(table)
+    table = Table("graph", "bytes", "RMS to float", "at most", title=f"Valence and arousal, {title}, frame")
+    wanted = _answer(graphs.float32, images)
+    for kind in ("fp16", "int8"):
+        given = _answer(getattr(graphs, kind), images)
+        rms, largest = rmse(wanted, given), np.abs(given - wanted).max()
+        table.add_row(kind, str(len(getattr(graphs, kind))), f"{rms:.4f}", f"{largest:.4f}")
+        if rms > _MOST_RMS:
+            raise TrainingError(f"the {kind} ONNX graph is {rms:.4f} RMS from the float one, above {_MOST_RMS}")
+    console.print(table)
     made = add_onnx(
         trained.bundle,
         graphs,

@@ -5,16 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-import msgspec
 import typer
 from rich.console import Console
 
-from convert.commands.options import DataOption, LandmarkerOption, obtain_teacher, open_studio
-from convert.faces.collection import data_root
-from convert.studio.show import write_clip, write_sheet
-from convert.train.material import Material
-from convert.train.recipe import StudioRecipe, find_recipe
-from convert.train.run import Run
+from convert.commands.options import DataOption, LandmarkerOption, find_landmarker
+from convert.train.recipe import HeadRecipe
 
 
 def studio(
@@ -33,16 +28,23 @@ def studio(
 
     Example: python -m convert studio --data ../shared/data --out out/studio --count 60
     """
-    recipe = msgspec.structs.replace(
-        find_recipe("default"), seed=seed, studio=StudioRecipe(stills=count, held=0, sequences=1, held_sequences=0)
-    )
-    run = Run(out)
-    run.start(recipe)
-    labels = obtain_teacher(data, run.path("teacher"), None, landmarker, seed)
-    made = open_studio(run, recipe, Material(data_root(data), labels, recipe), data, landmarker)
-    if made is None:
-        return
-    write_sheet(run.path("sheet.png"), *made.stills())
-    ((act, va),) = made.acts(recipe.head)
-    write_clip(run.path("act.mp4"), act, va, recipe.head.step_s)
-    Console().print(f"{run.path('sheet.png')}\n{run.path('act.mp4')}\n{run.path('act.csv')}")
+    from convert.faces.finder import FaceFinder
+    from convert.faces.kit import data_root, kit_faces
+    from convert.faces.pictures import find_faces
+    from convert.studio.jobs import StudioFiles
+    from convert.studio.sets import Studio
+    from convert.studio.show import write_clip, write_sheet
+    from convert.teacher.landmarker import FaceLandmarker
+    from convert.teacher.trees import fit_teacher
+
+    task, head = find_landmarker(data, landmarker), HeadRecipe()
+    found = find_faces(kit_faces(data), FaceFinder(), FaceLandmarker(task), out / "pictures")
+    teacher = fit_teacher(found.faces, found.pictures, seed=seed)
+    files = StudioFiles(data_root(data) / "ict_facekit" / "ict_facekit.npz", task)
+    made = Studio(found.faces, files, seed=seed, folder=out / "made")
+    stills = made.stills(count)
+    said = teacher.predict(stills.clean.blendshapes, stills.clean.rotation)
+    write_sheet(out / "sheet.png", stills.pictures.loose, said)
+    (act,) = made.acts(1, steps=head.steps, step_s=head.step_s)
+    write_clip(out / "act.mp4", act, act.mix @ teacher.predict(act.blendshapes, act.rotation), head.step_s)
+    Console().print(f"{out / 'sheet.png'}\n{out / 'act.mp4'}\n{out / 'act.csv'}")

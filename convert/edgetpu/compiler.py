@@ -1,4 +1,4 @@
-"""Runs `edgetpu_compiler` and reads its report. The format is that of compiler 14 to 16, as published logs show it."""
+"""Runs `edgetpu_compiler` and reads its report, in the form of compiler 14 to 16 as published logs show it."""
 
 from __future__ import annotations
 
@@ -6,92 +6,39 @@ import re
 import shutil
 import subprocess
 from collections import Counter
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from convert.edgetpu.audit import Audit
 from convert.errors import CompilerError
 
-PROGRAM = "edgetpu_compiler"
-KNOWN_VERSION = "16"
-MAPPED = "Mapped to Edge TPU"
-HOW_TO_GET_IT = (
-    f"{PROGRAM} is not on the PATH. It runs on x86-64 Debian: install the package edgetpu-compiler as Coral's page "
-    '"Edge TPU Compiler" says (coral.ai/docs/edgetpu/compiler), or use the container of docs/bundles.md'
-)
-_UNITS = {"B": 1, "KiB": 1024, "MiB": 1024**2, "GiB": 1024**3}
-_ROW = re.compile(r"^([A-Za-z][A-Za-z0-9_-]*)\s+(\d+)\s+(\S.*)$")
-_TROUBLE = re.compile(
-    r"^(ERROR: .*|Invalid model: .*|Model not quantized.*|Model could not be parsed.*|Compilation failed: .*"
-    r"|Internal compiler error.*|Compilation timed out.*)$"
-)
-# What the compiler says, and what helps.
-_FIXES = (
-    ("not quantized", "quantize it to int8 first (python -m convert quantize)"),
-    ("dynamic-sized", "export it with a fixed batch of 1"),
-    (
-        "find op for builtin opcode",
-        "the graph comes from a newer converter; `python -m convert audit` names the operator",
-    ),
-    ("Internal compiler error", "seen with very large tensors; try a smaller input or fewer channels"),
-    ("failed to prepare", "check that it runs in TensorFlow Lite: `python -m convert audit`"),
-)
+PROGRAM, KNOWN_VERSION, MAPPED = "edgetpu_compiler", "16", "Mapped to Edge TPU"
+_ROW = re.compile(r"^([A-Za-z][\w-]*)\s+(\d+)\s+(\S.*)$")
+_TROUBLE = re.compile(r"^(ERROR: |Invalid model|Model (not|could not)|Compilation (failed|timed)|Internal).*$")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Report:
-    """What the compiler said.
-
-    Attributes:
-        version: such as `16.0.384591198`.
-        output: the compiled graph.
-        subgraphs: how many parts of the graph run on the Edge TPU.
-        cached_bytes, free_bytes, streamed_bytes: parameters on the chip, room left there, and what is sent each time.
-        statuses: operators by (name, status).
-    """
+class Report(NamedTuple):
+    """What the compiler said: its version, the compiled graph, and operators by (name, status)."""
 
     version: str
     output: Path
-    subgraphs: int
-    cached_bytes: int
-    free_bytes: int
-    streamed_bytes: int
-    statuses: dict[tuple[str, str], int]
-
-    def count(self, *, mapped: bool) -> Counter[str]:
-        """Operators by name, those on the Edge TPU or the others."""
-        found: Counter[str] = Counter()
-        for (name, status), number in self.statuses.items():
-            if (status == MAPPED) is mapped:
-                found[name] += number
-        return found
+    statuses: Counter[tuple[str, str]]
 
 
-def find_compiler() -> str:
-    """The compiler's path.
+def compile_graph(graph: Path, out: Path, *, runtime: int, timeout_s: int = 300) -> Report:
+    """Compiles a `.tflite` file for an Edge TPU runtime of this version or later, into the folder `out`.
+
+    The compiler runs in the graph's folder, so that a container needs to see that folder only.
 
     Raises:
-        CompilerError: it is not here; says how to get it.
+        CompilerError: the compiler is missing, gave up, took too long, or said nothing that can be read.
     """
     program = shutil.which(PROGRAM)
     if program is None:
-        raise CompilerError(HOW_TO_GET_IT)
-    return program
-
-
-def compile_graph(program: str, graph: Path, out: Path, *, runtime: int, timeout_s: int = 300) -> Report:
-    """Compiles a `.tflite` file.
-
-    Args:
-        program: the compiler.
-        graph: the file; the compiler runs in its folder, so that a container needs to see that folder only.
-        out: folder for the result.
-        runtime: lowest Edge TPU runtime that the result has to run on.
-        timeout_s: for the whole run.
-
-    Raises:
-        CompilerError: the compiler cannot be started, gave up, took too long, or said nothing that can be read.
-    """
+        raise CompilerError(
+            f"{PROGRAM} is not on the PATH. It runs on x86-64 Debian: install the package edgetpu-compiler as Coral's "
+            'page "Edge TPU Compiler" says (coral.ai/docs/edgetpu/compiler), or use the container of docs/bundles.md'
+        )
     out.mkdir(parents=True, exist_ok=True)
     folder = graph.resolve().parent
     target = "." if out.resolve() == folder else str(out.resolve())
@@ -107,7 +54,9 @@ def compile_graph(program: str, graph: Path, out: Path, *, runtime: int, timeout
     said = f"{done.stdout}\n{done.stderr}"
     report = read_report(said, out / f"{graph.stem}_edgetpu.tflite")
     if done.returncode != 0 or report is None:
-        raise CompilerError(f"{graph}: {PROGRAM} {_trouble(said, done.returncode)}")
+        told = "; ".join(dict.fromkeys(line.strip() for line in said.splitlines() if _TROUBLE.match(line.strip())))
+        ended = f" and ended with {done.returncode}" if done.returncode else ""
+        raise CompilerError(f"{graph}: {PROGRAM} gave up{ended}: {told[:400] or 'said nothing that can be read'}")
     if not report.output.is_file():
         raise CompilerError(f"{report.output}: {PROGRAM} says that it wrote it, but it is not there")
     return report
@@ -120,23 +69,14 @@ def read_report(said: str, output: Path) -> Report | None:
     heads = [number for number, line in enumerate(lines) if line.split() == ["Operator", "Count", "Status"]]
     if version is None or not heads or "compiled successfully" not in said:
         return None
-    statuses: dict[tuple[str, str], int] = {}
+    statuses: Counter[tuple[str, str]] = Counter()
     for line in lines[heads[-1] + 1 :]:
         row = _ROW.match(line.strip())
         if row is not None:
-            key = (row[1], row[3].strip())
-            statuses[key] = statuses.get(key, 0) + int(row[2])
+            statuses[row[1], row[3].strip()] += int(row[2])
         elif line.strip() and statuses:
             break
-    return Report(
-        version=version[1],
-        output=output,
-        subgraphs=int(_value(said, "Number of Edge TPU subgraphs") or 0),
-        cached_bytes=_bytes(said, "On-chip memory used for caching model parameters"),
-        free_bytes=_bytes(said, "On-chip memory remaining for caching model parameters"),
-        streamed_bytes=_bytes(said, "Off-chip memory used for streaming uncached model parameters"),
-        statuses=statuses,
-    )
+    return Report(version[1], output, statuses)
 
 
 def disagreements(audit: Audit, report: Report) -> list[str]:
@@ -146,38 +86,15 @@ def disagreements(audit: Audit, report: Report) -> list[str]:
         found.append(f"the compiler is version {report.version}; the audit follows version {KNOWN_VERSION}")
     if audit.rejected:
         found.append(f"the compiler took a graph that the audit rejects ({audit.rejected[0]})")
-    predicted = Counter(verdict.layer.operator for verdict in audit.mapped)
-    left = Counter(verdict.layer.operator for verdict in audit.verdicts if verdict.place != "tpu")
-    mapped, on_cpu = report.count(mapped=True), report.count(mapped=False)
-    for name in sorted(predicted.keys() | left.keys() | mapped.keys() | on_cpu.keys()):
-        if predicted[name] != mapped[name] or left[name] != on_cpu[name]:
+    expected = Counter((each.name, each.place == "tpu") for each in audit.operators)
+    given: Counter[tuple[str, bool]] = Counter()
+    for (name, status), number in report.statuses.items():
+        given[name, status == MAPPED] += number
+    for name in sorted({name for name, _ in expected | given}):
+        if any(expected[name, tpu] != given[name, tpu] for tpu in (True, False)):
             why = "; ".join(sorted({s for (n, s) in report.statuses if n == name and s != MAPPED}))
             found.append(
-                f"{name}: the audit expects {predicted[name]} on the Edge TPU and {left[name]} on the CPU, "
-                f"the compiler says {mapped[name]} and {on_cpu[name]}" + (f" ({why})" if why else "")
+                f"{name}: the audit expects {expected[name, True]} on the Edge TPU and {expected[name, False]} on the "
+                f"CPU, the compiler says {given[name, True]} and {given[name, False]}" + (f" ({why})" if why else "")
             )
-    if bool(audit.streamed_bytes) != bool(report.streamed_bytes):
-        found.append(
-            f"parameters off the chip: the audit expects {audit.streamed_bytes} bytes, "
-            f"the compiler says {report.streamed_bytes}"
-        )
     return found
-
-
-def _trouble(said: str, code: int) -> str:
-    lines = [line.strip() for line in said.splitlines() if _TROUBLE.match(line.strip())]
-    told = "; ".join(dict.fromkeys(lines))[:400] or "said nothing that can be read as a report"
-    fix = next((fix for sign, fix in _FIXES if sign in told), "")
-    ended = "" if code == 0 else f" and ended with {code}"
-    return f"gave up{ended}: {told}" + (f"; {fix}" if fix else "")
-
-
-def _value(said: str, label: str) -> str | None:
-    found = re.search(rf"^{re.escape(label)}: (\S+)$", said, re.MULTILINE)
-    return found[1] if found else None
-
-
-def _bytes(said: str, label: str) -> int:
-    """`6.86MiB` in bytes, as exactly as the compiler's two digits allow."""
-    match = re.match(r"^([\d.]+)(B|KiB|MiB|GiB)$", _value(said, label) or "")
-    return round(float(match[1]) * _UNITS[match[2]]) if match else 0

@@ -12,27 +12,30 @@ The reduced one of 2021: `train_set/images/0.jpg` with `train_set/annotations/0_
 
 Valence and arousal lie in −1..1 and are −2 where the expression is 9 (uncertain) or 10 (no face); landmarks are
 `x;y;x;y…`, 68 of them. Source: the set's own documentation, as its users quote it, and their loaders on GitHub
-("hcai_affectnet", "mcnDatasets"). Each picture is another person as far as the set knows, so the picture is the group.
+("hcai_affectnet", "mcnDatasets"). Each picture is another person as far as the set knows: it is its own subject.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 from convert.errors import DataError
-from convert.faces.records import LabelledFrame, Part, Reading
-from convert.faces.text_files import parse_number, parse_rating, read_table
-from convert.faces.videos import walk_folders
+from convert.faces.affwild import bounds
+from convert.faces.text_files import column_numbers, parse_numbers, place, read_table
+from convert.faces.videos import first_file, walk_folders
 from edge.values import Float32Array
 
-SOURCE = "affectnet"
 INVALID = (-2.0,)
+EXPRESSIONS = ("neutral", "happy", "sad", "surprise", "fear", "disgust", "anger", "contempt")
 _COLUMNS = ("subDirectory_filePath", "valence", "arousal")
-_LISTS: dict[str, Part] = {"training.csv": "train", "validation.csv": "validation"}
-_FOLDERS: dict[str, Part] = {"train_set": "train", "val_set": "validation"}
+_BOX = ("face_x", "face_y", "face_width", "face_height")
+_LISTS = {"training.csv": "train", "validation.csv": "dev"}
+_FOLDERS = {"train_set": "train", "val_set": "dev"}
 _IMAGES = (
     "Manually_Annotated_Images",
     "Manually_Annotated/Manually_Annotated_Images",
@@ -40,25 +43,20 @@ _IMAGES = (
     "images",
     ".",
 )
-_NO_FACE = {"9": "uncertain", "10": "no face"}
 _LARGEST_PX = 1e5
 
 
-def read_affectnet(root: Path, reading: Reading) -> Iterator[LabelledFrame]:
-    """Reads either form, wherever it begins below `root`.
-
-    Raises:
-        DataError: there is neither, or a file is malformed.
-    """
+def read_affectnet(root: Path, _: Counter[str]) -> Iterator[pd.DataFrame]:
+    """Reads either form, wherever it begins below `root`; see `convert.faces.layouts.Reader`."""
     found = False
     for folder in walk_folders(root, leave=("Manually_Annotated_Images", "images", "annotations")):
-        for name, part in _LISTS.items():
+        for name, split in _LISTS.items():
             if (folder / name).is_file():
                 found = True
-                yield from _read_list(folder / name, part, root, reading)
+                yield _read_list(folder / name, root).assign(split=split)
         if folder.name in _FOLDERS and (folder / "annotations").is_dir():
             found = True
-            yield from _read_arrays(folder, _FOLDERS[folder.name], reading)
+            yield _read_arrays(folder).assign(split=_FOLDERS[folder.name])
     if not found:
         raise DataError(
             f"{root}: has neither training.csv or validation.csv nor train_set/annotations; "
@@ -66,84 +64,62 @@ def read_affectnet(root: Path, reading: Reading) -> Iterator[LabelledFrame]:
         )
 
 
-def _read_list(path: Path, part: Part, root: Path, reading: Reading) -> Iterator[LabelledFrame]:
+def _read_list(path: Path, root: Path) -> pd.DataFrame:
     homes = [base / name for base in dict.fromkeys((path.parent, path.parent.parent, root)) for name in _IMAGES]
-    for line, row in read_table(path, _COLUMNS):
-        where = f"{path}:{line}"
-        inner = row["subDirectory_filePath"]
-        if not inner:
-            raise DataError(f"{where}: column 'subDirectory_filePath' is empty")
-        valence = parse_rating(row.get("valence"), where, "column 'valence'", marks=INVALID)
-        arousal = parse_rating(row.get("arousal"), where, "column 'arousal'", marks=INVALID)
-        if valence is None or arousal is None:
-            reading.drop(f"marked -2: {_NO_FACE.get(row.get('expression', ''), 'not rated')}")
-            continue
-        picture = next((home / inner for home in homes if (home / inner).is_file()), None)
-        if picture is None:
-            reading.drop("no picture")
-            continue
-        yield LabelledFrame(
-            source=SOURCE,
-            path=picture,
-            valence=valence,
-            arousal=arousal,
-            group=Path(inner).name,
-            part=part,
-            box_px=_box(row, where),
-            landmarks_px=_landmarks(row.get("facial_landmarks", ""), where),
-            file=path,
-            entry=line,
-        )
-
-
-def _box(cells: Mapping[str, str], where: str) -> tuple[float, float, float, float] | None:
-    names = ("face_x", "face_y", "face_width", "face_height")
-    if not all(cells.get(name) for name in names):
-        return None
-    x, y, width, height = (
-        parse_number(cells[name], where, f"column {name!r}", low=-_LARGEST_PX, high=_LARGEST_PX) for name in names
+    table = read_table(path, _COLUMNS)
+    inner = table["subDirectory_filePath"]
+    if inner.eq("").any():
+        raise DataError(f"{place(path, inner.eq('').idxmax())}: column 'subDirectory_filePath' is empty")
+    numbers = {
+        name: parse_numbers(table[name], path, f"column {name!r}", marks=INVALID) for name in ("valence", "arousal")
+    }
+    box = pd.DataFrame({name: column_numbers(table, path, name, low=-_LARGEST_PX, high=_LARGEST_PX) for name in _BOX})
+    marks = table.get("facial_landmarks", pd.Series("", index=table.index))
+    number = pd.to_numeric(table.get("expression", pd.Series("", index=table.index)), errors="coerce")
+    return pd.DataFrame(
+        {
+            "picture": [first_file(home / each for home in homes) for each in inner],
+            **numbers,
+            "subject": inner,
+            "expression": [EXPRESSIONS[int(n)] if 0 <= n < len(EXPRESSIONS) else "" for n in number],
+            "box_px": [
+                np.array([x, y, x + w, y + h], np.float32) if w > 0 and h > 0 else _bounds(text, path, int(line))
+                for line, text, (x, y, w, h) in zip(table.index, marks, box.to_numpy(), strict=True)
+            ],
+            "where": [place(path, int(line)) for line in table.index],
+        }
     )
-    return (x, y, x + width, y + height) if width > 0 and height > 0 else None
 
 
-def _landmarks(text: str, where: str) -> Float32Array | None:
+def _bounds(text: str, path: Path, line: int) -> Float32Array | None:
     if not text:
         return None
-    numbers = [
-        parse_number(each, where, "column 'facial_landmarks'", low=-_LARGEST_PX, high=_LARGEST_PX)
-        for each in text.split(";")
-    ]
+    numbers = parse_numbers(
+        pd.Series(text.split(";")), path, "column 'facial_landmarks'", low=-_LARGEST_PX, high=_LARGEST_PX
+    )
     if len(numbers) % 2:
-        raise DataError(f"{where}: column 'facial_landmarks' holds {len(numbers)} numbers, not pairs")
-    return np.array(numbers, np.float32).reshape(-1, 2)
+        raise DataError(f"{place(path, line)}: column 'facial_landmarks' holds {len(numbers)} numbers, not pairs")
+    return bounds(numbers.to_numpy(np.float32).reshape(-1, 2))
 
 
-def _read_arrays(folder: Path, part: Part, reading: Reading) -> Iterator[LabelledFrame]:
-    for file in sorted((folder / "annotations").glob("*_val.npy")):
-        name = file.name.removesuffix("_val.npy")
-        valence = parse_rating(_scalar(file), str(file), "valence", marks=INVALID)
-        other = file.with_name(f"{name}_aro.npy")
-        arousal = parse_rating(_scalar(other), str(other), "arousal", marks=INVALID)
-        picture = next(
-            (path for path in (folder / "images" / f"{name}{end}" for end in (".jpg", ".png")) if path.is_file()), None
-        )
-        if valence is None or arousal is None:
-            reading.drop("marked -2: not rated")
-        elif picture is None:
-            reading.drop("no picture")
-        else:
-            points = file.with_name(f"{name}_lnd.npy")
-            yield LabelledFrame(
-                source=SOURCE,
-                path=picture,
-                valence=valence,
-                arousal=arousal,
-                group=f"{folder.name}/{name}",  # both folders count from 0
-                part=part,
-                landmarks_px=_points(points) if points.is_file() else None,
-                file=file,
-                entry=name,
-            )
+def _read_arrays(folder: Path) -> pd.DataFrame:
+    files = sorted((folder / "annotations").glob("*_val.npy"))
+    names = [file.name.removesuffix("_val.npy") for file in files]
+    numbers = {}
+    for column, end in (("valence", "_val"), ("arousal", "_aro")):
+        paths = [file.with_name(f"{name}{end}.npy") for file, name in zip(files, names, strict=True)]
+        texts = pd.Series([_scalar(path) for path in paths], [path.name for path in paths], dtype="str")
+        numbers[column] = parse_numbers(texts, folder / "annotations", column, marks=INVALID).to_numpy()
+    stems = [folder / "images" / name for name in names]
+    return pd.DataFrame(
+        {
+            "picture": [first_file(s.with_suffix(end) for end in (".jpg", ".png")) for s in stems],
+            **numbers,
+            "subject": [f"{folder.name}/{name}" for name in names],  # both folders count from 0
+            "box_px": [_points(file.with_name(f"{name}_lnd.npy")) for file, name in zip(files, names, strict=True)],
+            "where": [place(file, name) for file, name in zip(files, names, strict=True)],
+        }
+    )
 
 
 def _load(path: Path) -> np.ndarray:
@@ -162,12 +138,13 @@ def _scalar(path: Path) -> str:
     return str(array.reshape(()).item())
 
 
-def _points(path: Path) -> Float32Array:
-    array = _load(path)
+def _points(path: Path) -> Float32Array | None:
+    if not path.is_file():
+        return None
     try:
-        points = array.astype(np.float32).reshape(-1, 2)
+        points = _load(path).astype(np.float32).reshape(-1, 2)
     except ValueError as error:
         raise DataError(f"{path}: not pairs of numbers ({error})") from error
     if not np.isfinite(points).all():
         raise DataError(f"{path}: holds a number that is not finite")
-    return points
+    return bounds(points)

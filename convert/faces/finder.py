@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
@@ -11,60 +9,28 @@ import numpy as np
 
 from convert.errors import DataError
 from edge.face.crop import align_face
-from edge.face.detector import BlazeFace, Detector
+from edge.face.detector import SHA256, Detector, YuNet
 from edge.geometry import CropRule
-from edge.model.assets import BLAZEFACE, read_asset
-from edge.model.engines.litert import LiteRtEngine
-from edge.values import Detection, Float32Array, UInt8Array
+from edge.values import Detection, UInt8Array
 
-# A face that fills its picture is outside of what the detector was made for: it wants some picture around it. The
-# second try is for faces cut at brow and chin.
-_BORDERS = (0.25, 0.6)
+_SIDE = 320  # of the search picture, pixels
+_BORDER = 0.25  # added around a picture, since its face may fill it: share of its longer side
 _OFF_CENTER_PENALTY = 0.5
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class LabelledFace:
-    """One picture with a face that the detector found, and what a rater said of it.
-
-    Attributes:
-        name: unique over all sources, `<source>/<file>`.
-        source: short name of the data set.
-        validation: held out from every fit: backbone, head and teacher.
-        pixels: uint8 (H, W, 3), RGB.
-        landmarks_px: float32 (6, 2), as in `Detection`.
-        rated: (valence, arousal) in −1..1, or None where nobody rated.
-        weight: of the rating in a loss, above 0; from how sure the raters were.
-        group: what the picture belongs to, as a person or a video; empty for a picture by itself.
-    """
-
-    name: str
-    source: str
-    validation: bool
-    pixels: UInt8Array
-    landmarks_px: Float32Array
-    rated: tuple[float, float] | None
-    weight: float = 1.0
-    group: str = ""
-
-    @property
-    def cluster(self) -> str:
-        """What bootstrap intervals draw together with it: its group within its source, else it alone."""
-        return f"{self.source}/{self.group}" if self.group else self.name
 
 
 class FaceFinder:
     """Finds the face that a still picture is about.
 
     Args:
-        detector: the device's; by default BlazeFace with the device's settings.
+        detector: another than the device's.
 
-    Raises:
-        AssetError: the detector's file is not on this machine.
+    Attributes:
+        name: tells one detector's results from another's.
     """
 
     def __init__(self, detector: Detector | None = None) -> None:
-        self._detector = detector or BlazeFace(LiteRtEngine(read_asset(BLAZEFACE), name=BLAZEFACE.name), min_score=0.5)
+        self.name = type(detector).__name__ if detector else f"{SHA256} {_SIDE}"
+        self._detector = detector or YuNet(size=(_SIDE, _SIDE), min_score=0.5)
 
     def find(self, pixels: UInt8Array) -> Detection | None:
         """Finds one face: of several the best by score, less up to half for lying off the centre.
@@ -75,15 +41,8 @@ class FaceFinder:
         Returns:
             The face in pixels of the picture, or None.
         """
-        for border in _BORDERS:
-            found = self._find_padded(pixels, border)
-            if found is not None:
-                return found
-        return None
-
-    def _find_padded(self, pixels: UInt8Array, border: float) -> Detection | None:
         height, width = pixels.shape[:2]
-        pad = round(border * max(height, width))
+        pad = round(_BORDER * max(height, width))
         padded = cv2.copyMakeBorder(pixels, pad, pad, pad, pad, cv2.BORDER_CONSTANT, value=(0, 0, 0))
         faces = self._detector.detect(np.asarray(padded, np.uint8))
         if not faces:
@@ -95,12 +54,14 @@ class FaceFinder:
             return face.score * (1 - _OFF_CENTER_PENALTY * min(off, 1.0))
 
         best = max(faces, key=rank)
-        x1, y1, x2, y2 = best.box_px
-        return Detection(
-            box_px=(x1 - pad, y1 - pad, x2 - pad, y2 - pad),
-            score=best.score,
-            landmarks_px=(best.landmarks_px - pad).astype(np.float32),
-        )
+        return moved(best, -pad, -pad)
+
+
+def moved(face: Detection, x: float, y: float) -> Detection:
+    """The same face in a picture whose origin lies elsewhere: `x` and `y` pixels are added."""
+    x1, y1, x2, y2 = face.box_px
+    points = (face.landmarks_px + np.array([x, y])).astype(np.float32)
+    return Detection(box_px=(x1 + x, y1 + y, x2 + x, y2 + y), score=face.score, landmarks_px=points)
 
 
 def cut_face(pixels: UInt8Array, face: Detection | None, size: int, rule: CropRule) -> UInt8Array:
@@ -118,12 +79,6 @@ def cut_face(pixels: UInt8Array, face: Detection | None, size: int, rule: CropRu
     if face is None:
         return np.asarray(cv2.resize(pixels, (size, size), interpolation=cv2.INTER_AREA), np.uint8)
     return align_face(pixels, face.landmarks_px, size, rule)
-
-
-def cut_faces(faces: Sequence[LabelledFace], size: int, rule: CropRule | None = None) -> UInt8Array:
-    """The device's crops of faces, by default by the device's own rule: uint8 (N, size, size, 3), RGB."""
-    crops = [align_face(face.pixels, face.landmarks_px, size, rule or CropRule()) for face in faces]
-    return np.stack(crops) if crops else np.zeros((0, size, size, 3), np.uint8)
 
 
 def read_picture(path: Path, where: str = "") -> UInt8Array:

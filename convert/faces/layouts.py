@@ -5,121 +5,112 @@ None of these sets is part of this repository, and the shipped weights never saw
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
 
 from convert.errors import DataError
 from convert.faces.afew_va import read_afew_va
 from convert.faces.affectnet import read_affectnet
 from convert.faces.affwild import read_affwild
 from convert.faces.affwild2 import read_affwild2
+from convert.faces.groups import check_splits
 from convert.faces.omg_emotion import read_omg_emotion
 from convert.faces.plain import SOURCE as PLAIN
 from convert.faces.plain import read_declaration, read_plain
-from convert.faces.records import LabelledFrame, Part, Reader, Reading
-from convert.faces.split import refuse_leaks
-from edge.model.bundle import Source
+from convert.faces.table import make_faces
 
-_TRAINING = "training, calibration; validation (a held-out part)"
+Reader = Callable[[Path, Counter[str]], Iterator[pd.DataFrame]]
+"""Reads a folder (or file): parts of a face table without `id` and `source`, ratings NaN where the set marks a face as
+not rated, `subject` within the set; counts in the counter what it leaves out. Raises DataError with file and line."""
+
+FRAME_GAP_S = 1.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Layout:
+class Layout(NamedTuple):
     """One published layout.
 
     Attributes:
-        kind: its short name, also the source of its frames.
         title: as its authors call it.
         holds: what lies in its folder.
-        licence: in a few words, for manifests.
+        licence: in a few words, for manifests; "research only" binds what is trained on it.
         origin: who made it, of whom.
         obtain: how to get it.
-        research_only: its terms forbid other use of the data and of what is trained on it.
-        part: what `evaluate` measures on unless told otherwise; None is all of it.
         read: its reader.
+        part: split that `evaluate` measures on unless told otherwise; empty: all.
     """
 
-    kind: str
     title: str
     holds: str
     licence: str
     origin: str
     obtain: str
-    research_only: bool
-    part: Part | None
     read: Reader
+    part: str = ""
+
+    @property
+    def research_only(self) -> bool:
+        """Its terms forbid other use of the data and of what is trained on it."""
+        return "research only" in self.licence
 
 
-_LAYOUTS = (
-    Layout(
-        kind="affwild",
-        title="Aff-Wild",
-        holds="annotations/train/{valence,arousal}/N.txt, videos/train/N.mp4, bboxes and landmarks as .pts",
-        licence="non-commercial research only, by agreement (EULA)",
-        origin="videos of people from YouTube, rated frame by frame by trained annotators (Imperial College London)",
-        obtain="ask its authors (ibug.doc.ic.ac.uk, First Affect-in-the-Wild Challenge)",
-        research_only=True,
-        part=None,
-        read=read_affwild,
+LAYOUTS = {
+    "affwild": Layout(
+        "Aff-Wild",
+        "annotations/train/{valence,arousal}/N.txt, videos/train/N.mp4, bboxes and landmarks as .pts",
+        "non-commercial research only, by agreement (EULA)",
+        "videos of people from YouTube, rated frame by frame by trained annotators (Imperial College London)",
+        "ask its authors (ibug.doc.ic.ac.uk, First Affect-in-the-Wild Challenge)",
+        read_affwild,
     ),
-    Layout(
-        kind="affwild2",
-        title="Aff-Wild2",
-        holds="VA_Estimation_Challenge/{Train_Set,Validation_Set}/*.txt, videos, cropped_aligned/NAME/00001.jpg",
-        licence="non-commercial research only, by agreement (EULA)",
-        origin="videos of people from YouTube, rated frame by frame by trained annotators (Kollias & Zafeiriou)",
-        obtain="EULA signed by an academic with a permanent post (ibug.doc.ic.ac.uk/resources/aff-wild2)",
-        research_only=True,
-        part="validation",
-        read=read_affwild2,
+    "affwild2": Layout(
+        "Aff-Wild2",
+        "VA_Estimation_Challenge/{Train_Set,Validation_Set}/*.txt, videos, cropped_aligned/NAME/00001.jpg",
+        "non-commercial research only, by agreement (EULA)",
+        "videos of people from YouTube, rated frame by frame by trained annotators (Kollias & Zafeiriou)",
+        "EULA signed by an academic with a permanent post (ibug.doc.ic.ac.uk/resources/aff-wild2)",
+        read_affwild2,
+        "dev",
     ),
-    Layout(
-        kind="affectnet",
-        title="AffectNet",
-        holds="training.csv and validation.csv with pictures, or {train_set,val_set}/{images,annotations/N_val.npy}",
-        licence="research only, by agreement",
-        origin="pictures of people from web searches, rated by twelve annotators (University of Denver)",
-        obtain="agreement signed by a professor or the head of a laboratory (mohammadmahoor.com/affectnet)",
-        research_only=True,
-        part="validation",
-        read=read_affectnet,
+    "affectnet": Layout(
+        "AffectNet",
+        "training.csv and validation.csv with pictures, or {train_set,val_set}/{images,annotations/N_val.npy}",
+        "research only, by agreement",
+        "pictures of people from web searches, rated by twelve annotators (University of Denver)",
+        "agreement signed by a professor or the head of a laboratory (mohammadmahoor.com/affectnet)",
+        read_affectnet,
+        "dev",
     ),
-    Layout(
-        kind="afew-va",
-        title="AFEW-VA",
-        holds="NNN/NNN.json with pictures NNN/00000.png",
-        licence="non-commercial research only",
-        origin="scenes of feature films, rated frame by frame (Imperial College London)",
-        obtain="on request (ibug.doc.ic.ac.uk/resources/afew-va-database)",
-        research_only=True,
-        part=None,
-        read=read_afew_va,
+    "afew-va": Layout(
+        "AFEW-VA",
+        "NNN/NNN.json with pictures NNN/00000.png",
+        "non-commercial research only",
+        "scenes of feature films, rated frame by frame (Imperial College London)",
+        "on request (ibug.doc.ic.ac.uk/resources/afew-va-database)",
+        read_afew_va,
     ),
-    Layout(
-        kind="omg-emotion",
-        title="OMG-Emotion",
-        holds="omg_TrainVideos.csv and its like, clips as VIDEO/utterance_N.mp4",
-        licence="CC-BY-NC-SA-3.0-DE, research only",
-        origin="monologues from YouTube, rated by the utterance by crowd workers (University of Hamburg)",
-        obtain="labels and prepare_data.py at github.com/knowledgetechnologyuhh/OMGEmotionChallenge",
-        research_only=True,
-        part="validation",
-        read=read_omg_emotion,
+    "omg-emotion": Layout(
+        "OMG-Emotion",
+        "omg_TrainVideos.csv and its like, clips as VIDEO/utterance_N.mp4",
+        "CC-BY-NC-SA-3.0-DE, research only",
+        "monologues from YouTube, rated by the utterance by crowd workers (University of Hamburg)",
+        "labels and prepare_data.py at github.com/knowledgetechnologyuhh/OMGEmotionChallenge",
+        read_omg_emotion,
+        "dev",
     ),
-    Layout(
-        kind=PLAIN,
-        title="Your own label file",
-        holds="a CSV with image (or video and time_s), valence, arousal; also weight, group, split",
-        licence="as the file beside it says: NAME.source.json",
-        origin="as the file beside it says",
-        obtain="yours; several annotators' files become one with `labels merge`",
-        research_only=False,
-        part=None,
-        read=read_plain,
+    PLAIN: Layout(
+        "Your own label file",
+        "a CSV with image (or video and time_s), valence, arousal; also group, split, weight, expression",
+        "as the file beside it says: NAME.source.json",
+        "as the file beside it says",
+        "yours; several annotators' files become one with `labels merge`",
+        read_plain,
     ),
-)
-LAYOUTS = {layout.kind: layout for layout in _LAYOUTS}
+}
 
 
 def find_layout(kind: str) -> Layout:
@@ -134,37 +125,102 @@ def find_layout(kind: str) -> Layout:
         raise DataError(f"{kind}: no such kind of data set; there are {', '.join(LAYOUTS)}") from None
 
 
-def read_dataset(kind: str, path: Path, reading: Reading) -> Iterator[LabelledFrame]:
-    """Reads a data set lazily and refuses a split with somebody on both sides.
+class ReadSet(NamedTuple):
+    """A data set's labels.
+
+    Attributes:
+        faces: a face table; frames of one clip together and in order.
+        left_out: labels left out, by reason.
+    """
+
+    faces: pd.DataFrame
+    left_out: dict[str, int]
+
+
+def read_set(kind: str, path: Path, *, splits: bool = True) -> ReadSet:
+    """Reads the labels of a data set; no picture is opened.
 
     Args:
         kind: of `LAYOUTS`.
         path: its folder, or the file of kind `csv`.
-        reading: counts what was read and what was left out.
+        splits: keep the declared split; False leaves it empty.
 
     Raises:
-        DataError: the data is missing or malformed, a group is in two parts, or nothing is left of it.
+        DataError: the data is malformed, a picture or video is missing (names the label's line), a subject is in two
+            splits, or nothing is left.
     """
     layout = find_layout(kind)
-    if not path.exists():
+    if kind != PLAIN and not path.exists():
         raise DataError(f"{path}: no such data set")
-    for frame in refuse_leaks(layout.read(path, reading)):
-        reading.read += 1
-        yield frame
-    if not reading.read:
-        why = "; ".join(f"{count} {reason}" for reason, count in reading.dropped.most_common()) or "it holds no label"
+    left_out: Counter[str] = Counter()
+    table = pd.concat(list(layout.read(path, left_out)), ignore_index=True)
+    rated = table["valence"].notna() & table["arousal"].notna()
+    left_out["marked as not rated"] += int((~rated).sum())
+    table = table[rated].reset_index(drop=True)
+    reasons = {reason: count for reason, count in left_out.items() if count}
+    if table.empty:
+        why = "; ".join(f"{count} {reason}" for reason, count in reasons.items()) or "it holds no label"
         raise DataError(f"{path}: nothing of it can be used: {why}")
+    there = {picture: Path(picture).is_file() for picture in table["picture"].unique()}
+    missing = table[~table["picture"].map(there)]
+    if len(missing):
+        first = missing.iloc[0]
+        raise DataError(
+            f"{first['where']}: {first['picture']}: no such picture or video; {len(missing)} of {len(table)} labels "
+            "lack theirs",
+            "bring the files, or leave these lines out",
+        )
+    root = path if path.is_dir() else path.parent
+    faces = make_faces(
+        table.assign(
+            id=_names(kind, root, table),
+            source=kind,
+            subject=kind + "/" + table["subject"],
+            rater="people",
+            licence=layout.licence,
+            **({} if splits else {"split": ""}),
+        )
+    )
+    check_splits(faces)
+    return ReadSet(faces, reasons)
 
 
-def describe_source(kind: str, path: Path) -> tuple[Source, bool]:
-    """The source for manifest and model card, and whether its terms allow research only.
+def thin_clips(faces: pd.DataFrame, gap_s: float = FRAME_GAP_S) -> pd.DataFrame:
+    """The rows without those nearer than `gap_s` to the one before of their clip: neighbours say the same."""
+    keep, last = np.ones(len(faces), bool), {"": 0.0}
+    for row, (clip, time_s) in enumerate(zip(faces["clip"], faces["time_s"], strict=True)):
+        if clip and clip in last and time_s - last[clip] < gap_s - 1e-6:
+            keep[row] = False
+        elif clip:
+            last[clip] = time_s
+    return faces[keep].reset_index(drop=True)
+
+
+def _names(kind: str, root: Path, table: pd.DataFrame) -> pd.Series:
+    """`<kind>/<path below the set>#<frame>`; `~2` after what is labelled a second time."""
+    short = {}
+    for picture in table["picture"].unique():
+        path = Path(picture)
+        short[picture] = (path.relative_to(root) if path.is_relative_to(root) else path).as_posix()
+    names = kind + "/" + table["picture"].map(short)
+    if "frame" in table:
+        frame = table["frame"].astype("Int64")
+        names = names.where(frame.isna(), names + "#" + frame.astype("str"))
+    again = names.groupby(names).cumcount()
+    return names.where(again.eq(0), names + "~" + (again + 1).astype(str))
+
+
+def read_own(given: Path) -> pd.DataFrame:
+    """The face table to learn from: of a label file of one's own, or of a published set as `KIND=PATH`.
+
+    One's own is named and licensed as `NAME.source.json` beside it says.
 
     Raises:
-        DataError: the data is of kind `csv` and the file that declares it is missing or malformed.
+        DataError: as `read_set`, or the declaration is missing or malformed.
     """
-    layout = find_layout(kind)
-    if kind == PLAIN:
-        declared = read_declaration(path)
-        named = Source(name=declared.name, licence=declared.licence, origin=declared.origin, use=_TRAINING)
-        return named, declared.research_only
-    return Source(name=layout.title, licence=layout.licence, origin=layout.origin, use=_TRAINING), layout.research_only
+    kind, equals, path = str(given).partition("=")
+    if equals and kind in LAYOUTS and kind != PLAIN:
+        return read_set(kind, Path(path)).faces
+    declared = read_declaration(given)
+    licence = declared.licence + (" (research only)" if declared.research_only else "")
+    return read_set(PLAIN, given).faces.assign(source=declared.name, licence=licence)

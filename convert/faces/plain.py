@@ -1,29 +1,27 @@
 """Labels of your own: a CSV of pictures (`image,valence,arousal`) or of moments in videos (`video,time_s,…`).
 
 Columns besides `valence` and `arousal` in −1..1: `image`, or `video` with `time_s` or `frame` (from 0); paths are
-relative to the file. Optional: `weight` in a loss, `group` (or `subject`), `split` (`train`, `validation`, `test`).
-`labels merge` writes such files. For training, a file beside it says what the data is (`read_declaration`).
+relative to the file. Optional: `group` (or `subject`): who it is; `split` (`train`, `dev` or `validation`, `test`);
+`weight` in a loss; `expression`. `labels merge` writes such files. For training, a file beside it says what the data is
+(`read_declaration`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
-from typing import get_args
 
 import msgspec
 import numpy as np
-from numpy.typing import NDArray
+import pandas as pd
 
 from convert.errors import DataError
-from convert.faces.labels_csv import parse_group, parse_weight
-from convert.faces.records import LabelledFrame, Part, Reading
-from convert.faces.text_files import parse_number, read_table
+from convert.faces.text_files import column_numbers, parse_numbers, place, read_table
 from convert.faces.videos import frame_at, frame_times
 
 SOURCE = "csv"
-_LONGEST_S = 1e6
-_MOST_FRAMES = 1e8
+_LONGEST_S, _MOST_FRAMES, _LARGEST_WEIGHT = 1e6, 1e8, 1000.0
 
 
 class Declaration(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -64,64 +62,63 @@ def read_declaration(labels: Path) -> Declaration:
     return declared
 
 
-def read_plain(path: Path, reading: Reading) -> Iterator[LabelledFrame]:
-    """Reads a label file; pictures and videos that are not there are left out and counted.
-
-    Raises:
-        DataError: the file is malformed; names the line.
-    """
-    times: dict[Path, NDArray[np.float64] | None] = {}
-    for line, row in read_table(path, ("valence", "arousal")):
-        where = f"{path}:{line}"
-        valence = parse_number(row.get("valence"), where, "column 'valence'")
-        arousal = parse_number(row.get("arousal"), where, "column 'arousal'")
-        place = _place(path, row, where, times)
-        if place is None:
-            reading.drop("no picture or video")
-            continue
-        target, frame, time_s = place
-        yield LabelledFrame(
-            source=SOURCE,
-            path=target,
-            frame=frame,
-            time_s=time_s,
-            valence=valence,
-            arousal=arousal,
-            group=parse_group(row) or target.name,
-            part=_part(row.get("split", ""), where),
-            weight=parse_weight(row, where),
-            file=path,
-            entry=line,
-        )
-
-
-def _place(
-    path: Path, row: Mapping[str, str], where: str, times: dict[Path, NDArray[np.float64] | None]
-) -> tuple[Path, int | None, float | None] | None:
-    if row.get("image"):
-        picture = path.parent / row["image"]
-        return (picture, None, None) if picture.is_file() else None
-    if not row.get("video"):
-        raise DataError(f"{where}: needs column 'image' or column 'video'")
-    video = path.parent / row["video"]
-    if video not in times:
-        times[video] = frame_times(video) if video.is_file() else None
-    shown_s = times[video]
-    if shown_s is None:
-        return None
-    if row.get("frame"):
-        number = parse_number(row["frame"], where, "column 'frame'", low=0, high=_MOST_FRAMES)
-        if number != int(number):
-            raise DataError(f"{where}: column 'frame' is {number:g}, not a whole number")
-        return video, int(number), float(shown_s[min(int(number), len(shown_s) - 1)])
-    time_s = parse_number(row.get("time_s"), where, "column 'time_s'", low=0, high=_LONGEST_S)
-    return video, frame_at(shown_s, time_s), time_s
+def read_plain(path: Path, _: Counter[str]) -> Iterator[pd.DataFrame]:
+    """Reads a label file; see `convert.faces.layouts.Reader`."""
+    table = read_table(path, ("valence", "arousal"))
+    texts = {
+        name: table.get(name, pd.Series("", index=table.index, dtype="str"))
+        for name in ("image", "video", "group", "subject", "split", "expression")
+    }
+    image, video = texts["image"], texts["video"]
+    _refuse(path, image.eq("") & video.eq(""), "needs column 'image' or column 'video'")
+    weight = column_numbers(table, path, "weight", low=0.0, high=_LARGEST_WEIGHT)
+    _refuse(path, weight.eq(0), "column 'weight' is 0; leave the line out instead")
+    frame, time_s = _moments(table, path, video.where(image.eq(""), ""))
+    named = image.where(image.ne(""), video)
+    subject = texts["group"]
+    for name in (texts["subject"], video, named):
+        subject = subject.where(subject.ne(""), name)
+    picture = named.map(lambda name: str(path.parent / name))
+    yield pd.DataFrame(
+        {
+            "picture": picture,
+            "frame": frame,
+            "time_s": time_s,
+            "valence": parse_numbers(table["valence"], path, "column 'valence'"),
+            "arousal": parse_numbers(table["arousal"], path, "column 'arousal'"),
+            "weight": weight.fillna(1.0),
+            "subject": subject,
+            "split": texts["split"].replace("validation", "dev"),
+            "expression": texts["expression"],
+            "clip": [
+                str(path.parent / name) if moving else "" for name, moving in zip(named, image.eq(""), strict=True)
+            ],
+            "where": [place(path, int(line)) for line in table.index],
+        }
+    )
 
 
-def _part(text: str, where: str) -> Part | None:
-    if not text:
-        return None
-    for part in get_args(Part):
-        if text == part:
-            return part
-    raise DataError(f"{where}: column 'split' is {text!r}, not one of {', '.join(get_args(Part))}")
+def _moments(table: pd.DataFrame, path: Path, video: pd.Series) -> tuple[pd.Series, pd.Series]:
+    """Frame and time of videos' rows, NA for pictures; by the file's own stamps, since its rate may vary."""
+    moving = video.ne("")
+    frame = column_numbers(table, path, "frame", low=0, high=_MOST_FRAMES)
+    part = frame.notna() & frame.ne(frame.round())
+    _refuse(path, part, f"column 'frame' is {next(iter(frame[part]), 0):g}, not a whole number")
+    asked = table.get("time_s", pd.Series("", index=table.index, dtype="str"))[moving & frame.isna()]
+    time_s = parse_numbers(asked, path, "column 'time_s'", low=0, high=_LONGEST_S).reindex(table.index)
+    numbers, seconds = frame.to_numpy(copy=True), time_s.to_numpy(copy=True)
+    for name in video[moving].unique():
+        file = path.parent / name
+        shown_s = frame_times(file) if file.is_file() else np.zeros(1)  # a missing one is told by the caller
+        for row in np.flatnonzero(video == name):
+            if np.isnan(numbers[row]):
+                numbers[row] = frame_at(shown_s, seconds[row])
+            else:
+                seconds[row] = shown_s[min(int(numbers[row]), len(shown_s) - 1)]
+    columns = (pd.Series(each, table.index).where(moving) for each in (numbers, seconds))
+    return next(columns).astype("Int64"), next(columns).astype("Float64")
+
+
+def _refuse(path: Path, wrong: pd.Series, said: str) -> None:
+    if wrong.any():
+        raise DataError(f"{place(path, int(wrong.idxmax()))}: {said}")

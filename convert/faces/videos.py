@@ -31,6 +31,12 @@ def walk_folders(root: Path, *, leave: Iterable[str] = ()) -> Iterator[Path]:
         yield here
 
 
+def first_file(paths: Iterable[Path]) -> str:
+    """The first that is a file, or the first of all where none is."""
+    candidates = list(paths)
+    return str(next((path for path in candidates if path.is_file()), candidates[0]))
+
+
 def index_videos(root: Path, *, leave: Iterable[str] = ()) -> dict[str, Path]:
     """The videos below a folder by their name without its ending; of two with one name the first."""
     found: dict[str, Path] = {}
@@ -41,18 +47,8 @@ def index_videos(root: Path, *, leave: Iterable[str] = ()) -> dict[str, Path]:
     return found
 
 
-def frame_rate(path: Path) -> float:
-    """Frames a second, on average; 30 where the file does not say.
-
-    Raises:
-        DataError: the file is no video that can be read.
-    """
-    rate, _ = measure_video(path)
-    return rate
-
-
 def measure_video(path: Path) -> tuple[float, int]:
-    """Frames a second, and how many frames the file says it has (0 where it does not say).
+    """Frames a second on average (30 where the file does not say), and how many the file says it has (0 likewise).
 
     Raises:
         DataError: the file is no video that can be read.

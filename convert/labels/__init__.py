@@ -1,1 +1,1 @@
-"""Labels from several annotators: read, aligned, screened, judged and merged into one label with its uncertainty."""
+"""One label from several annotators' ratings."""

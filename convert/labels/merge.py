@@ -1,144 +1,168 @@
-"""From ratings to labels: align, screen, judge, estimate; and the label file."""
+"""From ratings to labels: align, leave out who did not do the task, estimate; and the label file.
+
+A **gold** item has an answer that experts gave; who is off on too many of them is left out. An **attention check** says
+what to answer. Neither becomes a label. Besides, whoever rates always the same, the other way round, or without any
+relation to the rest is left out, the worst one first, since the rest is judged anew without them. With two annotators
+nobody can say who is wrong.
+"""
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
-import numpy as np
+import pandas as pd
 
 from convert.errors import DataError
-from convert.labels.agreement import Icc, WithRest, agree_with_rest, measure_icc
-from convert.labels.estimate import Estimate, estimate_labels
-from convert.labels.lags import MAX_LAG_S, at_bound, estimate_lags
-from convert.labels.matrix import RatingMatrix, make_matrix
-from convert.labels.ratings import Rating
-from convert.labels.screening import (
-    CHECK_SHARE,
-    GOLD_SHARE,
-    KnownItem,
-    Verdict,
-    left_out,
-    screen_known,
-    screen_outliers,
-)
+from convert.labels.agreement import agree_with_rest, estimate_labels, estimate_lags, measure_icc
+from convert.labels.ratings import make_matrix
 from convert.metrics import TARGETS
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MergeRule:
-    """How ratings become labels.
-
-    Attributes:
-        step_s: of the grid for traces.
-        max_lag_s: bound of the search for lags; 0 shifts nobody.
-        common_lag_s: taken from everybody's traces besides: the delay that all share and no comparison shows.
-        gold, checks: items with known answers.
-        keep_outliers: name those who do not fit the rest, but keep them.
-    """
-
-    step_s: float = 0.1
-    max_lag_s: float = MAX_LAG_S
-    common_lag_s: float = 0.0
-    gold: Sequence[KnownItem] = ()
-    checks: Sequence[KnownItem] = ()
-    keep_outliers: bool = False
+GOLD_TOLERANCE, GOLD_SHARE = 0.35, 0.7
+CHECK_TOLERANCE, CHECK_SHARE = 0.2, 0.8
+LEAST_ANSWERED = 3  # gold items or checks, before anybody is judged by them
+LEAST_CORRELATION, TURNED_ROUND, CONSTANT, OFFSET = 0.2, -0.5, 0.02, 0.35
+LEAST_SHARED = 5  # rows with others, before anybody is judged by them
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Merged:
+class Verdict(NamedTuple):
+    """What is odd about an annotator, and whether they were left out for it."""
+
+    annotator: str
+    reason: str
+    left_out: bool = False
+
+
+class Merged(NamedTuple):
     """Labels, and how they came about.
 
     Attributes:
-        raw: everybody's ratings as they were given.
-        matrix: aligned, without who was left out and without items of known answer.
-        estimate: a label for each of its rows.
-        lags_s: by annotator, against the median one.
+        traces: whether items were rated over time.
+        matrix: the ratings, aligned, without who was left out and without known items.
+        labels, shares: as `estimate_labels` gives them.
+        lags_s: by annotator, all of them, against the median one.
         verdicts: what was odd, and who was left out for it.
-        rest: each remaining annotator against the mean of the others.
-        everybody: the same before anybody was left out, aligned.
+        rest: each annotator against the mean of the others; of those left out, before anybody was.
         icc: of the remaining ones, by target.
     """
 
-    raw: RatingMatrix
-    matrix: RatingMatrix
-    estimate: Estimate
+    traces: bool
+    matrix: pd.DataFrame
+    labels: pd.DataFrame
+    shares: pd.DataFrame
     lags_s: dict[str, float]
     verdicts: list[Verdict]
-    rest: dict[str, tuple[WithRest, WithRest]]
-    everybody: dict[str, tuple[WithRest, WithRest]]
-    icc: dict[str, Icc]
+    rest: pd.DataFrame
+    icc: dict[str, dict[str, float]]
 
 
-def merge_ratings(ratings: Sequence[Rating], rule: MergeRule) -> Merged:
-    """Merges.
+def merge_ratings(
+    ratings: pd.DataFrame,
+    *,
+    step_s: float = 0.1,
+    max_lag_s: float = 4.0,
+    common_lag_s: float = 0.0,
+    gold: pd.DataFrame | None = None,
+    checks: pd.DataFrame | None = None,
+    keep_outliers: bool = False,
+) -> Merged:
+    """Merges what `read_ratings` gave.
+
+    Args:
+        ratings: of all annotators.
+        step_s: of the grid for traces.
+        max_lag_s: bound of the search for lags; 0 shifts nobody.
+        common_lag_s: taken from everybody's traces besides: the delay that all share and no comparison shows.
+        gold, checks: items with known answers, as `read_known` gives them.
+        keep_outliers: name those who do not fit the rest, but keep them.
 
     Raises:
         DataError: known answers come with traces, or fewer than two annotators are left.
     """
-    raw = make_matrix(ratings, step_s=rule.step_s)
-    if raw.times_s is not None and (rule.gold or rule.checks):
+    matrix, traces = make_matrix(ratings, step_s=step_s), bool(ratings["time_s"].notna().any())
+    known = ((checks, CHECK_SHARE, "attention check"), (gold, GOLD_SHARE, "gold item"))
+    asked = [(table, share, what) for table, share, what in known if table is not None]
+    if traces and asked:
         raise DataError("gold items and attention checks are for items rated as a whole, not for traces")
-    verdicts: list[Verdict] = []
-    for known, share, what in ((rule.checks, CHECK_SHARE, "attention check"), (rule.gold, GOLD_SHARE, "gold item")):
-        if known:
-            verdicts += screen_known(raw, known, share=share, what=what)
-    trusted = raw.without(left_out(verdicts))
-    lags = dict.fromkeys(raw.annotators, 0.0)
-    if rule.max_lag_s > 0:
-        lags |= estimate_lags(trusted, max_lag_s=rule.max_lag_s)
-    aligned = make_matrix(
-        ratings, step_s=rule.step_s, lags_s={name: lag + rule.common_lag_s for name, lag in lags.items()}
-    )
-    aligned = _trim(aligned, raw, lags, rule.common_lag_s)
-    aligned = aligned.without_items(each.item for each in (*rule.gold, *rule.checks))
-    everybody = agree_with_rest(aligned)
-    aligned = aligned.without(left_out(verdicts))
-    late = at_bound(lags, rule.max_lag_s, rule.step_s) if rule.max_lag_s > 0 else []
-    odd = screen_outliers(aligned, late=late)
-    if rule.keep_outliers:
-        odd = [Verdict(each.annotator, each.reason, left_out=False) for each in odd]
-    verdicts += odd
-    matrix = aligned.without(left_out(verdicts))
-    if len(matrix.annotators) < 2:
-        gone = "; ".join(f"{name}: {reason}" for name, reason in left_out(verdicts).items()) or "nobody else rated"
-        raise DataError(
-            f"{len(matrix.annotators)} annotators are left of {len(raw.annotators)}, two are needed ({gone})"
-        )
-    return Merged(
-        raw=raw,
-        matrix=matrix,
-        estimate=estimate_labels(matrix),
-        lags_s=lags,
-        verdicts=verdicts,
-        rest=agree_with_rest(matrix),
-        everybody=everybody,
-        icc={target: measure_icc(matrix.values[:, :, n]) for n, target in enumerate(TARGETS)},
-    )
+    verdicts = [verdict for each in asked for verdict in screen_known(matrix, *each)]
+    lags = dict.fromkeys(sorted(ratings["annotator"].unique()), 0.0)
+    if traces and max_lag_s > 0:
+        lags |= estimate_lags(without(matrix, left_out(verdicts)), step_s=step_s, max_lag_s=max_lag_s)
+    shifts = {name: lag + common_lag_s for name, lag in lags.items()}
+    if any(shifts.values()):
+        matrix = _trim(make_matrix(ratings, step_s=step_s, lags_s=shifts), matrix, shifts.values(), step_s)
+    matrix = matrix.drop(index=[item for table, *_ in asked for item in table.index], level=0, errors="ignore")
+    everybody = agree_with_rest(matrix)
+    if len(lags) > 1:
+        apart = everybody["n"].groupby(level=1).sum()
+        reason = "rated nothing that anybody else did: see how their file writes the items' names; kept"
+        verdicts += [Verdict(str(name), reason) for name in apart.index[apart == 0]]
+    odd = screen_outliers(without(matrix, left_out(verdicts)))
+    verdicts += [each._replace(left_out=each.left_out and not keep_outliers) for each in odd]
+    late = [name for name, lag in lags.items() if traces and abs(lag) >= max_lag_s - step_s / 2 > 0]
+    verdicts += [Verdict(name, "lag at the bound of the search; kept") for name in late]
+    gone = left_out(verdicts)
+    matrix = without(matrix, gone)
+    if len(lags) - len(gone) < 2:
+        why = "; ".join(f"{name}: {reason}" for name, reason in gone.items()) or "nobody else rated"
+        raise DataError(f"{len(lags) - len(gone)} annotators are left of {len(lags)}, two are needed ({why})")
+    labels, shares = estimate_labels(matrix)
+    rest = agree_with_rest(matrix).reindex(everybody.index).fillna(everybody)
+    icc = {target: measure_icc(matrix[target].to_numpy()) for target in TARGETS}
+    return Merged(traces, matrix, labels, shares, lags, verdicts, rest, icc)
 
 
-def _trim(aligned: RatingMatrix, raw: RatingMatrix, lags_s: dict[str, float], common_s: float) -> RatingMatrix:
-    """Leaves out both ends of a clip that some annotator's shift laid bare: there the estimate would jump."""
-    if aligned.times_s is None or raw.times_s is None:
-        return aligned
-    shifts = [lag + common_s for lag in lags_s.values()]
-    begin_s, cut_s = max(0.0, -min(shifts)), max(0.0, *shifts)
-    last_s = {item: float(raw.times_s[rows][-1]) for item, rows in raw.blocks()}
-    half = aligned.step_s / 2
-    return aligned.select(
-        np.array(
-            [
-                begin_s - half < time_s < last_s[item] - cut_s + half
-                for item, time_s in zip(aligned.items, aligned.times_s, strict=True)
-            ]
-        )
-    )
+def screen_known(matrix: pd.DataFrame, known: pd.DataFrame, share: float, what: str) -> list[Verdict]:
+    """Leaves out who answered fewer than `share` of the known items within their tolerance.
+
+    Raises:
+        DataError: nobody rated any of them.
+    """
+    items = matrix.droplevel(1)
+    asked = known[known.index.isin(items.index)]
+    if asked.empty:
+        raise DataError(f"none of the {len(known)} {what}s, such as {known.index[0]!r}, was rated by anybody")
+    verdicts = []
+    for name in matrix.columns.get_level_values(1).unique():
+        said = items.loc[asked.index].xs(name, axis=1, level=1)[list(TARGETS)]
+        off = (said - asked[list(TARGETS)]).abs().max(axis=1)
+        answered, right = int(off.notna().sum()), int((off <= asked["tolerance"] + 1e-9).sum())
+        if 0 < answered < LEAST_ANSWERED:
+            verdicts.append(Verdict(name, f"answered only {answered} {what}s: not judged by them"))
+        elif right < share * answered:
+            verdicts.append(Verdict(name, f"{right} of {answered} {what}s right, {share:.0%} needed", left_out=True))
+    return verdicts
+
+
+def screen_outliers(matrix: pd.DataFrame) -> list[Verdict]:
+    """Names who does not fit the rest, the worst first; and who is far off the others' level, who stays."""
+    verdicts = []
+    rest = agree_with_rest(matrix)
+    while matrix.columns.get_level_values(1).nunique() > 2:
+        reasons = {str(name): reason for name, own in rest.groupby(level=1) if (reason := _oddity(own.droplevel(1)))}
+        if not reasons:
+            break
+        worst = min(reasons, key=lambda name: rest.xs(name, level=1)["cc"].fillna(0.0).min())
+        verdicts.append(Verdict(worst, reasons[worst], left_out=True))
+        matrix = without(matrix, [worst])
+        rest = agree_with_rest(matrix)
+    off = rest["offset"][rest["offset"].abs() > OFFSET]
+    return verdicts + [Verdict(who, f"rates {what} {by:+.2f} off the others; kept") for (what, who), by in off.items()]
+
+
+def left_out(verdicts: Sequence[Verdict]) -> dict[str, str]:
+    """Who was left out, with the first reason."""
+    return {each.annotator: each.reason for each in reversed(verdicts) if each.left_out}
+
+
+def without(matrix: pd.DataFrame, annotators: Collection[str]) -> pd.DataFrame:
+    """The ratings without some annotators, and without rows that then have none."""
+    return matrix.drop(columns=list(annotators), level=1).dropna(how="all")
 
 
 def write_labels(merged: Merged, path: Path) -> int:
-    """Writes a label file that `train` and `evaluate` read; rows without both targets are left out.
+    """Writes a label file that `fit` and `evaluate` read; rows without both targets are left out.
 
     Returns:
         How many rows were written.
@@ -146,19 +170,40 @@ def write_labels(merged: Merged, path: Path) -> int:
     Raises:
         DataError: no row has both targets, or the file cannot be written.
     """
-    matrix, estimate = merged.matrix, merged.estimate
-    rows = np.flatnonzero(np.isfinite(estimate.values).all(axis=1))
-    if not rows.size:
+    labels = merged.labels.dropna(subset=list(TARGETS)).reset_index()
+    if labels.empty:
         raise DataError("no item was rated in both valence and arousal")
-    place = ["image"] if matrix.times_s is None else ["video", "time_s"]
+    named = {"item": "video", "time_s": "time_s"} if merged.traces else {"item": "image"}
+    columns = [*named.values(), *TARGETS, "weight", "valence_error", "arousal_error", "raters"]
+    labels["time_s"] = labels["time_s"].map("{:.3f}".format)
     try:
-        with path.open("w", newline="", encoding="utf-8") as file:
-            writer = csv.writer(file, lineterminator="\n")
-            writer.writerow([*place, *TARGETS, "weight", "valence_error", "arousal_error", "raters"])
-            for row in rows:
-                where = [matrix.items[row]] + ([] if matrix.times_s is None else [f"{matrix.times_s[row]:.3f}"])
-                numbers = [*estimate.values[row], estimate.weight[row], *estimate.error[row]]
-                writer.writerow([*where, *(f"{number:.4f}" for number in numbers), int(estimate.raters[row])])
+        labels.rename(columns=named)[columns].to_csv(path, index=False, float_format="%.4f")
     except OSError as error:
         raise DataError(f"{path}: cannot be written ({error.strerror})") from error
-    return int(rows.size)
+    return len(labels)
+
+
+def _oddity(own: pd.DataFrame) -> str:
+    judged = own[own["n"] >= LEAST_SHARED]
+    turned = judged["cc"][judged["cc"] < TURNED_ROUND]
+    if judged.empty:
+        return ""
+    if (judged["spread"] < CONSTANT).all():
+        return "always the same answer"
+    if len(turned):
+        return f"the other way round (correlation with the others: {_told(turned)})"
+    if judged["cc"].max() < LEAST_CORRELATION:
+        return f"unrelated to the others (correlation: {_told(judged['cc'])})"
+    return ""
+
+
+def _told(values: pd.Series) -> str:
+    return ", ".join(f"{target} {values[target]:+.2f}" for target in TARGETS if target in values)
+
+
+def _trim(aligned: pd.DataFrame, raw: pd.DataFrame, shifts: Collection[float], step_s: float) -> pd.DataFrame:
+    """Leaves out both ends of a clip that some annotator's shift laid bare: there the estimate would jump."""
+    begin_s, cut_s = max(0.0, -min(shifts)), max(0.0, *shifts)
+    last = raw.index.to_frame()["time_s"].groupby(level=0).max()
+    items, times = (aligned.index.get_level_values(n) for n in range(2))
+    return aligned[(times > begin_s - step_s / 2) & (times < last[items].to_numpy() - cut_s + step_s / 2)]

@@ -1,109 +1,155 @@
-"""Files of ratings, in two forms, and the ratings in them.
+r"""Files of ratings, in two forms, and the ratings as tables.
 
 Long form, one file for any number of annotators: `annotator,item,valence,arousal` and, for traces, `time_s`.
 Trace form, one file a trace: `time_s,valence,arousal`, named `ITEM.ANNOTATOR.csv`.
-Ratings lie in −1..1; a cell may be empty where an annotator rated only the other target.
+Ratings lie in −1..1; a cell may be empty where an annotator rated only the other target. An item's path may be written
+with `\` or with `/`: both name the same item.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
+
 from convert.errors import DataError
-from convert.faces.text_files import parse_number, read_table
+from convert.faces.text_files import column_numbers, place, read_table
 from convert.metrics import TARGETS
 
 _LONGEST_S = 1e6
+_LONGEST_GAP_S = 2.0  # between two samples of a trace, over which a line is drawn
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rating:
-    """What one annotator said of one item, or of one moment of it.
-
-    Attributes:
-        annotator, item: names.
-        values: valence and arousal in −1..1; NaN for one that was not rated, never for both.
-        time_s: within the item; None for an item that is rated as a whole.
-        where: file and line.
-    """
-
-    annotator: str
-    item: str
-    values: tuple[float, float]
-    time_s: float | None
-    where: str
-
-
-def read_ratings(paths: Sequence[Path]) -> list[Rating]:
+def read_ratings(paths: Sequence[Path]) -> pd.DataFrame:
     """Reads files of either form and checks them together.
+
+    Returns:
+        Columns `annotator`, `item`, `time_s` (NaN for an item rated as a whole), `valence`, `arousal` (NaN for one that
+        was not rated) and `where`, file and line.
 
     Raises:
         DataError: a file is missing or malformed, an item was rated twice by one annotator, times do not rise, or only
             some ratings have a time; names file and line.
     """
-    ratings = [rating for path in paths for rating in _read(path)]
-    if not ratings:
-        raise DataError(f"{', '.join(map(str, paths)) or 'no files'}: no ratings")
-    _check(ratings)
+    ratings = pd.concat([_read(path) for path in paths], ignore_index=True)
+    timed = ratings["time_s"].notna()
+    odd = timed != timed.iloc[0]
+    if odd.any():
+        had = ("has no", "has one") if timed.iloc[0] else ("has a", "has none")
+        raise DataError(
+            f"{ratings.at[odd.idxmax(), 'where']}: {had[0]} time, but {ratings.at[0, 'where']} {had[1]}; "
+            "merge traces and whole items apart"
+        )
+    before = ratings.groupby(["annotator", "item"]).shift()
+    again = before["where"].notna() & ~(ratings["time_s"] > before["time_s"])
+    if again.any():
+        row, last = ratings.loc[again.idxmax()], before.loc[again.idxmax()]
+        if not timed.iloc[0]:
+            raise DataError(f"{row['where']}: {row['annotator']!r} rated {row['item']!r} already at {last['where']}")
+        raise DataError(
+            f"{row['where']}: time {row['time_s']:g} s of {row['annotator']!r} on {row['item']!r} "
+            f"does not come after {last['time_s']:g} s at {last['where']}"
+        )
     return ratings
 
 
-def _read(path: Path) -> Iterable[Rating]:
-    given: tuple[str, str] | None = None
-    for line, row in read_table(path, ()):
-        where = f"{path}:{line}"
-        if "annotator" in row or "item" in row:
-            annotator, item = row.get("annotator", "").strip(), row.get("item", "").strip()
-            if not annotator or not item:
-                raise DataError(f"{where}: columns 'annotator' and 'item' must not be empty")
-        else:
-            given = given or _names(path)
-            item, annotator = given
-            if not row.get("time_s"):
-                raise DataError(f"{where}: column 'time_s' is missing or empty, and a trace needs it")
-        time_s = None
-        if row.get("time_s"):
-            time_s = parse_number(row["time_s"], where, "column 'time_s'", low=0.0, high=_LONGEST_S)
-        yield Rating(annotator=annotator, item=item, values=_values(row, where), time_s=time_s, where=where)
+def read_known(path: Path, *, tolerance: float) -> pd.DataFrame:
+    """Reads a file of known answers: `item,valence,arousal`, one of the two may be empty; optional `tolerance`.
+
+    Returns:
+        `valence`, `arousal` (NaN without an answer) and `tolerance` by item.
+
+    Raises:
+        DataError: the file is missing or malformed, or names an item twice; names the line.
+    """
+    table = read_table(path, ("item",))
+    known = pd.DataFrame({name: column_numbers(table, path, name) for name in TARGETS})
+    known["tolerance"] = column_numbers(table, path, "tolerance", low=0.0, high=2.0).fillna(tolerance)
+    item = _plain(table["item"])
+    for wrong, said in (
+        (item.eq(""), "is empty"),
+        (item.duplicated(), "is named twice"),
+        (known[list(TARGETS)].isna().all(axis=1), "has no answer"),
+    ):
+        if wrong.any():
+            raise DataError(f"{place(path, int(wrong.idxmax()))}: item {item[wrong.idxmax()]!r} {said}")
+    return known.set_index(item)
 
 
-def _names(path: Path) -> tuple[str, str]:
-    item, dot, annotator = path.name.removesuffix(".csv").rpartition(".")
-    if not dot or not item or not annotator:
-        raise DataError(
-            f"{path}: has no columns 'annotator' and 'item', and is not named ITEM.ANNOTATOR.csv as one trace would be"
-        )
-    return item, annotator
+def make_matrix(
+    ratings: pd.DataFrame, *, step_s: float = 0.1, lags_s: Mapping[str, float] | None = None
+) -> pd.DataFrame:
+    """Lays ratings out; traces are drawn onto a time grid by straight lines between their samples.
 
+    Args:
+        ratings: as `read_ratings` gives them.
+        step_s: of the grid, for traces.
+        lags_s: by annotator, subtracted from the times of their traces.
 
-def _values(row: Mapping[str, str], where: str) -> tuple[float, float]:
-    valence, arousal = (
-        parse_number(row[target], where, f"column {target!r}") if row.get(target) else math.nan for target in TARGETS
-    )
-    if math.isnan(valence) and math.isnan(arousal):
-        raise DataError(f"{where}: neither valence nor arousal is rated")
-    return valence, arousal
+    Returns:
+        A row an item and moment, by (`item`, `time_s`; 0 for items rated as a whole), a column a target and annotator;
+        NaN where there is no rating.
 
-
-def _check(ratings: Sequence[Rating]) -> None:
-    timed = ratings[0].time_s is not None
-    last: dict[tuple[str, str], Rating] = {}
-    for rating in ratings:
-        if (rating.time_s is not None) != timed:
+    Raises:
+        DataError: nothing is left of an item's traces: they are shorter than their lags, or than a step of the grid.
+    """
+    if ratings["time_s"].isna().all():
+        wide = ratings.pivot(index="item", columns="annotator", values=list(TARGETS)).loc[ratings["item"].unique()]
+        return wide.set_index(pd.MultiIndex.from_product([wide.index, [0.0]], names=["item", "time_s"]))
+    blocks = {}
+    for item, traces in ratings.groupby("item", sort=False):
+        grid = np.arange(int(np.floor(traces["time_s"].max() / step_s + 1e-9)) + 1) * step_s
+        drawn = {
+            (target, name): _draw(trace["time_s"] - (lags_s or {}).get(str(name), 0.0), trace[target], grid)
+            for target in TARGETS
+            for name, trace in traces.groupby("annotator")
+        }
+        blocks[item] = pd.DataFrame(drawn, index=pd.Index(grid, name="time_s")).dropna(how="all")
+        if blocks[item].empty:
             raise DataError(
-                f"{rating.where}: {'has no' if timed else 'has a'} time, but {ratings[0].where} "
-                f"{'has one' if timed else 'has none'}; merge traces and whole items apart"
+                f"{traces['where'].iloc[0]}: nothing is left of the traces of {item!r}: they are shorter than their "
+                f"lags, or than {step_s:g} s, a step of the grid"
             )
-        before = last.get((rating.annotator, rating.item))
-        if before is not None and rating.time_s is None:
-            raise DataError(f"{rating.where}: {rating.annotator!r} rated {rating.item!r} already at {before.where}")
-        before_s = -1.0 if before is None or before.time_s is None else before.time_s
-        if before is not None and rating.time_s is not None and rating.time_s <= before_s:
+    return pd.concat(blocks, names=["item"]).sort_index(axis=1)
+
+
+def _read(path: Path) -> pd.DataFrame:
+    table = read_table(path, ())
+    if "annotator" in table or "item" in table:
+        names = table.reindex(columns=["annotator", "item"], fill_value="")
+        empty = names.eq("").any(axis=1)
+        if empty.any():
+            raise DataError(f"{place(path, int(empty.idxmax()))}: columns 'annotator' and 'item' must not be empty")
+    else:
+        item, dot, annotator = path.name.removesuffix(".csv").rpartition(".")
+        if not dot or not item or not annotator:
             raise DataError(
-                f"{rating.where}: time {rating.time_s:g} s of {rating.annotator!r} on {rating.item!r} "
-                f"does not come after {before_s:g} s at {before.where}"
+                f"{path}: has no columns 'annotator' and 'item', and is not named ITEM.ANNOTATOR.csv as one trace is"
             )
-        last[rating.annotator, rating.item] = rating
+        names = pd.DataFrame({"annotator": annotator, "item": item}, index=table.index)
+    time_s = column_numbers(table, path, "time_s", low=0.0, high=_LONGEST_S)
+    if "annotator" not in table and time_s.isna().any():
+        raise DataError(f"{place(path, int(time_s.isna().idxmax()))}: column 'time_s' is empty, and a trace needs it")
+    values = {name: column_numbers(table, path, name) for name in TARGETS}
+    none = values["valence"].isna() & values["arousal"].isna()
+    if none.any():
+        raise DataError(f"{place(path, int(none.idxmax()))}: neither valence nor arousal is rated")
+    where = [place(path, int(line)) for line in table.index]
+    return pd.DataFrame({**names, "item": _plain(names["item"]), "time_s": time_s, **values, "where": where})
+
+
+def _plain(item: pd.Series) -> pd.Series:
+    return item.str.replace("\\", "/").str.removeprefix("./")
+
+
+def _draw(times: pd.Series, values: pd.Series, grid: np.ndarray) -> np.ndarray:
+    rated = values.notna().to_numpy()
+    at, value = times.to_numpy()[rated], values.to_numpy()[rated]
+    if not len(at):
+        return np.full(len(grid), np.nan)
+    after = np.searchsorted(at, grid + 1e-9, side="right")
+    inside = (grid >= at[0] - 1e-9) & (grid <= at[-1] + 1e-9)
+    gap = np.diff(at, prepend=at[0], append=at[-1])[after]
+    return np.where(inside & (gap <= _LONGEST_GAP_S), np.interp(grid, at, value), np.nan)

@@ -1,8 +1,7 @@
 """What a graph costs: multiply-accumulates and parameters, counted in the graph itself. Needs no TensorFlow.
 
-Counted are the operators that sum products: convolutions, fully connected layers and products of matrices. Additions,
-pooling and activations are left out, as they are wherever MACs are reported. The converter folds batch normalization
-into the convolutions, so the parameters are fewer than Keras's by what the normalization had.
+Counted are the operators that sum products. Additions, pooling and activations are left out, as they are wherever MACs
+are reported. The converter folds batch normalization into the convolutions, so the parameters are fewer than Keras's.
 """
 
 from __future__ import annotations
@@ -19,49 +18,22 @@ from convert.quantize.graph import OPERATORS
 _Kind = schema.BuiltinOperator
 Shape = tuple[int, ...]
 
-
-def _per_output(ins: list[Shape], out: Shape) -> int:
-    """Filters (out, …, in): each output sums one filter. Grouped convolutions have filters of fewer channels."""
-    return math.prod(out) * math.prod(ins[1][1:])
-
-
-def _depthwise(ins: list[Shape], out: Shape) -> int:
-    """Filters (1, h, w, channels): each output sums one channel's window."""
-    return math.prod(out) * math.prod(ins[1][1:3])
-
-
-def _transposed(ins: list[Shape], _: Shape) -> int:
-    """Inputs are the output's shape, filters (out, h, w, in) and the picture: each value is spread by each filter."""
-    return math.prod(ins[2]) * math.prod(ins[1][:3])
-
-
-def _product(ins: list[Shape], out: Shape) -> int:
-    """Matrices (…, n, k) and (…, k, m), or either transposed: n · m sums of k."""
-    rows_and_inner, cols_and_inner = math.prod(ins[0][-2:]), math.prod(ins[1][-2:])
-    inner = math.isqrt(rows_and_inner * cols_and_inner // math.prod(out[-2:]))
-    return math.prod(out) * inner
-
-
+# From the shapes of an operator's inputs and of its output.
 _COUNTED: dict[int, Callable[[list[Shape], Shape], int]] = {
-    _Kind.CONV_2D: _per_output,
-    _Kind.FULLY_CONNECTED: _per_output,
-    _Kind.DEPTHWISE_CONV_2D: _depthwise,
-    _Kind.TRANSPOSE_CONV: _transposed,
-    _Kind.BATCH_MATMUL: _product,
+    # Filters (out, …, in), each output sums one of them.
+    _Kind.CONV_2D: lambda ins, out: math.prod(out) * math.prod(ins[1][1:]),
+    _Kind.FULLY_CONNECTED: lambda ins, out: math.prod(out) * math.prod(ins[1][1:]),
+    # Filters (1, h, w, channels), each output sums one channel's window.
+    _Kind.DEPTHWISE_CONV_2D: lambda ins, out: math.prod(out) * math.prod(ins[1][1:3]),
+    # Inputs are the output's shape, filters (out, h, w, in) and the picture: each value is spread by each filter.
+    _Kind.TRANSPOSE_CONV: lambda ins, _: math.prod(ins[2]) * math.prod(ins[1][:3]),
+    # Matrices (…, n, k) and (…, k, m), or either transposed: n · m sums of k.
+    _Kind.BATCH_MATMUL: lambda ins, out: (
+        math.prod(out) * math.isqrt(math.prod(ins[0][-2:]) * math.prod(ins[1][-2:]) // math.prod(out[-2:]))
+    ),
 }
-# These sum products too, in ways that nothing here exports; a silent zero would make a network look free.
-_NOT_COUNTED = {
-    _Kind.CONV_3D,
-    _Kind.CONV_3D_TRANSPOSE,
-    _Kind.LSTM,
-    _Kind.UNIDIRECTIONAL_SEQUENCE_LSTM,
-    _Kind.BIDIRECTIONAL_SEQUENCE_LSTM,
-    _Kind.RNN,
-    _Kind.UNIDIRECTIONAL_SEQUENCE_RNN,
-    _Kind.BIDIRECTIONAL_SEQUENCE_RNN,
-    _Kind.SVDF,
-    _Kind.CUSTOM,
-}
+# These sum products too; a silent zero would make a network look free.
+_NOT_COUNTED = ("CONV_3D", "LSTM", "RNN", "SVDF", "CUSTOM")
 
 
 def count_macs(graph: bytes) -> int:
@@ -71,42 +43,34 @@ def count_macs(graph: bytes) -> int:
         TrainingError: an operator of the graph sums products in a way that is not counted here; names it.
     """
     total = 0
-    for kind, subgraph, op in _operators(graph):
-        if kind in _NOT_COUNTED:
-            raise TrainingError(f"{OPERATORS[kind]}: its multiply-accumulates are not counted here")
+    for kind, subgraph, op in _operators(schema.ModelT.InitFromPackedBuf(graph, 0)):
         if kind in _COUNTED:
-            shapes = [_shape(subgraph, index) for index in op.inputs]
-            total += _COUNTED[kind](shapes, _shape(subgraph, op.outputs[0]))
+            ins = [_shape(subgraph, index) for index in op.inputs]
+            total += _COUNTED[kind](ins, _shape(subgraph, op.outputs[0]))
+        elif any(part in OPERATORS[kind] for part in _NOT_COUNTED):
+            raise TrainingError(f"{OPERATORS[kind]}: its multiply-accumulates are not counted here")
     return total
 
 
 def count_parameters(graph: bytes) -> int:
     """Weights and biases of the operators that `count_macs` counts; a shared tensor counts once."""
-    model = _read(graph)
+    model = schema.ModelT.InitFromPackedBuf(graph, 0)
     sizes: dict[int, int] = {}
-    for kind, subgraph, op in _operators(graph):
-        if kind not in _COUNTED:
-            continue
-        for index in op.inputs:
-            tensor = subgraph.tensors[index] if index >= 0 else None
-            # A transposed convolution's first input is a constant too, but a shape, in int32 as biases are.
-            is_shape = kind == _Kind.TRANSPOSE_CONV and index == op.inputs[0]
-            if tensor is not None and model.buffers[tensor.buffer].data is not None and not is_shape:
-                sizes[tensor.buffer] = math.prod(_shape(subgraph, index))
+    for kind, subgraph, op in _operators(model):
+        # A transposed convolution's first input is a constant too, but a shape.
+        inputs = list(op.inputs)[kind == _Kind.TRANSPOSE_CONV :] if kind in _COUNTED else []
+        for index in (each for each in inputs if each >= 0):
+            buffer = subgraph.tensors[index].buffer
+            if model.buffers[buffer].data is not None:
+                sizes[buffer] = math.prod(_shape(subgraph, index))
     return sum(sizes.values())
 
 
-def _operators(graph: bytes) -> Iterator[tuple[int, Any, Any]]:
-    """Kind, subgraph and operator, over all subgraphs."""
-    model = _read(graph)
+def _operators(model: Any) -> Iterator[tuple[int, Any, Any]]:
     kinds = [max(code.builtinCode, code.deprecatedBuiltinCode) for code in model.operatorCodes]
     for subgraph in model.subgraphs:
         for op in subgraph.operators:
             yield kinds[op.opcodeIndex], subgraph, op
-
-
-def _read(graph: bytes) -> Any:
-    return schema.ModelT.InitFromPackedBuf(graph, 0)
 
 
 def _shape(subgraph: Any, index: int) -> Shape:

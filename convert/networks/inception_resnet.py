@@ -1,4 +1,4 @@
-"""The parts that all of Hasani & Mahoor's networks are made of: stem, blocks A, B and C, and the reductions between.
+"""The networks of Hasani & Mahoor: stem, blocks A, B and C, and the reductions between.
 
 After Hasani & Mahoor 2017, "Facial Affect Estimation in the Wild Using Deep Residual and Convolutional Networks" (CVPR
 workshops, arXiv 1705.07884), whose networks are Inception-ResNet modules (Szegedy et al. 2017) redesigned for affect.
@@ -12,11 +12,20 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from convert.networks.blocks import conv, join, max_pool, residual
 from convert.networks.keras_runtime import keras
 
 SCALE_A, SCALE_B, SCALE_C = 0.17, 0.10, 0.20
 Channels = Callable[[int], int]
+
+
+def shallow_inception_resnet(input_size: int, width: float = 1.0) -> Any:
+    """One block each of A, B and C: the network of the shipped bundle; arguments as of `inception_resnet`."""
+    return inception_resnet(input_size, width, (1, 1, 1), "shallow_inception_resnet")
+
+
+def deep_inception_resnet(input_size: int, width: float = 1.0) -> Any:
+    """5 blocks A, 10 B and 5 C, otherwise as the shallow one."""
+    return inception_resnet(input_size, width, (5, 10, 5), "deep_inception_resnet")
 
 
 def inception_resnet(input_size: int, width: float, blocks: tuple[int, int, int], name: str) -> Any:
@@ -47,6 +56,33 @@ def inception_resnet(input_size: int, width: float, blocks: tuple[int, int, int]
     for _ in range(count_c):
         x = _block_c(x, channels)
     return keras.Model(image, keras.layers.GlobalAveragePooling2D(name="features")(x), name=name)
+
+
+def conv(x: Any, filters: int, kernel: int | tuple[int, int], *, stride: int = 1) -> Any:
+    """Conv + BN + ReLU6, `same` padding. ReLU6 bounds what int8 must span."""
+    x = keras.layers.Conv2D(filters, kernel, strides=stride, padding="same", use_bias=False)(x)
+    x = keras.layers.BatchNormalization(momentum=0.9)(x)
+    return keras.layers.ReLU(6.0)(x)
+
+
+def max_pool(x: Any) -> Any:
+    """3 × 3 maximum, stride 2, `same` padding."""
+    return keras.layers.MaxPooling2D(3, strides=2, padding="same")(x)
+
+
+def join(branches: list[Any]) -> Any:
+    """Branches side by side on the channel axis."""
+    return keras.layers.Concatenate()(branches)
+
+
+def residual(x: Any, branches: list[Any], scale: float) -> Any:
+    """ReLU6(x + scale · up(branches)), the scale being where BN's gamma starts.
+
+    An explicit multiplication, as Szegedy et al. 2017 write it, leaves float operators in the int8 graph.
+    """
+    up = keras.layers.Conv2D(x.shape[-1], 1, padding="same", use_bias=False)(join(branches))
+    up = keras.layers.BatchNormalization(momentum=0.9, gamma_initializer=keras.initializers.Constant(scale))(up)
+    return keras.layers.ReLU(6.0)(keras.layers.Add()([x, up]))
 
 
 def _stem(x: Any, n: Channels) -> Any:

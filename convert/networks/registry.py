@@ -25,23 +25,16 @@ from collections.abc import Callable
 from typing import Any
 
 from convert.errors import DataError
-from convert.networks.deep_inception_resnet import deep_inception_resnet
+from convert.networks.inception_resnet import deep_inception_resnet, shallow_inception_resnet
 from convert.networks.keras_runtime import keras
-from convert.networks.shallow_inception_resnet import shallow_inception_resnet
-from convert.train.recipe import LSTM_NETWORK
 
 Network = Callable[..., Any]
-# The LSTM network's pictures go through the shallow one: see `convert.networks.inception_resnet_lstm`.
-NETWORKS: dict[str, Network] = {
-    "shallow": shallow_inception_resnet,
-    "deep": deep_inception_resnet,
-    LSTM_NETWORK: shallow_inception_resnet,
-}
+NETWORKS: dict[str, Network] = {"shallow": shallow_inception_resnet, "deep": deep_inception_resnet}
 RESERVED = ("embedding", "va", "blendshapes", "pooled")
 
 
 def find_network(name: str) -> Network:
-    """The function behind a name: `shallow`, `deep`, `lstm`, or `module:function`.
+    """The function behind a name: `shallow`, `deep`, or `module:function`.
 
     Raises:
         DataError: there is no such name, module or function, or it cannot be called as the contract says.

@@ -7,21 +7,22 @@ import shutil
 import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 
 from convert.errors import TrainingError
 from convert.package.golden import GOLDEN_FILE, make_golden, tolerances
-from convert.package.model_card import write_card
 from convert.package.signing import Signer
-from convert.package.sources import LICENCE
+from convert.package.sources import LICENCE, is_ours
 from convert.predict.evaluation import Device
+from convert.predict.render import render
 from convert.quantize.graph import computes_in
 from convert.quantize.tensors import BACKBONE_FILE, HEAD_FILE, describe_backbone, describe_head
 from convert.train.recipe import NETWORK_TITLES, Recipe
-from edge.errors import EdgeError
+from edge.affect.network import prove_offer
+from edge.errors import BundleError, EngineError
 from edge.geometry import CropRule
 from edge.model.bundle import (
     CARD_FILE,
@@ -34,10 +35,12 @@ from edge.model.bundle import (
     Manifest,
     Metric,
     Source,
+    check_licences,
     load_bundle,
 )
-from edge.model.engines.choice import see_as
-from edge.model.golden import compare
+from edge.model.engines.choice import Offer, see_as
+from edge.model.engines.litert import load_runtime
+from edge.model.engines.onnx import available_providers
 from edge.model.signature import SIGNATURE
 
 NETWORK = "{name} {width:g} at {size} px, {backbone}; LSTM step of {units} units, {head}"
@@ -113,6 +116,13 @@ def assemble(
     return seal(manifest, files)
 
 
+def write_card(manifest: Manifest, evidence: str = "") -> str:
+    """The model card (Markdown), with a section on what else was measured."""
+    added = [source for source in manifest.sources if not is_ours(source)]
+    kit = len(added) < len(manifest.sources)
+    return render("card.md.j2", manifest=manifest, evidence=evidence, added=added, kit=kit)
+
+
 def licence_text(manifest: Manifest) -> bytes:
     """The terms that every copy of a bundle has to come with: Apache's own words, or what the manifest states."""
     if manifest.licence == LICENCE:
@@ -159,30 +169,51 @@ def write_zip(folder: Path, path: Path) -> None:
     prove(path)
 
 
-def prove(path: Path) -> dict[str, dict[str, float]]:
-    """Loads a bundle and checks its golden vectors on every engine whose runtime is installed here.
+class Verification(NamedTuple):
+    """What a bundle was found to be.
 
-    Returns:
-        The largest differences met, by engine.
+    Attributes:
+        bundle: read and checked.
+        golden: largest difference met for each golden output, real units, by engine.
+        not_tried: engines of the bundle whose runtime is not installed here.
+    """
+
+    bundle: Bundle
+    golden: dict[str, dict[str, float]]
+    not_tried: list[str]
+
+
+def prove(path: Path) -> dict[str, dict[str, float]]:
+    """The largest differences to a bundle's golden vectors, by engine; errors as `verify_bundle`, but for licences."""
+    return _prove(path, load_bundle(path)).golden
+
+
+def verify_bundle(path: Path, public_key: Path | None = None) -> Verification:
+    """Checks signature, hashes, licences, tensors and golden vectors, in this order, on every runtime that is here.
+
+    Args:
+        path: a folder or a ZIP.
+        public_key: PEM file of the key that must have signed it; None accepts an unsigned one.
 
     Raises:
-        BundleError: the bundle is broken or a difference is above its tolerance.
+        BundleError: the first thing that is wrong.
+        ConfigError: the key cannot be used.
+        EngineError: a runtime cannot load the graphs.
     """
-    bundle = load_bundle(path)
-    worst = {}
-    for runtime in bundle.manifest.golden.tolerance:
-        try:
-            device = Device(bundle, runtime=runtime)
-        except EdgeError:
-            if runtime == "litert":
-                raise
-            continue
-        worst[runtime] = compare(bundle, device.backbone.run, device.stream.run, runtime)
-    for engine in bundle.manifest.engines if find_spec("onnxruntime") else ():
-        seen = see_as(bundle, engine)
-        device = Device(seen, runtime=engine.runtime)
-        worst[engine.name] = compare(seen, device.backbone.run, device.stream.run, engine.runtime)
-    return worst
+    bundle = load_bundle(path, *([public_key] if public_key else []))
+    check_licences(bundle)
+    return _prove(path, bundle)
+
+
+def _prove(path: Path, bundle: Bundle) -> Verification:
+    offers = [Offer(runtime, runtime, bundle) for runtime in bundle.manifest.golden.tolerance]
+    offers += [Offer(engine.name, engine.runtime, see_as(bundle, engine)) for engine in bundle.manifest.engines]
+    here = [offer for offer in offers if _is_installed(offer.runtime)]
+    if not here:
+        named = ", ".join(offer.name for offer in offers) or "it names none"
+        raise BundleError(f"{path}: none of its runtimes is installed here ({named})")
+    golden = {offer.name: prove_offer(bundle, offer).golden for offer in here}
+    return Verification(bundle, golden, [offer.name for offer in offers if offer not in here])
 
 
 def encode(manifest: Manifest) -> bytes:
@@ -195,3 +226,11 @@ def seal(manifest: Manifest, files: Mapping[str, bytes]) -> Bundle:
     hashes = {name: hashlib.sha256(data).hexdigest() for name, data in files.items()}
     sealed = msgspec.structs.replace(manifest, files=hashes)
     return Bundle(manifest=sealed, files=dict(files), sha256=hashlib.sha256(encode(sealed)).hexdigest())
+
+
+def _is_installed(runtime: str) -> bool:
+    try:
+        available_providers() if runtime == "onnx" else load_runtime(runtime)
+    except EngineError:
+        return False
+    return True

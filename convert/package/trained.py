@@ -7,11 +7,8 @@ from typing import Any, NamedTuple
 
 from convert.errors import DataError
 from convert.train.recipe import Recipe, find_recipe
-from convert.train.run import Run, load_weights
-from convert.train.stages import bundle_of
+from convert.train.run import WEIGHTS, Run, bundle_of, load_weights
 from edge.model.bundle import Bundle, default_bundle, load_bundle
-
-WEIGHTS = Path(__file__).parents[1] / "weights"
 
 
 class Trained(NamedTuple):
@@ -45,7 +42,7 @@ def read_trained(bundle: Path | None, run: Path | None, weights: Path | None, re
     if run is not None:
         folder = Run(run)
         made_by = folder.recipe()
-        source, graphs = run, load_bundle(bundle) if bundle is not None else bundle_of(folder, made_by)
+        source, graphs = run, load_bundle(bundle) if bundle is not None else bundle_of(folder)
     else:
         made_by = find_recipe(recipe)
         source, graphs = weights or WEIGHTS, load_bundle(bundle or default_bundle())

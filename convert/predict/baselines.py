@@ -1,13 +1,13 @@
 """What the field used before it went deep: gradients or texture of the device's own crop, and a ridge regression.
 
 HOG (Dalal & Triggs 2005) and LBP (Ojala, Pietikäinen & Mäenpää 2002; histograms by cell, Ahonen et al. 2006), of the
-same crops, split and ratings as the network's. They stand beside it so that what depth buys is measured, not claimed.
+same crops, split and ratings as the network's.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import cv2
 import numpy as np
@@ -31,61 +31,44 @@ def lbp_features(crop: UInt8Array) -> Float32Array:
     """Histograms of uniform local binary patterns (8 neighbours, 1 px) in cells of a crop uint8 (S, S, 3) RGB."""
     from skimage.feature import local_binary_pattern
 
-    neighbours, kinds = 8, 59  # 58 uniform patterns and one bin for all others
-    patterns = local_binary_pattern(_grey(crop), neighbours, 1, method="nri_uniform").astype(int)
+    patterns = local_binary_pattern(_grey(crop), 8, 1, method="nri_uniform").astype(int)
     cells = patterns.shape[0] // _CELL_PX
     patterns = patterns[: cells * _CELL_PX, : cells * _CELL_PX].reshape(cells, _CELL_PX, cells, _CELL_PX)
     flat = patterns.swapaxes(1, 2).reshape(cells * cells, -1)
-    histograms = np.stack([np.bincount(cell, minlength=kinds) for cell in flat])
-    return np.asarray(histograms.ravel() / _CELL_PX**2, np.float32)
+    counts = [np.bincount(cell, minlength=59) for cell in flat]  # 58 uniform patterns and one bin for all others
+    return np.asarray(np.stack(counts).ravel() / _CELL_PX**2, np.float32)
 
 
 FEATURES: dict[str, Callable[[UInt8Array], Float32Array]] = {"HOG": hog_features, "LBP": lbp_features}
 
 
-class Faces(NamedTuple):
-    """What a regression learns from, or is asked for.
+def fit_baseline(
+    features: Callable[[UInt8Array], Float32Array],
+    crops: UInt8Array,
+    va: Float32Array,
+    groups: Sequence[str],
+    asked: UInt8Array,
+) -> Float32Array:
+    """A ridge's answers float32 (M, 2) to crops, learned from others and their mirror images.
 
-    Attributes:
-        crops: uint8 (N, S, S, 3), RGB, as the device cuts them.
-        va: float32 (N, 2), the ratings.
-        groups: N names of what belongs together; those of one group are never on two sides of a fold.
-    """
-
-    crops: UInt8Array
-    va: Float32Array
-    groups: Sequence[str]
-
-
-class Baseline(NamedTuple):
-    """A fitted one: its answers to the held-out faces, float32 (N, 2), the ridge's strength, and how many features."""
-
-    answers: Float32Array
-    alphas: tuple[float, float]
-    length: int
-
-
-def fit_baseline(features: Callable[[UInt8Array], Float32Array], learn: Faces, held: Faces) -> Baseline:
-    """Ridge regression on standardized features of the faces and of their mirror images.
-
-    The strength is chosen for each target by cross-validation on `learn` alone; `held` is only asked, never fitted.
+    Args:
+        features: of a crop.
+        crops, va: uint8 (N, S, S, 3) RGB and float32 (N, 2), to learn from.
+        groups: N names; those of one group are never on two sides of the folds that choose the ridge's strength.
+        asked: uint8 (M, S, S, 3), never fitted.
     """
     from sklearn.linear_model import Ridge
     from sklearn.model_selection import GridSearchCV, GroupKFold
     from sklearn.preprocessing import StandardScaler
 
-    crops = np.concatenate([learn.crops, learn.crops[:, :, ::-1]])
     scaler = StandardScaler()
-    known = scaler.fit_transform(_stack(features, crops))
-    asked = scaler.transform(_stack(features, held.crops))
-    groups = [*learn.groups, *learn.groups]
-    answers, alphas = [], []
+    known = scaler.fit_transform(_stack(features, np.concatenate([crops, crops[:, :, ::-1]])))
+    unknown, answers = scaler.transform(_stack(features, asked)), []
     for target in range(2):
         search: Any = GridSearchCV(Ridge(), {"alpha": _ALPHAS}, cv=GroupKFold(_FOLDS), scoring="neg_mean_squared_error")
-        search.fit(known, np.tile(learn.va[:, target], 2), groups=groups)
-        answers.append(np.clip(search.predict(asked), -1, 1))
-        alphas.append(float(search.best_params_["alpha"]))
-    return Baseline(np.stack(answers, axis=1).astype(np.float32), (alphas[0], alphas[1]), known.shape[1])
+        search.fit(known, np.tile(va[:, target], 2), groups=[*groups, *groups])
+        answers.append(np.clip(search.predict(unknown), -1, 1))
+    return np.stack(answers, axis=1).astype(np.float32)
 
 
 def _stack(features: Callable[[UInt8Array], Float32Array], crops: UInt8Array) -> Float32Array:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from convert.metrics import TARGETS, ccc, resample
+from convert.metrics import TARGETS, bootstrap_ccc, ccc
 
 
 class Difference(NamedTuple):
@@ -63,41 +62,16 @@ def paired_bootstrap(
     shape = columns[0].shape
     if any(values.shape != shape for values in columns) or shape[1:] != (len(TARGETS),) or not shape[0]:
         raise ValueError(f"reference, ours and other must be (N, {len(TARGETS)}): {[v.shape for v in columns]}")
-    count = _count_groups(groups, shape[0])
-    draws = list(resample(shape[0], groups, np.random.default_rng(seed), n))
+    if groups is not None and np.shape(groups) != (shape[0],):
+        raise ValueError(f"groups must name each of {shape[0]} items, not {np.shape(groups)}")
+    count = shape[0] if groups is None else len(np.unique(np.asarray(groups)))
     found = {}
     for t, target in enumerate(TARGETS):
         truth, first, second = (values[:, t] for values in columns)
-        spread = [ccc(truth[pick], first[pick]) - ccc(truth[pick], second[pick]) for pick in draws]
-        low, high = np.percentile(spread, [2.5, 97.5])
+        drawn = [bootstrap_ccc(truth, said, groups, draws=n, seed=seed) for said in (first, second)]
+        if drawn[0] is None or drawn[1] is None:
+            raise ValueError("all items are of one group, so nothing can be resampled; give groups=None")
+        low, high = np.percentile(drawn[0] - drawn[1], [2.5, 97.5])
         a, b = ccc(truth, first), ccc(truth, second)
-        found[target] = Difference(
-            items=shape[0], groups=count, ours=a, other=b, difference=a - b, low=float(low), high=float(high)
-        )
+        found[target] = Difference(shape[0], count, a, b, a - b, float(low), float(high))
     return found
-
-
-def _count_groups(groups: ArrayLike | None, count: int) -> int:
-    if groups is None:
-        return count
-    names = np.asarray(groups)
-    if names.shape != (count,):
-        raise ValueError(f"groups must name each of {count} items, not {names.shape}")
-    found = len(np.unique(names))
-    if found == 1:
-        raise ValueError("all items are of one group, so nothing can be resampled; give groups=None")
-    return found
-
-
-HEADER = "| data | target | n | ours CCC | other CCC | difference [95%] | ours is |\n|---|---|---|---|---|---|---|"
-
-
-def to_markdown_rows(data: str, differences: Mapping[str, Difference]) -> str:
-    """Rows under `HEADER`, one a target; `data` says what was compared on what."""
-    rows = []
-    for target, found in differences.items():
-        count = str(found.items) if found.groups == found.items else f"{found.items} in {found.groups} groups"
-        interval = f"{found.difference:+.3f} [{found.low:+.3f}, {found.high:+.3f}]"
-        cells = [data, target, count, f"{found.ours:.3f}", f"{found.other:.3f}", interval, found.verdict]
-        rows.append("| " + " | ".join(cells) + " |")
-    return "\n".join(rows)

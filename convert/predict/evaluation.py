@@ -10,9 +10,11 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 
-from convert.faces.finder import FaceFinder, cut_face, read_picture
-from convert.faces.labels_csv import LabelRow
+from convert.errors import DataError
+from convert.faces.finder import FaceFinder, cut_face
+from convert.faces.pictures import open_pictures
 from convert.metrics import TARGETS, Agreement, agreement
 from edge.affect.backbone import Backbone
 from edge.affect.stream import Stream, StreamState
@@ -66,7 +68,7 @@ class Evaluation:
 
     Attributes:
         n: pictures.
-        faces_found: pictures in which the detector found a face; in the others the whole picture was scored.
+        faces_found: pictures in which the detector found a face.
     """
 
     n: int
@@ -86,12 +88,12 @@ class Evaluation:
 
 
 def evaluate(
-    rows: Sequence[LabelRow], device: Device, finder: FaceFinder, *, advance: Callable[[], None] = lambda: None
+    faces: pd.DataFrame, device: Device, finder: FaceFinder, *, advance: Callable[[], None] = lambda: None
 ) -> Evaluation:
-    """Scores each row's picture and compares.
+    """Scores each row's picture and compares; where no face is found, the whole picture is scored.
 
     Args:
-        rows: of a label file; intervals draw the pictures of one group together.
+        faces: a face table of pictures; intervals draw those of one subject together.
         device: the bundle.
         finder: finds the face that a picture is about.
         advance: called after each picture.
@@ -101,14 +103,15 @@ def evaluate(
     """
     crop = device.manifest.crop
     found, answers = 0, []
-    for row in rows:
-        pixels = read_picture(row.image, row.where)
+    for row, pixels in open_pictures(faces):
+        if pixels is None:
+            raise DataError(f"{faces['where'][row]}: the video ends before the frame")
         face = finder.find(pixels)
         found += face is not None
         answers.append(device.answer(cut_face(pixels, face, crop.size, crop.rule)))
         advance()
-    rated = np.array([(row.valence, row.arousal) for row in rows], np.float32)
-    return compare(rated, np.stack(answers), found, groups=[row.group or str(row.image) for row in rows])
+    rated = faces[list(TARGETS)].to_numpy(np.float32)
+    return compare(rated, np.stack(answers), found, groups=faces["subject"].to_list())
 
 
 def compare(

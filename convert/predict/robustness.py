@@ -1,218 +1,65 @@
-"""How much of a bundle's agreement with raters is left when the camera sees the face worse.
-
-One grid of axes and levels, and two questions at each. The device: the held-out picture lies in a camera's frame and is
-spoilt or covered there, then the device's detector looks for the face and its crop is cut where the detector says. A
-face that it misses has no score, so the share found stands beside each figure. The network: the same crop cut where the
-face truly is, so that the detector has no part in it, and with covers laid on the crop.
-"""
+"""What conditions leave of the agreement of clean pictures, and of the faces that the detector finds."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import NamedTuple
+import math
 
-import numpy as np
-from numpy.typing import NDArray
+import pandas as pd
 
-from convert.faces.finder import LabelledFace
-from convert.metrics import TARGETS, Agreement, agreement, ccc
-from convert.predict import degradations as d
-from convert.predict.covers import cover_in_frame
-from convert.predict.evaluation import Device, embed_crop
-from convert.predict.robustness_grid import CLEAN, GRID, Level
-from edge.face.detector import Detector
-from edge.values import Detection, Float32Array, UInt8Array
-
-FEWEST = 10  # faces scored below which no agreement is given
-_NEAR = 0.5  # of the crop's side: how far off the detector may be and still mean this face
-_Crop = UInt8Array | None
+from convert.metrics import TARGETS, agreement, bootstrap_ccc, bootstrap_means, ccc, interval
+from convert.predict.agreement import FEWEST
+from convert.predict.corruption import CLEAN, CONDITIONS
 
 
-class Left(NamedTuple):
-    """What is left of the agreement at one level.
+def kept(scored: pd.DataFrame) -> pd.DataFrame:
+    """CCC under each condition, and its share of the clean CCC of the same faces, with an interval.
 
-    Attributes:
-        n: faces that were scored.
-        agreement: by target, over those; empty where they are too few.
-        kept: by target, CCC over that of the clean frames of the same faces; not where that is not positive.
+    `frame` cuts the crop where the face truly is: what the network makes of it. `device` cuts where the detector says,
+    and counts the faces found alone: a row with few found flatters. Pictures that came already cut, as the studio's,
+    have blurred surroundings in which the detector finds less, so they count for the network alone.
     """
-
-    n: int
-    agreement: dict[str, Agreement]
-    kept: dict[str, float]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LevelResult:
-    """What one level leaves.
-
-    Attributes:
-        axis, name: of the level.
-        found: share of the faces that the detector found in the frame, 0-1.
-        device: over the faces found, by the device's whole way.
-        network: over all faces, cut where they truly are; of a head turned sideways nobody knows where that is.
-    """
-
-    axis: str
-    name: str
-    found: float
-    device: Left
-    network: Left
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Robustness:
-    """The grid's results.
-
-    Attributes:
-        faces: that were measured.
-        levels: in the grid's order, the first being the clean frames.
-    """
-
-    faces: int
-    levels: tuple[LevelResult, ...]
-
-    def record(self) -> dict[str, object]:
-        """As plain values, for JSON."""
-
-        def plain(left: Left) -> dict[str, object]:
-            agreed = {target: found._asdict() for target, found in left.agreement.items()}
-            return {"n": left.n, "agreement": agreed, "kept": left.kept}
-
-        return {
-            "faces": self.faces,
-            "levels": [
-                {
-                    "axis": level.axis,
-                    "name": level.name,
-                    "found": level.found,
-                    "device": plain(level.device),
-                    "network": plain(level.network),
+    scored = scored[~(scored["loose"] & (scored["answer"] == "device"))]
+    found = scored[(scored["answer"] == "frame") & ~scored["loose"]].groupby("condition")["found"].mean()
+    lines = []
+    for condition, how in CONDITIONS.items():
+        for answer in ("frame", "device"):
+            rows = scored[scored["answer"] == answer]
+            clean = rows[rows["condition"] == CLEAN][["id", *(f"said_{target}" for target in TARGETS)]]
+            both = rows[rows["condition"] == condition].merge(clean, on="id", suffixes=("", "_clean"))
+            if len(both) < FEWEST:
+                continue
+            for target in TARGETS:
+                truth, said, plain = (both[name] for name in (target, f"said_{target}", f"said_{target}_clean"))
+                own = agreement(truth, said, groups=both["subject"])
+                drawn = [bootstrap_ccc(truth, each, both["subject"]) for each in (said, plain)]
+                share = None if drawn[0] is None or drawn[1] is None else drawn[0] / drawn[1]
+                low, high = interval(share)
+                line = {
+                    "axis": how.axis,
+                    "condition": condition,
+                    "found": float(found.get(condition, math.nan)),
+                    "answer": answer,
                 }
-                for level in self.levels
-            ],
-        }
+                line |= {"target": target, "n": own.n, "ccc": own.ccc, "rmse": own.rmse}
+                lines.append(line | {"kept": own.ccc / ccc(truth, plain), "low": low, "high": high})
+    columns = ["axis", "condition", "found", "answer", "target", "n", "ccc", "rmse", "kept", "low", "high"]
+    return pd.DataFrame(lines, columns=columns)
 
 
-def measure_robustness(
-    faces: Sequence[LabelledFace],
-    device: Device,
-    detector: Detector,
-    *,
-    turner: d.Turner | None = None,
-    grid: Sequence[Level] = GRID,
-    seed: int = 0,
-    advance: Callable[[], None] = lambda: None,
-) -> Robustness:
-    """Runs the grid.
+def shifts(scored: pd.DataFrame, axis: str = "skin") -> pd.DataFrame:
+    """By condition of an axis: the mean of the frame answer less that to the clean picture, with an interval.
 
-    Args:
-        faces: of which the rated ones of the held-out part are measured.
-        device: the bundle.
-        detector: the device's, with its threshold.
-        turner: makes the yaw; without it those levels are left out.
-        grid: clean frames first.
-        seed: of noise, directions and covers.
-        advance: called after each face.
-
-    Raises:
-        ValueError: no held-out face is rated, or the grid does not begin with clean frames.
+    Groups of people differ in what they express; here nothing but the picture does, so a shift is the network's own.
     """
-    rated_faces = [face for face in faces if face.validation and face.rated is not None]
-    levels = [level for level in grid if level.yaw_deg is None or turner is not None]
-    if not rated_faces:
-        raise ValueError("robustness needs held-out faces with ratings")
-    if not levels or levels[0].axis != CLEAN:
-        raise ValueError("the grid must begin with the clean frames")
-    # By level, face, way (device, network) and target.
-    answers = np.full((len(levels), len(rated_faces), 2, len(TARGETS)), np.nan, np.float32)
-    for n, face in enumerate(rated_faces):
-        for row, crops in enumerate(_crops(face, levels, device, detector, turner, seed)):
-            for way, crop in enumerate(crops):
-                if crop is not None:
-                    answers[row, n, way] = embed_crop(device.backbone, crop).va
-        advance()
-    rated = np.array([face.rated for face in rated_faces], np.float32)
-    ways = [[_summarize(rated, answers[0, :, way], row[:, way]) for way in range(2)] for row in answers]
-    return Robustness(
-        faces=len(rated_faces),
-        levels=tuple(
-            LevelResult(axis=level.axis, name=level.name, found=whole.n / len(rated), device=whole, network=alone)
-            for level, (whole, alone) in zip(levels, ways, strict=True)
-        ),
-    )
-
-
-def _crops(
-    face: LabelledFace,
-    levels: Sequence[Level],
-    device: Device,
-    detector: Detector,
-    turner: d.Turner | None,
-    seed: int,
-) -> list[tuple[_Crop, _Crop]]:
-    """The device's crop, None where it finds no face, and the network's, level by level."""
-    rule = device.manifest.crop
-    clean = d.place(face.pixels, face.landmarks_px)
-    seen = _find(clean, detector)
-    size_px = (seen or Detection(box_px=_around(clean), score=0.0, landmarks_px=clean.landmarks_px)).size_px
-    turned = turner.fit(face.pixels, face.landmarks_px) if turner is not None else None
-    crops: list[tuple[_Crop, _Crop]] = []
-    for level in levels:
-        shot = clean
-        if level.yaw_deg is not None and turned is not None:
-            shot = turned(level.yaw_deg)
-        elif level.face_px is not None:
-            shot = d.place(face.pixels, face.landmarks_px, scale=min(level.face_px / size_px, 1.0))
-        elif level.roll_deg:
-            shot = d.place(face.pixels, face.landmarks_px, roll_deg=level.roll_deg)
-        if level.spoil is not None:
-            shot = level.spoil(shot, _chance(seed, level, face))
-        alone: _Crop = None
-        if level.yaw_deg is None:
-            alone = shot.cut(shot.landmarks_px, rule.size, rule.rule)
-            if level.cover is not None:
-                alone = level.cover(alone, _chance(seed, level, face))
-        if level.cover is not None:
-            shot = cover_in_frame(shot, level.cover, _chance(seed, level, face))
-        found = _find(shot, detector) if shot is not clean else seen
-        whole = shot.cut(found.landmarks_px, rule.size, rule.rule) if found is not None else None
-        crops.append((whole, alone))
-    return crops
-
-
-def _chance(seed: int, level: Level, face: LabelledFace) -> np.random.Generator:
-    """The same for the frame and for the crop: one cover is laid on both."""
-    return np.random.default_rng([seed, *level.name.encode(), *face.name.encode()])
-
-
-def _around(shot: d.Shot) -> tuple[float, float, float, float]:
-    """A box about as large as the detector's, for a face that it does not find."""
-    (x1, y1), (x2, y2) = shot.landmarks_px.min(axis=0).tolist(), shot.landmarks_px.max(axis=0).tolist()
-    return x1, y1, x2, y2
-
-
-def _find(shot: d.Shot, detector: Detector) -> Detection | None:
-    """The detection of the frame's one face: the nearest to where it is, unless that is another thing."""
-    middle = shot.landmarks_px[:4].mean(axis=0)
-
-    def off(face: Detection) -> float:
-        return float(np.hypot(*(face.landmarks_px[:4].mean(axis=0) - middle)))
-
-    nearest = min(detector.detect(shot.pixels), key=off, default=None)
-    return nearest if nearest is not None and off(nearest) < _NEAR * shot.side_px else None
-
-
-def _summarize(rated: Float32Array, clean: Float32Array, answers: Float32Array) -> Left:
-    scored: NDArray[np.bool_] = ~np.isnan(answers[:, 0])
-    agreements: dict[str, Agreement] = {}
-    kept: dict[str, float] = {}
-    if scored.sum() >= FEWEST:
-        both = scored & ~np.isnan(clean[:, 0])
-        for t, target in enumerate(TARGETS):
-            agreements[target] = agreement(rated[scored, t], answers[scored, t])
-            before = ccc(rated[both, t], clean[both, t]) if both.any() else 0.0
-            if before > 0:
-                kept[target] = ccc(rated[both, t], answers[both, t]) / before
-    return Left(int(scored.sum()), agreements, kept)
+    rows = scored[scored["answer"] == "frame"]
+    clean = rows[rows["condition"] == CLEAN][["id", *(f"said_{target}" for target in TARGETS)]]
+    lines = []
+    for condition in (name for name, how in CONDITIONS.items() if how.axis == axis):
+        both = rows[rows["condition"] == condition].merge(clean, on="id", suffixes=("", "_clean"))
+        for target in TARGETS if len(both) else ():
+            off = (both[f"said_{target}"] - both[f"said_{target}_clean"]).to_numpy(float)
+            drawn = bootstrap_means(off[:, None], both["subject"])
+            low, high = interval(None if drawn is None else drawn[:, 0])
+            line = {"condition": condition, "target": target, "n": len(off), "shift": float(off.mean())}
+            lines.append(line | {"low": low, "high": high, "rms": float((off**2).mean() ** 0.5)})
+    return pd.DataFrame(lines, columns=["condition", "target", "n", "shift", "low", "high", "rms"])

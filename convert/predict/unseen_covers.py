@@ -51,22 +51,6 @@ class _Scene:
         return np.clip(np.rint(self._pixels), 0, 255).astype(np.uint8)
 
 
-def held_paper(crop: UInt8Array, rng: np.random.Generator) -> UInt8Array:
-    """A printed sheet before mouth and chin: lines of words, a picture, paper's own shade."""
-    scene = _Scene(crop, (0.5 + rng.normal(0, 0.03), rng.uniform(0.8, 0.86)), rng.uniform(-0.25, 0.25))
-    paper = np.array(rng.uniform((205, 200, 185), (250, 250, 245)), np.float32)
-    shade = 1 - np.float32(rng.uniform(0.1, 0.3)) * (scene.y + np.float32(0.3)) / np.float32(0.6)
-    page = paper * np.clip(shade, 0.5, 1)[..., None]
-    row, pitch = np.divmod(scene.y + 1, np.float32(0.036))
-    words = np.sin(row * 12.9898 + np.floor(scene.x / np.float32(0.021)) * 78.233) * 43758.5453
-    inked = (pitch > 0.018) & ((words - np.floor(words)) > 0.3) & (np.abs(scene.x) < 0.3)
-    page = np.where(inked[..., None], page * np.float32(0.35), page)
-    shown = (np.abs(scene.x - 0.14) < 0.1) & (np.abs(scene.y + 0.06) < 0.08)
-    page = np.where(shown[..., None], np.array(rng.uniform(40, 210, 3), np.float32), page)
-    scene.lay(scene.box(0.36, 0.28), page.astype(np.float32))
-    return scene.finish()
-
-
 def paper_cup(crop: UInt8Array, rng: np.random.Generator) -> UInt8Array:
     """A cup at the mouth, with lid and sleeve, lit from one side."""
     scene = _Scene(crop, (0.5 + rng.normal(0, 0.04), 0.74 + rng.normal(0, 0.02)), rng.uniform(-0.35, 0.35))
@@ -95,19 +79,6 @@ def noise_patch(crop: UInt8Array, rng: np.random.Generator) -> UInt8Array:
     field = rng.uniform(80, 170, 3) + 48 * (field - field.mean(axis=(0, 1))) / field.std()
     texture = cv2.resize(field.astype(np.float32), (scene.size, scene.size), interpolation=cv2.INTER_LINEAR)
     scene.lay(np.asarray((np.hypot(scene.x / 1.6, scene.y) - 0.155) * 1.0, np.float32), np.asarray(texture, np.float32))
-    return scene.finish()
-
-
-def knitted_wrap(crop: UInt8Array, rng: np.random.Generator) -> UInt8Array:
-    """A knitted tube drawn up over chin and mouth, in stripes of two wools."""
-    scene = _Scene(crop, (0.5, 0.0), rng.normal(0, 0.04))
-    edge = rng.uniform(0.53, 0.58) + 0.05 * np.cos(scene.x * 5) - 0.05
-    wools = rng.uniform(30, 230, (2, 3)).astype(np.float32)
-    stripe = np.floor((scene.y - edge) / np.float32(rng.uniform(0.05, 0.11))).astype(int) % 2
-    stitch = np.abs(((scene.x * 26) % 1) - 0.5) + ((scene.y * 30 + np.abs(((scene.x * 26) % 1) - 0.5) * 1.4) % 1) * 0.9
-    fold = 0.85 + 0.15 * np.sin((scene.y - edge) * 24 + 3 * scene.x)
-    rgb = wools[stripe] * (0.55 + 0.5 * stitch * fold)[..., None]
-    scene.lay(np.asarray(edge - scene.y, np.float32), rgb.astype(np.float32))
     return scene.finish()
 
 
@@ -149,10 +120,8 @@ def goggles(crop: UInt8Array, rng: np.random.Generator) -> UInt8Array:
 
 
 UNSEEN = {
-    "paper": held_paper,
     "cup": paper_cup,
     "noise patch": noise_patch,
-    "knitted wrap": knitted_wrap,
     "jointed hand": jointed_hand,
     "goggles": goggles,
 }

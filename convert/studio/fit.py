@@ -19,7 +19,7 @@ from edge.values import Float32Array
 
 # The 68 marks as points of MediaPipe's 478.
 # fmt: off
-_MESH = np.array([
+MESH_MARKS = np.array([
     162, 234, 93, 58, 172, 136, 149, 148, 152, 377, 378, 365, 397, 288, 323, 454, 389, 71, 63, 105, 66, 107, 336, 296,
     334, 293, 301, 168, 197, 5, 4, 75, 97, 2, 326, 305, 33, 160, 158, 133, 153, 144, 362, 385, 387, 263, 373, 380, 61,
     39, 37, 0, 267, 269, 291, 405, 314, 17, 84, 181, 78, 82, 13, 312, 308, 317, 14, 87,
@@ -27,6 +27,7 @@ _MESH = np.array([
 # fmt: on
 _WEIGHT = np.array([0.25] * 17 + [0.7] * 10 + [1.0] * 41)  # the jaw's marks slide along the outline when a head turns
 _MODES = 50
+_BLINKS, _LIDS = ("eyeBlink_L", "eyeBlink_R"), (([43, 44], [47, 46]), ([37, 38], [41, 40]))  # marks above and below
 _IDENTITY_RIDGE, _EXPRESSION_RIDGE = 0.02, 0.15  # cm² that one unit of a coefficient costs
 _DEPTH_TRUST = 0.4  # of the mesh's z relative to x and y
 
@@ -61,21 +62,31 @@ class FittedHead:
         pose: where.
         shape: float32 (V, 3), the person's head without expression, cm.
         coefficients: float32 (E,), the expression in the picture.
+        closing: float32 (2,), the coefficient of `eyeBlink_L` and `eyeBlink_R` at which this person's lids meet.
         error: root mean square distance of the marks before the bending, in units of the distance between the eyes.
     """
 
     pose: Pose
     shape: Float32Array
     coefficients: Float32Array
+    closing: Float32Array
     error: float
+
+    def act(self, head: MorphableHead, blendshapes: Float32Array) -> Float32Array:
+        """Coefficients (E,) that show blendshapes (52,) on this person: `eyeBlink` 1 closes the eyes."""
+        coefficients = head.coefficients(blendshapes)
+        for name, full in zip(_BLINKS, self.closing, strict=True):
+            coefficients[head.expression_names.index(name)] *= full
+        return coefficients
 
 
 def fit_head(head: MorphableHead, face: FaceShape) -> FittedHead:
     """Fits; see the module."""
-    target = face.mesh_px[_MESH].astype(np.float64) * [1, -1, -1]  # to y up, z out of the face
+    target = face.mesh_px[MESH_MARKS].astype(np.float64) * [1, -1, -1]  # to y up, z out of the face
     start = head.coefficients(face.blendshapes).astype(np.float64)
     neutral, identities, expressions = _marks_of(head)
     identity, expression = np.zeros(_MODES), start
+    most = np.maximum(head.blendshape_rows[1], 1)
     rotation, scale, offset = np.eye(3), 1.0, np.zeros(3)
     for _ in range(4):
         points = neutral + _apply(identities, identity) + _apply(expressions, expression)
@@ -90,7 +101,7 @@ def fit_head(head: MorphableHead, face: FaceShape) -> FittedHead:
         ridge = np.concatenate([np.full(_MODES, _IDENTITY_RIDGE), np.full(len(expressions), _EXPRESSION_RIDGE)])
         solved = np.linalg.solve(matrix.T @ matrix + np.diag(ridge), matrix.T @ wanted)
         identity = np.clip(solved[:_MODES], -3, 3)
-        expression = np.clip(start + solved[_MODES:], 0, 1)
+        expression = np.clip(start + solved[_MODES:], 0, most)
     points = neutral + _apply(identities, identity) + _apply(expressions, expression)
     rotation, scale, offset = _procrustes(points, target, _WEIGHT)
     left = target - (scale * points @ rotation.T + offset)
@@ -106,8 +117,18 @@ def fit_head(head: MorphableHead, face: FaceShape) -> FittedHead:
         ),
         shape=shape.astype(np.float32),
         coefficients=expression.astype(np.float32),
+        closing=_closing(head, shape.astype(np.float32)),
         error=float(np.sqrt((left[:, :2] ** 2).sum(axis=1).mean()) / max(eyes, 1e-6)),
     )
+
+
+def _closing(head: MorphableHead, shape: Float32Array) -> Float32Array:
+    full = []
+    for name, (upper, lower) in zip(_BLINKS, _LIDS, strict=True):
+        moves = head.expressions[head.expression_names.index(name)]
+        gap, closes = (array[MARKS[upper]] - array[MARKS[lower]] for array in (shape, moves))
+        full.append(float(np.clip(-(gap * closes).sum() / max((closes**2).sum(), 1e-6), 0.6, 2.0)))
+    return np.array(full, np.float32)
 
 
 @lru_cache(maxsize=2)

@@ -17,16 +17,30 @@ from numpy.typing import NDArray
 
 from convert.studio.fit import FittedHead, Pose, fit_head
 from convert.studio.head import EYES, FACE, MARKS, MOUTH, MorphableHead
+from convert.studio.paint import (
+    EYE,
+    FLESH,
+    SKIN,
+    TOOTH,
+    Light,
+    extend,
+    folds,
+    opening,
+    paint_lids,
+    paint_mouth,
+    paint_tongue,
+    shade,
+)
 from convert.studio.rasterize import Seen, interpolate, rasterize, vertex_normals
 from convert.teacher.landmarker import FaceShape
 from edge.values import Float32Array, UInt8Array
 
 _TEETH = 17039  # of MOUTH, teeth begin here; before them gums, tongue and the mouth's wall
-_UPPER_LIP, _LOWER_LIP = MARKS[[61, 62, 63]], MARKS[[67, 66, 65]]
 _OPEN_SHARE = 0.45  # of the new opening that the picture's own must have for its inside to be shown
 _GRAZING = 0.12  # cosine: skin that the picture saw more aslant than this gives no texture
+_EYES_BACK = 0.3  # cm: lids move on a straight line from open to closed, and the eyeball must not look through them
+_CLOSING = 0.3  # of `eyeBlink`, from which lids are painted
 _UP = np.array([1, -1, 1], np.float32)
-_TEETH_RGB, _FLESH_RGB = np.array([0.92, 0.87, 0.80], np.float32), np.array([0.62, 0.30, 0.28], np.float32)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -37,39 +51,43 @@ class Portrait:
         name: of the face in its data set.
         pixels: uint8 (H, W, 3), RGB.
         fitted: the head over it.
-        blendshapes: float32 (52,), what the landmarker read.
+        points: float32 (V, 3), the head in the picture, as `Pose.project` gives it.
+        normals: float32 (V, 3), of the skin at each vertex there, in the viewer's frame.
+        eyes: bool (H, W), where the picture shows an eye between its lids.
     """
 
     name: str
     pixels: UInt8Array
     fitted: FittedHead
-    blendshapes: Float32Array
+    points: Float32Array
+    normals: Float32Array
+    eyes: NDArray[np.bool_]
 
 
-class Light(NamedTuple):
-    """A lamp that is added to a picture's own light.
+class Sitter(NamedTuple):
+    """A picture to make a portrait of: its name, uint8 (H, W, 3) RGB, and what the landmarker says of its face."""
 
-    Attributes:
-        direction: (3,) towards the lamp, in the viewer's frame: x right, y up, z towards the viewer.
-        strength: 0 leaves the picture's light as it is; at 1 the side away from the lamp is black.
-        rgb: (3,) colour of the lamp, about 1.
-    """
-
-    direction: tuple[float, float, float] = (0.0, 0.0, 1.0)
-    strength: float = 0.0
-    rgb: tuple[float, float, float] = (1.0, 1.0, 1.0)
+    name: str
+    pixels: UInt8Array
+    shape: FaceShape
 
 
-def make_portrait(head: MorphableHead, name: str, pixels: UInt8Array, shape: FaceShape) -> Portrait:
-    """Fits the head to a picture.
+class Rendered(NamedTuple):
+    """A re-enacted portrait: uint8 (H, W, 3), RGB, and float32 (68, 2), where the head's marks lie in it."""
 
-    Args:
-        head: the morphable head.
-        name: kept.
-        pixels: uint8 (H, W, 3), RGB.
-        shape: what the landmarker says of its face.
-    """
-    return Portrait(name=name, pixels=pixels, fitted=fit_head(head, shape), blendshapes=shape.blendshapes)
+    pixels: UInt8Array
+    marks_px: Float32Array
+
+
+def make_portrait(head: MorphableHead, sitter: Sitter) -> Portrait:
+    """Fits the head to a picture."""
+    name, pixels, shape = sitter
+    fitted = fit_head(head, shape)
+    points = fitted.pose.project(fitted.shape + head.offsets(fitted.coefficients))
+    _, kind = _look(head, points, *pixels.shape[:2])
+    eyes = cv2.erode((kind == EYE).astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
+    normals = vertex_normals(points * _UP, _parts(head)[0])
+    return Portrait(name=name, pixels=pixels, fitted=fitted, points=points, normals=normals, eyes=eyes)
 
 
 def reenact(
@@ -79,36 +97,36 @@ def reenact(
     *,
     turn: tuple[float, float, float] = (0.0, 0.0, 0.0),
     light: Light | None = None,
-) -> UInt8Array:
+    tongue: float = 0.0,
+) -> Rendered:
     """The portrait with another expression.
 
     Args:
         head: the morphable head.
         portrait: whose.
-        coefficients: float32 (E,), 0..1, of the head's expressions.
+        coefficients: float32 (E,), of the head's expressions, as `FittedHead.act` gives them.
         turn: yaw, pitch and roll in radians, added to the picture's: positive yaw to the person's left, positive
             pitch down, positive roll to the viewer's right.
         light: added.
-
-    Returns:
-        uint8, the portrait's shape, RGB.
+        tongue: how far it is put out of an open mouth, 0..1.
     """
     height, width = portrait.pixels.shape[:2]
-    fitted = portrait.fitted
-    old = fitted.pose.project(fitted.shape + np.tensordot(fitted.coefficients, head.expressions, axes=1))
+    fitted, old = portrait.fitted, portrait.points
     pose = Pose(
         rotation=(rotation_of(*turn) @ fitted.pose.rotation).astype(np.float32),
         scale=fitted.pose.scale,
         offset=fitted.pose.offset,
     )
-    new = pose.project(fitted.shape + np.tensordot(coefficients, head.expressions, axes=1))
-    triangles, kinds = _parts(head)
-    seen = rasterize(new, triangles, height, width)
-    normals, once = (vertex_normals(points * _UP, triangles) for points in (new, old))
-    maps = interpolate(seen, triangles, np.concatenate([old[:, :2] - new[:, :2], normals, once[:, 2:]], axis=1))
-    kind = np.where(seen.triangle >= 0, kinds[seen.triangle], 0)
-    moved = _extend(maps[..., :2], (kind == 1) & (maps[..., 5] > _GRAZING))
+    new = pose.project(fitted.shape + head.offsets(coefficients))
+    triangles, _ = _parts(head)
+    seen, kind = _look(head, new, height, width)
+    normals = vertex_normals(new * _UP, triangles)
+    moves = np.concatenate([old[:, :2] - new[:, :2], normals, portrait.normals], axis=1)
+    maps = interpolate(seen, triangles, moves)
     rows, columns = np.mgrid[0:height, 0:width].astype(np.float32)
+    known = (kind == SKIN) & (maps[..., 7] > _GRAZING)
+    known |= (kind == EYE) & _was_eye(portrait.eyes, columns + maps[..., 0], rows + maps[..., 1])
+    moved = extend(maps[..., :2], known)
     picture: NDArray[Any] = cv2.remap(
         portrait.pixels,
         columns + moved[..., 0],
@@ -116,12 +134,34 @@ def reenact(
         interpolation=cv2.INTER_LINEAR,
         borderMode=cv2.BORDER_REPLICATE,
     ).astype(np.float32)
-    shown, hidden = _opening(new), _opening(old)
-    if hidden < _OPEN_SHARE * shown:
-        _paint_mouth(picture, seen, kind, maps[..., 2:5], portrait)
+    closing = head.blinks(coefficients)
+    if closing.max() > _CLOSING:
+        open_eyes = pose.project(fitted.shape + head.offsets(coefficients - closing))
+        lids = (_look(head, open_eyes, height, width)[1] == EYE) & (kind == SKIN)
+        paint_lids(picture, lids, kind, pose)
+    picture *= folds(maps[..., 2:5] @ rotation_of(*turn), maps[..., 5:8], kind)
+    if opening(old) < _OPEN_SHARE * opening(new):
+        paint_mouth(picture, seen, kind, maps[..., 2:5], pose)
+    if tongue > 0:
+        paint_tongue(picture, new, kind, tongue)
     if light is not None and light.strength > 0:
-        picture = picture * _shading(maps[..., 2:5], kind, light)
-    return np.clip(np.rint(picture), 0, 255).astype(np.uint8)
+        picture = picture * shade(maps[..., 2:5], kind, light)
+    return Rendered(np.clip(np.rint(picture), 0, 255).astype(np.uint8), new[MARKS, :2])
+
+
+def _look(head: MorphableHead, points: Float32Array, height: int, width: int) -> tuple[Seen, NDArray[np.int8]]:
+    """What each pixel sees of a projected head, and its kind, int8 (H, W), 0 where it sees none of it."""
+    triangles, kinds = _parts(head)
+    behind = points.copy()
+    scale = np.ptp(points[MARKS, 1]) / max(float(np.ptp(head.neutral[MARKS, 1])), 1e-6)
+    behind[EYES, 2] -= _EYES_BACK * scale
+    seen = rasterize(behind, triangles, height, width)
+    return seen, np.where(seen.triangle >= 0, kinds[seen.triangle], 0).astype(np.int8)
+
+
+def _was_eye(eyes: NDArray[np.bool_], x: Float32Array, y: Float32Array) -> NDArray[np.bool_]:
+    at = cv2.remap(eyes.astype(np.uint8), x, y, cv2.INTER_NEAREST, borderMode=cv2.BORDER_CONSTANT)
+    return np.asarray(at > 0)
 
 
 def rotation_of(yaw: float, pitch: float, roll: float) -> Float32Array:
@@ -137,61 +177,13 @@ def rotation_of(yaw: float, pitch: float, roll: float) -> Float32Array:
 def _parts(head: MorphableHead) -> tuple[NDArray[np.int32], NDArray[np.int8]]:
     """Triangles of skin (kind 1), eyes (2) and mouth (3: teeth, 4: flesh)."""
     picked, kinds = [], []
-    for kind, part in ((1, FACE), (2, EYES), (3, slice(_TEETH, MOUTH.stop)), (4, slice(MOUTH.start, _TEETH))):
+    for kind, part in (
+        (SKIN, FACE),
+        (EYE, EYES),
+        (TOOTH, slice(_TEETH, MOUTH.stop)),
+        (FLESH, slice(MOUTH.start, _TEETH)),
+    ):
         inside = ((head.triangles >= part.start) & (head.triangles < part.stop)).all(axis=1)
         picked.append(head.triangles[inside])
         kinds.append(np.full(int(inside.sum()), kind, np.int8))
     return np.concatenate(picked), np.concatenate(kinds)
-
-
-def _opening(points: Float32Array) -> float:
-    """How far the lips are apart, pixels."""
-    gap = points[_LOWER_LIP, :2] - points[_UPPER_LIP, :2]
-    return float(np.linalg.norm(gap, axis=1).mean())
-
-
-def _extend(field: Float32Array, known: NDArray[np.bool_]) -> Float32Array:
-    """Carries a field (H, W, K) smoothly on to where it is not known: averages of ever coarser neighbourhoods."""
-    share = known.astype(np.float32)
-    levels: list[tuple[NDArray[Any], NDArray[Any]]] = [(field * share[..., None], share)]
-    while min(levels[-1][1].shape) > 3:
-        levels.append((cv2.pyrDown(levels[-1][0]), cv2.pyrDown(levels[-1][1])))
-    values, share = levels.pop()
-    filled: NDArray[Any] = values / np.maximum(share, 1e-6)[..., None]
-    for values, share in reversed(levels):
-        coarse = cv2.pyrUp(filled, dstsize=(share.shape[1], share.shape[0]))
-        filled = values + (1 - share)[..., None] * coarse
-    return np.asarray(filled, np.float32)
-
-
-def _paint_mouth(
-    picture: NDArray[np.float32], seen: Seen, kind: NDArray[np.int8], normals: Float32Array, portrait: Portrait
-) -> None:
-    """Teeth and flesh, as bright as the face and darker the deeper they lie behind the lips."""
-    inside = kind >= 3
-    if not inside.any():
-        return
-    skin = float(np.percentile(picture[kind == 1].mean(axis=1), 70)) if (kind == 1).any() else 128.0
-    front = float(seen.depth[inside].max())
-    depth = np.exp(-(front - seen.depth[inside]) / (1.6 * portrait.fitted.pose.scale))
-    facing = 0.45 + 0.55 * np.clip(normals[inside][:, 2], 0, 1)
-    albedo = np.where((kind[inside] == 3)[:, None], _TEETH_RGB, _FLESH_RGB)
-    tint = picture[kind == 1].mean(axis=0) if (kind == 1).any() else np.full(3, skin)
-    tint = 0.75 + 0.25 * tint / max(float(tint.mean()), 1.0)  # the lamp's colour, of which skin shows too much
-    colour = np.zeros_like(picture)
-    colour[inside] = albedo * tint * (1.1 * skin * depth * facing)[:, None]
-    soft = cv2.GaussianBlur(inside.astype(np.float32), (3, 3), 0.7)[..., None]
-    blurred = cv2.GaussianBlur(colour, (3, 3), 0.6) / np.maximum(soft, 0.2)
-    cover = np.where(inside[..., None], 1.0, 0.0) * np.clip(soft * 1.2, 0, 1)
-    picture += cover * (blurred - picture)
-
-
-def _shading(normals: Float32Array, kind: NDArray[np.int8], light: Light) -> Float32Array:
-    """What a lamp changes: (H, W, 3), 1 where nothing; the head's shade is carried on to hair and background."""
-    direction = np.array(light.direction, np.float32)
-    direction = direction / max(float(np.linalg.norm(direction)), 1e-6)
-    lit = np.clip((normals @ direction + 0.15) / 1.15, 0, 1)
-    lit = _extend(np.repeat(lit[..., None], 2, axis=2), kind > 0)[..., 0]  # OpenCV drops an axis of one
-    lit = cv2.GaussianBlur(lit, (0, 0), 2.0)
-    shade = (1 - light.strength) + light.strength * 1.5 * lit
-    return np.asarray(shade[..., None] * np.array(light.rgb, np.float32), np.float32)

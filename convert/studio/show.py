@@ -11,15 +11,15 @@ import numpy as np
 
 from convert.errors import DataError
 from convert.studio.acts import Act
-from convert.studio.stills import LOOSE_PX, Still, decode
+from convert.studio.stills import LOOSE_PX
 from edge.values import Float32Array, UInt8Array
 
 _CELL, _COLUMNS = 150, 10
 
 
-def write_sheet(path: Path, stills: Sequence[Still], va: Float32Array) -> None:
-    """Writes made faces as a PNG, each with the valence and arousal (N, 2) it is labelled with."""
-    cells = [_caption(decode(still.jpeg), f"{v:+.2f} {a:+.2f}") for still, (v, a) in zip(stills, va, strict=True)]
+def write_sheet(path: Path, loose: Sequence[UInt8Array], va: Float32Array) -> None:
+    """Writes loose pictures of made faces as a PNG, each with the valence and arousal (N, 2) it is labelled with."""
+    cells = [_caption(face, f"{v:+.2f} {a:+.2f}") for face, (v, a) in zip(loose, va, strict=True)]
     cells += [np.full_like(cells[0], 255)] * (-len(cells) % _COLUMNS)
     rows = [np.concatenate(cells[at : at + _COLUMNS], axis=1) for at in range(0, len(cells), _COLUMNS)]
     if not cv2.imwrite(str(path), np.concatenate(rows)[:, :, ::-1]):

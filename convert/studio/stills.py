@@ -1,32 +1,33 @@
-"""Single faces from the studio: portraits with other expressions, labelled by the teacher on what was rendered.
+"""Single faces from the studio: portraits with other expressions, each with the clean render beside it.
 
-A face that is turned or lit anew is labelled by how the same expression looks unturned and in the picture's own light,
-where the teacher sees best; a spoken sound or a blink is left out of what is labelled.
+The clean render shows the same expression unturned, in the picture's own light, silent and with open eyes: it says
+what a disturbed still expresses, and a training can ask for the same answer to both.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from functools import lru_cache
-from pathlib import Path
 from typing import NamedTuple
 
 import cv2
 import numpy as np
 
-from convert.faces.finder import FaceFinder
-from convert.studio.expressions import draw_moment
-from convert.studio.head import MorphableHead, load_head
-from convert.studio.jobs import run_jobs
-from convert.studio.reenact import Light, Portrait, reenact
-from convert.teacher.landmarker import FaceLandmarker, FaceShape
+from convert.faces.pictures import LOOSE, SIDE, crop_points, loose_square
+from convert.studio.expressions import Moment, draw_moment
+from convert.studio.fit import MESH_MARKS
+from convert.studio.head import MorphableHead
+from convert.studio.jobs import Job, Models, load_models
+from convert.studio.paint import Light
+from convert.studio.reenact import Portrait, Rendered, Sitter, make_portrait, reenact
+from convert.teacher.landmarker import BLENDSHAPES, FaceLandmarker, FaceShape
 from edge.face.crop import cut_square
 from edge.geometry import CropRule, Square, face_square
 from edge.values import Float32Array, UInt8Array
 
-LOOSE_PX = 192  # side of a kept picture
-LOOSE = 1.7  # its side in units of the crop's
+LOOSE_PX = SIDE  # side of a kept picture
 _QUALITY = 93
+_AGREE = 0.07  # distances between the eyes: root mean square from the marks asked for to those found, at most
+_TURNED, _LIT = 0.5, 0.5  # shares of stills
+_BLINK = BLENDSHAPES.index("eyeBlinkLeft")
 
 
 class Still(NamedTuple):
@@ -34,33 +35,27 @@ class Still(NamedTuple):
 
     Attributes:
         name: of the portrait it was made from.
+        kind: of the expression, and what disturbs it: `drowsy, talking, turned, dark`.
+        asked: float32 (52,), the blendshapes it shows, speech and blink included.
+        speaks: whether it is speaking.
         jpeg: uint8 (bytes,), the picture around the face, `LOOSE_PX` square, the crop's square in its middle, upright.
-        seen: what the landmarker reads of the picture's mouth, brows and eyes.
-        clean: the same of the expression alone: no turn, no added light, no speech, no blink.
+        blendshapes, rotation: what the landmarker reads of the picture, before a lamp was added, as in `FaceShape`.
+        points: float32 (478, 2), the landmarker's mesh in units of the crop's side, from its centre, upright.
+        clean_jpeg, …: the same of the expression alone: no turn, no lamp, no speech, no blink.
     """
 
     name: str
+    kind: str
+    asked: Float32Array
+    speaks: bool
     jpeg: UInt8Array
-    seen: FaceShape
-    clean: FaceShape
-
-
-class StudioFiles(NamedTuple):
-    """Where the studio's models lie: ICT-FaceKit's `.npz` and the Face Landmarker's `.task`."""
-
-    head: Path
-    landmarker: Path
-
-
-def loose_square() -> Square:
-    """The crop's square within a kept picture."""
-    middle = (LOOSE_PX - 1) / 2
-    return Square(middle, middle, LOOSE_PX / LOOSE, 0.0)
-
-
-def cut_loose(pixels: UInt8Array, square: Square) -> UInt8Array:
-    """The picture around a crop's square, upright: uint8 (LOOSE_PX, LOOSE_PX, 3), RGB."""
-    return cut_square(pixels, square._replace(side=square.side * LOOSE), LOOSE_PX)
+    blendshapes: Float32Array
+    rotation: Float32Array
+    points: Float32Array
+    clean_jpeg: UInt8Array
+    clean_blendshapes: Float32Array
+    clean_rotation: Float32Array
+    clean_points: Float32Array
 
 
 def decode(jpeg: UInt8Array) -> UInt8Array:
@@ -68,7 +63,7 @@ def decode(jpeg: UInt8Array) -> UInt8Array:
     return np.ascontiguousarray(np.asarray(cv2.imdecode(jpeg, cv2.IMREAD_COLOR))[:, :, ::-1], dtype=np.uint8)
 
 
-def encode_loose(pixels: UInt8Array, square: Square) -> UInt8Array:
+def encode_loose(pixels: UInt8Array, square: Square, side: int = LOOSE_PX) -> UInt8Array:
     """The picture around a crop's square, as JPEG bytes."""
     # What a tight picture lacks around its face is mirrored, and blurred so that no second face appears.
     pad = max(pixels.shape[:2]) // 2
@@ -76,91 +71,89 @@ def encode_loose(pixels: UInt8Array, square: Square) -> UInt8Array:
     coarse = cv2.resize(mirrored, (24, 24), interpolation=cv2.INTER_AREA)
     wider = np.asarray(cv2.resize(coarse, mirrored.shape[1::-1], interpolation=cv2.INTER_CUBIC), np.uint8)
     wider[pad:-pad, pad:-pad] = pixels
-    loose = cut_loose(wider, square._replace(center_x=square.center_x + pad, center_y=square.center_y + pad))
+    around = Square(square.center_x + pad, square.center_y + pad, square.side * LOOSE, square.roll)
+    loose = cut_square(wider, around, side)
     _, data = cv2.imencode(".jpg", loose[:, :, ::-1], [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])
     return np.asarray(data, np.uint8).reshape(-1)
 
 
-def make_stills(
-    portraits: Sequence[Portrait],
-    seen: Float32Array,
-    files: StudioFiles,
-    *,
-    numbers: Sequence[int],
-    seed: int,
-    advance: Callable[[], None],
-    processes: int = 2,
-) -> list[Still]:
-    """Makes the faces of these numbers, those in which the detector or the landmarker finds none left out.
-
-    Args:
-        portraits: to make them from, in turn.
-        seen: float32 (N, 52), blendshapes of the data's faces, to draw expressions from.
-        files: the studio's models.
-        numbers: of the faces; the portraits take turns.
-        seed: with a face's number decides everything, whatever the number of processes.
-        advance: called after each.
-        processes: how many work.
-    """
-    jobs = ((portraits[number % len(portraits)], seen, files, seed, number) for number in numbers)
-    return run_jobs(_make, jobs, advance, processes=processes, chunk=4)
-
-
 def draw_turn(rng: np.random.Generator) -> tuple[float, float, float]:
     """Yaw, pitch and roll in radians: mostly small, as far as a picture's texture carries."""
-    yaw = float(np.clip(rng.normal(0, 0.24), -0.55, 0.55))
-    return yaw, float(np.clip(rng.normal(0, 0.12), -0.3, 0.3)), float(rng.normal(0, 0.06))
+    yaw = float(np.clip(rng.normal(0, 0.27), -0.6, 0.6))
+    return yaw, float(np.clip(rng.normal(0, 0.13), -0.3, 0.3)), float(rng.normal(0, 0.06))
 
 
 def draw_light(rng: np.random.Generator) -> Light | None:
     """A lamp from anywhere before the face, in half of all cases; a third of them leave most of it in the dark."""
-    if rng.random() < 0.5:
+    if rng.random() >= _LIT:
         return None
     strength = rng.uniform(0.55, 0.9) if rng.random() < 0.33 else rng.uniform(0.1, 0.55)
-    x, y = rng.normal(0, 1, 2)
-    return Light((float(x), float(0.3 + 0.7 * y), float(rng.uniform(0.1, 1))), float(strength), _lamp(rng))
+    x, y, warm = (rng.normal(0, 1, 3) * (1, 1, 0.1)).tolist()
+    return Light((x, 0.3 + 0.7 * y, float(rng.uniform(0.1, 1))), float(strength), (1 + warm, 1.0, 1 - warm))
 
 
-def _lamp(rng: np.random.Generator) -> tuple[float, float, float]:
-    warm = float(rng.normal(0, 0.1))
-    return 1 + warm, 1.0, 1 - warm
+def film_still(job: Job) -> Still | None:
+    """The still of a job; as `make_still`."""
+    models, rng = load_models(job.files), np.random.default_rng([job.seed, job.number])
+    return make_still(models, make_portrait(models.head, job.sitter), draw_moment(rng, job.seen), rng)
 
 
-@lru_cache(maxsize=1)
-def studio_models(files: StudioFiles) -> tuple[MorphableHead, FaceLandmarker, FaceFinder]:
-    """Loads them, once a process."""
-    cv2.setNumThreads(1)
-    return load_head(files.head), FaceLandmarker(files.landmarker, threads=1), FaceFinder()
-
-
-def _make(job: tuple[Portrait, Float32Array, StudioFiles, int, int]) -> Still | None:
-    portrait, seen, files, seed, number = job
-    head, landmarker, finder = studio_models(files)
-    rng = np.random.default_rng([seed, number])
-    drawn = draw_moment(rng, seen)
-    turn = draw_turn(rng) if rng.random() < 0.5 else (0.0, 0.0, 0.0)
+def make_still(
+    models: Models, portrait: Portrait, moment: Moment, rng: np.random.Generator, *, side: int = LOOSE_PX
+) -> Still | None:
+    """Renders a moment twice, clean and as a camera may meet it; None where it came out as another face than asked."""
+    turn = draw_turn(rng) if rng.random() < _TURNED else (0.0, 0.0, 0.0)
     light = draw_light(rng)
-    clean = reenact(head, portrait, head.coefficients(drawn.expressed))
-    read = describe(clean, finder, landmarker)
+    head, act = models.head, portrait.fitted.act
+    clean = reenact(head, portrait, act(head, moment.expressed), tongue=moment.tongue)
+    read = describe(clean, models)
     if read is None:
         return None
-    shape, square = read
-    pixels = clean
-    apart = drawn.besides.any()
-    if apart or turn != (0.0, 0.0, 0.0):
-        pixels = reenact(head, portrait, head.coefficients(drawn.seen), turn=turn)
-        read = describe(pixels, finder, landmarker)
-        if read is None:
+    shown, seen = clean, read
+    if moment.besides.any() or any(turn):
+        shown = reenact(head, portrait, act(head, moment.shown), turn=turn, tongue=moment.tongue)
+        again = describe(shown, models)
+        if again is None:
             return None
-        square = read[1]
+        seen = again
     if light is not None:
-        pixels = reenact(head, portrait, head.coefficients(drawn.seen), turn=turn, light=light)
-    return Still(portrait.name, encode_loose(pixels, square), read[0], shape)
+        shown = reenact(head, portrait, act(head, moment.shown), turn=turn, light=light, tongue=moment.tongue)
+    besides = {
+        "talking": moment.speaks,
+        "blink": moment.kind != "blinking" and bool((moment.besides - moment.expressed)[_BLINK] > 0.2),
+        "turned": abs(turn[0]) > 0.3,
+        "dark": light is not None and light.strength > 0.55,
+    }
+    return Still(
+        portrait.name,
+        ", ".join([moment.kind, *(word for word, applies in besides.items() if applies)]),
+        moment.shown,
+        moment.speaks,
+        *(encode_loose(shown.pixels, seen[1], side), seen[0].blendshapes, seen[0].rotation, crop_points(*seen)),
+        *(encode_loose(clean.pixels, read[1], side), read[0].blendshapes, read[0].rotation, crop_points(*read)),
+    )
 
 
-def describe(pixels: UInt8Array, finder: FaceFinder, landmarker: FaceLandmarker) -> tuple[FaceShape, Square] | None:
-    """What the landmarker reads of a rendered face, and the device's square of it; None where none is found."""
-    face = finder.find(pixels)
+def turn_head(head: MorphableHead, landmarker: FaceLandmarker, loose: UInt8Array, yaw: float) -> UInt8Array:
+    """A loose picture with the head turned by `yaw` radians to the person's left, expression and light as they are."""
+    square = loose_square(len(loose))
+    shape = landmarker.describe_square(loose, square._replace(side=1.4 * square.side))
+    portrait = make_portrait(head, Sitter("", loose, shape))
+    return reenact(head, portrait, portrait.fitted.coefficients, turn=(yaw, 0.0, 0.0)).pixels
+
+
+def describe(made: Rendered, models: Models) -> tuple[FaceShape, Square] | None:
+    """What the landmarker reads of a rendered face, and the device's square of it.
+
+    None where no face is found, or where its brows, eyes, nose and mouth lie elsewhere than asked for.
+    """
+    face = models.finder.find(made.pixels)
     if face is None:
         return None
-    return landmarker.describe(pixels, face.landmarks_px), face_square(face.landmarks_px, CropRule())
+    shape = models.landmarker.describe(made.pixels, face.landmarks_px)
+    marks = shape.mesh_px[MESH_MARKS, :2]
+    eyes = np.linalg.norm(marks[36:42].mean(axis=0) - marks[42:48].mean(axis=0))
+    off = ((marks - made.marks_px)[17:] ** 2).sum(axis=1)  # the jaw's marks slide along the outline
+    if np.sqrt(off.mean()) > _AGREE * eyes:
+        return None
+    return shape, face_square(face.landmarks_px, CropRule())

@@ -7,6 +7,7 @@ blendshape graph wants 146 of the landmarks in pixels. Names and subset are thos
 
 from __future__ import annotations
 
+import hashlib
 import zipfile
 from pathlib import Path
 from typing import NamedTuple
@@ -72,6 +73,9 @@ class FaceLandmarker:
         task: path of `face_landmarker.task`, from the user.
         threads: of the landmark graph.
 
+    Attributes:
+        sha256: of the file.
+
     Raises:
         DataError: the file is missing or not such a ZIP.
         EngineError: a graph cannot be loaded.
@@ -86,6 +90,7 @@ class FaceLandmarker:
             raise DataError(f"{task}: no such file; the teacher needs MediaPipe's face_landmarker.task") from None
         except (KeyError, zipfile.BadZipFile, OSError) as error:
             raise DataError(f"{task}: not a Face Landmarker task file ({error})") from error
+        self.sha256 = hashlib.sha256(task.read_bytes()).hexdigest()
         self._landmarks = LiteRtEngine(landmarks, name="face_landmarks_detector.tflite", threads=threads)
         self._blendshapes = LiteRtEngine(blendshapes, name="face_blendshapes.tflite")
         (self._image,) = self._landmarks.inputs
@@ -98,7 +103,7 @@ class FaceLandmarker:
 
         Args:
             pixels: uint8 (H, W, 3), RGB.
-            landmarks_px: float32 (6, 2) of the face, as in `Detection`.
+            landmarks_px: float32 (5, 2) of the face, as in `Detection`.
         """
         return self.describe_square(pixels, face_square(landmarks_px, _ROUGH))
 

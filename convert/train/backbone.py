@@ -1,102 +1,169 @@
-"""The backbone's training: Adam on a cosine, CCC + squared error + blendshapes, and a moving average of the weights.
-
-One checkpoint an epoch holds weights, average and optimizer; since an epoch's pictures depend on seed and epoch
-alone, a run that was interrupted ends as one that was not.
-"""
+"""The backbone as what the trainer trains: its loss on batches of augmented faces, and its agreement on dev."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Sequence
-from pathlib import Path
-from typing import Any
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from convert.errors import TrainingError
+from convert.metrics import TARGETS, ccc
 from convert.networks.backbone import build_backbone
 from convert.networks.keras_runtime import keras, seed_everything, tf
+from convert.networks.layers import moving_layers
 from convert.networks.widen import widen
-from convert.progress import Progress
-from convert.train.checkpoint import TrainingState, restore_or_start
-from convert.train.examples import AUXILIARY, Example, batches, epoch_examples
-from convert.train.losses import covered_loss
-from convert.train.own_labels import share_labels
-from convert.train.recipe import BackboneRecipe
-from convert.train.validation import Validation, measure
+from convert.train.batches import Batch, TrainingFaces, batches, draw_epoch
+from convert.train.losses import covered_loss, huber_loss, within_loss
+from convert.train.recipe import BackbonePhase, BackboneRecipe
+from convert.train.targets import AUXILIARY, LANDMARK_SCALE, POINTS, spread_of
+from convert.train.trainer import LOSS
 from edge.affect.backbone import PIXEL_SCALE, PIXEL_ZERO
 from edge.values import Float32Array, UInt8Array
 
-_WARMUP_SHARE = 0.03
+
+class Dev(NamedTuple):
+    """Faces that training is measured on as it goes; where a phase has patience, the first set says when to stop.
+
+    Attributes:
+        name: short, before the figures in the record; empty for the first.
+        images: uint8 (N, S, S, 3), RGB, device crops.
+        va: float32 (N, 2), −1..1.
+    """
+
+    name: str
+    images: UInt8Array
+    va: Float32Array
 
 
-def train_backbone(
-    examples: Sequence[Example],
-    made: Sequence[Example],
-    validations: Sequence[Validation],
-    recipe: BackboneRecipe,
-    *,
-    folder: Path,
-    seed: int,
-    progress: Progress,
-    start: list[Float32Array] | None = None,
-    stop_after: int | None = None,
-) -> tuple[list[Any], list[dict[str, float]]]:
-    """Trains, or goes on where `folder` has a checkpoint.
+class BackboneLearner:
+    """See `convert.train.trainer.Learner`.
 
     Args:
-        examples: what to learn from.
-        made: more of it, of which each epoch takes a part.
-        validations: measured each few epochs; decide nothing.
-        recipe: of the backbone.
-        folder: for checkpoints.
-        seed: of weights, order and augmentations.
-        progress: told of each epoch.
-        start: weights to begin with instead of random ones, of this network or of a narrower one (`widen`).
-        stop_after: leave after this epoch, as an interruption would.
-
-    Returns:
-        The averaged weights in Keras's order, and one record an epoch.
+        recipe: of the network.
+        phase: of the training.
+        faces: to learn from.
+        dev: to measure on.
+        seed: of weights, order, augmentations and dropout.
+        start: weights to begin with instead of random ones, of this network or of a narrower one.
+        landmarks: kernel and bias of the landmarks' readout to begin with, likewise.
 
     Raises:
-        TrainingError: `start` is of another network, or the loss is no number any more.
+        TrainingError: `start` is of another network, or there is nothing to unfreeze.
     """
-    seed_everything(seed)
-    model = build_backbone(recipe, blendshapes=len(AUXILIARY))
-    if start is not None:
-        model.set_weights(widen(start, model, seed))
-    averaged = build_backbone(recipe, blendshapes=len(AUXILIARY))
-    averaged.set_weights(model.get_weights())
-    steps = len(epoch_examples(examples, made, recipe.made_share, 0)) // recipe.batch
-    optimizer = keras.optimizers.Adam(_schedule(recipe, steps), clipnorm=1.0)
-    state = restore_or_start(folder, model, optimizer)
-    step = _make_step(model, optimizer, state, recipe, seed)
-    if start is not None and recipe.own_share and state.epoch < recipe.epochs:
-        examples, made = (
-            share_labels(faces, lambda images: run_backbone(averaged, images)["va"], recipe.own_share, recipe.size)
-            for faces in (examples, made)
-        )
-    for epoch in range(state.epoch, recipe.epochs):
-        began = time.monotonic()
-        taken = epoch_examples(examples, made, recipe.made_share, epoch)
-        losses = [
-            step(*map(tf.constant, batch))
-            for batch in batches(
-                taken, size=recipe.size, batch=recipe.batch, seed=seed, epoch=epoch, covered=recipe.covered
-            )
-        ]
-        loss = float(np.mean([float(value) for value in losses]))
-        if not np.isfinite(loss):
-            raise TrainingError(f"the loss became {loss} in epoch {epoch + 1}; lower the learning rate")
-        record = {"epoch": epoch + 1.0, "seconds": round(time.monotonic() - began, 2), "loss": loss}
-        if epoch % 5 == 4 or epoch + 1 == recipe.epochs:
-            averaged.set_weights([value.numpy() for value in state.average])
-            record |= measure(validations, lambda images: run_backbone(averaged, images)["va"])
-        state.save(record)
-        progress.advance(record)
-        if stop_after is not None and epoch + 1 >= stop_after:
-            break
-    return [value.numpy() for value in state.average], state.history
+
+    def __init__(
+        self,
+        recipe: BackboneRecipe,
+        phase: BackbonePhase,
+        faces: TrainingFaces,
+        dev: Sequence[Dev],
+        *,
+        seed: int,
+        start: Sequence[Float32Array] | None = None,
+        landmarks: Sequence[Float32Array] | None = None,
+    ) -> None:
+        seed_everything(seed)
+        self._recipe, self._phase, self._faces, self._dev, self._seed = recipe, phase, faces, dev, seed
+        self.model = build_backbone(recipe, blendshapes=len(AUXILIARY))
+        if start is not None:
+            self.model.set_weights(widen(start, self.model, seed))
+        else:
+            _begin_at_mean(self.model.get_layer("blendshapes"), faces.blendshapes)
+        self._average = build_backbone(recipe, blendshapes=len(AUXILIARY))
+        self._places = keras.layers.Dense(2 * len(POINTS), name="landmarks")
+        self._places.build((None, recipe.embedding))
+        if landmarks is not None:
+            self._places.set_weights(landmarks)
+        else:
+            _begin_at_mean(self._places, faces.points.reshape(len(faces), -1))
+        names = moving_layers(self.model, phase.layers)
+        known = bool(np.isfinite(faces.blendshapes).all(axis=1).any())
+        if known and phase.targets.blendshapes:
+            names |= {"blendshapes"}
+        self.trainable = [v for layer in self.model.layers if layer.name in names for v in layer.trainable_variables]
+        self.extra = list(self._places.trainable_variables) if known and phase.targets.landmarks else []
+        self.steps = len(draw_epoch(faces, phase, seed, 0)) // phase.batch
+        self._body = keras.Model(self.model.input, self.model.get_layer("embedding").input)
+        self._anchors = [tf.constant(variable.numpy()) for variable in self.trainable]
+        self._spread = tf.constant(spread_of(faces.blendshapes))
+        self._classes = int(faces.expression.max(initial=-1)) + 1
+
+    def batches(self, epoch: int) -> Iterator[Batch]:
+        """The faces of an epoch."""
+        return batches(self._faces, self._phase, size=self._recipe.size, seed=self._seed, epoch=epoch)
+
+    def loss(
+        self,
+        update: Any,
+        images: Any,
+        va: Any,
+        weight: Any,
+        expression: Any,
+        blendshapes: Any,
+        points: Any,
+        known: Any,
+        covered: Any,
+    ) -> Any:
+        """The weighted sum of the phase's targets; arguments as in `Batch`."""
+        phase, targets = self._phase, self._phase.targets
+        embed, read_va, read_shapes = (self.model.get_layer(name) for name in ("embedding", "va", "blendshapes"))
+        features = self._body(normalize(images), training=phase.layers == "all")
+        # Not Keras's dropout: the state of its generator cannot be saved, so a resumed run would draw other masks.
+        mask = tf.stack([tf.constant(self._seed, tf.int64), tf.cast(update, tf.int64)])
+        features = tf.nn.experimental.stateless_dropout(features, phase.dropout, mask, rng_alg="philox")
+        embedding = embed(features)
+        answers = tf.split(read_va(embedding), 2) if targets.consistency else [read_va(embedding)]
+        loss = 0.0
+        for answer in answers:
+            loss += targets.va / len(answers) * covered_loss(va, answer, weight, covered)
+            if targets.within:
+                within = within_loss(va, answer, weight, expression, self._classes)
+                loss += targets.within / len(answers) * within
+        if targets.consistency:
+            loss += targets.consistency * tf.reduce_mean((answers[0] - answers[1]) ** 2)
+        first = embedding[: tf.shape(va)[0]]
+        if targets.blendshapes:
+            loss += targets.blendshapes * huber_loss((read_shapes(first) - blendshapes) / self._spread, 2.0, known)
+        if targets.landmarks:
+            loss += targets.landmarks * huber_loss(LANDMARK_SCALE * (self._places(first) - points), 1.0, known)
+        if phase.pull:
+            away = zip(self.trainable, self._anchors, strict=True)
+            loss += phase.pull * tf.add_n([tf.reduce_sum((variable - anchor) ** 2) for variable, anchor in away])
+        return loss
+
+    def gradients(self, gradients: Sequence[Any]) -> Sequence[Any]:
+        """As they are."""
+        return gradients
+
+    def measure(self, weights: Sequence[Float32Array]) -> dict[str, float]:
+        """CCC on each dev set, and of the first, with its mirror images, the loss."""
+        self._average.set_weights(weights)
+        record: dict[str, float] = {}
+        for number, dev in enumerate(self._dev):
+            va = run_backbone(self._average, dev.images)["va"]
+            for t, target in enumerate(TARGETS):
+                record["_".join(filter(None, (dev.name, target, "ccc")))] = ccc(dev.va[:, t], va[:, t])
+            if number == 0:
+                mirrored = run_backbone(self._average, np.ascontiguousarray(dev.images[:, :, ::-1]))["va"]
+                record[LOSS] = dev_loss(np.concatenate([dev.va, dev.va]), np.concatenate([va, mirrored]))
+        return record
+
+    def landmarks(self) -> list[Float32Array]:
+        """Kernel (D, 2 L) and bias (2 L,) of the landmarks' readout; it is never exported."""
+        return [np.asarray(weight) for weight in self._places.get_weights()]
+
+
+def _begin_at_mean(layer: Any, targets: Float32Array) -> None:
+    """Sets a readout to answer the mean of its known targets (N, K), or 0 where none is known."""
+    kernel, bias = layer.get_weights()
+    known = targets[np.isfinite(targets).all(axis=1)]
+    layer.set_weights([np.zeros_like(kernel), known.mean(axis=0) if len(known) else np.zeros_like(bias)])
+
+
+def dev_loss(rated: Float32Array, answers: Float32Array) -> float:
+    """The training's loss on a whole set: 1 − CCC, averaged over the targets, and twice the mean squared error."""
+    agreement = np.mean([ccc(rated[:, t], answers[:, t]) for t in range(len(TARGETS))])
+    return float(1 - agreement + 2 * np.mean((rated - answers) ** 2))
 
 
 def run_backbone(model: Any, images: UInt8Array) -> dict[str, Float32Array]:
@@ -110,72 +177,38 @@ def normalize(images: Any) -> Any:
     return (tf.cast(images, tf.float32) - float(PIXEL_ZERO)) * PIXEL_SCALE
 
 
-def _make_step(
-    model: Any, optimizer: Any, state: TrainingState, recipe: BackboneRecipe, seed: int
-) -> Callable[..., Any]:
-    body = keras.Model(model.input, model.get_layer("embedding").input)
-    embed, read_va, read_shapes = (model.get_layer(name) for name in ("embedding", "va", "blendshapes"))
-
-    @tf.function  # type: ignore[untyped-decorator]
-    def step(images: Any, va: Any, shapes: Any, weight: Any, covered: Any) -> Any:
-        # Not Keras's dropout: the state of its generator cannot be saved, so a resumed run would draw other masks.
-        mask_seed = tf.stack([tf.constant(seed, tf.int64), tf.cast(optimizer.iterations, tf.int64)])
-        with tf.GradientTape() as tape:
-            features = body(normalize(images), training=True)
-            features = tf.nn.experimental.stateless_dropout(features, recipe.dropout, mask_seed, rng_alg="philox")
-            embedding = embed(features)
-            answer = read_va(embedding)
-            loss = covered_loss(va, answer, weight, covered)
-            loss += recipe.blendshape_weight * tf.reduce_mean(tf.abs(read_shapes(embedding) - shapes)) * 4
-        gradients = tape.gradient(loss, model.trainable_variables)
-        optimizer.apply_gradients(zip(gradients, model.trainable_variables, strict=True))
-        state.follow(model.weights, optimizer.iterations, recipe.average)
-        return loss
-
-    return step
-
-
-def _schedule(recipe: BackboneRecipe, steps: int) -> Any:
-    total = max(recipe.epochs * steps, 1)
-    warmup = max(int(_WARMUP_SHARE * total), 1)
-    return keras.optimizers.schedules.CosineDecay(
-        recipe.learning_rate * 0.05,
-        total - warmup,
-        alpha=0.0,
-        warmup_target=recipe.learning_rate,
-        warmup_steps=warmup,
-    )
-
-
-def fit_embedding(weights: list[Float32Array], images: UInt8Array, recipe: BackboneRecipe) -> list[Float32Array]:
-    """Scales the embedding to span about −1..1 without changing any answer.
+def fit_embedding(
+    weights: Sequence[Float32Array], landmarks: Sequence[Float32Array], images: UInt8Array, recipe: BackboneRecipe
+) -> tuple[list[Float32Array], list[Float32Array]]:
+    """Scales the embedding to span about −1..1 without changing any answer; returns both readouts' new weights.
 
     So one step of its int8 grid is as fine as one of `va`, and one golden tolerance fits both.
 
     Args:
         weights: of the network.
+        landmarks: kernel and bias of the landmarks' readout.
         images: uint8 (N, S, S, 3), RGB; their largest value becomes 1.
         recipe: of the network.
     """
-    model = build_backbone(recipe, blendshapes=len(AUXILIARY))
-    model.set_weights(weights)
-    scale_embedding(model, images)
-    return [np.asarray(weight, np.float32) for weight in model.get_weights()]
-
-
-def scale_embedding(model: Any, images: UInt8Array) -> float:
-    """Does that to a model; returns what its embedding was divided by."""
+    model = _model(weights, recipe)
     largest = float(np.abs(run_backbone(model, images)["embedding"]).max())
     for name in ("embedding", "va", "blendshapes"):
         layer = model.get_layer(name)
         kernel, bias = layer.get_weights()
         layer.set_weights([kernel / largest, bias / largest] if name == "embedding" else [kernel * largest, bias])
-    return largest
+    kernel, bias = landmarks
+    return [np.asarray(weight, np.float32) for weight in model.get_weights()], [kernel * np.float32(largest), bias]
 
 
-def readout(weights: list[Float32Array], recipe: BackboneRecipe) -> tuple[Float32Array, Float32Array]:
-    """Kernel (D, 2) and bias (2,) of the `va` layer."""
-    model = build_backbone(recipe, blendshapes=len(AUXILIARY))
-    model.set_weights(weights)
-    kernel, bias = model.get_layer("va").get_weights()
+def readout(
+    weights: Sequence[Float32Array], recipe: BackboneRecipe, layer: str = "va"
+) -> tuple[Float32Array, Float32Array]:
+    """Kernel (D, K) and bias (K,) of the layer `va` or `blendshapes`, on the raw embedding."""
+    kernel, bias = _model(weights, recipe).get_layer(layer).get_weights()
     return kernel, bias
+
+
+def _model(weights: Sequence[Float32Array], recipe: BackboneRecipe) -> Any:
+    model = build_backbone(recipe, blendshapes=len(AUXILIARY))
+    model.set_weights(list(weights))
+    return model

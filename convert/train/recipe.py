@@ -2,162 +2,273 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 
 from convert.errors import DataError
 
 Count = Annotated[int, msgspec.Meta(ge=1)]
+Natural = Annotated[int, msgspec.Meta(ge=0)]
 Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
+Positive = Annotated[float, msgspec.Meta(gt=0)]
+Weight = Annotated[float, msgspec.Meta(ge=0)]
+Layers = Literal["all", "last", "answer"]
 
-LSTM_NETWORK = "lstm"  # trained on sequences, backbone and head together, instead of one after the other
 NETWORK_TITLES = {  # any other name is a function of the user's own, and its own title
     "shallow": "shallow Inception-ResNet",
     "deep": "deep Inception-ResNet",
-    LSTM_NETWORK: "Inception-ResNet with LSTM, trained end to end, shallow Inception-ResNet",
 }
 
 
-class FurtherTraining(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Another training of the backbone, from the weights that the one before left.
-
-    Attributes: as of `BackboneRecipe`.
-    """
-
-    epochs: Count = 30
-    learning_rate: float = 1e-3
-    covered: Share = 0.25
-    own_share: Share = 0.0
+class _Struct(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Base of all parts of a recipe."""
 
 
-class BackboneRecipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The backbone and its training.
+class BackboneRecipe(_Struct, frozen=True, kw_only=True):
+    """What the backbone is.
 
     Attributes:
-        network: `shallow`, `deep`, `lstm`, or a function of the user's own as `module:function`; see
-            `convert.networks.registry`.
+        network: `shallow`, `deep`, or a function of the user's own as `module:function`.
         size: side of the crop, pixels.
         width: channels relative to the full network's.
         embedding: length of the embedding.
-        rater_share: of a label that both rater and teacher gave; the rest is the teacher's.
-        blendshape_weight: of the auxiliary L1 loss.
-        average: decay of the moving average of weights that is kept as the result.
-        made_share: made faces that an epoch takes, relative to the data's own; another part of them each epoch.
-        made_weight: of a made face in the loss; a face that a rater labelled weighs 1.
-        unrated_weight: of a face of the data that only the teacher labelled.
-        covered: share of each batch whose mouth is covered. These faces have a loss of their own, or the few that can
-            be told nothing of would only teach the answer to stay in the middle.
-        own_share: of a label that no rater gave, what the weights to start from answer to the undisturbed face; the
-            rest is the teacher's. Nothing where training starts from random weights.
-        further: trainings that follow, each a cosine of its own.
-        grown: begins with the shipped bundle's weights (`convert/weights`) instead of random ones, each channel doubled
-            where this network is twice as wide.
     """
 
     network: str = "shallow"
     size: Annotated[int, msgspec.Meta(ge=32, le=512)] = 112
     width: Annotated[float, msgspec.Meta(gt=0, le=2)] = 0.25
     embedding: Count = 128
-    epochs: Count = 60
-    batch: Count = 64
-    learning_rate: float = 2e-3
-    dropout: Share = 0.2
-    rater_share: Share = 0.6
-    blendshape_weight: float = 0.5
-    average: Share = 0.998
-    made_share: float = 1.5
-    made_weight: Share = 0.5
-    unrated_weight: Share = 0.7
-    covered: Share = 0.0
-    own_share: Share = 0.0
-    further: tuple[FurtherTraining, ...] = ()
-    grown: bool = False
-
-    @property
-    def own_labels(self) -> bool:
-        """Whether the network has a say in labels in any of its trainings."""
-        return self.own_share > 0 or any(training.own_share > 0 for training in self.further)
 
 
-class StudioRecipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What the expression studio makes; 0 of a kind leaves it out.
-
-    Attributes:
-        stills: re-enacted faces for the backbone.
-        held: the same of held-out portraits, to measure on.
-        sequences: re-enacted sequences for the head, as long as the head's `steps`.
-        held_sequences: the same of held-out portraits, to measure on.
-        takes: how often each sequence is photographed, under other disturbances.
-    """
-
-    stills: Annotated[int, msgspec.Meta(ge=0)] = 6000
-    held: Annotated[int, msgspec.Meta(ge=0)] = 400
-    sequences: Annotated[int, msgspec.Meta(ge=0)] = 360
-    held_sequences: Annotated[int, msgspec.Meta(ge=0)] = 80
-    takes: Count = 2
-
-
-class HeadRecipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The LSTM step, its time grid and its training.
+class HeadRecipe(_Struct, frozen=True, kw_only=True):
+    """What the LSTM step is, its time grid, and the sequences it learns from.
 
     Attributes:
         cell_clip: the cell stays within ± this, in the graph as in training.
         step_s, reset_s, warmup_steps: the time grid, as in the manifest.
-        stills: sequences of faces that keep their expression, besides the studio's; `steps` each, of the grid.
+        steps: length of a sequence, steps of the grid.
+        stills: sequences of faces that keep their expression.
         changing: sequences of portraits that change between the studio's stills of them.
-        correction: share that is kept of what the memory has learned to add to the averages of frame answers; what is
-            learned from some hundred acts holds for other faces only in part.
-        truncate: steps that gradients flow back.
-        reset_share: of sequences that start from a zero state; the others carry on.
+        takes: how often each of the studio's acts is photographed, under other augmentations.
+        correction: share that is kept of what the memory has learned to add to the averages of frame answers.
     """
 
     units: Count = 32
-    cell_clip: float = 8.0
-    step_s: float = 0.1
-    reset_s: float = 1.0
+    cell_clip: Positive = 8.0
+    step_s: Positive = 0.1
+    reset_s: Positive = 1.0
     warmup_steps: Count = 5
-    stills: Count = 240
-    changing: Annotated[int, msgspec.Meta(ge=0)] = 800
-    correction: Share = 0.5
     steps: Count = 80
-    truncate: Count = 20
-    batch: Count = 32
+    stills: Natural = 240
+    changing: Natural = 800
+    takes: Count = 2
+    correction: Share = 0.5
+
+
+class StudioRecipe(_Struct, frozen=True, kw_only=True):
+    """What the expression studio makes; 0 of a kind leaves it out.
+
+    Attributes:
+        stills: re-enacted faces for the backbone.
+        held: the same of portraits outside of training, to measure on.
+        sequences: re-enacted sequences for the head, as long as the head's `steps`.
+        held_sequences: the same of portraits outside of training, to measure on.
+    """
+
+    stills: Natural = 6000
+    held: Natural = 400
+    sequences: Natural = 360
+    held_sequences: Natural = 80
+
+
+class Labels(_Struct, frozen=True, kw_only=True):
+    """Where a face's valence and arousal come from, and how much it weighs in the loss.
+
+    Attributes:
+        rating_share: of a label that a rater gave; the rest is the teacher's. Who was not rated has the teacher's.
+        unrated: weight of a face that only the teacher labelled; a rated one has its rating's own weight.
+        extra: weight of a studio's still that only the teacher labelled.
+    """
+
+    rating_share: Share = 1.0
+    unrated: Weight = 0.5
+    extra: Weight = 0.5
+
+
+class Targets(_Struct, frozen=True, kw_only=True):
+    """Weight of each part of the backbone's loss; 0 leaves it out.
+
+    Attributes:
+        va: 1 − CCC plus twice the squared error of valence and arousal.
+        within: 1 − CCC within each expression class that a batch has enough of.
+        blendshapes: the landmarker's blendshapes, in standard deviations of the training faces, Huber.
+        landmarks: places of 72 points of the face, Huber.
+        consistency: squared distance of the answers to two augmentations of one face. Doubles the time of a step.
+    """
+
+    va: Weight = 1.0
+    within: Weight = 0.25
+    blendshapes: Weight = 0.25
+    landmarks: Weight = 0.5
+    consistency: Weight = 0.0
+
+
+class Phase(_Struct, frozen=True, kw_only=True):
+    """What every training has.
+
+    Attributes:
+        name: of the phase, unique in a recipe: its checkpoints lie in a folder of that name.
+        epochs: at most.
+        batch: faces, or for the head sequences, a step.
+        learning_rate: of Adam; rises during `warmup`, a share of all steps, and then falls along a cosine to 0.
+        clipnorm: the gradient of each variable is cut to this norm.
+        average: decay of the moving average of weights that is kept as the result.
+        measure_every: epochs between two measurements on dev.
+        patience: epochs without a lower loss on dev after which training ends, and the best epoch's weights are kept;
+            the start counts as an epoch. 0: all epochs, and the last one's weights.
+    """
+
+    name: str
+    epochs: Count
+    batch: Count = 64
+    learning_rate: Positive = 2e-3
+    warmup: Share = 0.03
+    clipnorm: Positive = 1.0
+    average: Share = 0.998
+    measure_every: Count = 5
+    patience: Natural = 0
+
+
+class BackbonePhase(Phase, frozen=True, kw_only=True, tag="backbone"):
+    """A training of the backbone, from the weights that the phase before left.
+
+    Attributes:
+        layers: which may move: `all`, `last` (the last residual block, embedding and answer) or `answer` (the last
+            two alone). With anything but `all`, normalization keeps its statistics.
+        dropout: before the embedding.
+        covered: share of each batch whose mouth is covered; these faces have a loss of their own.
+        extra: the studio's stills, or in `fit` the kit's faces, that an epoch takes, relative to the other faces; other
+            ones in each epoch.
+        balance: share of an epoch's faces that is drawn by how rare their blendshapes are, not one after another.
+        pull: weight of the squared distance to the weights that the phase began with.
+    """
+
+    layers: Layers = "all"
+    dropout: Share = 0.2
+    covered: Share = 0.25
+    extra: Weight = 0.5
+    balance: Share = 0.0
+    pull: Weight = 0.0
+    labels: Labels = Labels()
+    targets: Targets = Targets()
+
+
+class HeadPhase(Phase, frozen=True, kw_only=True, tag="head"):
+    """The training of the head, on what the int8 backbone makes of sequences.
+
+    Attributes:
+        truncate: steps that gradients flow back.
+        reset_share: of sequences that start from a zero state; the others carry on.
+        noise: added to the embedding, in its standard deviations: with less, the memory learns the training faces.
+    """
+
+    name: str = "head"
     epochs: Count = 6
-    learning_rate: float = 1e-3
+    batch: Count = 32
+    learning_rate: Positive = 1e-3
+    average: Share = 0.99
+    measure_every: Count = 1
+    truncate: Count = 20
     reset_share: Share = 0.5
+    noise: Weight = 0.5
 
 
-class Recipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Everything that decides what a bundle becomes, besides the data."""
+class Recipe(_Struct, frozen=True, kw_only=True):
+    """Everything that decides what a bundle becomes, besides the data.
+
+    Attributes:
+        start: weights that the first phase begins with: `random`, or `shipped`, those in `convert/weights`, each
+            channel doubled where this network is twice as wide.
+        calibration: crops that the int8 ranges are measured on.
+        phases: trainings, in order; those of the backbone come before the head's.
+    """
 
     name: str
     seed: int = 20
+    start: Literal["random", "shipped"] = "random"
     calibration: Count = 400
     studio: StudioRecipe = StudioRecipe()
     backbone: BackboneRecipe = BackboneRecipe()
     head: HeadRecipe = HeadRecipe()
+    phases: tuple[BackbonePhase | HeadPhase, ...] = (BackbonePhase(name="backbone", epochs=90), HeadPhase())
+
+    @property
+    def backbone_phases(self) -> list[BackbonePhase]:
+        """The trainings of the backbone."""
+        return [phase for phase in self.phases if isinstance(phase, BackbonePhase)]
+
+    @property
+    def head_phase(self) -> HeadPhase:
+        """The training of the head."""
+        return next((phase for phase in self.phases if isinstance(phase, HeadPhase)), HeadPhase())
 
 
-_DEFAULT = BackboneRecipe(epochs=90, covered=0.25, further=2 * (FurtherTraining(own_share=0.5),))
-_GROWN = BackboneRecipe(epochs=30, learning_rate=1e-3, covered=0.25, own_share=0.5, grown=True)
+_LATER = BackbonePhase(name="further", epochs=30, learning_rate=1e-3)
 _NO_STUDIO = StudioRecipe(stills=0, held=0, sequences=0, held_sequences=0)
+_FIT_TARGETS = Targets(within=0.0)
 RECIPES = {
     recipe.name: recipe
     for recipe in (
-        Recipe(name="default", backbone=_DEFAULT),
+        Recipe(name="default", phases=(BackbonePhase(name="backbone", epochs=90), _LATER, HeadPhase())),
         # The same for smaller boards and for larger ones.
-        Recipe(name="nano", backbone=msgspec.structs.replace(_GROWN, size=96)),
-        Recipe(name="plus", backbone=msgspec.structs.replace(_GROWN, width=0.5)),
-        # With --start: from weights that know faces already to data of one's own.
-        Recipe(name="finetune", studio=_NO_STUDIO, backbone=BackboneRecipe(epochs=25, learning_rate=3e-4)),
+        Recipe(name="nano", start="shipped", backbone=BackboneRecipe(size=96), phases=(_LATER, HeadPhase())),
+        Recipe(name="plus", start="shipped", backbone=BackboneRecipe(width=0.5), phases=(_LATER, HeadPhase())),
+        # One's own faces alone: from the shipped weights in small steps, or from random ones.
+        Recipe(
+            name="fit",
+            start="shipped",
+            studio=_NO_STUDIO,
+            head=HeadRecipe(stills=96, changing=0, correction=1.0),
+            phases=(
+                BackbonePhase(
+                    name="fit",
+                    epochs=40,
+                    batch=16,
+                    learning_rate=3e-4,
+                    average=0.99,
+                    layers="last",
+                    covered=0.0,
+                    measure_every=1,
+                    patience=10,
+                    pull=0.01,
+                    targets=_FIT_TARGETS,
+                ),
+                HeadPhase(epochs=3, batch=16, learning_rate=3e-4),
+            ),
+        ),
+        Recipe(
+            name="fit-random",
+            studio=_NO_STUDIO,
+            head=HeadRecipe(changing=0),
+            phases=(
+                BackbonePhase(
+                    name="fit", epochs=80, batch=32, average=0.99, measure_every=2, patience=30, targets=_FIT_TARGETS
+                ),
+                HeadPhase(epochs=3, batch=16),
+            ),
+        ),
         # Proves the whole way in seconds; its answers mean nothing.
         Recipe(
             name="tiny",
             calibration=8,
             studio=_NO_STUDIO,
-            backbone=BackboneRecipe(size=32, width=0.0625, embedding=8, epochs=1, batch=4),
-            head=HeadRecipe(units=8, stills=4, steps=12, truncate=6, batch=2, epochs=1, warmup_steps=4),
+            backbone=BackboneRecipe(size=32, width=0.0625, embedding=8),
+            head=HeadRecipe(units=8, stills=4, changing=0, steps=12, warmup_steps=4),
+            phases=(
+                BackbonePhase(name="backbone", epochs=1, batch=4),
+                HeadPhase(epochs=1, batch=2, truncate=6),
+            ),
         ),
     )
 }
@@ -173,3 +284,10 @@ def find_recipe(name: str) -> Recipe:
         return RECIPES[name]
     except KeyError:
         raise DataError(f"{name}: no such recipe; there are {sorted(RECIPES)}") from None
+
+
+def change_epochs(recipe: Recipe, epochs: int | None, head: int | None = None) -> Recipe:
+    """The recipe with other epochs in each phase of the backbone, and in the head's, where given."""
+    by_part = {BackbonePhase: epochs, HeadPhase: head}
+    phases = [msgspec.structs.replace(p, epochs=by_part[type(p)] or p.epochs) for p in recipe.phases]
+    return msgspec.structs.replace(recipe, phases=tuple(phases))

@@ -10,11 +10,19 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 from typing import NamedTuple, TypeVar
 
 import numpy as np
 
 from convert.augment.augmentation import Augmentation, draw_augmentation, drift_augmentation, render
+from convert.augment.occluders import draw_occluder
+from convert.faces.pictures import loose_square
+from convert.predict.evaluation import embed_crop
+from convert.studio.acts import Act
+from convert.train.batches import cut_crop
+from convert.train.recipe import Recipe
+from edge.affect.backbone import Backbone
 from edge.geometry import Square
 from edge.values import Embedding, Float32Array, UInt8Array
 
@@ -98,7 +106,7 @@ def make_sequences(
 def take_in_store(scene: Scene, rng: np.random.Generator, size: int) -> Iterator[UInt8Array | None]:
     """A take under everything that training knows."""
     steady = rng.random() < _STEADY
-    augmentation = replace(draw_augmentation(rng), occluder=None, occlusion=None, blur_px=0.0)
+    augmentation = replace(draw_augmentation(rng), occluder=None, blur_px=0.0)
     if steady:
         augmentation = Augmentation(seed=augmentation.seed)
     accident, trouble, gap = augmentation, 0, 0
@@ -111,7 +119,6 @@ def take_in_store(scene: Scene, rng: np.random.Generator, size: int) -> Iterator
         seen = replace(
             augmentation,
             occluder=accident.occluder,
-            occlusion=accident.occlusion,
             blur_px=accident.blur_px,
             gain=accident.gain if accident.gain < 0.5 else augmentation.gain,
         )
@@ -148,17 +155,84 @@ def hold_face(pixels: UInt8Array, square: Square, va: Float32Array, steps: int) 
     return Scene(lambda _: pixels, square, np.repeat(va[None], steps, axis=0).astype(np.float32))
 
 
+def act_scene(act: Act, va: Float32Array) -> Scene:
+    """An act of the studio with its truth, float32 (T, 2), as a scene."""
+    return Scene(act.picture, loose_square(), va.astype(np.float32))
+
+
+def changing_scenes(
+    loose: Sequence[UInt8Array], subjects: Sequence[str], backbone: Backbone, recipe: Recipe, seed: int
+) -> list[Callable[[], Scene]]:
+    """Portraits that change between stills of them, as many as the recipe says; labelled as `held_scenes` are.
+
+    Args:
+        loose: N stills as in `TrainingFaces`.
+        subjects: N names of who is in each.
+        backbone, recipe, seed: as of `held_scenes`.
+    """
+    by_subject: dict[str, list[int]] = {}
+    for row, subject in enumerate(subjects):
+        by_subject.setdefault(subject, []).append(row)
+    order = np.random.default_rng([seed, 4]).permutation(len(by_subject))[: recipe.head.changing]
+    chosen = [list(by_subject.values())[int(number)] for number in order]
+    seen = [np.stack([_as_seen(loose[row], backbone, recipe) for row in rows]) for rows in chosen]
+
+    def open_scene(number: int) -> Scene:
+        pictures = [loose[row] for row in chosen[number]]
+        rng = np.random.default_rng([seed, 5, number])
+        return change_faces(pictures, loose_square(len(pictures[0])), seen[number], recipe.head.steps, rng)
+
+    return [partial(open_scene, number) for number in range(len(chosen))]
+
+
+def _as_seen(picture: UInt8Array, backbone: Backbone, recipe: Recipe) -> Float32Array:
+    """The backbone's answer to the undisturbed crop: float32 (2,)."""
+    return np.array(embed_crop(backbone, cut_crop(picture, recipe.backbone.size)).va, np.float32)
+
+
+def held_scenes(
+    loose: Sequence[UInt8Array], va: Float32Array, backbone: Backbone, recipe: Recipe, seed: int
+) -> list[Callable[[], Scene]]:
+    """Faces that keep their expression, lively ones more often, as many as the recipe's `stills`.
+
+    The label is the backbone's answer to the undisturbed crop: the head is to add time, not a second opinion. Asked for
+    the raters' labels, it learns the training faces by heart and loses on others.
+
+    Args:
+        loose, va: N pictures as in `TrainingFaces`, and their labels.
+        backbone: the int8 one.
+        recipe: how many, how long.
+        seed: picks.
+    """
+    weight = 0.3 + np.abs(va).sum(axis=1)
+    count = recipe.head.stills
+    picks = np.random.default_rng([seed, 2]).choice(len(va), count, p=weight / weight.sum(), replace=count > len(va))
+
+    # Answered now: the engine cannot be shared with the thread that opens scenes.
+    seen = [_as_seen(loose[int(row)], backbone, recipe) for row in picks]
+
+    def open_scene(number: int) -> Scene:
+        picture = loose[int(picks[number])]
+        return hold_face(picture, loose_square(len(picture)), seen[number], recipe.head.steps)
+
+    return [partial(open_scene, number) for number in range(count)]
+
+
+def still_sequences(crops: UInt8Array, va: Float32Array, backbone: Backbone, steps: int) -> Sequences:
+    """N crops, each held for some steps without augmentation."""
+    found = [embed_crop(backbone, crop) for crop in crops]
+    parts = (np.stack([each.vector for each in found]), np.stack([each.va for each in found]), va)
+    return Sequences(*(np.repeat(part[:, None], steps, axis=1).astype(np.float32) for part in parts))
+
+
 def _accident(augmentation: Augmentation, rng: np.random.Generator) -> tuple[Augmentation, int]:
     """What comes between face and camera now, and for how many steps; most of the time nothing does."""
     chance = rng.random()
-    clear = replace(augmentation, occluder=None, occlusion=None, blur_px=0.0)
+    clear = replace(augmentation, occluder=None, blur_px=0.0)
     if chance < 0.6:
         return clear, int(rng.integers(5, 25))
     if chance < 0.8:
-        drawn = draw_augmentation(rng)
-        while drawn.occluder is None and drawn.occlusion is None:
-            drawn = draw_augmentation(rng)
-        return replace(clear, occluder=drawn.occluder, occlusion=drawn.occlusion), int(rng.integers(2, 16))
+        return replace(clear, occluder=draw_occluder(rng)), int(rng.integers(2, 16))
     if chance < 0.95:
         return replace(clear, blur_px=float(rng.uniform(2, 9))), int(rng.integers(1, 6))
     return replace(clear, gain=float(rng.uniform(0.06, 0.4))), int(rng.integers(3, 15))

@@ -135,7 +135,7 @@ class Windower:
         window.had_frame, window.width_px = True, frame_px[0]
         window.peak = max(window.peak, len(tracks))
         begun = self._visits.begun
-        visits = self._visits.observe(tracks, captured_ns)
+        visits = self._visits.observe(tracks, captured_ns, frame_px)
         window.begun += self._visits.begun - begun
         self._presence.observe(visits, tracks, captured_ns, frame_px)
         for score in scores:

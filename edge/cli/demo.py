@@ -38,7 +38,7 @@ Arrived = queue.SimpleQueue[Window]
 def demo(seconds: Annotated[float, typer.Option(min=5, max=600, help="How long to run.")] = 35.0) -> None:
     """Show the main job on drawn faces: no camera, no network, an MQTT broker on loopback that ends with it.
 
-    Needs the `demo` extra and the face detector (`affect-edge fetch`).
+    Needs the `demo` extra.
     """
     logging.getLogger().setLevel(logging.WARNING)
     console = Console(highlight=False, soft_wrap=True)

@@ -13,7 +13,7 @@ from edge.affect.untrusted import prove
 from edge.cli import app, echo_json
 from edge.config import Config, load_config
 from edge.errors import AssetError
-from edge.model.assets import ASSETS, Asset, find_asset, read_asset
+from edge.face.detector import GRAPH, LICENCE, ORIGIN, SHA256, read_graph
 from edge.model.store import Store
 from edge.version import VERSION, commit
 
@@ -63,7 +63,7 @@ def gather(config: Config) -> dict[str, Any]:
             "runtime": proof.runtime,
             "engine": proof.engine,
         },
-        "assets": [_asset_facts(asset) for asset in ASSETS],
+        "detector": _detector_facts(),
     }
 
 
@@ -74,15 +74,13 @@ def _installed(package: str) -> str | None:
         return None
 
 
-def _asset_facts(asset: Asset) -> dict[str, Any]:
-    path = find_asset(asset)
+def _detector_facts() -> dict[str, Any]:
     try:
-        read_asset(asset)
+        read_graph()
         state = "verified"
-    except AssetError:
-        state = f"{'missing' if path is None else 'altered'}, run `affect-edge fetch`"
-    told = {"name": asset.name, "state": state, "path": str(path or ""), "sha256": asset.sha256}
-    return told | {"licence": asset.licence, "origin": asset.origin}
+    except AssetError as error:
+        state = str(error)
+    return {"state": state, "path": str(GRAPH), "sha256": SHA256, "licence": LICENCE, "origin": ORIGIN}
 
 
 def _rows(facts: dict[str, Any]) -> list[tuple[str, str]]:
@@ -105,6 +103,6 @@ def _rows(facts: dict[str, Any]) -> list[tuple[str, str]]:
         *(("file", f"{sha256}  {name}") for name, sha256 in bundle["files"].items()),
         ("golden", f"reproduced on {bundle['engine']}; largest difference: {worst}"),
         *(("accuracy", line) for line in accuracy),
-        *(("detector", f"{one['state']}, {one['licence']}") for one in facts["assets"]),
-        *(("file", f"{one['sha256']}  {one['path']}") for one in facts["assets"]),
+        ("detector", "{state}, {licence}: {origin}".format(**facts["detector"])),
+        ("file", "{sha256}  {path}".format(**facts["detector"])),
     ]

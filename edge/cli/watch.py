@@ -24,14 +24,16 @@ from edge.cli.run import CONFIG, clock_of, stop_on_signal
 from edge.config import FaceConfig, load_config
 from edge.device import build_device
 from edge.face.schedule import one_frame_a_step
+from edge.face.search import farthest_m, smallest_found_px
 from edge.model.store import Store
 from edge.publish import Discard
 from edge.values import Face, Look, Rejection, Tick
 
 _DRAWN_PER_S = 8.0
 _LINE_S = 1.0
-_COLUMNS, _ROWS = 44, 12  # with the table under it, what a terminal of 80 by 24 holds
+_COLUMNS, _ROWS = 44, 11  # with the table under it, what a terminal of 80 by 24 holds
 _LISTED = 5
+_LENSES = (102, 66, 30)  # degrees across: wide, Raspberry Pi's standard, tele
 _RECENT = 150  # frames that the counts look back on
 _ADVICE: dict[Rejection, str] = {
     "small": "too small: nearer, or a longer lens",
@@ -101,6 +103,7 @@ class Screen:
             Panel(_grid(self._recent[-1].size_px if faces else (1, 1), faces), title=title, expand=False, padding=0),
             self._table(faces),
             Text(self._counts(), no_wrap=True, overflow="ellipsis"),
+            Text(self._reach(), no_wrap=True, overflow="ellipsis"),
             Text(_LEGEND, style="dim"),
         )
 
@@ -136,6 +139,14 @@ class Screen:
         if not faces:
             table.add_row("-", "-", "-", "-", Text("no face in view", "dim"))
         return table
+
+    def _reach(self) -> str:
+        """How far away a face is still scored; empty before the first picture."""
+        if not self._recent:
+            return ""
+        size_px, limits = self._recent[-1].size_px, self._limits
+        far = [f"{farthest_m(*size_px, limits, lens_deg=lens):.1f} m with a lens of {lens}°" for lens in _LENSES]
+        return f"scored from {smallest_found_px(*size_px, limits):.0f} px: up to {', '.join(far)}"
 
     def _counts(self) -> str:
         judged = [face.quality for look in self._recent for face in look.faces if face.quality]

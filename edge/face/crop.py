@@ -20,7 +20,7 @@ def align_face(pixels: UInt8Array, landmarks_px: Float32Array, size: int, rule: 
 
     Args:
         pixels: uint8 (H, W, 3), RGB.
-        landmarks_px: float32 (6, 2), as in `Detection`.
+        landmarks_px: float32 (5, 2), as in `Detection`.
         size: side of the crop, pixels.
         rule: the bundle's crop rule.
 
@@ -33,8 +33,8 @@ def align_face(pixels: UInt8Array, landmarks_px: Float32Array, size: int, rule: 
     return cut_square(pixels, face_square(landmarks_px, rule), size)
 
 
-def cut_square(pixels: UInt8Array, square: Square, size: int) -> UInt8Array:
-    """Cuts a turned square out of a frame; arguments and result as in `align_face`.
+def cut_square(pixels: UInt8Array, square: Square, size: int, out: UInt8Array | None = None) -> UInt8Array:
+    """Cuts a turned square out of a frame; arguments and result as in `align_face`, `out` to be written into.
 
     Where the face is at least twice as large as the crop, the region is first averaged down by a whole factor:
     sampling it directly would alias, and a close face would look unlike a far one.
@@ -62,7 +62,7 @@ def cut_square(pixels: UInt8Array, square: Square, size: int) -> UInt8Array:
         cv2.cvtColor(pixels, cv2.COLOR_RGB2RGBA), matrix, (size, size),
         flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT, borderValue=_GREY,
     )  # fmt: skip
-    return np.asarray(cv2.cvtColor(crop, cv2.COLOR_RGBA2RGB), np.uint8)
+    return np.asarray(cv2.cvtColor(crop, cv2.COLOR_RGBA2RGB, dst=out), np.uint8)
 
 
 def _region(pixels: UInt8Array, square: Square, factor: int) -> tuple[UInt8Array, tuple[int, int]]:

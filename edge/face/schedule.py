@@ -1,8 +1,8 @@
-"""Decides which frames are processed, whether the detector runs on them, and which faces are scored.
+"""Decides which frames are processed, whether and where faces are searched for, and which faces are scored.
 
 The model needs one score in each step of its time grid, so one frame a step is processed. On a live device the work on
 a frame must fit into a time budget. When the faces in view need more, the device reduces its work in two levels. At the
-first, the detector runs half as often, and faces are tracked in between. At the second, the faces also take turns being
+first, faces are searched for half as often, and tracked in between. At the second, the faces also take turns being
 scored. A file is read as slowly as needed, so nothing is left out there. See docs/overload.md.
 """
 
@@ -30,7 +30,7 @@ _SAMPLES = 3  # measurements before a cost is used
 _LEVELS: Final[tuple[Level, ...]] = ("normal", "detector", "faces")
 _MEANING = {
     "normal": "every face is scored at every step",
-    "detector": "the detector runs half as often, and faces are tracked in between",
+    "detector": "faces are searched for half as often, and tracked in between",
     "faces": "faces take turns being scored",
 }
 
@@ -52,7 +52,8 @@ class Plan:
     Attributes:
         step: number of the frame's grid step.
         work: False if nothing is to be done, since a frame of this step was already processed.
-        search: whether the detector runs; else each face is assumed to keep its speed.
+        search: whether known faces are looked for; else each is assumed to keep its speed.
+        wide: whether the whole picture is searched too, for new faces.
         room: how many faces there is time to score in this frame; None for all.
         served: how many faces take turns being scored, the oldest tracks first; None for all.
         scored: the step in which each track was last scored, by track id.
@@ -61,6 +62,7 @@ class Plan:
     step: int
     work: bool = True
     search: bool = True
+    wide: bool = True
     room: int | None = None
     served: int | None = None
     scored: Mapping[int, int] = field(default_factory=dict)
@@ -83,7 +85,7 @@ class Spent:
     """How long the work on one frame took.
 
     Attributes:
-        search_ns, total_ns: time of the detector and tracker, and of everything, nanoseconds; 0 for a file.
+        search_ns, total_ns: time of search and tracker, and of everything, nanoseconds; 0 for a file.
         faces: how many faces were in view.
         scored: ids of the tracks that had their turn, including those that gave no score.
     """
@@ -95,16 +97,16 @@ class Spent:
 
 
 class _Cost:
-    """The median of the last nine times, so that one slow frame does not change it."""
+    """The median of the last times, so that one slow frame does not change it."""
 
-    def __init__(self) -> None:
-        self._last: deque[float] = deque(maxlen=9)
+    def __init__(self, last: int = 9) -> None:
+        self._last: deque[float] = deque(maxlen=last)
         self.ns = 0.0
-        self.known = False
+        self.samples = 0
 
     def add(self, ns: float) -> None:
         self._last.append(ns)
-        self.ns, self.known = median(self._last), len(self._last) >= _SAMPLES
+        self.ns, self.samples = median(self._last), len(self._last)
 
 
 class Schedule:
@@ -114,19 +116,24 @@ class Schedule:
         step_s: the model's time step, seconds.
         reset_s: after this long without a score, a face's stream is reset, seconds.
         frame_s: the camera's period, seconds.
+        search_every: searches from one of the whole picture to the next.
         live: False for a file, whose frames wait; then nothing is left out.
     """
 
-    def __init__(self, *, step_s: float, reset_s: float, frame_s: float = 0.0, live: bool = False) -> None:
+    def __init__(
+        self, *, step_s: float, reset_s: float, frame_s: float = 0.0, search_every: int = 3, live: bool = False
+    ) -> None:
         self._step_ns = round(step_s * NS)
         self._reset_ns = round(reset_s * NS)
         self._unit_ns = max(self._step_ns, round(frame_s * NS))  # a face can be scored once in this time
         self._budget_ns = _BUDGET * self._unit_ns
         self._live = live
-        self._search, self._face = _Cost(), _Cost()
+        self._search_every = search_every
+        self._near, self._wide, self._face = _Cost(), _Cost(3), _Cost()  # wide ones are rare
         self._scored: dict[int, int] = {}
         self._step: int | None = None  # of the last processed frame
-        self._searched: int | None = None  # of the last frame on which the detector ran
+        self._searched: int | None = None  # of the last frame in which faces were searched for
+        self._searched_wide: int | None = None  # and in the whole picture
         self._faces = self._skipped = self._level = 0
         self._recovering_ns: int | None = None  # since when a lower level would suffice
 
@@ -140,15 +147,19 @@ class Schedule:
         """What to do with a frame captured at `now_ns`; changes no state."""
         step = grid_step(now_ns, self._step_ns)
         if step == self._step:
-            return Plan(step=step, work=False, search=False, room=0)
-        unsearched_ns = (step - self._searched) * self._step_ns if self._searched is not None else None
-        search = not self._level or unsearched_ns is None or unsearched_ns >= self._spacing * self._unit_ns
+            return Plan(step=step, work=False, search=False, wide=False, room=0)
+        spacing = self._spacing if self._level else 1
+        search = spacing == 1 or self._is_due(self._searched, step, spacing)
+        wide = search and self._is_due(self._searched_wide, step, spacing * self._search_every)
         room = served = None
-        if self._live and not self._face.known:
+        if self._live and self._face.samples < _SAMPLES:
             room = 1  # the cost of a face is not known yet, so a crowd in the first frame must not take too long
         elif _LEVELS[self._level] == "faces":
-            room, served = self._room(search), self._served
-        return Plan(step=step, search=search, room=room, served=served, scored=self._scored)
+            room, served = self._room(self._wide.ns if wide else self._near.ns if search else 0), self._served
+        return Plan(step=step, search=search, wide=wide, room=room, served=served, scored=self._scored)
+
+    def _is_due(self, last: int | None, step: int, units: int) -> bool:
+        return last is None or (step - last) * self._step_ns >= units * self._unit_ns
 
     def done(self, plan: Plan, spent: Spent, now_ns: int) -> None:
         """Records that a frame was processed. Not for a failed frame, so that the next one can replace it.
@@ -164,7 +175,8 @@ class Schedule:
         self._scored = kept | dict.fromkeys(spent.scored, plan.step)
         if plan.search:
             self._searched = plan.step
-            self._search.add(spent.search_ns)
+            self._searched_wide = plan.step if plan.wide else self._searched_wide
+            (self._wide if plan.wide else self._near).add(spent.search_ns)
         if spent.scored:
             self._face.add((spent.total_ns - spent.search_ns) / len(spent.scored))
         if self._live:
@@ -173,24 +185,30 @@ class Schedule:
             self._choose_level(now_ns)
 
     @property
+    def _search_ns(self) -> float:
+        """A search, on average."""
+        return self._near.ns + (self._wide.ns - self._near.ns) / self._search_every
+
+    @property
     def _spacing(self) -> int:
-        """Units between two detector runs under load: two, or as many as leave half of the time for scoring."""
-        return max(2, math.ceil(2 * self._search.ns / self._unit_ns))
+        """Units between two searches under load: two, or as many as leave half of the time for scoring."""
+        return max(2, math.ceil(2 * self._search_ns / self._unit_ns))
 
     def _work_ns(self, spacing: int) -> float:
-        """The work of one unit: scoring every face once, and 1 / `spacing` of a detector run."""
-        return self._search.ns / spacing + self._faces * self._face.ns
+        """The work of one unit: scoring every face once, and 1 / `spacing` of a search."""
+        return self._search_ns / spacing + self._faces * self._face.ns
 
-    def _room(self, search: bool) -> int:
-        """How many faces can be scored in one frame; at least one, since a slow device would never score anybody."""
-        return max(1, int((self._budget_ns - self._search.ns * search) // max(self._face.ns, 1.0)))
+    def _room(self, search_ns: float) -> int:
+        """How many faces can be scored beside a search; at least one, since a slow device would never score anybody."""
+        return max(1, int((self._budget_ns - search_ns) // max(self._face.ns, 1.0)))
 
     @property
     def _served(self) -> int:
         """How many faces can take turns without any stream being reset."""
-        busy = math.ceil((self._search.ns + self._room(True) * self._face.ns) / self._unit_ns)
+        room = self._room(self._search_ns)
+        busy = math.ceil((self._search_ns + room * self._face.ns) / self._unit_ns)
         others = max(self._spacing - busy, 0) / max(1, math.ceil(self._face.ns / self._unit_ns))
-        turns = (self._room(True) + others * self._room(False)) / max(self._spacing, busy)
+        turns = (room + others * self._room(0)) / max(self._spacing, busy)
         return max(1, int(_TURN * turns * self._reset_ns / self._unit_ns))
 
     def _needed(self, share: float) -> int:
@@ -201,7 +219,7 @@ class Schedule:
     def _choose_level(self, now_ns: int) -> None:
         """Raises the level at once, and lowers it when the work has fitted with some reserve for `_RECOVERY_S`."""
         before, lower = self._level, self._needed(_RECOVERY)
-        if self._search.known and self._needed(1.0) > before:
+        if self._wide.samples + self._near.samples >= _SAMPLES and self._needed(1.0) > before:
             self._level, self._recovering_ns = self._needed(1.0), None
         elif lower >= before:
             self._recovering_ns = None

@@ -1,94 +1,170 @@
 """Following faces from frame to frame by where they are and how large, never by who they are.
 
-Owns the tracks in view. A track is known by position and size alone; when a face is lost for longer than
-`max_missed_s` its track ends, and the same person returning is a new track.
+Owns the tracks in view. A Kalman filter predicts the place and size of each face. A face in a new frame belongs to the
+track that it fits best, if it lies where that one can have got to. When a face is lost for longer than `max_missed_s`
+its track ends, and the same person returning is a new track.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
 from edge.clock import NS
+from edge.geometry import roll_radians
 from edge.values import Detection, Track
 
-_MAX_SHIFT = 0.9  # farthest jump from the predicted place, in face sizes
-_MAX_GROWTH = 0.6  # largest change of size between sightings, as |ln ratio|
-_MIN_HITS = 2
-_VELOCITY_GAIN = 0.5  # weight of the newest shift in the velocity
-_VELOCITY_DECAY_S = 0.3  # an unseen face is expected to slow down
+# Standard deviations and distances in face sizes, times in seconds; chosen on drawn crowds and on real walks in a
+# street (docs/tracker.md).
+_PLACE_ERROR = 0.08  # of the detector's centre; 0.014 was measured, turning heads need more
+_SIZE_ERROR = 0.065  # of the logarithm of its size
+_FIRST_SPEED = 2.5  # of a face that was seen once
+_PUSH = 1.8  # change of velocity within a second
+_GROWTH = 0.25  # change of the logarithm of the size within a second
+_COAST_S = 4.0  # an unseen face is expected to slow down in this time
+_GATE = 4.0  # farthest from the expected place and size, standard deviations of the difference
+_MAX_SHIFT, _ROAM = 1.2, 1.0  # and in face sizes, and how much more for each second unseen
+_MAX_GROWTH = 0.6  # and as |ln ratio|
+_YOUNG = 2.5  # how much worse a face in the making fits than a track, squared standard deviations
+_WEAK, _CLEAR = 2.0, 0.7  # and a face whose score is below `_CLEAR`
+_DOUBT, _SURE = 0.55, 0.6  # a face becomes a track when what its scores have above `_DOUBT` adds up to `_SURE`
+_MAKING_S = 0.45  # and may be unseen so long before that
+_SAME_SHIFT = 0.6  # two faces nearer to each other are one face found twice
+
+_Place = tuple[float, float, float]  # x, y, size; pixels
+
+
+class _Forecast(NamedTuple):
+    """Where a face is expected at a time: pixels, and variances in face sizes."""
+
+    x: float
+    y: float
+    pp: float  # of the place
+    pv: float  # of place with velocity
+    vv: float  # of the velocity
+    ss: float  # of the logarithm of the size
+
+
+class Expected(NamedTuple):
+    """Where a face should be by now.
+
+    Attributes:
+        x, y: its middle, pixels of the frame.
+        size_px: its size.
+        roll: its tilt, radians.
+        steady: its motion is known, and it is not lost.
+    """
+
+    x: float
+    y: float
+    size_px: float
+    roll: float
+    steady: bool
 
 
 @dataclass(slots=True, kw_only=True)
 class _Follow:
-    """A track in the making or in being; the tracker's own mutable record."""
+    """A track, or a face in the making, whose id is 0; the tracker's own mutable record."""
 
-    id: int
+    id: int = 0
     detection: Detection
     begun_ns: int
     seen_ns: int
-    velocity: tuple[float, float]
-    hits: int
-    missed: int
+    x: float  # smoothed place and size, pixels
+    y: float
+    size: float
+    vx: float = 0.0  # pixels a second
+    vy: float = 0.0
+    pp: float = _PLACE_ERROR**2  # variances, as `_Forecast` has them
+    pv: float = 0.0
+    vv: float = _FIRST_SPEED**2
+    ss: float = _SIZE_ERROR**2
+    sure: float  # sum of the scores above `_DOUBT`
+    missed: int = 0
 
-    def predict(self, now_ns: int) -> tuple[float, float]:
-        """Where the centre is expected now, pixels."""
+    def expect(self, now_ns: int) -> _Forecast:
         elapsed = (now_ns - self.seen_ns) / NS
-        travel = _VELOCITY_DECAY_S * (1 - math.exp(-elapsed / _VELOCITY_DECAY_S))
-        x, y = self.detection.center_px
-        return x + self.velocity[0] * travel, y + self.velocity[1] * travel
+        go = _COAST_S * (1 - math.exp(-elapsed / _COAST_S))
+        push = _PUSH * _PUSH * elapsed
+        return _Forecast(
+            self.x + self.vx * go,
+            self.y + self.vy * go,
+            self.pp + go * (2 * self.pv + go * self.vv) + push * elapsed * elapsed / 3,
+            self.pv + go * self.vv + push * elapsed / 2,
+            self.vv + push,
+            self.ss + _GROWTH * _GROWTH * elapsed,
+        )
+
+    def sight(self, detection: Detection, place: _Place, expected: _Forecast, now_ns: int) -> None:
+        """Moves on to a new sighting."""
+        x, y, size = place
+        there_x, there_y, pp, pv, vv, ss = expected
+        place_gain, speed_gain = pp / (pp + _PLACE_ERROR * _PLACE_ERROR), pv / (pp + _PLACE_ERROR * _PLACE_ERROR)
+        size_gain = ss / (ss + _SIZE_ERROR * _SIZE_ERROR)
+        off_x, off_y = x - there_x, y - there_y
+        self.x, self.y = there_x + place_gain * off_x, there_y + place_gain * off_y
+        self.vx, self.vy = self.vx + speed_gain * off_x, self.vy + speed_gain * off_y
+        self.size *= (size / self.size) ** size_gain
+        self.pp, self.pv, self.vv = pp * (1 - place_gain), pv * (1 - place_gain), vv - speed_gain * pv
+        self.ss = ss * (1 - size_gain)
+        self.detection, self.seen_ns, self.missed = detection, now_ns, 0
+        self.sure += detection.score - _DOUBT
 
 
 class Tracker:
     """Predicts, associates, spawns and prunes.
 
     Args:
-        confirm_s: how long a face is seen, twice at least, before it becomes a track, seconds; a flicker of the
-            detector so gets no id. Less than two searches in a row are apart.
+        confirm_s: how long a face is seen before it becomes a track, seconds; less than two searches in a row are
+            apart. It is seen twice at least, more often if the detector is not sure: a flicker so gets no id.
         max_missed_s: how long a face may be out of sight before its track ends, seconds.
     """
 
-    def __init__(self, *, confirm_s: float = 0.045, max_missed_s: float = 0.8) -> None:
+    def __init__(self, *, confirm_s: float = 0.045, max_missed_s: float = 1.5) -> None:
         self._confirm_ns = round(confirm_s * NS)
         self._max_missed_ns = round(max_missed_s * NS)
         self._follows: list[_Follow] = []
         self._last_id = 0
 
-    def update(self, detections: Sequence[Detection], captured_ns: int) -> list[Track]:
+    def expected(self, now_ns: int) -> list[Expected]:
+        """Where each face is expected now, those in the making included."""
+        places = []
+        for follow in self._follows:
+            there, roll = follow.expect(now_ns), roll_radians(follow.detection.landmarks_px)
+            steady = follow.seen_ns > follow.begun_ns and not follow.missed
+            places.append(Expected(there.x, there.y, follow.size, roll, steady))
+        return places
+
+    def update(
+        self, detections: Sequence[Detection], captured_ns: int, looked_for: Collection[int] | None = None
+    ) -> list[Track]:
         """Takes the detections of the next frame.
 
         Args:
             detections: in pixels of the frame.
             captured_ns: of the frame, not before the last one's.
+            looked_for: which of the faces of `expected` would have been found, by index; None for all. The others are
+                taken to move on as before.
 
         Returns:
-            Every confirmed track, those not seen in this frame with `missed` > 0; ordered by id.
+            Every confirmed track, those not found where they were looked for with `missed` > 0; ordered by id.
         """
-        pairs = self._associate(detections, captured_ns)
-        for index, follow in enumerate(self._follows):
-            if index in pairs:
-                self._sight(follow, detections[pairs[index]], captured_ns)
-            else:
+        expected = [follow.expect(captured_ns) for follow in self._follows]
+        places = [(*detection.center_px, max(detection.size_px, 1.0)) for detection in detections]
+        pairs = self._associate(detections, places, expected, captured_ns)
+        for row, follow in enumerate(self._follows):
+            if (column := pairs.get(row)) is not None:
+                follow.sight(detections[column], places[column], expected[row], captured_ns)
+                self._confirm(follow)
+            elif looked_for is None or row in looked_for:
                 follow.missed += 1
-        self._follows = [follow for follow in self._follows if self._alive(follow, captured_ns)]
-        taken = set(pairs.values())
-        for index, detection in enumerate(detections):
-            if index not in taken:
-                self._follows.append(
-                    _Follow(
-                        id=0,
-                        detection=detection,
-                        begun_ns=captured_ns,
-                        seen_ns=captured_ns,
-                        velocity=(0.0, 0.0),
-                        hits=1,
-                        missed=0,
-                    )
-                )
-        self._confirm()
+        self._prune(captured_ns)
+        if len(pairs) < len(detections):
+            self._spawn(detections, places, set(pairs.values()), captured_ns)
         return self.tracks(captured_ns)
 
     def coast(self, captured_ns: int) -> list[Track]:
@@ -100,39 +176,47 @@ class Tracker:
         Returns:
             As `update`; a face that the last search found has `missed` 0 and is where its motion carried it.
         """
-        self._follows = [follow for follow in self._follows if self._alive(follow, captured_ns)]
-        return self.tracks(captured_ns, moved=True)
+        self._prune(captured_ns)
+        return self.tracks(captured_ns)
 
-    def tracks(self, now_ns: int, *, moved: bool = False) -> list[Track]:
-        """The confirmed ones, by id: where they were seen last or, `moved`, where their motion has carried them."""
+    def tracks(self, now_ns: int) -> list[Track]:
+        """The confirmed ones, by id: where their motion has carried them since, or where they were when lost."""
         tracks = [
             Track(
                 id=follow.id,
-                detection=_shifted(follow.detection, follow.predict(now_ns)) if moved else follow.detection,
+                detection=follow.detection if follow.missed or follow.seen_ns == now_ns else _shifted(follow, now_ns),
                 missed=follow.missed,
+                speed=(follow.vx, follow.vy),
             )
             for follow in self._follows
             if follow.id
         ]
         return sorted(tracks, key=lambda track: track.id)
 
-    def _associate(self, detections: Sequence[Detection], now_ns: int) -> dict[int, int]:
-        """Pairs follows with detections, nearest first; index of follow → index of detection."""
+    def _associate(
+        self,
+        detections: Sequence[Detection],
+        places: Sequence[_Place],
+        expected: Sequence[_Forecast],
+        now_ns: int,
+    ) -> dict[int, int]:
+        """Pairs follows with detections, best fit first; index of follow → index of detection."""
         costs = []
-        places = [(*detection.center_px, max(detection.size_px, 1.0)) for detection in detections]
-        for row, follow in enumerate(self._follows):
-            expected_x, expected_y = follow.predict(now_ns)
-            size = max(follow.detection.size_px, 1.0)
+        for row, (follow, there) in enumerate(zip(self._follows, expected, strict=True)):
+            there_x, there_y, size = there.x, there.y, follow.size
+            place_var, size_var = there.pp + _PLACE_ERROR * _PLACE_ERROR, there.ss + _SIZE_ERROR * _SIZE_ERROR
+            reach = size * min(_GATE * math.sqrt(place_var), _MAX_SHIFT + _ROAM * (now_ns - follow.seen_ns) / NS)
             for column, (x, y, other) in enumerate(places):
-                reach = _MAX_SHIFT * max(size, other)
                 # Most pairs are far apart: said first, since it is asked of every face and every other one.
-                if abs(x - expected_x) > reach or abs(y - expected_y) > reach:
+                if not -reach < (off_x := x - there_x) < reach or not -reach < (off_y := y - there_y) < reach:
                     continue
-                growth = abs(math.log(other / size))
-                shift = math.hypot(x - expected_x, y - expected_y) / max(size, other)
-                if shift <= _MAX_SHIFT and growth <= _MAX_GROWTH:
-                    # A confirmed track goes before one in the making that claims the same face.
-                    costs.append((shift + growth + (0.0 if follow.id else 0.5), row, column))
+                growth = math.log(other / size)
+                fit = (off_x * off_x + off_y * off_y) / (size * size * place_var) + growth * growth / size_var
+                if fit <= _GATE * _GATE and abs(growth) <= _MAX_GROWTH:
+                    # Twice the negative logarithm of a likelihood: who may be anywhere fits nowhere well.
+                    cost = fit + 2 * math.log(place_var) + math.log(size_var)
+                    cost += (0.0 if follow.id else _YOUNG) + (_WEAK if detections[column].score < _CLEAR else 0.0)
+                    costs.append((cost, row, column))
         pairs: dict[int, int] = {}
         taken: set[int] = set()
         for _, row, column in sorted(costs):
@@ -141,33 +225,41 @@ class Tracker:
                 taken.add(column)
         return pairs
 
-    def _sight(self, follow: _Follow, detection: Detection, now_ns: int) -> None:
-        elapsed = max((now_ns - follow.seen_ns) / NS, 1e-3)
-        before, after = follow.detection.center_px, detection.center_px
-        vx, vy = ((after[axis] - before[axis]) / elapsed for axis in (0, 1))
-        if follow.hits > 1:
-            vx = _VELOCITY_GAIN * vx + (1 - _VELOCITY_GAIN) * follow.velocity[0]
-            vy = _VELOCITY_GAIN * vy + (1 - _VELOCITY_GAIN) * follow.velocity[1]
-        follow.detection, follow.seen_ns, follow.velocity = detection, now_ns, (vx, vy)
-        follow.hits += 1
-        follow.missed = 0
+    def _confirm(self, follow: _Follow) -> None:
+        if not follow.id and follow.sure >= _SURE and follow.seen_ns - follow.begun_ns >= self._confirm_ns:
+            self._last_id += 1
+            follow.id = self._last_id
 
-    def _alive(self, follow: _Follow, now_ns: int) -> bool:
-        if not follow.id:
-            return follow.missed <= 1
-        return now_ns - follow.seen_ns <= self._max_missed_ns
+    def _prune(self, now_ns: int) -> None:
+        track_ns, making_ns = now_ns - self._max_missed_ns, now_ns - round(_MAKING_S * NS)
+        self._follows = [follow for follow in self._follows if follow.seen_ns >= (track_ns if follow.id else making_ns)]
 
-    def _confirm(self) -> None:
-        for follow in self._follows:
-            if not follow.id and follow.hits >= _MIN_HITS and follow.seen_ns - follow.begun_ns >= self._confirm_ns:
-                self._last_id += 1
-                follow.id = self._last_id
+    def _spawn(self, detections: Sequence[Detection], places: Sequence[_Place], taken: set[int], now_ns: int) -> None:
+        """Begins to follow the faces that belong to no track and are none that was found twice."""
+        here = [follow for follow in self._follows if follow.id and not follow.missed]
+        for column, (detection, (x, y, size)) in enumerate(zip(detections, places, strict=True)):
+            if column in taken or any(
+                math.hypot(follow.x - x, follow.y - y) < _SAME_SHIFT * max(follow.size, size) for follow in here
+            ):
+                continue
+            self._follows.append(
+                _Follow(
+                    detection=detection,
+                    begun_ns=now_ns,
+                    seen_ns=now_ns,
+                    x=x,
+                    y=y,
+                    size=size,
+                    sure=detection.score - _DOUBT,
+                )
+            )
 
 
-def _shifted(detection: Detection, center_px: tuple[float, float]) -> Detection:
-    """The same face around another centre."""
-    (x, y), (old_x, old_y) = center_px, detection.center_px
-    dx, dy = x - old_x, y - old_y
+def _shifted(follow: _Follow, now_ns: int) -> Detection:
+    """The face as it was seen last, where its motion has carried it."""
+    detection, there = follow.detection, follow.expect(now_ns)
+    x, y = detection.center_px
+    dx, dy = there.x - x, there.y - y
     x1, y1, x2, y2 = detection.box_px
     return Detection(
         box_px=(x1 + dx, y1 + dy, x2 + dx, y2 + dy),

@@ -12,7 +12,6 @@ import typer
 
 from convert.progress import Progress
 from edge.errors import ConfigError
-from edge.model.assets import ASSETS, fetch_asset
 from firmware_config.debian.archive import pack
 from firmware_config.debian.runtime import build_wheel, install_runtime
 from firmware_config.debian.target import ARCHITECTURES, PYTHONS, ROOT, Target
@@ -40,7 +39,7 @@ def build(target: Target, out: Path) -> Path:
     """The package's path.
 
     Raises:
-        EdgeError: a tool, a wheel or the detector's file cannot be had.
+        EdgeError: a tool or a wheel cannot be had.
     """
     epoch = source_date()
     environment = {**os.environ, "SOURCE_DATE_EPOCH": str(epoch)}
@@ -50,8 +49,7 @@ def build(target: Target, out: Path) -> Path:
         tree = Path(scratch) / "tree"
         install_runtime(wheel, target, site_packages(tree, target), environment)
         progress.advance()
-        folders = {fetch_asset(asset).parent for asset in ASSETS}
-        lay_out(tree, target, assets=folders.pop(), epoch=epoch)
+        lay_out(tree, target, epoch=epoch)
         progress.advance()
         package = pack(tree, target, out, epoch)
         progress.advance()

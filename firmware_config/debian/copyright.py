@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib.metadata import distributions
 from pathlib import Path
 
-from edge.model.assets import ASSETS
+from edge.face.detector import GRAPH, LICENCE, ORIGIN
 from firmware_config.errors import PackageError
 from scripts.third_party_licences import licence_of, normalize
 
@@ -27,7 +27,8 @@ out; where a package gives its licence as a file, the full text lies in its
 """
 
 _FILES = """
-Model files, unchanged, in /usr/share/affect-edge/assets:
+The face detector, converted to int8, in the folder edge/bundles, with its
+licence beside it:
 
 """
 
@@ -55,5 +56,5 @@ def write_copyright(site: Path, installed_at: str) -> str:
             raise PackageError(f"{found.metadata['Name']}: its metadata names no licence; add it to KNOWN in scripts/")
         if normalize(found.metadata["Name"]) != "affect-edge":
             rows.append(f"  {normalize(found.metadata['Name'])} {found.version}\n    {licence}\n")
-    files = [f"  {asset.name}\n    {asset.origin}, {asset.licence}\n" for asset in ASSETS]
-    return _HEAD.format(site=installed_at) + "".join(rows) + _FILES + "".join(files) + _FOOT
+    detector = f"  {GRAPH.name}\n    {ORIGIN}, {LICENCE}\n"
+    return _HEAD.format(site=installed_at) + "".join(rows) + _FILES + detector + _FOOT

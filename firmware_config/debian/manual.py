@@ -13,7 +13,7 @@ from edge.cli import EXIT_CODES, VERBS, app
 from edge.version import VERSION
 
 # In the order in which one meets them; what is not named here follows.
-_VERBS = ("run", "init", "doctor", "watch", "bench", "info", "fetch", "replay", "demo")
+_VERBS = ("run", "init", "doctor", "watch", "bench", "info", "replay", "demo")
 
 _FILES = (
     ("/etc/affect-edge/config.toml", "The configuration. affect-edge init writes it."),

@@ -6,7 +6,6 @@ import gzip
 import shutil
 from pathlib import Path
 
-from edge.model.assets import ASSETS
 from firmware_config.debian.control import write_changelog
 from firmware_config.debian.copyright import write_copyright
 from firmware_config.debian.manual import write_manual
@@ -27,17 +26,16 @@ _UNIT_CHANGES = (
 _UNIT_HEAD = "The device as a service."
 
 
-def lay_out(tree: Path, target: Target, *, assets: Path, epoch: int) -> None:
+def lay_out(tree: Path, target: Target, *, epoch: int) -> None:
     """Puts everything but the control files beside the runtime, which lies at `site_packages(tree, target)` already.
 
     Args:
         tree: the package's root.
         target: for which machine it is.
-        assets: a folder that holds the files of `edge.model.assets`.
         epoch: the build's date, seconds since 1970.
 
     Raises:
-        PackageError: an asset is missing, or a unit no longer says what is changed in it.
+        PackageError: a unit no longer says what is changed in it.
     """
     _environment(tree, target)
     _put(tree, "usr/bin/affect-edge", FILES / "affect-edge", mode=0o755)
@@ -46,10 +44,6 @@ def lay_out(tree: Path, target: Target, *, assets: Path, epoch: int) -> None:
     for name in UNITS:
         _write(tree, f"usr/lib/systemd/system/{name}", packaged_unit((_CHECKOUT / "systemd" / name).read_text("utf-8")))
     _put(tree, "usr/lib/udev/rules.d/65-affect-edge.rules", _CHECKOUT / "udev/65-affect-edge.rules")
-    for asset in ASSETS:
-        if not (assets / asset.name).is_file():
-            raise PackageError(f"{asset.name}: not in {assets}; run `affect-edge fetch`")
-        _put(tree, f"usr/share/affect-edge/assets/{asset.name}", assets / asset.name)
     _documents(tree, target, epoch)
 
 

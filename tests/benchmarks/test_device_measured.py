@@ -32,7 +32,7 @@ def crowd(faces: int, frames: int):
     return partial(Crowd, faces, fps=30, frames=frames + WARM_UP)
 
 
-def test_load_tells_the_graph_from_its_conversion_and_has_its_work(model: AffectModel, detector_asset: Path) -> None:
+def test_load_tells_the_graph_from_its_conversion_and_has_its_work(model: AffectModel) -> None:
     load = measure_load(Config(), model, crowd(2, 330))
     assert tuple(load.stage_ms) == tuple(stage for stage in STAGES if stage != "embed")
     assert load.stage_ms["invoke"].n == pytest.approx(2 * 110, abs=4)
@@ -46,9 +46,7 @@ def test_load_tells_the_graph_from_its_conversion_and_has_its_work(model: Affect
     assert 0 < load.cpu_core_p50.low <= load.cpu_core_p50.value <= load.cpu_core_p50.high
 
 
-def test_most_that_can_be_asked_is_a_search_and_a_score_of_each_face_in_every_frame(
-    model: AffectModel, detector_asset: Path
-) -> None:
+def test_most_that_can_be_asked_is_a_search_and_a_score_of_each_face_in_every_frame(model: AffectModel) -> None:
     load = measure_load(Config(), ask_most(model, 30), crowd(2, 60), every_frame=True)
     assert load.every_frame
     assert load.frame_ms.n == load.stage_ms["detect"].n == 60
@@ -109,7 +107,7 @@ def test_unreadable_foreign_and_later_results_are_refused_by_name(model: AffectM
         read_result(tmp_path / "b.json")
 
 
-def test_memory_told_is_the_device_s_own_and_not_its_parent_s(monkeypatch, detector_asset: Path) -> None:
+def test_memory_told_is_the_device_s_own_and_not_its_parent_s(monkeypatch) -> None:
     monkeypatch.setattr(cold, "_TRIES", 1)
     ballast = np.ones(400_000_000, np.uint8)
     assert 40 < cold.measure_cold(None, faces=1).rss_mb < 300
@@ -123,6 +121,6 @@ def test_cold_start_that_fails_says_why(tmp_path: Path, monkeypatch: pytest.Monk
         cold.measure_cold(tmp_path / "config.toml", faces=1)
 
 
-def test_input_that_ends_within_the_warm_up_says_so(model: AffectModel, detector_asset: Path) -> None:
+def test_input_that_ends_within_the_warm_up_says_so(model: AffectModel) -> None:
     with pytest.raises(CameraError, match="too short"):
         measure_load(Config(), model, partial(Crowd, 1, fps=30, frames=WARM_UP))

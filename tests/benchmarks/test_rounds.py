@@ -70,7 +70,7 @@ def test_bare_engine_runs_on_what_it_holds() -> None:
     assert not engine.invoke({"input": np.zeros((2, 8), np.float32)})["output"].any()
 
 
-def test_floor_says_shares_of_int8_graphs_alone_and_is_read_back(detector_asset: Path, tmp_path: Path) -> None:
+def test_floor_says_shares_of_int8_graphs_alone_and_is_read_back(tmp_path: Path) -> None:
     bundle = load_bundle(default_bundle())
     found = measure_floor(bundle, "Shelf 1", rounds=6, calls=1, product=(8, 64, 64))
     parts = {part.name: part for part in found.parts}

@@ -13,7 +13,7 @@ from benchmarks.soak.run import run_soak
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("detector_asset", "needs_mosquitto")
+@pytest.mark.usefixtures("needs_mosquitto")
 def test_a_device_that_is_killed_loses_no_window_it_has_closed(tmp_path: Path):
     said: list[str] = []
     soak = run_soak(0.2, 1, tmp_path / "soak", drain_s=20, say=said.append, tick=lambda _: None)

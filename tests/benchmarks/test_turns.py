@@ -11,7 +11,6 @@ from convert.errors import DataError
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("detector_asset")
 def test_a_checkout_beside_itself_costs_as_much(repo: Path) -> None:
     spent = time_turns(repo, faces=1, rounds=6)
     assert spent.shape == (6, 2)

@@ -47,7 +47,7 @@ def test_clean_install_verifies_its_bundle(
 
 
 def test_clean_install_replays_a_clip(
-    installed: Path, succeed: Succeed, grey_clip: Path, detector_asset: Path, bare_environment: dict[str, str]
+    installed: Path, succeed: Succeed, grey_clip: Path, bare_environment: dict[str, str]
 ) -> None:
     replayed = succeed([installed / "affect-edge", "replay", grey_clip], env=bare_environment, cwd=installed)
     window = json.loads(replayed.splitlines()[-1])
@@ -61,7 +61,6 @@ def test_oldest_python_of_a_device_replays_a_clip(
     repo: Path,
     succeed: Succeed,
     grey_clip: Path,
-    detector_asset: Path,
     bare_environment: dict[str, str],
 ) -> None:
     python = find_python((3, 10), (3, 10))
@@ -78,7 +77,6 @@ def test_tflite_extra_works_in_an_environment_of_its_own(
     repo: Path,
     succeed: Succeed,
     grey_clip: Path,
-    detector_asset: Path,
     tmp_path: Path,
     bare_environment: dict[str, str],
 ) -> None:

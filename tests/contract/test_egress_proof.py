@@ -30,7 +30,7 @@ from edge.demo.scene import Scene
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.needs("mosquitto", "strace"),
-    pytest.mark.usefixtures("detector_asset", "laboratory"),
+    pytest.mark.usefixtures("laboratory"),
 ]
 
 LEAKS = Path(__file__).with_name("egress_leaks.py")

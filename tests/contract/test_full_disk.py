@@ -30,7 +30,7 @@ def _no_growth() -> None:
 
 @pytest.mark.slow
 def test_a_full_disk_at_the_start_is_one_line_and_stops_nothing(
-    tmp_path: Path, grey_clip: Path, free_port: int, detector_asset: Path, repo: Path
+    tmp_path: Path, grey_clip: Path, free_port: int, repo: Path
 ) -> None:
     (tmp_path / "clip.avi").write_bytes(grey_clip.read_bytes())
     (tmp_path / "config.toml").write_text(CONFIG.format(port=free_port), "utf-8")

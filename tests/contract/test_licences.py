@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from edge.model.assets import ASSETS
+from edge.face.detector import GRAPH
 
 tomllib = pytest.importorskip("tomllib", reason="reads pyproject.toml with Python 3.11's library")
 
@@ -35,8 +35,10 @@ def test_every_dependency_is_listed(text: str, dependencies: list[str]) -> None:
     assert unlisted(text, dependencies) == []
 
 
-def test_every_fetched_file_is_listed(text: str) -> None:
-    assert unlisted(text, [asset.name for asset in ASSETS]) == []
+def test_detector_is_listed_with_its_licence_and_training_data(text: str) -> None:
+    assert unlisted(text, [GRAPH.name]) == []
+    assert "WIDER FACE" in text
+    assert "Permission is hereby granted" in GRAPH.with_suffix(".LICENSE").read_text()
 
 
 def test_no_licence_is_unknown(text: str) -> None:

@@ -26,7 +26,7 @@ from edge.errors import EdgeError
         ("convert.commands.pack:pack", lambda file: {"sign": file, "archive": file}),
         ("convert.commands.onnx:onnx", lambda file: {"bundle": file.parent, "out": file.parent}),
         ("convert.commands.baselines:baselines", lambda file: {"bundle": file, "write": file}),
-        ("convert.commands.evidence:evidence", lambda file: {"bundle": [f"nano={file}"], "page": file}),
+        ("convert.commands.report:report", lambda file: {"beside": [f"nano={file}"], "page": file}),
         ("benchmarks.egress.command:egress", lambda file: {"video": file, "report": file}),
         ("benchmarks.floor.command:floor", lambda file: {"bundle": file, "out": file}),
         ("benchmarks.peers.command:peers", lambda file: {"bundle": [file], "out": file}),

@@ -16,7 +16,6 @@ import pytest
 
 from convert.faces.finder import FaceFinder
 from convert.quantize.onnx_export import OnnxGraphs, export_onnx
-from convert.teacher.regressor import TeacherLabels
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -45,7 +44,7 @@ def _draw_face(rng: np.random.Generator, smile: float, mouth_open: float, size: 
 
 
 @pytest.fixture(scope="session")
-def finder(detector_asset: Path) -> FaceFinder:
+def finder() -> FaceFinder:
     return FaceFinder()
 
 
@@ -56,30 +55,26 @@ def draw_face() -> Callable[..., np.ndarray]:
 
 @pytest.fixture(scope="session")
 def drawn_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A data folder in DiffusionFER's layout with 40 drawn faces, and teacher labels in `teacher/`."""
+    """40 drawn faces in DiffusionFER's layout; beside them `labels.csv` and its declaration, as one's own."""
     root = tmp_path_factory.mktemp("data")
     images = root / "diffusionfer" / "images"
     images.mkdir(parents=True)
     rng = np.random.default_rng(3)
-    names, labels = [], []
-    with (root / "diffusionfer" / "labels.csv").open("w", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(["image", "valence", "arousal", "expression", "group"])
-        for number in range(40):
-            smile, mouth_open = rng.uniform(-0.8, 0.8), rng.uniform(0, 0.8)
-            name = f"{number:03d}.jpg"
-            pixels = _draw_face(rng, smile, mouth_open)
-            cv2.imwrite(str(images / name), pixels[:, :, ::-1])
-            writer.writerow([f"images/{name}", round(smile, 1), round(mouth_open, 1), "drawn", number])
-            names.append(f"diffusionfer/{name}")
-            labels.append((smile, mouth_open))
-    TeacherLabels(
-        names=tuple(names),
-        va=np.array(labels, np.float32),
-        blendshapes=rng.uniform(0, 1, (len(names), 52)).astype(np.float32),
-        rotation=np.zeros((len(names), 3), np.float32),
-        mesh_px=np.zeros((len(names), 478, 3), np.float32),
-    ).save(root / "teacher" / "labels.npz")
+    rows = []
+    for number in range(40):
+        smile, mouth_open = rng.uniform(-0.8, 0.8), rng.uniform(0, 0.8)
+        name = f"images/{number:03d}.jpg"
+        cv2.imwrite(str(images.parent / name), _draw_face(rng, smile, mouth_open)[:, :, ::-1])
+        rows.append([name, round(smile, 1), round(mouth_open, 1), "drawn", number])
+    for path, folder in ((root / "diffusionfer" / "labels.csv", ""), (root / "labels.csv", "diffusionfer/")):
+        with path.open("w", newline="") as file:
+            writer = csv.writer(file)
+            writer.writerow(["image", "valence", "arousal", "expression", "group"])
+            # Of one's own, two pictures of a person: as many persons again would leave too few faces to measure on.
+            share = 2 if folder else 1
+            writer.writerows([f"{folder}{name}", *rest, number // share] for name, *rest, number in rows)
+    declared = {"name": "drawn faces", "licence": "internal", "origin": "drawn with ellipses"}
+    (root / "labels.source.json").write_text(json.dumps(declared))
     return root
 
 
@@ -147,13 +142,30 @@ def cold_converter() -> Iterator[Callable[..., subprocess.CompletedProcess[str]]
     warm.close()
 
 
+@pytest.fixture
+def eagerly() -> Iterator[None]:
+    """Training steps run as they are written: tracing a network takes longer than the few steps a test makes."""
+    from convert.networks.keras_runtime import tf
+
+    tf.config.run_functions_eagerly(True)
+    yield
+    tf.config.run_functions_eagerly(False)
+
+
 @pytest.fixture(scope="session")
 def tiny_run(drawn_data: Path, finder: FaceFinder, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The run's folder after `train --recipe tiny` on the drawn faces: every stage, one epoch each."""
-    from convert.commands.train import Stage, train
+    """The run's folder after `fit` on the drawn faces with the recipe tiny: every step, one epoch each."""
+    from convert.faces.layouts import read_own
+    from convert.networks.keras_runtime import tf
+    from convert.train.fit import begin, fit
+    from convert.train.run import Run
 
     folder = tmp_path_factory.mktemp("run") / "tiny"
-    train(drawn_data, folder, "tiny", None, None, None, drawn_data / "teacher", None, None, Stage.ALL)
+    tf.config.run_functions_eagerly(True)  # as `eagerly`
+    try:
+        fit(Run(folder), begin("random", "tiny", None), read_own(drawn_data / "labels.csv"), start="random")
+    finally:
+        tf.config.run_functions_eagerly(False)
     return folder
 
 
@@ -226,12 +238,13 @@ def convert_verb(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[
 
 
 @pytest.fixture(scope="session")
-def tiny_onnx(tiny_run: Path, drawn_data: Path) -> OnnxGraphs:
+def tiny_onnx(tiny_run: Path) -> OnnxGraphs:
     """The ONNX graphs of the tiny run, calibrated on its drawn faces."""
     from convert.package.trained import read_trained
-    from convert.train.examples import AUXILIARY
-    from convert.train.material import Pictures
+    from convert.train.graphs import calibrate_on
+    from convert.train.run import Run
+    from convert.train.targets import AUXILIARY
 
     trained = read_trained(None, tiny_run, None, "tiny")
-    images = Pictures(drawn_data, trained.recipe).to_calibrate_on(trained.recipe)
+    images = calibrate_on(Run(tiny_run).parts(), trained.recipe)
     return export_onnx(trained.backbone, trained.head, trained.recipe, images, blendshapes=len(AUXILIARY))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from convert.predict.compare import HEADER, Difference, paired_bootstrap, to_markdown_rows
+from convert.predict.compare import paired_bootstrap
 from edge.values import Float32Array
 
 
@@ -70,13 +70,3 @@ def test_unlike_shapes_and_a_single_group_are_refused() -> None:
         paired_bootstrap(TRUTH, TRUTH, TRUTH, np.zeros(len(TRUTH)))
     with pytest.raises(ValueError, match="each of 120 items"):
         paired_bootstrap(TRUTH, TRUTH, TRUTH, [1, 2])
-
-
-def test_rows_have_the_header_s_columns_and_the_verdict() -> None:
-    found = Difference(items=40, groups=5, ours=0.9, other=0.8, difference=0.1, low=0.02, high=0.2)
-    rows = to_markdown_rows("clips", {"valence": found, "arousal": found._replace(low=-0.1)}).splitlines()
-    columns = HEADER.splitlines()[0].count("|")
-    assert [row.count("|") for row in rows] == [columns, columns]
-    assert rows[0].endswith("better |")
-    assert rows[1].endswith("undecided |")
-    assert "40 in 5 groups" in rows[0]

@@ -6,27 +6,27 @@ import json
 import shutil
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 
+from convert.commands.pack import pack
 from convert.errors import TrainingError
-from convert.ladder.gate import check_sequence
+from convert.faces.pictures import Found
 from convert.ladder.measure import measure
-from convert.ladder.record import Ladder
-from convert.ladder.rungs import RUNGS
+from convert.ladder.record import STEPS, Ladder, check
 from convert.package.packing import write_folder
 from convert.package.trained import Trained, read_trained
 from convert.predict.evaluation import embed_crop
+from convert.predict.subjects import dev_crops
 from convert.quantize.export import export_head
 from convert.quantize.graph import computes_in, float_operators
 from convert.quantize.onnx_export import OnnxGraphs
 from convert.quantize.onnx_packing import COMMANDS_FILE, add_onnx
 from convert.quantize.recipes import DEFAULT, QUANTIZATIONS, find_quantization
 from convert.quantize.tensors import describe_backbone
-from convert.train.material import Pictures
-from convert.train.recipe import find_recipe
+from convert.train.graphs import quantize_run
 from convert.train.run import Run
-from convert.train.stages import quantize_stage
 from edge.affect.backbone import Backbone
 from edge.affect.network import load_model
 from edge.config import EngineConfig, ModelConfig
@@ -35,16 +35,24 @@ from edge.model.bundle import load_bundle
 from edge.model.engines.onnx import OnnxEngine
 
 pytestmark = pytest.mark.slow
+Crops = tuple[np.ndarray, np.ndarray, np.ndarray]
 
 
 @pytest.fixture(scope="module")
-def trained(tiny_run: Path) -> Trained:
-    return read_trained(None, tiny_run, None, "tiny")
+def trained(tiny_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Trained:
+    bundle = tmp_path_factory.mktemp("packed") / "tiny"
+    pack(tiny_run, bundle, "tiny", 1, "2026-01-02", None)
+    return read_trained(bundle, tiny_run, None, "tiny")
 
 
 @pytest.fixture(scope="module")
-def pictures(drawn_data: Path, trained: Trained) -> Pictures:
-    return Pictures(drawn_data, trained.recipe)
+def crops(tiny_run: Path, trained: Trained) -> Crops:
+    """Dev crops, their ratings, and crops to calibrate on."""
+
+    def find(_: object) -> Found:
+        raise AssertionError("a run has its faces")
+
+    return dev_crops(tiny_run, trained.recipe, data=tiny_run, find=find)[:3]
 
 
 @pytest.fixture(scope="module")
@@ -55,11 +63,11 @@ def jetson(trained: Trained, tiny_onnx: OnnxGraphs, tmp_path_factory: pytest.Tem
     return folder
 
 
-def test_onnx_graphs_answer_as_the_float_network_does(tiny_onnx: OnnxGraphs, pictures: Pictures) -> None:
+def test_onnx_graphs_answer_as_the_float_network_does(tiny_onnx: OnnxGraphs, crops: Crops) -> None:
     def answer(graph: bytes) -> np.ndarray:
         file = "backbone.onnx"
         backbone = Backbone(OnnxEngine(graph, name=file), describe_backbone(graph, file=file))
-        return np.stack([embed_crop(backbone, image).va for image in pictures.to_calibrate_on(find_recipe("tiny"))])
+        return np.stack([embed_crop(backbone, image).va for image in crops[2]])
 
     wanted = answer(tiny_onnx.float32)
     assert np.sqrt(np.mean((answer(tiny_onnx.fp16) - wanted) ** 2)) < 0.002
@@ -124,36 +132,32 @@ def test_the_bundle_keeps_what_it_had_and_says_how_to_build_engines(jetson: Path
 
 
 @pytest.fixture(scope="module")
-def climbed(trained: Trained, pictures: Pictures, tiny_onnx: OnnxGraphs) -> Ladder:
-    from convert.ladder import contenders
+def climbed(trained: Trained, crops: Crops, tiny_onnx: OnnxGraphs) -> Ladder:
     from convert.ladder import measure as module
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(contenders, "export_onnx", lambda *_, **__: tiny_onnx)
+        patch.setattr(module, "export_onnx", lambda *_, **__: tiny_onnx)
         patch.setattr(module, "_SEQUENCE_STEPS", 1000)
         patch.setattr(module, "_REPEATS", 1)
-        return measure(trained, pictures, find_quantization("ptq_int8_head_f32"))
+        return measure(trained, *crops, find_quantization("ptq_int8_head_f32"), "drawn faces")
 
 
 def test_every_step_that_this_machine_can_run_is_measured(climbed: Ladder) -> None:
-    here = {rung.name for rung in RUNGS if not rung.elsewhere}
-    by_rung = {result.rung: result for result in climbed.results}
-    assert set(by_rung) == here
-    for rung in RUNGS:
-        if rung.name in here:
-            assert set(by_rung[rung.name].agreement) == {"frame", "stream"}
-            assert (rung.before is None) == (by_rung[rung.name].gap == {})
-    assert by_rung["tflite-float"].gap["stream"].largest < 1e-3
-    assert 0 < by_rung["int8-xnnpack"].bytes < by_rung["tflite-float"].bytes
-    assert by_rung["streamed"].gap["stream"].largest < 1e-4
-    assert by_rung["onnx-qdq"].gap["frame"].rms < 0.02
+    by_step = {result.step: result for result in climbed.results}
+    assert set(by_step) == STEPS.keys() - {"edge-tpu", "tensorrt", "device"}
+    for step, result in by_step.items():
+        assert set(result.scores) == {"frame", "stream"}
+        assert (STEPS[step][1] is None) == (result.gap is None)
+    gaps = {step: result.gap or (0.0, 0.0) for step, result in by_step.items()}
+    assert gaps["tflite-float"][0] < 1e-3
+    assert gaps["streamed"][0] < 1e-4
+    assert gaps["onnx-qdq"][1] < 0.03
+    assert 0 < (by_step["int8-xnnpack"].kb or 0) < (by_step["tflite-float"].kb or 0)
 
 
 def test_steps_on_int8_features_equal_the_whole_sequence_and_do_not_drift(climbed: Ladder) -> None:
-    assert climbed.sequence is not None
-    assert climbed.sequence.steps == 1000
-    check_sequence(climbed.sequence)
-    assert climbed.sequence.others["lstm-int8"] > 10 * climbed.sequence.rms
+    assert climbed.sequence.rms < 1e-4
+    check(msgspec.structs.replace(climbed, results=[]))
 
 
 def test_integer_heads_need_something_to_calibrate_on(trained: Trained) -> None:
@@ -163,16 +167,12 @@ def test_integer_heads_need_something_to_calibrate_on(trained: Trained) -> None:
 
 # The default is what the tiny run itself went through.
 @pytest.mark.parametrize("name", sorted(QUANTIZATIONS.keys() - {DEFAULT}))
-def test_each_recipe_gives_graphs_that_the_device_runs(
-    name: str, tiny_run: Path, pictures: Pictures, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    import msgspec
-
+def test_each_recipe_gives_graphs_that_the_device_runs(name: str, tiny_run: Path, tmp_path: Path) -> None:
     way = find_quantization(name)
     if way.training is not None:
         way = msgspec.structs.replace(way, training=msgspec.structs.replace(way.training, steps=2, batch=4))
     run = Run(shutil.copytree(tiny_run, tmp_path / "run", ignore=shutil.ignore_patterns("backbone", "head", "teacher")))
-    report = quantize_stage(run, run.recipe(), pictures, way)
+    report = quantize_run(run, run.recipe(), run.parts(), way)
     assert report["recipe"] == name
     assert report["rms"] < 0.05
     graph = run.path("backbone.tflite").read_bytes()

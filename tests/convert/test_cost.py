@@ -79,30 +79,33 @@ def test_the_shipped_head_costs_its_four_gates_and_two_readouts() -> None:
     assert count_macs(bundle.files[manifest.head.file]) == by_hand
 
 
-def test_the_table_has_a_row_for_each_network_and_size_and_marks_what_the_paper_leaves_open(
+def test_the_table_has_a_row_for_each_network_and_size_and_goes_between_the_pages_marks(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     from convert.commands import networks as command
-    from convert.networks.network_table import NetworkCost
 
-    monkeypatch.setattr(
-        command, "measure_network", lambda name, size, width: NetworkCost(name, size, width, 2_160_000, size, 9_000)
-    )
-    command.networks(None, None, None, tmp_path / "networks.md")
+    monkeypatch.setattr(command, "measure", lambda name, size, width: f"| `{name}` | {size} | {width:g} |")
+    page = tmp_path / "networks.md"
+    page.write_text(f"before\n{command.BEGIN}old{command.END}\nafter\n")
+    command.networks(None, None, None, page)
     rows = [line for line in capsys.readouterr().out.splitlines() if line.startswith("| `")]
-    assert len(rows) == 6
-    assert rows[1] == "| `deep` | 5 × A, 10 × B, 5 × C | 5 × A, 10 × B, 5 × C † | 112 | 0.25 | 2.16 M | 0 M | 9 |"
-    page = (tmp_path / "networks.md").read_text()
-    assert all(row in page for row in rows)
-    assert page.count("†") > 20
+    assert rows == [
+        "| `shallow` | 112 | 0.25 |",
+        "| `deep` | 112 | 0.25 |",
+        "| `shallow` | 299 | 1 |",
+        "| `deep` | 299 | 1 |",
+    ]
+    text = page.read_text()
+    assert text.startswith("before\n")
+    assert text.endswith("after\n")
+    assert "old" not in text
+    assert all(row in text for row in rows)
     command.networks(96, None, ["mine:build"], None)
-    assert "| `mine:build` | – | your own † | 96 | 0.25 |" in capsys.readouterr().out
+    assert "| `mine:build` | 96 | 0.25 |" in capsys.readouterr().out
 
 
-def test_the_pages_marks_are_explained_and_its_links_are_files_here() -> None:
-    from convert.networks.network_table import write_page
+def test_the_page_of_networks_has_the_marks_that_the_command_writes_between() -> None:
+    from convert.commands.networks import BEGIN, END
 
-    page = write_page([])
-    assert "What is marked † is not in the paper's abstract" in page
-    assert (Path(__file__).resolve().parents[2] / "examples" / "mobilenet_v2.py").is_file()
-    assert "`examples/mobilenet_v2.py`" in page
+    page = (Path(__file__).resolve().parents[2] / "docs" / "networks.md").read_text()
+    assert page.index(BEGIN) < page.index("| `shallow` |") < page.index(END)

@@ -19,8 +19,8 @@ FOOTER = "Compilation child process completed within timeout period.\n"
 
 def shipped_rows() -> dict[str, int]:
     rows: dict[str, int] = {}
-    for verdict in audit((default_bundle() / "backbone.tflite").read_bytes(), "backbone.tflite").verdicts:
-        rows[verdict.layer.operator] = rows.get(verdict.layer.operator, 0) + 1
+    for each in audit((default_bundle() / "backbone.tflite").read_bytes(), "backbone.tflite").operators:
+        rows[each.name] = rows.get(each.name, 0) + 1
     return rows
 
 
@@ -32,8 +32,6 @@ def table(rows: dict[tuple[str, str], int]) -> str:
 def success(
     rows: dict[tuple[str, str], int] | None = None,
     *,
-    cached: str = "713.00KiB",
-    streamed: str = "0.00B",
     version: str = "",
 ) -> str:
     """What the compiler prints for a graph that it took."""
@@ -52,9 +50,9 @@ def success(
         + "\nModel compiled successfully in 542 ms.\n\n"
         "Input model: backbone.tflite\nInput size: 755.15KiB\n"
         "Output model: backbone_edgetpu.tflite\nOutput size: 1.01MiB\n"
-        f"On-chip memory used for caching model parameters: {cached}\n"
+        "On-chip memory used for caching model parameters: 713.00KiB\n"
         "On-chip memory remaining for caching model parameters: 6.91MiB\n"
-        f"Off-chip memory used for streaming uncached model parameters: {streamed}\n"
+        "Off-chip memory used for streaming uncached model parameters: 0.00B\n"
         f"Number of Edge TPU subgraphs: 1\nTotal number of operations: {total}\n"
         f"Operation log: backbone_edgetpu.log\n{partly if on_cpu else ''}\n{table(rows)}"
         f"{FOOTER}Compilation succeeded! \n"
@@ -100,7 +98,6 @@ def test_compiler_that_does_what_was_predicted(compile_with: Verb, tmp_path: Pat
     done = compile_with(success(), "--runtime", "13")
     assert done.returncode == 0, done.stdout + done.stderr
     assert "The compiler did what the audit predicted." in done.stdout
-    assert "730112 bytes on chip, 0 sent anew" in done.stdout
     assert (tmp_path / "asked").read_text().split() == [
         "-s",
         "-m",
@@ -138,54 +135,46 @@ def test_operators_that_the_compiler_leaves_on_the_cpu_are_named(
     assert "unspecified limitation" in differing[1]
 
 
-@pytest.mark.parametrize(
-    ("said", "named"),
-    [
-        (success(streamed="1.22MiB"), "parameters off the chip: the audit expects 0 bytes, the compiler says 1279263"),
-        (success(version="15.0.340273435"), "the compiler is version 15.0.340273435; the audit follows version 16"),
-    ],
-    ids=["memory", "version"],
-)
-def test_other_differences_are_named(compile_with: Verb, said: str, named: str) -> None:
-    done = compile_with(said)
+def test_another_version_of_the_compiler_is_named(compile_with: Verb) -> None:
+    done = compile_with(success(version="15.0.340273435"))
     assert done.returncode == 1
-    assert f"differs: {named}" in done.stdout
+    assert "differs: the compiler is version 15.0.340273435; the audit follows version 16" in done.stdout
 
 
 FAILURES = {
     "not quantized": (
         "Edge TPU Compiler version 16.0.384591198\nInvalid model: backbone.tflite\nModel not quantized\n",
-        ("Model not quantized", "quantize it to int8 first"),
+        ("Model not quantized",),
     ),
     "newer operator": (
         "Edge TPU Compiler version 16.0.384591198\n"
         "ERROR: Didn't find op for builtin opcode 'CONV_2D' version '6'. An older version of this builtin might be "
         "supported. Are you using an old TFLite binary with a newer model?\n\nERROR: Registration failed.\n\n"
         "Invalid model: backbone.tflite\nModel could not be parsed\n",
-        ("'CONV_2D' version '6'", "from a newer converter"),
+        ("'CONV_2D' version '6'",),
     ),
     "dynamic": (
         f"{HEADER}ERROR: Attempting to use a delegate that only supports static-sized tensors with a graph that has "
         "dynamic-sized tensors.\nCompilation failed: Model failed in Tflite interpreter. Please ensure model can be "
         f"loaded/run in Tflite interpreter.\n{FOOTER}Compilation failed! \n",
-        ("dynamic-sized tensors", "export it with a fixed batch of 1"),
+        ("dynamic-sized tensors",),
     ),
     "internal error": (
         "Edge TPU Compiler version 15.0.340273435\n\nInternal compiler error. Aborting! \n",
-        ("Internal compiler error", "smaller input"),
+        ("Internal compiler error",),
     ),
     "interpreter": (
         f"{HEADER}ERROR: :344 no_integer_overflow_from_quantization was not true.\n"
         "ERROR: Node number 31 (CONV_2D) failed to prepare.\n\nCompilation failed: Model failed in Tflite interpreter. "
         f"Please ensure model can be loaded/run in Tflite interpreter.\n{FOOTER}Compilation failed! \n",
-        ("Node number 31 (CONV_2D) failed to prepare", "check that it runs in TensorFlow Lite"),
+        ("Node number 31 (CONV_2D) failed to prepare",),
     ),
 }
 
 
 @pytest.mark.parametrize("case", FAILURES)
 @pytest.mark.parametrize("code", [0, 1, 134])
-def test_compiler_that_gives_up_is_quoted_with_what_helps(compile_with: Verb, case: str, code: int) -> None:
+def test_compiler_that_gives_up_is_quoted(compile_with: Verb, case: str, code: int) -> None:
     said, named = FAILURES[case]
     line = refusal(compile_with(said, code=code, writes=False))
     for text in named:
@@ -197,7 +186,7 @@ def test_failure_that_the_audit_foresaw_is_told_as_such(
     compile_with: Verb,
 ) -> None:
     line = refusal(compile_with(FAILURES["dynamic"][0], code=1, writes=False, graph="head.tflite"))
-    assert "the audit foresees it: some size is only known at run time" in line
+    assert "the audit foresees it: has a size that is only known at run time" in line
 
 
 @pytest.mark.parametrize("said", ["", "segmentation fault\n", HEADER, "Operator Count Status\n"])
@@ -236,12 +225,10 @@ def test_operator_of_several_statuses_is_added_up() -> None:
         ("QUANTIZE", "More than one subgraph is not supported"): 1,
         ("QUANTIZE", "Operation is working on an unsupported data type"): 3,
     }
-    report = read_report(success(rows, cached="6.86MiB", streamed="1.50KiB"), Path("x"))
+    report = read_report(success(rows), Path("x"))
     assert report is not None
-    assert report.count(mapped=True) == {"QUANTIZE": 2}
-    assert report.count(mapped=False) == {"QUANTIZE": 4}
-    assert (report.version, report.subgraphs) == ("16.0.384591198", 1)
-    assert (report.cached_bytes, report.streamed_bytes) == (7_193_231, 1536)
+    assert report.version == "16.0.384591198"
+    assert report.statuses == rows
 
 
 def test_graph_that_the_audit_rejects_and_the_compiler_takes_is_a_disagreement() -> None:

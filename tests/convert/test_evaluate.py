@@ -99,14 +99,13 @@ def test_the_proof_of_no_tensorflow_can_fail(tmp_path: Path) -> None:
 MISTAKES = [
     (["evaluate", "--csv", "{folder}/none.csv"], 2, "none.csv: no such label file"),
     (["evaluate", "--csv", "{folder}/bad.csv"], 2, "bad.csv:2: column 'valence' is 'x', not a number"),
-    (["evaluate", "--csv", "{folder}/gone.csv", "--bundle", "{folder}/none"], 4, "none: no such bundle"),
-    (["train", "--data", "{folder}", "--out", "{folder}/run"], 2, "has no diffusionfer/labels.csv"),
-    (["train", "--recipe", "splendid"], 2, "splendid: no such recipe"),
     (["teacher", "--data", "{folder}/none"], 2, "has no diffusionfer/labels.csv"),
     (["quantize", "--out", "{folder}/none"], 2, "holds no run"),
-    (["pack", "--run", "{folder}/none"], 1, "run `python -m convert train` first"),
+    (["pack", "--run", "{folder}/none"], 2, "holds no run"),
+    (["test", "{folder}/none"], 4, "none: no such bundle"),
+    (["test", "{folder}"], 1, "backbone.tflite: not there; run `python -m convert train` first"),
+    (["test", "{folder}", "--dev", "--real"], 2, "leave out --dev or --real"),
     (["baselines", "--data", "{folder}"], 2, "has no diffusionfer/labels.csv"),
-    (["train", "--network", "lstm", "--stage", "head"], 2, "trained together; leave out --stage"),
     (["onnx", "--run", "{folder}"], 2, "give what `pack` made of it with --bundle"),
 ]
 MISSING = ["evaluate", "--csv", "{folder}/gone.csv"]
@@ -130,9 +129,8 @@ def test_an_error_is_one_line_and_its_exit_code(
     check_one_line(told[str(arguments)], code, said)
 
 
-@pytest.mark.usefixtures("detector_asset")
 def test_a_missing_picture_is_named(told: dict[str, Any]) -> None:
-    check_one_line(told[str(MISSING)], 2, "gone.png: cannot be read")
+    check_one_line(told[str(MISSING)], 2, "gone.png: no such picture or video")
 
 
 def check_one_line(done: Any, code: int, said: str) -> None:

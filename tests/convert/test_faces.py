@@ -9,10 +9,9 @@ import cv2
 import numpy as np
 import pytest
 
-from convert.augment.augmentation import Augmentation, draw_augmentation, drift_augmentation, render
+from convert.augment.augmentation import Augmentation, render
 from convert.errors import DataError
 from convert.faces.finder import FaceFinder, cut_face, read_picture
-from convert.faces.split import held_out
 from edge.face.crop import align_face
 from edge.geometry import CropRule, face_square
 
@@ -27,7 +26,7 @@ def test_a_tight_crop_is_found_and_its_landmarks_lie_on_it(
     seen = [face for face in found if face is not None]
     assert len(seen) >= 9
     for face in seen:
-        mouth = face.landmarks_px[3]
+        mouth = face.landmarks_px[3:].mean(axis=0)
         assert abs(mouth[0] - 112) < 30
         assert 120 < mouth[1] < 200
 
@@ -58,33 +57,9 @@ def test_noise_has_no_face_and_is_scored_whole(finder: FaceFinder) -> None:
 def test_training_without_augmentation_sees_exactly_the_devices_crop() -> None:
     rng = np.random.default_rng(4)
     pixels = cv2.GaussianBlur(rng.integers(0, 256, (224, 224, 3), dtype=np.uint8), (9, 9), 0)
-    landmarks = np.array([[80, 90], [140, 96], [110, 120], [108, 160], [40, 95], [190, 100]], np.float32)
+    landmarks = np.array([[80, 90], [140, 96], [110, 120], [90, 158], [126, 162]], np.float32)
     device = align_face(pixels, landmarks, 112, RULE)
     assert np.array_equal(render(pixels, face_square(landmarks, RULE), Augmentation(), 112), device)
-
-
-def test_an_augmentation_repeats_by_seed_and_keeps_the_shape() -> None:
-    pixels = np.random.default_rng(1).integers(0, 256, (200, 160, 3), dtype=np.uint8)
-    square = face_square(np.array([[60, 90], [100, 90], [80, 110], [80, 130], [0, 0], [0, 0]], np.float32), RULE)
-    for seed in range(60):
-        augmentation = draw_augmentation(np.random.default_rng(seed))
-        first = render(pixels, square, augmentation, 64)
-        assert first.shape == (64, 64, 3)
-        assert first.dtype == np.uint8
-        assert augmentation == draw_augmentation(np.random.default_rng(seed))
-        assert np.array_equal(first, render(pixels, square, augmentation, 64))
-    drifted = drift_augmentation(augmentation, np.random.default_rng(0))
-    assert drifted.flip == augmentation.flip
-
-
-def test_the_split_is_fixed_and_near_its_share() -> None:
-    held = [held_out(str(n)) for n in range(4000)]
-    assert 0.13 < np.mean(held) < 0.17
-    # Of the first sixty groups; a change of the hash would let validation pictures into training.
-    assert [n for n in range(60) if held[n]] == HELD_OF_SIXTY
-
-
-HELD_OF_SIXTY = [0, 20, 22, 44, 45, 50, 58]
 
 
 def test_an_unreadable_picture_is_named(tmp_path: Path) -> None:

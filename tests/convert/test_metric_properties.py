@@ -10,7 +10,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from convert.metrics import agreement, cc, ccc, resample, rmse, sagr
+from convert.metrics import agreement, cc, ccc, rmse, sagr
 
 # Ratings as people give them, on a grid: so sums are exact as fractions, zeros and ties occur, and nothing underflows.
 RATING = st.integers(-100, 100).map(lambda n: n / 100)
@@ -114,18 +114,6 @@ def test_the_same_series_agrees_wholly_unless_it_is_constant(x: list[float]) -> 
     assume(len(set(x)) > 1)
     assert ccc(x, x) == pytest.approx(1)
     assert sagr(x, x) == 1
-
-
-@given(st.lists(st.integers(0, 5), min_size=1, max_size=30), st.integers(0, 2**32 - 1))
-def test_resampling_takes_groups_whole(groups: list[int], seed: int) -> None:
-    (pick,) = resample(len(groups), groups, np.random.default_rng(seed), 1)
-    taken = [groups[index] for index in pick]
-    for group in set(taken):
-        indices = [index for index, of in enumerate(groups) if of == group]
-        counts = {int(np.sum(pick == index)) for index in indices}
-        assert len(counts) == 1  # each member as often as the others
-    drawn = sum(taken.count(group) // groups.count(group) for group in set(taken))
-    assert drawn == len(set(groups))  # as many groups as there are, with repetition
 
 
 def test_frames_of_few_videos_have_a_wider_interval_than_as_many_strangers() -> None:

@@ -8,7 +8,7 @@ import statistics
 import numpy as np
 import pytest
 
-from convert.metrics import agreement, cc, ccc, rmse, sagr
+from convert.metrics import agreement, bootstrap_ccc, cc, ccc, rmse, sagr
 
 
 @pytest.fixture
@@ -66,3 +66,23 @@ def test_interval_holds_the_value_narrows_with_n_and_repeats() -> None:
 def test_lengths_that_differ_are_refused() -> None:
     with pytest.raises(ValueError, match="2 ratings for 3"):
         ccc([0, 1], [0, 1, 2])
+
+
+def test_frames_of_one_person_have_no_interval_instead_of_one_without_width() -> None:
+    rng = np.random.default_rng(2)
+    rated, estimated = rng.uniform(-1, 1, (2, 50))
+    assert agreement(rated, estimated, groups=["anna"] * 50)[2:4] == (None, None)
+    assert agreement([0.5], [0.4])[2:4] == (None, None)
+    low, high = agreement(rated, estimated, groups=["anna"] * 25 + ["ben"] * 25)[2:4]
+    assert low < high
+
+
+def test_the_bootstrap_s_sums_by_group_equal_the_formula_on_the_rows_that_were_drawn() -> None:
+    rng = np.random.default_rng(3)
+    groups = rng.integers(0, 6, 80)
+    rated = rng.uniform(-1, 1, 80)
+    estimated = rated + rng.normal(0, 0.3, 80)
+    rng = np.random.default_rng(4)
+    picks = [np.concatenate([np.flatnonzero(groups == g) for g in rng.integers(0, 6, 6)]) for _ in range(20)]
+    drawn = bootstrap_ccc(rated, estimated, groups, draws=20, seed=4)
+    assert drawn == pytest.approx([ccc(rated[pick], estimated[pick]) for pick in picks], abs=1e-9)

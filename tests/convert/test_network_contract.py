@@ -5,7 +5,6 @@ The sizes are tiny, so the answers mean nothing; the way is the real one.
 
 from __future__ import annotations
 
-from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,27 +14,26 @@ import pytest
 from convert.errors import DataError, TrainingError
 from convert.package.golden import draw_images
 from convert.package.packing import Label, assemble, prove, write_folder
-from convert.progress import Progress
 from convert.quantize.export import BackboneGraphs, export_backbone, export_head
 from convert.quantize.graph import float_operators, list_operators
-from convert.train.examples import AUXILIARY, Example
-from convert.train.recipe import LSTM_NETWORK, BackboneRecipe, HeadRecipe, Recipe
+from convert.train.batches import TrainingFaces
+from convert.train.recipe import BackbonePhase, BackboneRecipe, HeadRecipe, Recipe
 from convert.train.run import load_weights, save_weights
-from convert.train.sequences import hold_face
+from convert.train.targets import AUXILIARY, POINTS
 from edge.affect.backbone import PIXEL_SCALE, PIXEL_ZERO
-from edge.geometry import Square
 from edge.model.bundle import load_bundle
 from edge.model.engines.litert import LiteRtEngine
 
 MOBILENET = "examples.mobilenet_v2:build"
-WIDTHS = {"shallow": 0.0625, "deep": 0.0625, LSTM_NETWORK: 0.0625, MOBILENET: 0.1}
+WIDTHS = {"shallow": 0.0625, "deep": 0.0625, MOBILENET: 0.1}
 # What each is made of once batch normalization is folded and everything is int8.
 INCEPTION = {"CONV_2D", "MAX_POOL_2D", "CONCATENATION", "ADD", "MEAN", "FULLY_CONNECTED"}
 OPERATORS = {MOBILENET: {"CONV_2D", "DEPTHWISE_CONV_2D", "ADD", "MEAN", "FULLY_CONNECTED"}}
 # By hand: 11 in the stem, 7 in a block A, 4 in its reduction, 5 in a block B, 7 in its reduction, 5 in a block C.
 SHALLOW, DEEP = 11 + 7 + 4 + 5 + 7 + 5, 11 + 5 * 7 + 4 + 10 * 5 + 7 + 5 * 5
-CONVOLUTIONS = {"shallow": SHALLOW, "deep": DEEP, LSTM_NETWORK: SHALLOW, MOBILENET: 35}
-HEAD = HeadRecipe(units=8, stills=4, steps=6, truncate=3, batch=2, epochs=1, warmup_steps=2)
+CONVOLUTIONS = {"shallow": SHALLOW, "deep": DEEP, MOBILENET: 35}
+HEAD = HeadRecipe(units=8, stills=4, steps=6, warmup_steps=2)
+PHASE = BackbonePhase(name="contract", epochs=1, batch=4)
 SIZE, LENGTH = 32, 8
 
 
@@ -56,41 +54,29 @@ class Head(NamedTuple):
 
 
 def _recipe(network: str) -> Recipe:
-    backbone = BackboneRecipe(
-        network=network, size=SIZE, width=WIDTHS.get(network, 1), embedding=LENGTH, epochs=1, batch=4
-    )
+    backbone = BackboneRecipe(network=network, size=SIZE, width=WIDTHS.get(network, 1), embedding=LENGTH)
     return Recipe(name="contract", calibration=4, backbone=backbone, head=HEAD)
 
 
-def _examples(count: int = 8) -> list[Example]:
+def _faces(count: int = 8) -> TrainingFaces:
     rng = np.random.default_rng(0)
-    return [
-        Example(
-            name=f"drawn/{n}",
-            pixels=image,
-            square=Square(16, 16, 32, 0.0),
-            va=rng.uniform(-1, 1, 2).astype(np.float32),
-            blendshapes=rng.uniform(0, 1, len(AUXILIARY)).astype(np.float32),
-        )
-        for n, image in enumerate(draw_images(SIZE, count=count))
-    ]
+    return TrainingFaces(
+        loose=list(draw_images(54, count=count)),
+        va=rng.uniform(-1, 1, (count, 2)).astype(np.float32),
+        weight=np.ones(count, np.float32),
+        expression=np.full(count, -1, np.int32),
+        blendshapes=rng.uniform(0, 1, (count, len(AUXILIARY))).astype(np.float32),
+        points=rng.uniform(-0.4, 0.4, (count, len(POINTS), 2)).astype(np.float32),
+        extra=np.zeros(count, bool),
+    )
 
 
 def _train(recipe: Recipe, folder: Path) -> list[Any]:
-    from convert.train.backbone import train_backbone
-    from convert.train.end_to_end import train_end_to_end
+    from convert.train.backbone import BackboneLearner
+    from convert.train.trainer import train
 
-    progress = Progress("contract", 1, every=100)
-    if recipe.backbone.network == LSTM_NETWORK:
-        scenes = [partial(hold_face, e.pixels, e.square, e.va, HEAD.truncate) for e in _examples()]
-        trained = train_end_to_end(
-            lambda _: scenes, [], recipe, calibration=draw_images(SIZE), folder=folder, seed=3, progress=progress
-        )
-        assert all(np.isfinite(weight).all() for weight in trained.head)
-        assert trained.head[-1].any()  # the readout of the memory starts at zero and has learned
-        return trained.backbone
-    weights, _ = train_backbone(_examples(), [], [], recipe.backbone, folder=folder, seed=3, progress=progress)
-    return weights
+    learner = BackboneLearner(recipe.backbone, PHASE, _faces(), [], seed=3)
+    return train(learner, PHASE, folder=folder).weights
 
 
 @pytest.fixture(scope="module")
@@ -131,7 +117,7 @@ def test_it_learns_and_its_weights_come_back_from_their_file_to_the_graphs_answe
     assert all(np.isfinite(weight).all() for weight in trained.backbone)
     fresh = trained.model.get_weights()
     changed = sum(not np.array_equal(a, b) for a, b in zip(fresh, trained.backbone, strict=True))
-    # All but the auxiliary output of the LSTM network, and what gets no gradient behind a closed ReLU6.
+    # All but what gets no gradient behind a closed ReLU6.
     assert changed >= 0.9 * len(fresh)
     trained.model.set_weights(trained.backbone)
     answers = run_backbone(trained.model, draw_images(SIZE))
@@ -177,29 +163,6 @@ def test_its_bundle_loads_as_on_a_device_and_reproduces_its_golden_answers(
 
 
 @pytest.mark.slow
-def test_the_lstm_networks_two_graphs_say_what_the_whole_model_says(trained: Trained, head: Head) -> None:
-    if trained.recipe.backbone.network != LSTM_NETWORK:
-        pytest.skip("one model of two parts is the LSTM network alone")
-    from convert.networks.inception_resnet_lstm import InceptionResNetLstm
-    from convert.train.backbone import normalize
-
-    model = InceptionResNetLstm(trained.recipe, blendshapes=len(AUXILIARY))
-    model.backbone.set_weights(trained.backbone)
-    model.head.set_weights(head.weights)
-    clip = np.stack([draw_images(SIZE, count=5, seed=seed) for seed in (1, 2)])
-    whole = np.clip(model(normalize(clip))["va"].numpy(), -1, 1)
-
-    backbone, step = LiteRtEngine(trained.graphs.float32, name="float32"), LiteRtEngine(head.graph, name="head")
-    h = c = np.zeros((2, HEAD.units), np.float32)
-    for t in range(clip.shape[1]):
-        pictures = (clip[:, t].astype(np.float32) - PIXEL_ZERO) * np.float32(PIXEL_SCALE)
-        embeddings = np.concatenate([backbone.invoke({"image": each[None]})["embedding"] for each in pictures])
-        out = step.invoke({"embedding": embeddings, "h": h, "c": c})
-        h, c = out["next_h"], out["next_c"]
-        np.testing.assert_allclose(out["va"], whole[:, t], atol=1e-4)
-
-
-@pytest.mark.slow
 def test_a_converter_that_is_started_anew_gives_the_graph_that_the_tests_get(
     head: Head, cold_converter: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -218,7 +181,7 @@ def test_a_converter_that_is_started_anew_gives_the_graph_that_the_tests_get(
         ("build = 3", "{module}:build", "build is int, not a function"),
         ("def build(size): ...", "{module}:build", r"cannot be called as build\(input_size, width=…\)"),
         ("def build(size, width): return 'model'", "{module}:build", "returned builtins.str, not a tf_keras.Model"),
-        ("", "medium", r"not one of \['deep', 'lstm', 'shallow'\]; name your own as module:function"),
+        ("", "medium", r"not one of \['deep', 'shallow'\]; name your own as module:function"),
         (
             "import tf_keras as k\n"
             "def build(size, width):\n"
@@ -248,13 +211,13 @@ def test_a_converter_that_is_started_anew_gives_the_graph_that_the_tests_get(
 def test_a_network_that_is_not_what_is_asked_is_refused_by_name(
     source: str, named: str, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: Any
 ) -> None:
-    from convert.train.stages import check_network
+    from convert.networks.registry import build_features
 
     module = f"network_{abs(hash(request.node.name))}"
     (tmp_path / f"{module}.py").write_text(source)
     monkeypatch.syspath_prepend(tmp_path)
     with pytest.raises(DataError, match=message):
-        check_network(_recipe(named.format(module=module)).backbone)
+        build_features(named.format(module=module), SIZE, 1.0)
 
 
 @pytest.mark.slow

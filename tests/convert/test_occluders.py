@@ -55,7 +55,7 @@ def test_both_dtypes_show_the_same_thing(kind: str) -> None:
     ("kind", "hidden", "free"),
     [
         ("mask", MOUTH, EYES),
-        ("scarf", (0.5, 0.75), EYES),
+        ("patch", MOUTH, EYES),
         ("hand", MOUTH, EYES),
         ("sunglasses", (0.325, 0.33), MOUTH),
         ("sunglasses", (0.675, 0.33), MOUTH),

@@ -1,9 +1,8 @@
-"""Skin of another tone: training's way and the evidence's, on a drawn face whose colours are known."""
+"""Skin of another tone, on a drawn face whose colours are known."""
 
 from __future__ import annotations
 
 import math
-from types import SimpleNamespace
 from typing import Any, cast
 
 import cv2
@@ -12,10 +11,7 @@ import pytest
 
 from convert.augment.augmentation import Augmentation, draw_augmentation, photograph
 from convert.augment.skin import DARKEST, LIGHTEST, retone
-from convert.predict import other_skin
-from convert.predict.other_skin import TONES, measure_other_skin, paint_skin, tell_finding, to_section
-from convert.predict.skin_tone import tone_bin
-from edge.values import Float32Array, UInt8Array
+from edge.values import UInt8Array
 
 SIZE = 112
 EYE, CHEEK, WALL = (slice(32, 39), slice(33, 40)), (slice(52, 60), slice(36, 44)), (slice(0, 10), slice(0, 10))
@@ -66,49 +62,8 @@ def test_a_picture_of_one_grey_keeps_its_range(level: int) -> None:
         assert moved.max() <= 255
 
 
-def test_training_shows_about_half_of_the_faces_in_other_tones_and_black_and_white_patches() -> None:
-    drawn = [draw_augmentation(np.random.default_rng(seed)) for seed in range(2000)]
+def test_training_shows_about_half_of_the_faces_in_other_tones() -> None:
+    drawn = [draw_augmentation(np.random.default_rng(seed)) for seed in range(1000)]
     assert 0.45 < np.mean([augmentation.skin is not None for augmentation in drawn]) < 0.55
-    levels = [augmentation.occlusion_rgb[0] for augmentation in drawn if len(set(augmentation.occlusion_rgb)) == 1]
-    assert 0.45 < len(levels) / len(drawn) < 0.55
-    assert (
-        np.mean(
-            [augmentation.occlusion_rgb[0] < 30 and len(set(augmentation.occlusion_rgb)) == 1 for augmentation in drawn]
-        )
-        > 0.15
-    )
-    assert max(levels) > 225
     darker = photograph(face(), Augmentation(skin=0.85))
     assert np.array_equal(darker, np.rint(retone(face().astype(np.float32), 0.85)).astype(np.uint8))
-
-
-def test_each_painted_tone_lies_in_its_own_bin() -> None:
-    for tone, (light, _, yellow) in TONES.items():
-        assert tone_bin(math.degrees(math.atan2(light - 50, yellow))) == tone
-
-
-@pytest.mark.parametrize("tone", TONES)
-def test_painted_cheeks_have_the_tone_and_eyes_and_wall_stay(tone: str) -> None:
-    painted = paint_skin(face(), TONES[tone])
-    lab = cv2.cvtColor((part(painted, CHEEK) / 255).astype(np.float32).reshape(1, 1, 3), cv2.COLOR_RGB2LAB).ravel()
-    assert lab == pytest.approx(np.array(TONES[tone]), abs=1.5)
-    assert np.abs(part(painted, EYE) - part(face(), EYE)).max() < 25
-    assert np.array_equal(painted[WALL], face()[WALL])
-
-
-def test_a_network_that_reads_the_tone_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    images = np.stack([face(), face((120, 85, 65)), face((230, 190, 160))])
-    rated = np.array([[0.1, 0.2], [0.3, -0.2], [-0.4, 0.5]], np.float32)
-
-    def brightness(_: object, crops: UInt8Array) -> Float32Array:
-        return np.stack([crops.mean(axis=(1, 2, 3)) / 255, np.full(len(crops), 0.5)], axis=1).astype(np.float32)
-
-    monkeypatch.setattr(other_skin, "answer_frames", brightness)
-    results = measure_other_skin(cast("Any", SimpleNamespace(backbone=None)), images, rated)
-    shifts = [result.shift["valence"].value for result in results]
-    assert shifts == sorted(shifts, reverse=True)
-    assert results[-1].shift["valence"].high < 0
-    assert {result.shift["arousal"] for result in results} == {(0.0, 0.0, 0.0)}
-    assert "largest mean shift -0." in tell_finding(results)
-    assert "(dark)" in tell_finding(results)
-    assert to_section(results).count("| dark |") == 2

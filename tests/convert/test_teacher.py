@@ -1,98 +1,115 @@
-"""The teacher: cross-fitting never shows the held-out part, and labels survive their file."""
+"""The teacher: it never sees whom it labels."""
 
 from __future__ import annotations
 
-import dataclasses
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from convert.errors import DataError
-from convert.faces.finder import FaceFinder, LabelledFace, read_picture
-from convert.teacher.landmarker import BLENDSHAPES, FaceLandmarker, FaceShape
-from convert.teacher.regressor import TeacherLabels, fit_regressor, fit_teacher
-from convert.train.examples import _MIRRORED, AUXILIARY
+from convert.faces.finder import FaceFinder, read_picture
+from convert.faces.table import make_faces
+from convert.metrics import TARGETS, ccc
+from convert.teacher.landmarker import BLENDSHAPES, FaceLandmarker
+from convert.teacher.trees import crossfit, fit_teacher, label_faces, measure_teacher
+from convert.train.targets import AUXILIARY, MIRRORED_SHAPES
 
 SHARED = Path(__file__).resolve().parents[3] / "shared"
 
-_MESH = np.zeros((478, 3), np.float32)
+TREES = 20
 
 
-def _faces(rated: np.ndarray, held: np.ndarray) -> list[LabelledFace]:
-    nothing = np.zeros((1, 1, 3), np.uint8)
-    return [
-        LabelledFace(
-            name=f"drawn/{n}",
-            source="drawn",
-            validation=bool(held[n]),
-            pixels=nothing,
-            landmarks_px=np.zeros((6, 2), np.float32),
-            rated=(float(va[0]), float(va[1])),
-        )
-        for n, va in enumerate(rated)
-    ]
+class Described:
+    """Stands for `Pictures`: what the landmarker says of N faces."""
+
+    def __init__(self, count: int, seed: int = 0) -> None:
+        rng = np.random.default_rng(seed)
+        self.blendshapes = rng.uniform(0, 1, (count, 52)).astype(np.float32)
+        self.rotation = rng.normal(size=(count, 3)).astype(np.float32)
+
+
+def rated(va: np.ndarray, **columns: object) -> pd.DataFrame:
+    names = [f"x/{n}.png" for n in range(len(va))]
+    given = {"id": names, "picture": names, "subject": names, "source": "x", "split": "train", "rater": "people"}
+    return make_faces(given | {"valence": va[:, 0], "arousal": va[:, 1]} | columns)
 
 
 def test_a_rating_of_little_weight_teaches_little() -> None:
-    shapes = [FaceShape(np.zeros(52, np.float32), np.zeros(3, np.float32), _MESH)] * 60  # all look the same
-    faces = _faces(np.where(np.arange(60)[:, None] % 2, 0.8, -0.8) * np.ones((60, 2)), np.zeros(60, bool))
-    doubted = [dataclasses.replace(face, weight=0.01 if n % 2 == 0 else 1.0) for n, face in enumerate(faces)]
-    plain, weighed = (fit_regressor(each, shapes, trees=20).predict(shapes[:1]) for each in (faces, doubted))
+    pictures = Described(60)
+    pictures.blendshapes[:] = pictures.rotation[:] = 0  # all look the same
+    va = np.where(np.arange(60)[:, None] % 2, 0.8, -0.8) * np.ones((60, 2))
+    doubted = rated(va, weight=np.where(np.arange(60) % 2, 1.0, 0.01))
+    plain, weighed = (
+        fit_teacher(faces, pictures, trees=TREES).predict(pictures.blendshapes[:1], pictures.rotation[:1])
+        for faces in (rated(va), doubted)
+    )
     assert plain[0, 0] == pytest.approx(0, abs=1e-6)
     assert weighed[0, 0] > 0.75
 
 
-def test_held_out_ratings_change_no_label() -> None:
-    rng = np.random.default_rng(0)
-    shapes = [
-        FaceShape(rng.uniform(0, 1, 52).astype(np.float32), rng.normal(size=3).astype(np.float32), _MESH)
-        for _ in range(60)
-    ]
-    rated = rng.uniform(-1, 1, (60, 2))
-    held = np.arange(60) % 4 == 0
-    labels, report = fit_teacher(_faces(rated, held), shapes, trees=5)
-    rated[held] = -rated[held]
-    again, _ = fit_teacher(_faces(rated, held), shapes, trees=5)
-    assert np.array_equal(labels.va, again.va)
-    assert report["validation"]["valence"].n == 15
+def test_ratings_of_dev_and_test_change_no_label() -> None:
+    va = np.random.default_rng(0).uniform(-1, 1, (80, 2))
+    split = np.array(["train", "dev", "train", "test"] * 20)
+    before = crossfit(rated(va, split=split), Described(80), trees=TREES)
+    va[split != "train"] *= -1
+    assert np.array_equal(before, crossfit(rated(va, split=split), Described(80), trees=TREES))
 
 
 def test_a_rating_does_not_reach_its_own_label() -> None:
-    rng = np.random.default_rng(1)
-    shapes = [
-        FaceShape(rng.uniform(0, 1, 52).astype(np.float32), rng.normal(size=3).astype(np.float32), _MESH)
-        for _ in range(40)
-    ]
-    rated = rng.uniform(-0.5, 0.5, (40, 2))
-    held = np.zeros(40, bool)
-    before, _ = fit_teacher(_faces(rated, held), shapes, trees=5)
-    rated[7] = (1.0, -1.0)
-    after, _ = fit_teacher(_faces(rated, held), shapes, trees=5)
-    assert np.array_equal(before.va[7], after.va[7])
+    va = np.random.default_rng(1).uniform(-0.5, 0.5, (40, 2))
+    before = crossfit(rated(va), Described(40), trees=TREES)
+    va[7] = (1.0, -1.0)
+    assert np.array_equal(before[7], crossfit(rated(va), Described(40), trees=TREES)[7])
 
 
-def test_labels_survive_their_file(tmp_path: Path) -> None:
-    labels = TeacherLabels(
-        names=("a", "b"),
-        va=np.ones((2, 2), np.float32),
-        blendshapes=np.zeros((2, 52), np.float32),
-        rotation=np.zeros((2, 3), np.float32),
-        mesh_px=np.zeros((2, 478, 3), np.float32),
-    )
-    labels.save(tmp_path / "labels.npz")
-    again = TeacherLabels.load(tmp_path / "labels.npz")
-    assert again.names == labels.names
-    assert np.array_equal(again.va, labels.va)
-    with pytest.raises(DataError, match="run `python -m convert teacher`"):
-        TeacherLabels.load(tmp_path / "none.npz")
+def test_what_only_tells_who_it_is_tells_no_cross_fitted_teacher_anything() -> None:
+    rng = np.random.default_rng(2)
+    who = np.arange(400) % 40  # ten faces each, rated alike
+    pictures = Described(400)
+    pictures.blendshapes[:] = rng.uniform(0, 1, (40, 52))[who] + rng.normal(0, 0.001, (400, 52))
+    pictures.rotation[:] = 0
+    va = rng.uniform(-1, 1, (40, 2))[who]
+    said = crossfit(rated(va, subject=[f"x/{n}" for n in who]), pictures, trees=TREES)
+    assert ccc(va[:, 0], said[:, 0]) < 0.2
+    alone = crossfit(rated(va), pictures, trees=TREES)  # each face its own subject: identity gives it away
+    assert ccc(va[:, 0], alone[:, 0]) > 0.9
+
+
+def test_only_what_nobody_rated_is_labelled() -> None:
+    va = np.random.default_rng(3).uniform(-1, 1, (60, 2))
+    va[40:] = np.nan
+    faces = rated(va, rater=["people"] * 40 + [""] * 20)
+    labelled = label_faces(faces, Described(60), trees=TREES)
+    assert np.array_equal(labelled["valence"][:40], faces["valence"][:40])
+    assert labelled["valence"].notna().all()
+    assert labelled["rater"].tolist() == ["people"] * 40 + ["teacher"] * 20
+
+
+def test_the_report_is_by_source_and_leaves_out_the_test_split() -> None:
+    va = np.random.default_rng(4).uniform(-1, 1, (80, 2))
+    faces = rated(va, split=["train", "train", "dev", "test"] * 20, source=["a"] * 40 + ["b"] * 40)
+    report = measure_teacher(faces, crossfit(faces, Described(80), trees=TREES))
+    assert set(report["split"]) == {"train", "dev"}
+    assert report.groupby(["split", "source", "target"])["n"].sum().to_dict() == {
+        (split, source, target): 20 if split == "train" else 10
+        for split in ("train", "dev")
+        for source in "ab"
+        for target in TARGETS
+    }
+
+
+def test_too_few_subjects_to_teach_by_are_named() -> None:
+    with pytest.raises(DataError, match="at least 10 subjects, got 3"):
+        fit_teacher(rated(np.zeros((30, 2)), subject=[f"x/{n % 3}" for n in range(30)]), Described(30))
 
 
 def test_mirroring_a_face_swaps_left_and_right() -> None:
     names = [BLENDSHAPES[n] for n in AUXILIARY]
     assert len(BLENDSHAPES) == 52
     for n, name in enumerate(names):
-        mirrored = names[_MIRRORED[n]]
+        mirrored = names[MIRRORED_SHAPES[n]]
         assert mirrored.replace("Left", "").replace("Right", "") == name.replace("Left", "").replace("Right", "")
         assert (mirrored != name) == ("Left" in name or "Right" in name)
 
@@ -109,16 +126,15 @@ def test_a_task_file_that_is_none_is_named(tmp_path: Path) -> None:
     not (SHARED / "models" / "face_landmarker.task").is_file(), reason="needs ../shared/models and data"
 )
 def test_a_smile_has_the_blendshapes_of_one(finder: FaceFinder) -> None:
-    from convert.faces.labels_csv import read_labels
-
-    rows = read_labels(SHARED / "data" / "diffusionfer" / "labels.csv")
+    folder = SHARED / "data" / "diffusionfer"
+    table = pd.read_csv(folder / "labels.csv")
     landmarker = FaceLandmarker(SHARED / "models" / "face_landmarker.task")
     smile = BLENDSHAPES.index("mouthSmileLeft")
 
     def mean_smile(expression: str) -> float:
         found = []
-        for row in [row for row in rows if row.extra["expression"] == expression][:6]:
-            pixels = read_picture(row.image)
+        for image in table["image"][table["expression"] == expression][:6]:
+            pixels = read_picture(folder / image)
             face = finder.find(pixels)
             assert face is not None
             found.append(landmarker.describe(pixels, face.landmarks_px).blendshapes[smile])

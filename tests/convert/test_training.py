@@ -1,69 +1,47 @@
-"""Training repeats itself: interrupted and resumed, it ends as it would have."""
+"""What the network learns from, its losses, and that an interrupted training ends as it would have."""
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 
-from convert.augment.augmentation import render
 from convert.errors import TrainingError
-from convert.progress import Progress
-from convert.train.examples import AUXILIARY, Batch, Example, batches, epoch_examples
-from convert.train.own_labels import LOOKS, share_labels
-from convert.train.recipe import BackboneRecipe, HeadRecipe
-from convert.train.run import Run, save_weights
+from convert.train.batches import TrainingFaces, batches, draw_epoch, loose_square
+from convert.train.recipe import BackbonePhase, BackboneRecipe, HeadPhase, HeadRecipe, Labels, Targets
 from convert.train.sequences import Scene, Sequences, hold_face, make_sequences, take_in_store
-from convert.train.stages import record_data
+from convert.train.targets import AUXILIARY, AUXILIARY_NAMES, MIRRORED_POINTS, MIRRORED_SHAPES, POINTS, rarity
 from edge.geometry import Square
 from edge.values import Embedding
 
-BACKBONE = BackboneRecipe(size=32, width=0.0625, embedding=8, epochs=2, batch=4)
-HEAD = HeadRecipe(units=8, stills=6, steps=12, truncate=6, batch=2, epochs=2, warmup_steps=4)
+NETWORK = BackboneRecipe(size=32, width=0.0625, embedding=8)
+PHASE = BackbonePhase(name="backbone", epochs=2, batch=4, measure_every=1)
+HEAD = HeadRecipe(units=8, stills=6, steps=12, warmup_steps=4)
+HEAD_PHASE = HeadPhase(epochs=2, batch=2, truncate=6)
 
 
-def _examples(count: int = 8) -> list[Example]:
+def _faces(count: int = 8, side: int = 54) -> TrainingFaces:
     rng = np.random.default_rng(0)
-    return [
-        Example(
-            name=f"drawn/{n}",
-            pixels=rng.integers(0, 256, (48, 48, 3), dtype=np.uint8),
-            square=Square(24, 24, 40, 0.1),
-            va=rng.uniform(-1, 1, 2).astype(np.float32),
-            blendshapes=rng.uniform(0, 1, len(AUXILIARY)).astype(np.float32),
-        )
-        for n in range(count)
-    ]
-
-
-@pytest.fixture
-def eagerly() -> Iterator[None]:
-    """Steps run as they are written: tracing this network takes longer than the few steps a test makes."""
-    from convert.networks.keras_runtime import tf
-
-    tf.config.run_functions_eagerly(True)
-    yield
-    tf.config.run_functions_eagerly(False)
-
-
-def _progress() -> Progress:
-    return Progress("test", 1)
-
-
-def _mean_embedding(crop: np.ndarray) -> Embedding:
-    mean = crop.mean(axis=(0, 1)).astype(np.float32) / 255
-    return Embedding(track_id=0, captured_ns=0, vector=mean, va=mean[:2])
+    return TrainingFaces(
+        loose=list(rng.integers(0, 256, (count, side, side, 3), dtype=np.uint8)),
+        va=rng.uniform(-1, 1, (count, 2)).astype(np.float32),
+        weight=np.ones(count, np.float32),
+        expression=(np.arange(count) % 2).astype(np.int32),
+        blendshapes=rng.uniform(0, 1, (count, len(AUXILIARY))).astype(np.float32),
+        points=rng.uniform(-0.4, 0.4, (count, len(POINTS), 2)).astype(np.float32),
+        extra=np.zeros(count, bool),
+    )
 
 
 def test_an_epochs_batches_depend_on_seed_and_epoch_alone() -> None:
     def images(epoch: int) -> np.ndarray:
-        return np.stack([b.images for b in batches(_examples(), size=32, batch=4, seed=1, epoch=epoch)])
+        return np.stack([b.images for b in batches(_faces(), PHASE, size=32, seed=1, epoch=epoch)])
 
     assert np.array_equal(images(0), images(0))
     assert not np.array_equal(images(0), images(1))
@@ -71,25 +49,91 @@ def test_an_epochs_batches_depend_on_seed_and_epoch_alone() -> None:
 
 def test_fewer_faces_than_a_batch_are_refused() -> None:
     with pytest.raises(TrainingError, match="3 faces to learn from are fewer than one batch of 4"):
-        next(batches(_examples(3), size=32, batch=4, seed=1, epoch=0))
+        next(batches(_faces(3), PHASE, size=32, seed=1, epoch=0))
+
+
+@pytest.mark.parametrize("extra", [False, True])
+def test_a_table_sorted_by_class_is_not_fed_one_class_at_a_time(extra: bool) -> None:
+    faces = replace(_faces(80), expression=np.repeat(np.arange(4), 20).astype(np.int32))
+    if extra:  # as where the kit's faces are learned from besides one's own
+        faces = replace(faces, extra=np.arange(80) >= 4)
+    phase = msgspec.structs.replace(PHASE, extra=5.0)
+    for epoch in range(3):
+        rows = draw_epoch(faces, phase, 1, epoch)
+        assert all(len(set(faces.expression[rows[at : at + 10]])) >= 3 for at in range(0, len(rows) - 9, 10))
+
+
+def test_each_epoch_takes_other_extra_faces_and_all_of_the_others() -> None:
+    faces = replace(_faces(14), extra=np.arange(14) >= 4)
+    first, second = (set(draw_epoch(faces, msgspec.structs.replace(PHASE, extra=1.25), 1, e)) for e in (0, 1))
+    assert {0, 1, 2, 3} <= first & second
+    assert len(first) == len(second) == 9
+    assert first & second == {0, 1, 2, 3}
+
+
+def test_rare_expressions_are_drawn_more_often_in_the_balanced_share() -> None:
+    shapes = np.zeros((200, len(AUXILIARY)), np.float32)
+    shapes[:5, AUXILIARY_NAMES.index("jawOpen")] = 0.8
+    chance = rarity(shapes, np.full(len(AUXILIARY), 0.1, np.float32))
+    assert chance[:5].min() > 10 * chance[5:].max()
+    faces = replace(_faces(200), blendshapes=shapes)
+    rows = draw_epoch(faces, msgspec.structs.replace(PHASE, balance=0.5), 1, 0)
+    assert np.mean(rows < 5) > 0.25
 
 
 def test_so_many_faces_of_a_batch_have_their_mouth_covered() -> None:
-    def batch(covered: float) -> Batch:
-        return next(batches(_examples(), size=64, batch=8, seed=1, epoch=0, covered=covered))
+    def batch(covered: float) -> Any:
+        phase = msgspec.structs.replace(PHASE, batch=8, covered=covered)
+        return next(batches(_faces(side=108), phase, size=64, seed=1, epoch=0))
 
-    covered, open_ = batch(0.5), batch(0.0)
-    assert covered.covered.tolist() == [True] * 4 + [False] * 4
-    assert not open_.covered.any()
-    changed = np.abs(covered.images.astype(int) - open_.images).mean(axis=3) > 20
-    assert not changed[4:].any()
-    mouth = changed[:4, 38:48, 24:40].mean(axis=(1, 2))  # where the crop's rule puts the mouth
-    assert (mouth > 0.05).all()
-    assert (mouth > 0.5).sum() >= 3  # a thing may be as dark as the face
+    assert batch(0.5).covered.tolist() == [True] * 4 + [False] * 4
+    assert not batch(0.0).covered.any()
+
+
+def test_landmarks_and_blendshapes_are_those_that_the_augmented_picture_shows() -> None:
+    side, lid, jaw = 224, int(np.flatnonzero(POINTS == 33)[0]), AUXILIARY_NAMES.index("jawLeft")
+    place = np.zeros((len(POINTS), 2), np.float32)
+    place[lid] = (-0.2, -0.1)
+    square = loose_square(side)
+    picture = np.full((side, side, 3), 60, np.uint8)
+    x, y = (round(square.center_x + c * square.side) for c in place[lid])
+    picture[y - 4 : y + 5, x - 4 : x + 5] = 255
+    shapes = np.zeros((1, len(AUXILIARY)), np.float32)
+    shapes[0, jaw] = 1
+    faces = replace(_faces(1), loose=[picture], blendshapes=shapes, points=place[None])
+    phase = msgspec.structs.replace(PHASE, batch=1, covered=0.0)
+    flips, errors = 0, []
+    for epoch in range(40):
+        (batch,) = batches(faces, phase, size=112, seed=3, epoch=epoch)
+        flipped = bool(batch.blendshapes[0, jaw] == 0)
+        assert batch.blendshapes[0, MIRRORED_SHAPES[jaw]] == flipped
+        flips += flipped
+        said = batch.points.reshape(len(POINTS), 2)[MIRRORED_POINTS[lid] if flipped else lid]
+        bright = batch.images[0].astype(float).sum(axis=2)
+        if bright.max() < 1.5 * np.median(bright):  # covered, or too dark to see
+            continue
+        seen = np.argwhere(bright > (bright.max() + np.median(bright)) / 2).mean(axis=0)[::-1]
+        errors.append(np.abs((seen - 55.5) / 112 - said).max())
+    assert 10 < flips < 30
+    assert len(errors) > 20
+    assert np.median(errors) < 0.01
+
+
+def test_points_and_blendshapes_swap_sides_in_a_mirror() -> None:
+    assert len(POINTS) == len(set(POINTS.tolist())) == 72
+    assert np.array_equal(MIRRORED_POINTS[MIRRORED_POINTS], np.arange(72))
+    assert AUXILIARY_NAMES[MIRRORED_SHAPES[AUXILIARY_NAMES.index("mouthSmileLeft")]] == "mouthSmileRight"
+    assert MIRRORED_SHAPES[AUXILIARY_NAMES.index("jawOpen")] == AUXILIARY_NAMES.index("jawOpen")
 
 
 def _scenes() -> list[Callable[[], Scene]]:
-    return [partial(hold_face, e.pixels, e.square, e.va, 12) for e in _examples()]
+    faces = _faces()
+    return [partial(hold_face, each, loose_square(54), va, 12) for each, va in zip(faces.loose, faces.va, strict=True)]
+
+
+def _mean_embedding(crop: np.ndarray) -> Embedding:
+    mean = crop.mean(axis=(0, 1)).astype(np.float32) / 255
+    return Embedding(track_id=0, captured_ns=0, vector=mean, va=mean[:2])
 
 
 def test_sequences_repeat_and_carry_the_scenes_truth() -> None:
@@ -99,8 +143,7 @@ def test_sequences_repeat_and_carry_the_scenes_truth() -> None:
     ]
     assert np.array_equal(made[0].embeddings, made[1].embeddings)
     assert made[0].embeddings.shape == (8, 12, 3)
-    assert made[0].frame.shape == made[0].va.shape == (8, 12, 2)
-    assert np.array_equal(made[0].va[:, 5], np.stack([e.va for e in _examples()]))
+    assert np.array_equal(made[0].va[:, 5], _faces().va)
 
 
 def test_a_missing_step_holds_the_last_embedding() -> None:
@@ -112,35 +155,38 @@ def test_a_missing_step_holds_the_last_embedding() -> None:
     np.testing.assert_allclose(made.embeddings[0, :, 0], [0.2, 0.2, 0.2, 0.4], atol=1e-6)
 
 
-def test_each_epoch_takes_other_made_faces_and_all_of_the_datas_own() -> None:
-    own, made = _examples(4), [replace(e, name=f"made/{n}") for n, e in enumerate(_examples(10))]
-    first, second = (epoch_examples(own, made, 1.5, epoch) for epoch in (0, 1))
-    assert [e.name for e in first[:4]] == [e.name for e in own]
-    assert len(first) == 10
-    assert not {e.name for e in first[4:]} & {e.name for e in second[4:8]}
+def _train(folder: Path, phase: BackbonePhase = PHASE, faces: TrainingFaces | None = None, **options: Any) -> Any:
+    from convert.train.backbone import BackboneLearner, Dev
+    from convert.train.trainer import train
+
+    stop_after = options.pop("stop_after", None)
+    own = faces or _faces()
+    rng = np.random.default_rng(2)
+    dev = Dev("", rng.integers(0, 256, (6, 32, 32, 3), dtype=np.uint8), rng.uniform(-1, 1, (6, 2)).astype(np.float32))
+    learner = BackboneLearner(NETWORK, phase, own, [dev], seed=3, **options)
+    return train(learner, phase, folder=folder, stop_after=stop_after), learner
 
 
 @pytest.mark.slow
-def test_an_interrupted_backbone_training_ends_as_one_that_was_not(tmp_path: Path, eagerly: None) -> None:
-    from convert.train.backbone import train_backbone
-
-    def train(folder: str, **options: int) -> list[np.ndarray]:
-        weights, _ = train_backbone(
-            _examples(), [], [], BACKBONE, folder=tmp_path / folder, seed=3, progress=_progress(), **options
-        )
-        return weights
-
-    whole = train("whole")
-    half = train("parts", stop_after=1)
-    resumed = train("parts")
-    assert any(not np.array_equal(a, b) for a, b in zip(half, whole, strict=True))
-    for a, b in zip(resumed, whole, strict=True):
+@pytest.mark.parametrize("targets", [Targets(), Targets(consistency=0.5, landmarks=0.0)])
+def test_an_interrupted_backbone_training_ends_as_one_that_was_not(
+    targets: Targets, tmp_path: Path, eagerly: None
+) -> None:
+    phase = msgspec.structs.replace(PHASE, targets=targets)
+    whole, learner = _train(tmp_path / "whole", phase)
+    half, _ = _train(tmp_path / "parts", phase, stop_after=1)
+    resumed, again = _train(tmp_path / "parts", phase)
+    assert (half.ended, resumed.ended) == (False, True)
+    assert any(not np.array_equal(a, b) for a, b in zip(half.weights, whole.weights, strict=True))
+    for a, b in zip(resumed.weights + again.landmarks(), whole.weights + learner.landmarks(), strict=True):
         np.testing.assert_array_equal(a, b)
+    assert [r["epoch"] for r in resumed.history] == [0, 1, 2]
 
 
 @pytest.mark.slow
 def test_an_interrupted_head_training_ends_as_one_that_was_not(tmp_path: Path, eagerly: None) -> None:
-    from convert.train.head import train_head
+    from convert.train.head import HeadLearner
+    from convert.train.trainer import train
 
     rng = np.random.default_rng(0)
     sequences = Sequences(
@@ -148,49 +194,58 @@ def test_an_interrupted_head_training_ends_as_one_that_was_not(tmp_path: Path, e
     )
     readout = np.zeros((5, 2), np.float32), np.zeros(2, np.float32)
 
-    def train(folder: str, **options: int) -> list[np.ndarray]:
-        weights, _ = train_head(
-            sequences, readout, HEAD, held={}, folder=tmp_path / folder, seed=3, progress=_progress(), **options
-        )
-        return weights
+    def trained(folder: str, stop_after: int | None = None) -> list[np.ndarray]:
+        learner = HeadLearner(HEAD, HEAD_PHASE, sequences, readout, {"": sequences}, seed=3)
+        return learner.settle(train(learner, HEAD_PHASE, folder=tmp_path / folder, stop_after=stop_after).weights)
 
-    whole = train("whole")
-    train("parts", stop_after=1)
-    for a, b in zip(train("parts"), whole, strict=True):
+    whole = trained("whole")
+    trained("parts", 1)
+    for a, b in zip(trained("parts"), whole, strict=True):
         np.testing.assert_array_equal(a, b)
 
 
 @pytest.mark.slow
+def test_with_patience_the_best_epochs_weights_are_kept_and_the_start_counts(tmp_path: Path, eagerly: None) -> None:
+    from convert.networks.backbone import build_backbone
+
+    start = build_backbone(NETWORK, blendshapes=len(AUXILIARY)).get_weights()
+    wild = msgspec.structs.replace(PHASE, epochs=6, patience=2, learning_rate=5.0, warmup=0.0, average=0.0)
+    found, _ = _train(tmp_path / "wild", wild, start=start)
+    assert found.ended
+    losses = [record["dev_loss"] for record in found.history]
+    assert found.best == int(np.argmin(losses))
+    assert len(losses) == min(found.best + 2, 6) + 1
+    if found.best == 0:
+        for a, b in zip(found.weights, start, strict=True):
+            np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.slow
+def test_frozen_layers_and_their_statistics_stay_and_faces_without_landmarks_teach_only_affect(
+    tmp_path: Path, eagerly: None
+) -> None:
+    from convert.networks.backbone import build_backbone
+
+    faces = _faces()
+    faces = replace(
+        faces, blendshapes=np.full_like(faces.blendshapes, np.nan), points=np.full_like(faces.points, np.nan)
+    )
+    start = build_backbone(NETWORK, blendshapes=len(AUXILIARY)).get_weights()
+    found, learner = _train(tmp_path, msgspec.structs.replace(PHASE, layers="last", pull=0.01), faces, start=start)
+    assert all(np.isfinite(weight).all() for weight in found.weights)
+    assert learner.extra == []
+    moved = [n for n, (a, b) in enumerate(zip(start, found.weights, strict=True)) if not np.array_equal(a, b)]
+    convolutions = [n for n, weight in enumerate(start) if weight.ndim == 4]
+    assert set(convolutions[-5:]) <= set(moved)
+    assert min(moved) == convolutions[-5]
+    # Of block C's 5 normalizations gamma and beta move, mean and variance do not; then embedding and answer, 2 each.
+    assert len(moved) == 5 + 2 * 5 + 4
+
+
+@pytest.mark.slow
 def test_weights_of_another_network_are_refused(tmp_path: Path) -> None:
-    from convert.train.backbone import train_backbone
-
     with pytest.raises(TrainingError, match="of another network"):
-        train_backbone(
-            _examples(),
-            [],
-            [],
-            BACKBONE,
-            folder=tmp_path,
-            seed=3,
-            progress=_progress(),
-            start=[np.zeros((2, 2), np.float32)],
-        )
-
-
-def test_labels_that_no_rater_gave_are_shared_with_the_networks_own_answers() -> None:
-    examples = [replace(example, rated=number < 2) for number, example in enumerate(_examples(4))]
-    examples[3] = replace(examples[3], va=np.array([0.0, 0.5], np.float32))
-
-    def answer(crops: np.ndarray) -> np.ndarray:
-        left = crops[:, :, : crops.shape[2] // 2].mean(axis=(1, 2, 3)) / 255  # another answer to the mirror image
-        return np.stack([left, np.full(len(crops), -3)], axis=1).astype(np.float32)
-
-    shared = share_labels(examples, answer, 0.25, 32)
-    assert [mine is theirs for mine, theirs in zip(shared, examples, strict=True)] == [True, True, False, False]
-    crops = [render(examples[3].pixels, examples[3].square, look, 32) for look in LOOKS]
-    assert not np.array_equal(*crops)
-    np.testing.assert_allclose(shared[3].va, [0.25 * np.mean(crops) / 255, 0.75 * 0.5 - 0.25], atol=1e-3)
-    assert share_labels([], answer, 0.25, 32) == []
+        _train(tmp_path, start=[np.zeros((2, 2), np.float32)])
 
 
 @pytest.mark.slow
@@ -231,36 +286,75 @@ def test_the_ccc_loss_is_one_minus_the_metric() -> None:
 @pytest.mark.slow
 def test_covered_faces_have_a_loss_of_their_own() -> None:
     from convert.networks.keras_runtime import tf
-    from convert.train.losses import ccc_loss, covered_loss, squared_loss
+    from convert.train.losses import affect_loss, covered_loss
 
     rng = np.random.default_rng(2)
     target, answer = (rng.uniform(-1, 1, (8, 2)).astype(np.float32) for _ in range(2))
     weight = rng.uniform(0.5, 1, 8).astype(np.float32)
     covered = np.arange(8) < 2
 
-    def loss(rows: np.ndarray) -> float:
-        parts = target[rows], answer[rows], weight[rows]
-        return float(ccc_loss(*parts) + 2 * squared_loss(*parts))
-
     def whole(covered: np.ndarray) -> float:
         return float(covered_loss(*map(tf.constant, (target, answer, weight, covered))))
+
+    def loss(rows: np.ndarray) -> float:
+        return float(affect_loss(target[rows], answer[rows], weight[rows]))
 
     assert whole(covered) == pytest.approx(0.25 * loss(covered) + 0.75 * loss(~covered), abs=1e-4)
     assert whole(np.zeros(8, bool)) == pytest.approx(loss(np.ones(8, bool)), abs=1e-4)
 
 
-def test_a_later_stage_keeps_the_record_of_the_weights_that_a_run_began_with(tmp_path: Path) -> None:
-    (tmp_path / "data" / "sfhq").mkdir(parents=True)
-    run = Run(tmp_path / "run")
-    run.folder.mkdir()
-    start = tmp_path / "start.npz"
-    save_weights(start, [np.zeros((2, 2), np.float32)])
+@pytest.mark.slow
+def test_an_answer_that_knows_only_the_class_pays_in_full_within_the_classes() -> None:
+    from convert.train.losses import ccc_loss, within_loss
 
-    def recorded(weights: Path | None) -> dict[str, str]:
-        record_data(run, tmp_path / "data", 3, weights)
-        return dict(run.read_json("data.json", "train")["sha256"])
+    rng = np.random.default_rng(2)
+    classes = np.repeat(np.arange(3), 20).astype(np.int32)
+    target = (np.array([-0.7, 0.0, 0.7])[classes][:, None] + rng.normal(0, 0.1, (60, 2))).astype(np.float32)
+    class_means = np.stack([target[classes == number].mean(axis=0) for number in range(3)])[classes]
+    weight = np.ones(60, np.float32)
+    assert float(ccc_loss(target, class_means)) < 0.05
+    assert float(within_loss(target, class_means, weight, classes, 3)) == pytest.approx(1.0, abs=0.01)
+    assert float(within_loss(target, target, weight, classes, 3)) == pytest.approx(0.0, abs=0.01)
+    assert float(within_loss(target[:3], target[:3], weight[:3], classes[:3], 3)) == 0.0  # too few of any class
 
-    assert "start" not in recorded(None)
-    began = recorded(start)
-    assert began["start"] == hashlib.sha256(start.read_bytes()).hexdigest()
-    assert recorded(None) == began
+
+@pytest.mark.slow
+def test_the_blendshape_loss_does_not_collapse_to_the_median() -> None:
+    from convert.networks.keras_runtime import tf
+    from convert.train.losses import huber_loss
+
+    rng = np.random.default_rng(0)
+    jaw = np.where(rng.random(2000) < 0.1, rng.uniform(0.3, 0.9, 2000), 0.0).astype(np.float32)[:, None]
+    guesses = np.linspace(0, 0.2, 81)
+
+    def best(loss: Callable[[Any], Any]) -> float:
+        return float(guesses[int(np.argmin([float(loss(tf.constant(jaw - np.float32(g)))) for g in guesses]))])
+
+    known = tf.ones(len(jaw))
+    assert best(lambda error: tf.reduce_mean(tf.abs(error))) == 0.0  # the absolute error: the median, whatever is rare
+    assert best(lambda error: huber_loss(error / jaw.std(), 2.0, known)) > 0.5 * jaw.mean()
+
+
+@pytest.mark.slow
+def test_rows_without_a_target_take_no_part_in_hubers_loss() -> None:
+    from convert.networks.keras_runtime import tf
+    from convert.train.losses import huber_loss
+
+    error = tf.constant([[0.5, 0.5], [3.0, 3.0], [9.0, 9.0]])
+    assert float(huber_loss(error, 1.0, tf.constant([1.0, 1.0, 0.0]))) == pytest.approx((0.25 + 5.0) / 2)
+    assert float(huber_loss(error, 1.0, tf.zeros(3))) == 0.0
+
+
+def test_a_rating_is_the_label_and_the_teacher_speaks_where_nobody_rated() -> None:
+    import pandas as pd
+
+    from convert.train.data import Part, label
+
+    faces = pd.DataFrame({"valence": [0.5, np.nan], "arousal": [0.1, np.nan], "weight": [0.8, 1.0]})
+    teacher = np.array([[0.0, 0.0], [0.4, 0.6]], np.float32)
+    part: Any = Part(faces, None, teacher)  # type: ignore[arg-type]
+    va, weight = label(part, Labels(unrated=0.5))
+    np.testing.assert_allclose(va, [[0.5, 0.1], [0.4, 0.6]], atol=1e-6)
+    np.testing.assert_allclose(weight, [0.8, 0.5])
+    mixed, _ = label(part, Labels(rating_share=0.5))
+    np.testing.assert_allclose(mixed[0], [0.25, 0.05], atol=1e-6)

@@ -10,10 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import pandas as pd
 import pytest
 
 from convert.commands.pack import pack
 from convert.errors import DataError
+from convert.faces.table import make_faces, write_faces
 from convert.package.packing import encode, licence_text, write_folder, write_zip
 from convert.package.signing import Signer
 from convert.train.recipe import find_recipe
@@ -56,8 +58,8 @@ def shipped_run(tmp_path: Path) -> Path:
     run.start(find_recipe("default"))
     for name in ("backbone.tflite", "head.tflite"):
         run.path(name).write_bytes(bundle.files[name])
-    record = {"counts": {"diffusionfer": 3}, "metrics": msgspec.to_builtins(bundle.manifest.metrics)}
-    run.path("evaluation.json").write_text(json.dumps(record))
+    face = {"id": ["a"], "picture": "a.jpg", "subject": "a", "source": "diffusionfer", "rater": "people", "real": False}
+    write_faces(run.path("faces.parquet"), make_faces(pd.DataFrame(face)))
     return tmp_path / "run"
 
 

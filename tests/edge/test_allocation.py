@@ -21,7 +21,7 @@ IDLE_BYTES, BUSY_BYTES = 4_000, 450_000
 
 
 @pytest.fixture
-def device(new_sink: Any, new_camera: Any, detector_asset: Any) -> Device:
+def device(new_sink: Any, new_camera: Any) -> Device:
     model = load_model(Config().model, Config().engine)
     return build_device(Config(), camera=new_camera([]), model=model, sink=new_sink(), clock=FileClock())
 

@@ -20,9 +20,6 @@ from edge.contract import Window
 from edge.device import build_device
 from edge.values import AffectScore, Look
 
-pytestmark = pytest.mark.usefixtures("detector_asset")
-
-
 Replay = Callable[[Path], tuple[list[AffectScore], list[Window]]]
 
 

@@ -50,7 +50,8 @@ def write(folder: Path, text: str) -> Path:
         ("[privacy]\nmode = 'dp'", "window.window_s = 3600"),
         ("[privacy]\nepsilon_per_day = 20", "privacy.epsilon_per_day"),
         ("[window]\nwindow_s = 70", "must divide an hour"),
-        ('[face]\ndetector = "yunet"', "needs `model`"),
+        ('[face]\ndetector = "yunet"', "face.detector: unknown key; delete the line"),
+        ('[face]\nmodel = "yunet.onnx"', "face.model: unknown key; delete the line"),
         ("a =", "not valid TOML"),
         ("a = 1\na = 2", "not valid TOML"),
     ],
@@ -83,7 +84,6 @@ def test_empty_file_is_a_whole_configuration(tmp_path: Path) -> None:
 def test_every_path_is_relative_to_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     keys = {
         "camera": ("path",),
-        "face": ("model",),
         "engine": ("delegate",),
         "model": ("bundle", "public_key", "store"),
         "mqtt": ("ca_file", "cert_file", "key_file", "password_file"),

@@ -17,12 +17,13 @@ from edge.device import Device, build_device, origin_of
 from edge.errors import CameraError, EngineError, FrameError, PublishError
 from edge.face.quality import QualityGate
 from edge.face.schedule import Plan, Schedule, one_frame_a_step
-from edge.face.tracker import Tracker
+from edge.face.search import Sighting
+from edge.face.tracker import Expected, Tracker
 from edge.health import HealthMonitor
 from edge.values import AffectScore, Detection, Frame, Look, Tick
 
 PICTURE = np.random.default_rng(0).integers(40, 220, (240, 320, 3), dtype=np.uint8)
-SHAPE = np.array([[-15, -12], [15, -12], [0, 4], [0, 16], [-28, -8], [28, -8]], np.float32)
+SHAPE = np.array([[-15, -12], [15, -12], [0, 4], [-11, 16], [11, 16]], np.float32)
 
 
 def face(x: float, size: float = 60.0, nose: float = 0.0) -> Detection:
@@ -41,18 +42,18 @@ def ticks(since_s: int, until_s: int, reason: Any) -> Iterator[Tick]:
     return (Tick(at_ns=second * NS, reason=reason) for second in range(since_s, until_s))
 
 
-class ScriptedDetector:
+class ScriptedSearch:
     """Gives the same faces at every frame, or raises what it is told to."""
 
     def __init__(self, faces: Sequence[Detection]) -> None:
         self.faces: Sequence[Detection] | Exception = faces
         self.calls = 0
 
-    def detect(self, pixels: np.ndarray) -> list[Detection]:
+    def find(self, pixels: np.ndarray, expected: Sequence[Expected], *, wide: bool) -> Sighting:
         self.calls += 1
         if isinstance(self.faces, Exception):
             raise self.faces
-        return list(self.faces)
+        return Sighting(list(self.faces), range(len(expected)))
 
 
 class EveryFrame(Schedule):
@@ -80,7 +81,7 @@ def build(model: AffectModel, new_sink: Any, new_camera: Any) -> Build:
         return Device(
             camera=new_camera(events, clock, error),
             schedule=Schedule(step_s=0.1, reset_s=1.0),
-            detector=ScriptedDetector(faces),
+            search=ScriptedSearch(faces),
             tracker=Tracker(),
             gate=QualityGate(FaceConfig(min_sharpness=0.0)),
             model=model,
@@ -115,9 +116,9 @@ def test_each_face_is_scored_once_a_grid_step_whatever_the_rate(build: Build, fp
         assert steps == sorted(set(steps))
         # A face needs two searches before it has a track.
         assert len(steps) >= 100 - 2
-    assert device.detector.calls in (100, 101)
+    assert device.search.calls in (100, 101)
     assert device.health.seen == 10 * fps
-    assert device.health.worked == device.detector.calls
+    assert device.health.worked == device.search.calls
 
 
 @RATES
@@ -182,7 +183,7 @@ def test_state_goes_with_its_track(build: Build) -> None:
     device: Any = build([face(80)], frames(1, 30))
     run(device)
     assert list(device._states) == [1]
-    device.detector.faces = []
+    device.search.faces = []
     for frame in frames(2, 30, since_s=2):
         device.step(frame)
     assert (device._states, device._living) == ({}, set())
@@ -205,16 +206,16 @@ def test_rejected_face_is_followed_and_counted_by_reason_once_a_step(
 
 def test_frame_that_cannot_be_worked_on_is_counted_skipped_and_made_up_for_by_the_next(build: Build) -> None:
     device: Any = build([face(80)], frames(2, 30))
-    every = device.detector
+    every = device.search
 
-    class Flaky(ScriptedDetector):
-        def detect(self, pixels: np.ndarray) -> list[Detection]:
+    class Flaky(ScriptedSearch):
+        def find(self, pixels: np.ndarray, expected: Sequence[Expected], *, wide: bool) -> Sighting:
             self.calls += 1
             if self.calls in (5, 10, 15):
                 raise FrameError("odd")
-            return every.detect(pixels)
+            return every.find(pixels, expected, wide=wide)
 
-    device.detector = Flaky([])
+    device.search = Flaky([])
     scores = run(device)
     assert device.health.failed == 3
     assert sorted(step_of(score) for score in scores) == [*range(1, 21)]
@@ -223,14 +224,14 @@ def test_frame_that_cannot_be_worked_on_is_counted_skipped_and_made_up_for_by_th
 def test_frames_that_fail_now_and_then_are_logged_at_a_limited_rate(build: Build, caplog: Any) -> None:
     device: Any = build([face(80)], frames(12, 10))
 
-    class Flaky(ScriptedDetector):
-        def detect(self, pixels: np.ndarray) -> list[Detection]:
+    class Flaky(ScriptedSearch):
+        def find(self, pixels: np.ndarray, expected: Sequence[Expected], *, wide: bool) -> Sighting:
             self.calls += 1
             if self.calls % 2:
                 raise FrameError("odd")
-            return []
+            return Sighting([], ())
 
-    device.detector = Flaky([])
+    device.search = Flaky([])
     run(device)
     assert device.health.failed == 60
     assert len(caplog.records) == 2
@@ -238,7 +239,7 @@ def test_frames_that_fail_now_and_then_are_logged_at_a_limited_rate(build: Build
 
 def test_unbroken_row_of_failures_ends_the_run_with_its_exit_code(build: Build, caplog: Any) -> None:
     device: Any = build([], frames(60, 10))
-    device.detector.faces = EngineError("broken")
+    device.search.faces = EngineError("broken")
     with pytest.raises(EngineError, match="100 frames in a row failed, the last with: broken") as caught:
         run(device)
     assert caught.value.exit_code == 5
@@ -292,7 +293,7 @@ def test_health_is_reported_once_a_minute(build: Build) -> None:
 def test_an_empty_room_does_not_show_in_the_times_of_faces(build: Build) -> None:
     device: Any = build([], frames(5, 10))
     run(device)
-    device.detector.faces = [face(80)]
+    device.search.faces = [face(80)]
     for frame in frames(1, 10, since_s=5):
         device.step(frame)
     stages = device.snapshot().stages
@@ -300,7 +301,6 @@ def test_an_empty_room_does_not_show_in_the_times_of_faces(build: Build) -> None
     assert sum(times.mean_ms for times in stages.values()) < 10
 
 
-@pytest.mark.usefixtures("detector_asset")
 @pytest.mark.parametrize(("clock", "measures"), [(FileClock(), False), (SystemClock(), True)], ids=["file", "live"])
 def test_load_is_measured_where_time_passes_and_nowhere_else(
     model: AffectModel, new_sink: Any, new_camera: Any, clock: Clock, measures: bool

@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from edge import paths
-from edge.model.assets import asset_folders
 from edge.paths import NOWHERE, home_folder, state_folder
 
 
@@ -19,16 +18,15 @@ def homeless(monkeypatch: pytest.MonkeyPatch) -> None:
     def unknown(number: int) -> None:
         raise KeyError(number)
 
-    for name in ("HOME", "XDG_CACHE_HOME", "AFFECT_EDGE_ASSETS"):
+    for name in ("HOME", "XDG_CACHE_HOME"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(pwd, "getpwuid", unknown)
 
 
-def test_user_without_a_home_still_finds_what_the_system_installed(homeless: None) -> None:
+def test_user_without_a_home_has_none(homeless: None) -> None:
     with pytest.raises(RuntimeError):
         Path.home()
     assert home_folder() == NOWHERE
-    assert Path("/usr/share/affect-edge/assets") in asset_folders()
 
 
 def test_user_with_a_home_has_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -36,7 +36,7 @@ def test_pictures_refuse_to_be_copied() -> None:
 def test_arrays_are_read_only() -> None:
     with pytest.raises(ValueError, match="read-only"):
         frame().pixels[0, 0, 0] = 1
-    detection = Detection(box_px=(0, 0, 1, 1), score=1, landmarks_px=np.zeros((6, 2), np.float32))
+    detection = Detection(box_px=(0, 0, 1, 1), score=1, landmarks_px=np.zeros((5, 2), np.float32))
     with pytest.raises(ValueError, match="read-only"):
         detection.landmarks_px[0] = 1
 

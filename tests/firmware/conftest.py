@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from edge.model.assets import ASSETS
 from firmware_config.debian.archive import pack
 from firmware_config.debian.target import Target
 from firmware_config.debian.tree import lay_out, site_packages
@@ -29,12 +28,9 @@ def stand_in(site: Path) -> None:
 
 def build(root: Path, target: Target, epoch: int = EPOCH) -> Path:
     """A package in `root/out`."""
-    tree, assets = root / "tree", root / "assets"
+    tree = root / "tree"
     stand_in(site_packages(tree, target))
-    assets.mkdir()
-    for asset in ASSETS:
-        (assets / asset.name).write_bytes(b"model")
-    lay_out(tree, target, assets=assets, epoch=epoch)
+    lay_out(tree, target, epoch=epoch)
     return pack(tree, target, root / "out", epoch)
 
 

@@ -39,7 +39,6 @@ FILES = (
     "usr/lib/systemd/system/affect-edge.service",
     "usr/lib/systemd/system/affect-edge@.service",
     "usr/lib/udev/rules.d/65-affect-edge.rules",
-    "usr/share/affect-edge/assets/face_detection_full_range_sparse.tflite",
     "usr/share/doc/affect-edge/changelog.Debian.gz",
     "usr/share/doc/affect-edge/changelog.gz",
     "usr/share/doc/affect-edge/copyright",
@@ -135,7 +134,8 @@ def test_rules_give_cameras_and_accelerators_to_the_services_group(opened: Path)
 def test_copyright_names_every_package_and_model_file(opened: Path) -> None:
     text = (opened / "usr/share/doc/affect-edge/copyright").read_text()
     assert "needed 1.0\n    MIT" in text
-    assert "face_detection_full_range_sparse.tflite" in text
+    assert "yunet.tflite" in text
+    assert "WIDER FACE" in text
     assert "/usr/share/common-licenses/Apache-2.0" in text
 
 

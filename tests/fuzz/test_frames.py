@@ -6,7 +6,6 @@ See `conftest.py` for the deep run.
 from __future__ import annotations
 
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import cv2
@@ -23,10 +22,10 @@ from edge.config import Config, EngineConfig, FaceConfig, ModelConfig, WindowCon
 from edge.device import Device, origin_of
 from edge.errors import FrameError
 from edge.face.crop import align_face
-from edge.face.detector import Detector, load_detector
 from edge.face.quality import QualityGate
 from edge.face.schedule import Schedule
-from edge.face.tracker import Tracker
+from edge.face.search import Search, Sighting
+from edge.face.tracker import Expected, Tracker
 from edge.geometry import CropRule
 from edge.health import HealthMonitor
 from edge.values import Detection, FaceCrop, Frame, Quality
@@ -70,27 +69,19 @@ def arrays(draw: st.DrawFn) -> NDArray[Any]:
 NUMBERS = st.floats(-50, 700) | st.sampled_from([float("nan"), float("inf"), -float("inf"), 1e30, -1e9, 0.0])
 
 
-# Twelve coordinates of landmarks, four of the box.
-FACES = st.lists(NUMBERS, min_size=16, max_size=16)
+# Ten coordinates of landmarks, four of the box.
+FACES = st.lists(NUMBERS, min_size=14, max_size=14)
 
 
 def face(numbers: list[float]) -> Detection:
-    points = np.array(numbers[:12], np.float32).reshape(6, 2)
-    x1, y1, x2, y2 = numbers[12:]
+    points = np.array(numbers[:10], np.float32).reshape(5, 2)
+    x1, y1, x2, y2 = numbers[10:]
     return Detection(box_px=(x1, y1, x2, y2), score=0.9, landmarks_px=points)
 
 
 @pytest.fixture(scope="module")
-def blazeface(detector_asset: Path) -> Detector:
-    return load_detector(FaceConfig(), EngineConfig())
-
-
-@pytest.fixture(scope="module")
-def yunet(shared: Path) -> Detector:
-    model = shared / "models" / "face_detection_yunet_2023mar.onnx"
-    if not model.is_file():
-        pytest.skip(f"{model.name} is not on this machine")
-    return load_detector(FaceConfig(detector="yunet", model=str(model)), EngineConfig())
+def search() -> Search:
+    return Search()
 
 
 @fuzz
@@ -111,18 +102,10 @@ def test_what_is_no_picture_is_refused_with_what_came(shape: tuple[int, ...]) ->
 @given(arrays())
 @example(np.zeros((1, 4096, 3), np.uint8))
 @example(np.zeros((4096, 1, 3), np.uint8))
-def test_blazeface_takes_any_picture(blazeface: Detector, typed, pixels: NDArray[Any]) -> None:
-    with typed(FrameError):
-        blazeface.detect(pixels)
-
-
-@settings(fuzz, max_examples=max(fuzz.max_examples // 4, 10))
-@given(arrays())
-@example(np.zeros((1, 4096, 3), np.uint8))
 @example(np.zeros((1, 1, 3), np.uint8))
-def test_yunet_takes_any_picture(yunet: Detector, typed, pixels: NDArray[Any]) -> None:
+def test_search_takes_any_picture(search: Search, typed, pixels: NDArray[Any]) -> None:
     with typed(FrameError):
-        yunet.detect(pixels)
+        search.find(pixels, [Expected(3.0, 2.0, 40.0, 0.5, True)])
 
 
 @settings(fuzz, max_examples=fuzz.max_examples * 4)
@@ -144,13 +127,13 @@ def test_the_gate_judges_any_array_or_refuses_it(typed, crop: NDArray[Any]) -> N
 
 
 class Found:
-    """A detector that finds what a test says."""
+    """A search that finds what a test says."""
 
     def __init__(self) -> None:
         self.faces: list[list[float]] = []
 
-    def detect(self, pixels: NDArray[np.uint8]) -> list[Detection]:
-        return [face(numbers) for numbers in self.faces]
+    def find(self, pixels: NDArray[np.uint8], expected: Any, *, wide: bool) -> Sighting:
+        return Sighting([face(numbers) for numbers in self.faces], range(len(expected)))
 
 
 @cache
@@ -159,12 +142,12 @@ def model() -> AffectModel:
     return load_model(ModelConfig(), EngineConfig())
 
 
-def new_device(detector: Any) -> Device:
+def new_device(search: Any) -> Device:
     clock, nowhere, origin = FileClock(), object(), origin_of(Config().device, model().bundle)
     return Device(
         camera=nowhere,
         schedule=Schedule(step_s=0.1, reset_s=1.0),
-        detector=detector,
+        search=search,
         tracker=Tracker(confirm_s=0.0),
         gate=GATE,
         model=model(),
@@ -187,12 +170,12 @@ def new_device(detector: Any) -> Device:
 )
 def test_a_run_of_any_frames_and_faces_goes_on(typed, script: list[Any]) -> None:
     """Each face is shown twice, so that it becomes a track, is cut and scored."""
-    detector = Found()
-    device = new_device(detector)
+    search = Found()
+    device = new_device(search)
     clock: Any = device.clock
     for height, width, strides, found in script:
         picture = np.random.default_rng(1).integers(0, 256, (min(height, 300), min(width, 300), 3), np.uint8)
-        detector.faces = found
+        search.faces = found
         for _ in range(3):
             clock.now_ns += NS // 10
             with typed(FrameError):
@@ -204,7 +187,7 @@ def test_a_defect_of_opencv_on_a_frame_is_still_counted_not_fatal() -> None:
     """The last net: what a library raises by itself costs its frame."""
 
     class Broken(Found):
-        def detect(self, pixels: NDArray[np.uint8]) -> list[Detection]:
+        def find(self, pixels: NDArray[np.uint8], expected: Any, *, wide: bool) -> Sighting:
             raise cv2.error("a defect")
 
     device = new_device(Broken())

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import cv2
 import numpy as np
@@ -17,11 +18,10 @@ from hypothesis import strategies as st
 
 from edge.camera.replay import Replay
 from edge.clock import FileClock
-from edge.config import CameraConfig, EngineConfig, FaceConfig
+from edge.config import CameraConfig
 from edge.errors import AssetError, CameraError, EngineError
-from edge.face.detector import load_detector
-from edge.model import assets
-from edge.model.assets import BLAZEFACE, read_asset
+from edge.face import detector
+from edge.face.search import Search
 from edge.model.engines.litert import LiteRtEngine
 from edge.video_file import VideoFile
 
@@ -142,33 +142,19 @@ def test_a_small_file_of_a_huge_picture_is_refused_before_it_is_decoded(
     assert "4400x4400, at most 4096" in done.stdout, done.stderr
 
 
-@pytest.fixture
-def asset(detector_asset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Where the detector's file is looked for first."""
-    monkeypatch.setattr(assets, "asset_folders", lambda: [tmp_path])
-    return tmp_path / BLAZEFACE.name
-
-
 @settings(fuzz, max_examples=max(fuzz.max_examples // 4, 10))
 @given(st.data())
-def test_a_detector_file_with_any_change_is_not_used(detector_asset: Path, asset: Path, data: st.DataObject) -> None:
-    whole = bytearray(detector_asset.read_bytes())
+def test_a_detector_file_with_any_change_is_not_used(tmp_path_factory: Any, data: st.DataObject) -> None:
+    whole = bytearray(detector.GRAPH.read_bytes())
     at = data.draw(st.integers(0, len(whole) - 1))
     if data.draw(st.booleans()):
         whole[at] ^= 1 << data.draw(st.integers(0, 7))
     else:
         del whole[at:]
-    asset.write_bytes(whole)
-    with pytest.raises(AssetError, match="SHA-256 differs"):
-        load_detector(FaceConfig(), EngineConfig())
-
-
-def test_a_detector_file_that_is_endless_or_forbidden_is_one_line(asset: Path, typed) -> None:
-    with asset.open("wb") as file:
-        file.truncate(1 << 34)  # 16 GB of nothing
-    with typed(AssetError):
-        read_asset(BLAZEFACE)
-        raise AssertionError("read")
+    altered = tmp_path_factory.mktemp("detector") / "yunet.tflite"
+    altered.write_bytes(whole)
+    with mock.patch.object(detector, "GRAPH", altered), pytest.raises(AssetError, match="SHA-256 differs"):
+        Search()
 
 
 @fuzz
@@ -176,13 +162,3 @@ def test_a_detector_file_that_is_endless_or_forbidden_is_one_line(asset: Path, t
 def test_any_bytes_as_a_graph_are_refused(typed, data: bytes) -> None:
     with typed(EngineError):
         LiteRtEngine(data, name="graph.tflite")
-
-
-@fuzz
-@given(st.sampled_from(["yunet", "text"]), st.binary(max_size=300))
-def test_any_bytes_as_a_yunet_model(tmp_path_factory: pytest.TempPathFactory, typed, kind: str, data: bytes) -> None:
-    path = tmp_path_factory.mktemp("yunet", numbered=True) / f"{kind}.onnx"
-    path.write_bytes(data)
-    with typed(AssetError):
-        load_detector(FaceConfig(detector="yunet", model=str(path)), EngineConfig())
-        raise AssertionError("loaded")

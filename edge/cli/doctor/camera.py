@@ -15,6 +15,7 @@ from edge.clock import NS, Clock
 from edge.config import Config
 from edge.errors import CameraError, DeploymentError
 from edge.face.detector import Detector
+from edge.face.search import smallest_found_px
 from edge.values import Detection, Tick, UInt8Array
 
 _LOOK_S = 3.0
@@ -26,7 +27,6 @@ _SLOW = 0.8  # of the rate asked for
 _DARK, _BRIGHT = 40.0, 220.0  # mean luma, 0-255
 _SOFT = 8.0  # variance of the Laplacian of the luma at 640 px; a lens out of focus or behind dirty glass is below
 _WIDTH = 640
-_FOUND = 0.075  # of the picture's longer side: from this size on nine of ten faces are found (docs/installing.md)
 # (R - B) / (R + G + B) of the middle of a face. Of 1,100 pictures and clips of people 99.5 % are above 0, and with
 # red and blue exchanged 97 % below -0.02 (November 2026; only coloured light makes faces blue).
 _BLUE = -0.02
@@ -143,9 +143,10 @@ def _judge_faces(pictures: list[UInt8Array], config: Config, detector: Detector)
     if not found:
         yield skipped("faces", "nobody in view", "stand where people will, to see whether you are large enough")
         return
-    needed = max(config.face.min_face_px, _FOUND * max(pictures[0].shape))
+    height, width = pictures[0].shape[:2]
+    needed = smallest_found_px(width, height, config.face)
     smallest, largest = (f(face.size_px for _, face in found) for f in (min, max))
-    said = f"{smallest:.0f} to {largest:.0f} px; nine of ten are found from about {needed:.0f} px in this picture"
+    said = f"{smallest:.0f} to {largest:.0f} px; they are found from about {needed:.0f} px in this picture"
     fix = "hang the camera nearer, take a longer lens, or turn it to where people stand"
     yield warned_if(largest < needed, "faces", said, fix)
     redness = float(np.median([_redness(picture, face) for picture, face in found]))
@@ -160,8 +161,8 @@ def _judge_faces(pictures: list[UInt8Array], config: Config, detector: Detector)
 
 def _redness(picture: UInt8Array, face: Detection) -> float:
     """(R - B) / (R + G + B) of nose and cheeks, -1 to 1."""
-    (x_right, y_right), (x_left, y_left), (x_nose, _), (_, y_mouth) = face.landmarks_px[:4].tolist()
-    y_eyes, half = (y_right + y_left) / 2, abs(x_left - x_right) / 2
+    (x_right, y_right), (x_left, y_left), (x_nose, _), (_, y_one), (_, y_other) = face.landmarks_px.tolist()
+    y_eyes, y_mouth, half = (y_right + y_left) / 2, (y_one + y_other) / 2, abs(x_left - x_right) / 2
     rows = slice(max(round(0.75 * y_eyes + 0.25 * y_mouth), 0), max(round(0.15 * y_eyes + 0.85 * y_mouth), 1))
     skin = picture[rows, max(round(x_nose - half), 0) : max(round(x_nose + half), 1)].reshape(-1, 3)
     red, green, blue = skin.mean(axis=0).tolist() if len(skin) else (0.0, 0.0, 0.0)

@@ -20,7 +20,6 @@ from edge.cli.init.questions import Questions
 from edge.config import LOOPBACK, Config, DeviceConfig
 from edge.deployment import Deployment, LegalBasis, Purpose, judge
 from edge.errors import ConfigError
-from edge.model.assets import BLAZEFACE, find_asset
 from edge.paths import CONFIGS
 from edge.profiles import profile_names, profile_title
 
@@ -214,8 +213,6 @@ def _print_next_steps(config_path: Path, config: Config, instance: str) -> None:
     if config.mqtt.username:
         put = f"sudo install -m 600 /dev/stdin {_PASSWORD}"
         steps.append(f"type {config.mqtt.username}'s password, Enter, Ctrl-D into {put}")
-    if find_asset(BLAZEFACE) is None and config.face.detector == "blazeface":
-        steps.append("sudo affect-edge fetch          # the face detector's file, once")
     steps += [
         "sudo systemctl daemon-reload",
         "sudo affect-edge doctor --sandbox" + (f" --instance {instance}" if instance else ""),

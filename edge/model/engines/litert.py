@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import ctypes
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib import import_module
 from importlib.util import find_spec
@@ -35,6 +35,7 @@ class LiteRtEngine:
         delegate: path of an external delegate library, for instance libedgetpu.so.1.
         delegate_options: passed to the delegate as they are.
         xnnpack: False computes with the runtime's built-in kernels alone, to compare with.
+        shapes: of inputs that are to have another shape than the graph says, where it allows that.
 
     Raises:
         EngineError: the runtime is not installed, the delegate cannot be loaded, or the graph is broken.
@@ -50,6 +51,7 @@ class LiteRtEngine:
         delegate: Path | None = None,
         delegate_options: Mapping[str, str] | None = None,
         xnnpack: bool = True,
+        shapes: Mapping[str, Sequence[int]] | None = None,
     ) -> None:
         self._name = name
         module = load_runtime(runtime)
@@ -64,9 +66,11 @@ class LiteRtEngine:
                 self._interpreter = module.Interpreter(
                     model_content=model, num_threads=threads, experimental_delegates=delegates, **kernels
                 )
+                self._input_index, self._output_index = self._names()
+                for key, shape in (shapes or {}).items():
+                    self._interpreter.resize_tensor_input(self._input_index[key], shape)
                 self._interpreter.allocate_tensors()
-            self._input_index, self._output_index = self._names()
-        except (ValueError, RuntimeError) as error:
+        except (KeyError, ValueError, RuntimeError) as error:
             raise EngineError(f"{name}: {runtime} cannot load the graph ({one_line(error)})") from error
         self._read_specs()
 

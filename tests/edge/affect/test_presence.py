@@ -18,7 +18,7 @@ Where = Callable[[float], tuple[float, float, float]]  # seconds -> x, y, size
 def track(track_id: int, x: float, y: float, size: float) -> Track:
     half = size / 2
     detection = Detection(
-        box_px=(x - half, y - half, x + half, y + half), score=0.9, landmarks_px=np.zeros((6, 2), np.float32)
+        box_px=(x - half, y - half, x + half, y + half), score=0.9, landmarks_px=np.zeros((5, 2), np.float32)
     )
     return Track(id=track_id, detection=detection, missed=0)
 

@@ -78,7 +78,7 @@ class Place:
         box = (x - size / 2, 500 - size / 2, x + size / 2, 500 + size / 2)
         return Track(
             id=number, missed=0,
-            detection=Detection(box_px=box, score=0.9, landmarks_px=np.zeros((6, 2), np.float32)),
+            detection=Detection(box_px=box, score=0.9, landmarks_px=np.zeros((5, 2), np.float32)),
         )  # fmt: skip
 
 

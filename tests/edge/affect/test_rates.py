@@ -36,7 +36,6 @@ def watch(fps: float, seconds: int, sink: Any) -> list[Window]:
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("detector_asset")
 def test_windows_are_the_same_at_thirty_fifteen_and_ten_frames_a_second(new_sink: Any) -> None:
     thirty, fifteen, ten = (watch(fps, 20, new_sink()) for fps in (30, 15, 10))
     assert len(thirty) == len(fifteen) == len(ten) == 2

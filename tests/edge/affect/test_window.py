@@ -34,7 +34,7 @@ def new_windower(clock: FileClock, window_s: int = 10, closed: Sequence[object] 
 def track(track_id: int, x: float = 100.0, size: float = 60.0) -> Track:
     half = size / 2
     detection = Detection(
-        box_px=(x - half, 100 - half, x + half, 100 + half), score=0.9, landmarks_px=np.zeros((6, 2), np.float32)
+        box_px=(x - half, 100 - half, x + half, 100 + half), score=0.9, landmarks_px=np.zeros((5, 2), np.float32)
     )
     return Track(id=track_id, detection=detection, missed=0)
 

@@ -77,7 +77,7 @@ class Device:
 
 
 @pytest.fixture
-def start(v4l2_stand_in, faces, repo: Path, tmp_path: Path, detector_asset: Path) -> Iterator[Callable[..., Any]]:
+def start(v4l2_stand_in, faces, repo: Path, tmp_path: Path) -> Iterator[Callable[..., Any]]:
     """Starts a run on a camera that `prepare` has seen before."""
     running = []
 

@@ -13,10 +13,8 @@ import cv2
 import numpy as np
 import pytest
 
-from edge.model.assets import BLAZEFACE
-
 CONSENT = ("--consent", "nobody: drawn stripes")
-VERBS = ("run", "demo", "replay", "fetch", "info")
+VERBS = ("run", "demo", "replay", "info")
 
 
 def affect_edge(*arguments: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -76,7 +74,7 @@ def test_info_names_model_hashes_and_detector() -> None:
     assert len(facts["bundle"]["sha256"]) == 64
     assert facts["bundle"]["metrics"]
     assert facts["bundle"]["signature"].startswith("signed by the release key ")
-    assert facts["assets"][0]["name"] == BLAZEFACE.name
+    assert facts["detector"]["state"] == "verified"
     assert facts["packages"]["numpy"]
 
 
@@ -105,7 +103,6 @@ def test_run_refuses_in_one_line_with_a_documented_code(tmp_path: Path, text: st
     )
 
 
-@pytest.mark.usefixtures("detector_asset")
 def test_run_refuses_a_metrics_port_that_is_taken(tmp_path: Path) -> None:
     pytest.importorskip("prometheus_client", reason="needs the `metrics` extra")
     with socket.socket() as taken:
@@ -128,11 +125,6 @@ def test_live_camera_that_is_not_there_is_named(tmp_path: Path) -> None:
     )
 
 
-def test_replay_without_the_detector_file_says_fetch(tmp_path: Path, clip: Path) -> None:
-    done = affect_edge("replay", clip, AFFECT_EDGE_ASSETS=str(tmp_path))
-    assert "run `affect-edge fetch`" in one_line(done, 3)
-
-
 def test_replay_refuses_what_is_no_video(tmp_path: Path) -> None:
     text = tmp_path / "notes.mp4"
     text.write_text("not a video")
@@ -140,14 +132,12 @@ def test_replay_refuses_what_is_no_video(tmp_path: Path) -> None:
         assert str(path) in one_line(affect_edge("replay", path), 6)
 
 
-@pytest.mark.usefixtures("detector_asset")
 def test_replay_that_cannot_write_its_scores_says_so(clip: Path) -> None:
     assert "cannot be written" in one_line(
         affect_edge("replay", clip, "--scores", "/nowhere/scores.jsonl", *CONSENT), 2
     )
 
 
-@pytest.mark.usefixtures("detector_asset")
 def test_two_replays_give_the_same_bytes(clip: Path, tmp_path: Path) -> None:
     first, second = (affect_edge("replay", clip, "--scores", tmp_path / name, *CONSENT) for name in ("a", "b"))
     assert first.returncode == second.returncode == 0
@@ -156,7 +146,6 @@ def test_two_replays_give_the_same_bytes(clip: Path, tmp_path: Path) -> None:
     assert "Traceback" not in first.stderr
 
 
-@pytest.mark.usefixtures("detector_asset")
 def test_replay_prints_windows_and_nothing_else_on_stdout(clip: Path) -> None:
     (line,) = affect_edge("replay", clip).stdout.splitlines()
     window = json.loads(line)
@@ -164,7 +153,6 @@ def test_replay_prints_windows_and_nothing_else_on_stdout(clip: Path) -> None:
     assert (window["partial"], window["clock"]) == (True, "unsynced")
 
 
-@pytest.mark.usefixtures("detector_asset")
 @pytest.mark.parametrize(("redirect", "code", "said"), [(">/dev/full", 1, "No space left"), ("| true", 1, "")])
 def test_output_that_nobody_takes_ends_replay_cleanly(clip: Path, redirect: str, code: int, said: str) -> None:
     command = f"{sys.executable} -m edge replay {clip} {redirect}; exit ${{PIPESTATUS[0]}}"

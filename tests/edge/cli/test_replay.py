@@ -15,7 +15,6 @@ import numpy as np
 import pytest
 
 CONSENT = ("--consent", "nobody: drawn stripes")
-pytestmark = pytest.mark.usefixtures("detector_asset")
 
 
 def replay(*arguments: str | Path, **streams: object) -> subprocess.CompletedProcess[str]:

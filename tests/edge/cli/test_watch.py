@@ -18,9 +18,10 @@ from edge.cli.watch import Screen
 from edge.clock import NS, FileClock
 from edge.config import Config, FaceConfig
 from edge.device import Device, build_device
+from edge.face.search import Sighting
 from edge.values import Detection, Face, Frame, Look, Quality, Rejection, Tick, Track
 
-LANDMARKS = np.array([[0.3, 0.35], [0.7, 0.35], [0.5, 0.6], [0.5, 0.8], [0.0, 0.4], [1.0, 0.4]], np.float32)
+LANDMARKS = np.array([[0.3, 0.35], [0.7, 0.35], [0.5, 0.6], [0.4, 0.8], [0.6, 0.8]], np.float32)
 LIMITS = FaceConfig()
 
 
@@ -30,7 +31,7 @@ def detection(x: float, y: float, side: float) -> Detection:
 
 
 @pytest.fixture
-def device(new_sink: Any, new_camera: Any, detector_asset: Path) -> Device:
+def device(new_sink: Any, new_camera: Any) -> Device:
     model = load_model(Config().model, Config().engine)
     return build_device(Config(), camera=new_camera([]), model=model, sink=new_sink(), clock=FileClock())
 
@@ -41,10 +42,10 @@ def test_the_light_that_is_shown_is_the_one_that_the_gate_judges(device: Any) ->
     picture[160:300, 160:300] = np.random.default_rng(3).integers(0, 14, (140, 140, 3), np.uint8)
 
     class Placed:
-        def detect(self, pixels: np.ndarray) -> list[Detection]:
-            return [detection(160, 150, 140)]
+        def find(self, pixels: np.ndarray, expected: Any, *, wide: bool) -> Sighting:
+            return Sighting([detection(160, 150, 140)], range(len(expected)))
 
-    device.detector = Placed()
+    device.search = Placed()
     for step in range(2):
         look = device.step(Frame(pixels=picture, captured_ns=step * NS // 10, index=step))
     (face,) = look.faces
@@ -111,6 +112,12 @@ def test_good_face_is_not_hidden_by_a_bad_one_behind_it() -> None:
     assert "●" in drawn(screen).split("face")[0]
 
 
+def test_screen_says_how_far_away_a_face_is_still_scored() -> None:
+    screen = Screen(LIMITS, "scene")
+    screen.add(look(face(320, 240)))
+    assert "scored from 24 px: up to 1.8 m with a lens of 102°, 3.5 m with a lens of 66°" in drawn(screen)
+
+
 def test_screen_fits_a_terminal_of_80_by_24_whatever_is_in_view() -> None:
     screen = Screen(LIMITS, "scene")
     reasons = [None, *get_args(Rejection), None, None, None]
@@ -140,7 +147,7 @@ def test_a_camera_without_a_picture_says_why() -> None:
     assert screen.line().startswith("faces 0, px -, light -")
 
 
-def test_command_tells_a_line_a_second_and_ends(tmp_path: Path, detector_asset: Path) -> None:
+def test_command_tells_a_line_a_second_and_ends(tmp_path: Path) -> None:
     (tmp_path / "config.toml").write_text('[camera]\nbackend = "scene"\n')
     command = [sys.executable, "-m", "edge", "watch", "--config", str(tmp_path / "config.toml"), "--seconds", "3"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, env={**os.environ})

@@ -6,19 +6,16 @@ import numpy as np
 import pytest
 
 from edge.affect.network import load_model
-from edge.config import EngineConfig, FaceConfig, ModelConfig
+from edge.config import EngineConfig, ModelConfig
 from edge.demo.cast import CAST
 from edge.demo.portrait import Portrait
 from edge.demo.scene import Scene, SceneFace
 from edge.face.crop import align_face
-from edge.face.detector import Detector, load_detector
-from edge.model.assets import BLAZEFACE, find_asset
+from edge.face.detector import Detector
+from edge.face.search import Search
 from edge.model.bundle import default_bundle
 from edge.values import Detection, FaceCrop
 
-needs_detector = pytest.mark.skipif(
-    find_asset(BLAZEFACE) is None, reason="the face detector's file is not on this machine (affect-edge fetch)"
-)
 needs_bundle = pytest.mark.skipif(
     not (default_bundle() / "manifest.json").is_file(), reason="no default model bundle in this checkout"
 )
@@ -35,7 +32,7 @@ def drawn() -> Scene:
 
 @pytest.fixture(scope="module")
 def detector() -> Detector:
-    return load_detector(FaceConfig(), EngineConfig())
+    return Search()
 
 
 def of_face(face: SceneFace, detections: list[Detection]) -> Detection | None:
@@ -43,7 +40,6 @@ def of_face(face: SceneFace, detections: list[Detection]) -> Detection | None:
     return next((d for d in detections if x1 < d.center_px[0] < x2 and y1 < d.center_px[1] < y2), None)
 
 
-@needs_detector
 @pytest.mark.slow
 @pytest.mark.parametrize(("seed", "width", "height"), [(0, 640, 480), (5, 640, 480), (1, 1280, 720)])
 def test_the_real_detector_finds_every_visible_face(detector, seed, width, height):
@@ -62,7 +58,6 @@ def test_the_real_detector_finds_every_visible_face(detector, seed, width, heigh
     assert extra <= 3
 
 
-@needs_detector
 def test_landmarks_lie_where_the_features_are_drawn(drawn, detector):
     places = []
     for t_s in np.arange(0.5, 20, 1.5):
@@ -72,15 +67,14 @@ def test_landmarks_lie_where_the_features_are_drawn(drawn, detector):
             if detection is not None:
                 x1, y1, x2, y2 = face.box_px
                 middle, height = ((x1 + x2) / 2, (y1 + y2) / 2), y2 - y1
-                places.append((detection.landmarks_px[:4] - middle) / height)
-    right, left, nose, mouth = np.mean(places, axis=0)
+                places.append((detection.landmarks_px - middle) / height)
+    right, left, nose, *corners = np.mean(places, axis=0)
     assert right == pytest.approx((-0.167, -0.14), abs=0.04)
     assert left == pytest.approx((0.167, -0.14), abs=0.04)
     assert nose == pytest.approx((0.0, 0.08), abs=0.05)
-    assert mouth == pytest.approx((0.0, 0.25), abs=0.05)
+    assert np.mean(corners, axis=0) == pytest.approx((0.0, 0.25), abs=0.05)
 
 
-@needs_detector
 @needs_bundle
 @pytest.mark.slow
 def test_the_shipped_model_reads_the_scripted_valence(drawn, detector):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import logging
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,13 +18,14 @@ from edge.config import Config, EngineConfig, ModelConfig, WindowConfig
 from edge.contract import CameraEvents
 from edge.device import Device, origin_of
 from edge.face.schedule import Schedule
-from edge.face.tracker import Tracker
+from edge.face.search import Sighting
+from edge.face.tracker import Expected, Tracker
 from edge.health import HealthMonitor
 from edge.values import AffectScore, Detection, Embedding, FaceCrop, Frame, Look, Quality
 
 MS = 1_000_000
 PICTURE = np.random.default_rng(0).integers(40, 220, (240, 2400, 3), dtype=np.uint8)
-SHAPE = np.array([[-15, -12], [15, -12], [0, 4], [0, 16], [-28, -8], [28, -8]], np.float32)
+SHAPE = np.array([[-15, -12], [15, -12], [0, 4], [-11, 16], [11, 16]], np.float32)
 
 
 class Clock:
@@ -79,13 +80,16 @@ class NewestFrames:
         pass
 
 
-class SlowDetector:
+class SlowSearch:
     def __init__(self, clock: Clock, faces: int, ms: float) -> None:
         self.clock, self.faces, self.ms = clock, faces, ms
         self.searched_ns: list[int] = []
         self.crowd: list[Detection] | None = None
 
-    def detect(self, pixels: np.ndarray) -> list[Detection]:
+    def find(self, pixels: np.ndarray, expected: Sequence[Expected], *, wide: bool) -> Sighting:
+        return Sighting(self.detect(), range(len(expected)))
+
+    def detect(self) -> list[Detection]:
         self.searched_ns.append(self.clock.now_ns)
         self.clock.now_ns += round(self.ms * MS)
         if self.crowd is not None:
@@ -129,7 +133,7 @@ class Busy:
         self, model: AffectModel, sink: Any, *, faces: int, detect_ms: float, embed_ms: float, seconds=20.0, fps=30.0
     ) -> None:
         self.clock = Clock()
-        self.detector = SlowDetector(self.clock, faces, detect_ms)
+        self.detector = SlowSearch(self.clock, faces, detect_ms)
         self.backbone: Any = SlowBackbone(self.clock, embed_ms)
         self.sink = sink
         self.latency_ms: list[tuple[int, float]] = []
@@ -142,7 +146,7 @@ class Busy:
         self.device = Device(
             camera=NewestFrames(self.clock, seconds, fps),
             schedule=Schedule(step_s=step_s, reset_s=reset_s, frame_s=1 / fps, live=True),
-            detector=self.detector,
+            search=self.detector,
             tracker=Tracker(),
             gate=OpenGate(),
             model=dataclasses.replace(model, backbone=self.backbone),

@@ -14,7 +14,7 @@ GATE = QualityGate(FaceConfig(min_face_px=24, max_yaw_deg=55, min_light=20, min_
 
 
 def detection(size: float = 60, nose: float = 0.0) -> Detection:
-    landmarks = np.array([[-15, -12], [15, -12], [nose, 4], [0, 16], [-28, -8], [28, -8]], np.float32)
+    landmarks = np.array([[-15, -12], [15, -12], [nose, 4], [-11, 16], [11, 16]], np.float32)
     return Detection(box_px=(0, 0, size, size), score=0.9, landmarks_px=landmarks)
 
 

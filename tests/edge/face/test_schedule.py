@@ -16,7 +16,7 @@ MS = 1_000_000
 
 
 def tracks(*ids: int) -> list[Track]:
-    detection = Detection(box_px=(0, 0, 60, 60), score=0.9, landmarks_px=np.zeros((6, 2), np.float32))
+    detection = Detection(box_px=(0, 0, 60, 60), score=0.9, landmarks_px=np.zeros((5, 2), np.float32))
     return [Track(id=track_id, detection=detection, missed=0) for track_id in ids]
 
 
@@ -129,6 +129,21 @@ def test_first_level_searches_half_as_often_and_second_rotates_faces() -> None:
 def test_a_search_that_takes_long_leaves_half_of_the_time_for_faces() -> None:
     _, searched, _ = levels([(190, 5, 10)] * 60)
     assert sum(searched[20:60]) == 10  # every four steps, though it takes two of them
+
+
+@pytest.mark.parametrize(
+    ("every", "busy", "expected"), [(3, 0, [0, 3, 6, 9]), (1, 0, [*range(10)]), (3, 70, [0, 6, 12])]
+)
+def test_whole_picture_is_searched_at_every_nth_search(every: int, busy: float, expected: list[int]) -> None:
+    schedule = Schedule(step_s=0.1, reset_s=1.0, search_every=every, live=True)
+    if busy:
+        for step in range(12):
+            work(schedule, step * NS // 10, tracks(1), search_ms=busy, face_ms=20)
+    begun = 12 if busy else 0
+    plans = [work(schedule, (begun + step) * NS // 10, tracks(1), search_ms=busy, face_ms=20)[0] for step in range(20)]
+    wide = [step for step, plan in enumerate(plans) if plan.wide]
+    assert np.diff(wide).tolist()[: len(expected) - 1] == np.diff(expected).tolist()
+    assert all(plan.search for plan in plans if plan.wide)
 
 
 def test_lower_level_comes_back_after_five_seconds_in_which_it_would_have_done() -> None:

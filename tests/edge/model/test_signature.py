@@ -12,8 +12,8 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 
-from convert.commands import verify
-from convert.commands.verify import verify_bundle
+from convert.package import packing
+from convert.package.packing import verify_bundle
 from edge.affect.network import load_model, prepare_model
 from edge.config import EngineConfig, ModelConfig, load_config
 from edge.errors import BundleError, ConfigError
@@ -216,7 +216,7 @@ def test_verification_names_key_and_differences(signed: Path, key: tuple[object,
 
 
 def test_verification_without_any_runtime_is_no_success(signed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(verify, "_is_installed", lambda runtime: False)
+    monkeypatch.setattr(packing, "_is_installed", lambda runtime: False)
     with pytest.raises(BundleError, match="none of its runtimes is installed"):
         verify_bundle(signed)
 

@@ -15,7 +15,7 @@ from edge.config import load_config
 from edge.model.bundle import load_bundle
 from edge.model.store import MAX_STARTS, State, Store
 
-pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("detector_asset")]
+pytestmark = pytest.mark.slow
 
 MakeBundle = Callable[..., Path]
 CONFIG = """

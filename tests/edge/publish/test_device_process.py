@@ -14,7 +14,7 @@ import pytest
 
 parser = pytest.importorskip("prometheus_client.parser", reason="needs the `metrics` extra")
 
-pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("detector_asset")]
+pytestmark = pytest.mark.slow
 
 CONFIG = """
 [device]

@@ -79,7 +79,6 @@ def device(tmp_path: Path, authority: Path, free_port: int) -> Iterator[subproce
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("detector_asset")
 def test_a_password_is_in_no_log_no_command_line_no_environment_and_no_file(
     device: subprocess.Popen[bytes], tmp_path: Path, authority: Path, mosquitto: Any, until: Any
 ) -> None:

@@ -22,9 +22,9 @@ from edge.cli.bench.measure import STAGES, WARM_UP, measure_load, measure_sustai
 from edge.cli.bench.quantiles import percentile, summarize
 from edge.cli.bench.result import LoadAverage, Result, describe_bundle, describe_host, describe_load, write_result
 from edge.clock import FileClock
-from edge.config import Config, EngineConfig, FaceConfig, ModelConfig
+from edge.config import Config, EngineConfig, ModelConfig
 from edge.errors import ConfigError
-from edge.face.detector import load_detector
+from edge.face.search import Search
 
 
 @pytest.fixture(scope="module")
@@ -63,8 +63,8 @@ def test_nothing_measured_is_said_to_be_nothing() -> None:
 
 
 @pytest.mark.parametrize("faces", [1, 4, 8])
-def test_detector_finds_the_faces_that_a_crowd_has(faces: int, detector_asset: Path) -> None:
-    detector = load_detector(FaceConfig(), EngineConfig())
+def test_detector_finds_the_faces_that_a_crowd_has(faces: int) -> None:
+    detector = Search()
     assert [len(detector.detect(picture)) for picture in draw_crowd(faces, count=4)] == 4 * [faces]
 
 
@@ -82,7 +82,7 @@ def crowd(faces: int, frames: int):
     return partial(Crowd, faces, fps=30, frames=frames + WARM_UP)
 
 
-def test_load_counts_faces_scores_and_every_stage(model: AffectModel, detector_asset: Path) -> None:
+def test_load_counts_faces_scores_and_every_stage(model: AffectModel) -> None:
     load = measure_load(Config(), model, crowd(2, 330))
     assert load.faces == pytest.approx(2, abs=0.1)
     assert load.fps == pytest.approx(30, abs=0.1)
@@ -106,9 +106,7 @@ def test_work_of_others_is_noted_and_the_measurement_s_own_is_not(monkeypatch: p
     assert describe_load(0.4, threads=5)[1] == []
 
 
-def test_sustained_work_is_told_by_the_minute_with_what_the_board_says(
-    model: AffectModel, tmp_path: Path, detector_asset: Path
-) -> None:
+def test_sustained_work_is_told_by_the_minute_with_what_the_board_says(model: AffectModel, tmp_path: Path) -> None:
     zone = tmp_path / "class/thermal/thermal_zone0"
     zone.mkdir(parents=True)
     (zone / "temp").write_text("61500\n")
@@ -155,7 +153,7 @@ def bench(*options: str) -> subprocess.CompletedProcess[str]:
     )  # fmt: skip
 
 
-def test_command_prints_and_writes_one_result(tmp_path: Path, detector_asset: Path) -> None:
+def test_command_prints_and_writes_one_result(tmp_path: Path) -> None:
     done = bench("--faces", "1", "--frames", "60", "--json", "--out", str(tmp_path), "--device-name", "t")
     assert done.returncode == 0, done.stderr
     printed = msgspec.json.decode(done.stdout, type=Result)
@@ -164,7 +162,7 @@ def test_command_prints_and_writes_one_result(tmp_path: Path, detector_asset: Pa
     assert [round(load.fps) for load in printed.loads] == [30, 15]
 
 
-def test_tables_say_one_face_and_frames_a_second(detector_asset: Path) -> None:
+def test_tables_say_one_face_and_frames_a_second() -> None:
     done = bench("--faces", "1", "--frames", "60")
     assert "measuring 1 face at 15 frames a second" in done.stdout
     assert "1 faces" not in done.stdout

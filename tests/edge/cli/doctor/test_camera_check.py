@@ -9,10 +9,10 @@ import pytest
 from edge.cli.doctor.camera import check_camera
 from edge.cli.doctor.finding import Level
 from edge.clock import FileClock
-from edge.config import CameraConfig, Config, EngineConfig, FaceConfig
+from edge.config import CameraConfig, Config, FaceConfig
 from edge.demo.scene import Scene
 from edge.errors import CameraError, DeploymentError
-from edge.face.detector import load_detector
+from edge.face.search import Search
 from edge.values import Tick
 
 CONFIG = Config(camera=CameraConfig(backend="scene"))
@@ -102,35 +102,35 @@ def test_camera_without_a_frame_is_told_by_its_reason(planted, found, reason, le
     assert finding.fix
 
 
-def test_faces_in_view_are_measured_and_their_colours_pass(examined, found, people, detector_asset) -> None:
-    findings = examined(detector=load_detector(FaceConfig(), EngineConfig()), pixels=people)
+def test_faces_in_view_are_measured_and_their_colours_pass(examined, found, people) -> None:
+    findings = examined(detector=Search(), pixels=people)
     size = found(findings, "faces")
     assert size.level is Level.PASS
-    assert "nine of ten are found from about 48 px" in size.said
+    assert "they are found from about 24 px" in size.said
     assert found(findings, "colours").level is Level.PASS
 
 
-def test_red_and_blue_exchanged_are_noticed(examined, found, people, detector_asset) -> None:
+def test_red_and_blue_exchanged_are_noticed(examined, found, people) -> None:
     exchanged = np.ascontiguousarray(people[..., ::-1])
-    finding = found(examined(detector=load_detector(FaceConfig(), EngineConfig()), pixels=exchanged), "colours")
+    finding = found(examined(detector=Search(), pixels=exchanged), "colours")
     assert finding.level is Level.WARN
     assert "BGR for RGB" in finding.fix
 
 
-def test_grey_camera_says_nothing_of_colours(examined, found, people, detector_asset) -> None:
+def test_grey_camera_says_nothing_of_colours(examined, found, people) -> None:
     grey = np.repeat(people.mean(axis=2, keepdims=True).astype(np.uint8), 3, axis=2)
-    finding = found(examined(detector=load_detector(FaceConfig(), EngineConfig()), pixels=grey), "colours")
+    finding = found(examined(detector=Search(), pixels=grey), "colours")
     assert finding.level is Level.SKIP
 
 
-def test_faces_that_are_too_small_are_warned_about(examined, found, people, detector_asset) -> None:
+def test_faces_that_are_too_small_are_warned_about(examined, found, people) -> None:
     far = np.full_like(people, 110)
-    far[160:320, 213:427] = cv2.resize(people, (214, 160), interpolation=cv2.INTER_AREA)
-    finding = found(examined(detector=load_detector(FaceConfig(), EngineConfig()), pixels=far), "faces")
+    far[200:296, 213:341] = cv2.resize(people, (128, 96), interpolation=cv2.INTER_AREA)
+    finding = found(examined(detector=Search(FaceConfig(min_face_px=12)), pixels=far), "faces")
     assert finding.level is Level.WARN
     assert "nearer" in finding.fix
 
 
-def test_empty_room_is_no_fault(examined, found, detector_asset) -> None:
-    finding = found(examined(detector=load_detector(FaceConfig(), EngineConfig())), "faces")
+def test_empty_room_is_no_fault(examined, found) -> None:
+    finding = found(examined(detector=Search()), "faces")
     assert (finding.level, finding.said) == (Level.SKIP, "nobody in view")

@@ -1,1 +1,0 @@
-"""What it costs in truth to search for faces less often than in every frame."""
