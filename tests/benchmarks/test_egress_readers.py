@@ -280,7 +280,7 @@ def test_a_system_call_is_known_with_all_of_its_arguments(
     ledger: Ledger, tmp_path: Path, known: bool, call: Call
 ) -> None:
     rules = rules_of(Config(), ["10.0.0.1"])
-    System(ledger, rules, tmp_path, tmp_path / "assets", tmp_path / "video").judge(call)
+    System(ledger, rules, tmp_path, tmp_path / "video").judge(call)
     assert (ledger.findings == []) is known
 
 
@@ -327,7 +327,7 @@ def test_looking_up_a_name_is_known_with_a_configured_server_only(
     lines = LOOKUP.replace("SERVER", _hex(server)).replace("QUESTION", _hex(QUESTION)).splitlines()
     (tmp_path / "trace.7").write_text("".join(f"1.{number} {line}\n" for number, line in enumerate(lines)))
     network = Network(ledger, config, "/run/notify", ["10.0.0.1"])
-    system = System(ledger, rules_of(config, ["10.0.0.1"]), tmp_path, tmp_path / "assets", tmp_path / "video")
+    system = System(ledger, rules_of(config, ["10.0.0.1"]), tmp_path, tmp_path / "video")
     for call in read_calls(tmp_path, "trace"):
         if call.name.startswith("send"):
             network.sent(call)

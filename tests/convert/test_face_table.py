@@ -43,7 +43,7 @@ class Fixed(FaceFinder):
         if not pixels.any():
             return None
         height, width = pixels.shape[:2]
-        marks = np.array([[0.4, 0.4], [0.6, 0.41], [0.5, 0.5], [0.5, 0.62], [0.2, 0.4], [0.8, 0.4]], np.float32)
+        marks = np.array([[0.4, 0.4], [0.6, 0.41], [0.5, 0.5], [0.43, 0.62], [0.57, 0.62]], np.float32)
         return Detection(box_px=(0, 0, width, height), score=1.0, landmarks_px=marks * np.float32([width, height]))
 
 
