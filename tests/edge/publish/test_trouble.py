@@ -52,8 +52,8 @@ class Working:
                 start_ns, self._clock.now_ns = self._clock.now_ns, self._clock.now_ns + 60 * NS
                 window = replace(BUSY, start=instant(start_ns), end=instant(self._clock.now_ns))
                 self.closed = self._put(self._publisher, window).seq
+            time.sleep(0.2)  # fewer windows than `bytes_per_minute` lets through, and time to deliver these
             done = condition()
-            time.sleep(0.1)  # windows need not come by the hundred
 
 
 @dataclass
