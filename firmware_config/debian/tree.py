@@ -40,7 +40,7 @@ def lay_out(tree: Path, target: Target, *, epoch: int) -> None:
     _environment(tree, target)
     _put(tree, "usr/bin/affect-edge", FILES / "affect-edge", mode=0o755)
     _put(tree, f"{HOME}/bin/affect-edge", FILES / "main.py")
-    _put(tree, "etc/affect-edge/config.toml", FILES / "config.toml")
+    _put(tree, "usr/share/affect-edge/config.toml", FILES / "config.toml")
     for name in UNITS:
         _write(tree, f"usr/lib/systemd/system/{name}", packaged_unit((_CHECKOUT / "systemd" / name).read_text("utf-8")))
     _put(tree, "usr/lib/udev/rules.d/65-affect-edge.rules", _CHECKOUT / "udev/65-affect-edge.rules")
