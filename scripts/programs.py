@@ -17,10 +17,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 PACKAGES = {
+    "apt-ftparchive": ("apt-utils",),
     "cc": ("gcc", "libc6-dev"),
     "dpkg-deb": ("dpkg",),
     "ffmpeg": ("ffmpeg",),
     "git": ("git",),
+    "gpg": ("gnupg",),
     "man": ("man-db",),
     "mosquitto": ("mosquitto",),
     "mosquitto_passwd": ("mosquitto",),
@@ -32,6 +34,7 @@ PACKAGES = {
 }
 # Programs that the default run does without: it skips the tests that need them.
 OPTIONAL = {
+    "buildah": "builds the container image, from a root that whoever runs the test has to make first",
     "cloud-init": "its package changes the machine at the next boot",
     "ffmpeg": "makes the video files of `python -m benchmarks videos`, and brings a hundred packages",
     "lintian": "judges packages that `make deb` made, which is not part of the tests",
