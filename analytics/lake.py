@@ -73,3 +73,8 @@ def read_lake(engine: Any, folder: Path) -> ir.Table:
     first = ibis.row_number().over(group_by=table.id, order_by=table.received)
     once = table.mutate(which=first).filter(lambda several: several.which == 0).drop("which")
     return once.cast({name: kind for name, kind in ibis.Schema.from_pyarrow(SCHEMA).items() if name in _INSTANTS})
+
+
+def file_name(store: str) -> str:
+    """What a store's files in a lake are called when nobody says it."""
+    return "postgresql" if "://" in store else Path(store).stem
