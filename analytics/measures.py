@@ -44,7 +44,7 @@ class Measures:
             self._windows.labels(result)
 
     def count(self, windows: Iterable[Row], *, new: int, came: int, quarantined: int) -> None:
-        """Adds one batch: its windows, how many were new, how many messages came as windows, how many were set aside."""
+        """Adds one batch: its windows, and how many were new, came as windows, and were set aside."""
         self._windows.labels("new").inc(new)
         self._windows.labels("quarantined").inc(quarantined)
         self._windows.labels("repeated").inc(max(0, came - new - quarantined))
