@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+import urllib.request
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -18,7 +19,7 @@ import paho.mqtt.client as mqtt
 from msgspec.structs import replace
 
 from analytics.store import Store
-from benchmarks.ports import HOST
+from benchmarks.ports import HOST, hold_port, port_of
 from edge.contract import encode
 from edge.errors import ConfigError
 from scripts.mqtt_examples import BUSY
@@ -27,6 +28,7 @@ from scripts.mqtt_examples import BUSY
 RULES = ("allow_anonymous true", "persistence false", "max_queued_messages 1000000", "max_inflight_messages 2000")
 _SITES, _PER_SITE = 20, 50
 _PATIENCE_S = 120.0
+NEW = 'affect_collect_windows_total{result="new"}'
 
 
 @dataclass
@@ -113,7 +115,8 @@ class Collecting:
     """
 
     def __init__(self, log: Path, port: int, store: str | Path, *options: str) -> None:
-        self._log = log
+        self._log, self._held = log, hold_port()
+        options = (*options, "--metrics-port", str(port_of(self._held)))
         place = ["--broker", f"{HOST}:{port}", "--store", str(store)]
         self.command = [sys.executable, "-m", "analytics", "collect", *place, *options]
         self._process: subprocess.Popen[bytes] | None = None
@@ -133,6 +136,13 @@ class Collecting:
     def stop(self) -> int:
         """Stops it in order; returns its exit code."""
         return self._end(signal.SIGTERM)
+
+    def metrics(self) -> dict[str, float]:
+        """What this run tells about itself, by name and labels."""
+        address = f"http://{HOST}:{port_of(self._held)}/metrics"
+        with urllib.request.urlopen(address, timeout=10) as answer:
+            lines = [line.rpartition(" ") for line in answer.read().decode().splitlines() if line[0] != "#"]
+        return {name: float(value) for name, _, value in lines}
 
     def said(self) -> str:
         """All that it has logged."""
@@ -154,6 +164,7 @@ class Collecting:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self.kill()
+        self._held.close()
 
 
 @dataclass(frozen=True, kw_only=True)

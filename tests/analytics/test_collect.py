@@ -6,7 +6,6 @@ import random
 import subprocess
 import threading
 import time
-import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -143,17 +142,14 @@ class PostgresDatabase:
             store.ibis.raw_sql("DROP DATABASE collected").close()
 
 
-def test_metrics_say_what_came(broker: Broker, send: Callable[..., None], tmp_path: Path, free_port: int) -> None:
-    options = ["--metrics-port", str(free_port)]
-    with Collecting(tmp_path / "log", broker.port, tmp_path / "windows.duckdb", *options):
+def test_metrics_say_what_came(broker: Broker, send: Callable[..., None], tmp_path: Path) -> None:
+    with Collecting(tmp_path / "log", broker.port, tmp_path / "windows.duckdb") as collecting:
         send(BUSY, BUSY, b"{}")
         time.sleep(0.7)
-        said = urllib.request.urlopen(f"http://127.0.0.1:{free_port}/metrics", timeout=5).read().decode()
-    lines = dict(line.rsplit(" ", 1) for line in said.splitlines() if not line.startswith("#"))
-    results = {kind: lines[f'affect_collect_windows_total{{result="{kind}"}}'] for kind in ("new", "repeated")}
-    assert results == {"new": "1.0", "repeated": "1.0"}
-    assert lines['affect_collect_windows_total{result="quarantined"}'] == "1.0"
-    assert lines["affect_collect_connected"] == "1.0"
+        said = collecting.metrics()
+    kinds = ("new", "repeated", "quarantined")
+    assert [said[f'affect_collect_windows_total{{result="{kind}"}}'] for kind in kinds] == [1, 1, 1]
+    assert said["affect_collect_connected"] == 1
 
 
 def failing(*options: str, port: int, store: Path) -> tuple[int, str]:
