@@ -12,6 +12,7 @@ import random
 import signal
 import ssl
 import time
+from collections.abc import Sequence
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -43,7 +44,7 @@ class Collector:
     """One subscriber and its store.
 
     Args:
-        broker: where the windows are.
+        brokers: nodes of the one cluster that has the windows; when one is lost, the next is tried.
         store: open for writing; its owner closes it.
         name: client identifier; the broker keeps the session, and what waits, under it.
         share: group of collectors that divide the windows; "" for all of them.
@@ -53,9 +54,10 @@ class Collector:
         PublishError: a certificate, key or password file cannot be used.
     """
 
-    def __init__(self, broker: Broker, store: Store, *, name: str, share: str = "", session_s: int = 30 * 86_400):
-        self._broker, self._store, self._share = broker, store, share
-        self._place = f"{broker.host}:{broker.port}"
+    def __init__(
+        self, brokers: Sequence[Broker], store: Store, *, name: str, share: str = "", session_s: int = 30 * 86_400
+    ) -> None:
+        self._brokers, self._store, self._share = list(brokers), store, share
         self._measures = Measures()
         self._pending: list[mqtt.MQTTMessage] = []
         self._stopping = False
@@ -66,6 +68,7 @@ class Collector:
         self._client = mqtt.Client(
             mqtt.CallbackAPIVersion.VERSION2, name, protocol=mqtt.MQTTv5, manual_ack=True
         )  # fmt: skip
+        broker = brokers[0]  # the login is the same for all
         context = broker.context()
         if context is not None:
             self._client.tls_set_context(context)
@@ -112,15 +115,15 @@ class Collector:
         """Whether there is a connection; tries to make one where there is none."""
         if self._client.socket() is not None:
             return True
+        broker = self._brokers[0]
         try:
-            self._client.connect(
-                self._broker.host, self._broker.port, keepalive=60, clean_start=False, properties=self._properties
-            )
+            self._client.connect(broker.host, broker.port, keepalive=60, clean_start=False, properties=self._properties)
         except ssl.SSLCertVerificationError as error:
             message = f"{self._place}: its certificate cannot be trusted ({error.verify_message})"
             raise PublishError(message, "name its authority with --ca-file") from error
         except OSError as error:
             log.warning("%s: no connection (%s); trying again", self._place, error)
+            self._next()
             return False
         return True
 
@@ -201,6 +204,14 @@ class Collector:
         self._measures.connected.set(0)
         if not self._stopping:
             log.warning("%s: connection lost: %s", self._place, reason)
+            self._next()
+
+    def _next(self) -> None:
+        self._brokers.append(self._brokers.pop(0))
+
+    @property
+    def _place(self) -> str:
+        return f"{self._brokers[0].host}:{self._brokers[0].port}"
 
     def _stop(self, *_: object) -> None:
         self._stopping = True

@@ -9,7 +9,7 @@ import typer
 
 
 def collect(
-    broker: Annotated[str, typer.Option("--broker", help="HOST:PORT of the broker.")],
+    broker: Annotated[str, typer.Option("--broker", help="HOST:PORT; of a cluster, some of its nodes with commas.")],
     store: Annotated[str, typer.Option("--store", help="A DuckDB file, or postgresql://… for several collectors.")],
     client_id: Annotated[str, typer.Option("--client-id", help="Names the session that the broker keeps.")] = "",
     share: Annotated[
@@ -52,11 +52,12 @@ def collect(
     from analytics.store import Store
 
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    place = Broker.at(
-        broker, tls=tls, ca_file=ca_file, username=username, password_file=password_file,
-        cert_file=cert_file, key_file=key_file,
-    )  # fmt: skip
-    name = client_id or "affect-collector"
+    login = {
+        "tls": tls, "ca_file": ca_file, "username": username, "password_file": password_file,
+        "cert_file": cert_file, "key_file": key_file,
+    }  # fmt: skip
+    nodes = [Broker.at(place.strip(), **login) for place in broker.split(",")]
     with Store(store) as kept:
-        collector = Collector(place, kept, name=name, share=share, session_s=round(session_days * 86_400))
+        name = client_id or "affect-collector"
+        collector = Collector(nodes, kept, name=name, share=share, session_s=round(session_days * 86_400))
         collector.run(keep_days=keep_days, lake=lake, metrics_port=metrics_port)

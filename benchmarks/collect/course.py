@@ -114,10 +114,11 @@ class Collecting:
         options: of the command.
     """
 
-    def __init__(self, log: Path, port: int, store: str | Path, *options: str) -> None:
+    def __init__(self, log: Path, port: int | Sequence[int], store: str | Path, *options: str) -> None:
         self._log, self._held = log, hold_port()
         options = (*options, "--metrics-port", str(port_of(self._held)))
-        place = ["--broker", f"{HOST}:{port}", "--store", str(store)]
+        nodes = ",".join(f"{HOST}:{one}" for one in ([port] if isinstance(port, int) else port))
+        place = ["--broker", nodes, "--store", str(store)]
         self.command = [sys.executable, "-m", "analytics", "collect", *place, *options]
         self._process: subprocess.Popen[bytes] | None = None
 
