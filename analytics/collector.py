@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import paho.mqtt.client as mqtt
+from paho.mqtt.enums import CallbackAPIVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
@@ -62,11 +63,11 @@ class Collector:
         self._pending: list[mqtt.MQTTMessage] = []
         self._stopping = False
         self._failure: PublishError | None = None
-        self._properties = Properties(PacketTypes.CONNECT)
+        self._properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
         self._properties.SessionExpiryInterval = min(session_s, 2**32 - 2)
         self._properties.ReceiveMaximum = _BATCH
         self._client = mqtt.Client(
-            mqtt.CallbackAPIVersion.VERSION2, name, protocol=mqtt.MQTTv5, manual_ack=True
+            CallbackAPIVersion.VERSION2, name, protocol=mqtt.MQTTv5, manual_ack=True
         )  # fmt: skip
         broker = brokers[0]  # the login is the same for all
         context = broker.context()

@@ -12,17 +12,17 @@ import ibis.expr.types as ir
 
 
 # The engines' own functions: Ibis 12 writes what PostgreSQL does not read.
-@ibis.udf.scalar.builtin
+@ibis.udf.scalar.builtin  # type: ignore[untyped-decorator]
 def json_extract_string(text: str, path: str) -> str:  # type: ignore[empty-body]
     """DuckDB's."""
 
 
-@ibis.udf.scalar.builtin
+@ibis.udf.scalar.builtin  # type: ignore[untyped-decorator]
 def json_extract_path_text(document: dt.JSON, key: str) -> str:  # type: ignore[empty-body]
     """PostgreSQL's."""
 
 
-@ibis.udf.scalar.builtin
+@ibis.udf.scalar.builtin  # type: ignore[untyped-decorator]
 def get_json_object(text: str, path: str) -> str:  # type: ignore[empty-body]
     """Spark's."""
 

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -106,7 +107,7 @@ def bridge(number: int, ports: list[int]) -> list[str]:
 
 def _course(
     cluster: Cluster, collecting: Collecting, sender: Sender, seconds: float, per_s: int, say: Callable[[str], None]
-) -> dict[str, object]:
+) -> dict[str, Any]:
     load = threading.Thread(target=sender.send, args=(round(seconds * per_s), per_s))
     load.start()
     time.sleep(_SETTLE_S)

@@ -17,6 +17,7 @@ from typing import Any
 
 import paho.mqtt.client as mqtt
 from msgspec.structs import replace
+from paho.mqtt.enums import CallbackAPIVersion
 
 from analytics.store import Store
 from benchmarks.ports import HOST, hold_port, port_of
@@ -48,7 +49,7 @@ class Sender:
 
     def __enter__(self) -> Sender:
         for number, port in enumerate(self.ports):
-            client = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2, f"sender-{number}", protocol=mqtt.MQTTv5)
+            client = mqtt.Client(CallbackAPIVersion.VERSION2, f"sender-{number}", protocol=mqtt.MQTTv5)
             client.max_inflight_messages_set(1000)
             client.on_publish = self._answered
             client.connect(HOST, port)

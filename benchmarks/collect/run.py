@@ -6,7 +6,9 @@ import random
 import threading
 import time
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
+from typing import cast
 
 import msgspec
 import numpy as np
@@ -194,12 +196,12 @@ def day_of(cameras: int, first: int, count: int) -> pa.Table:
     columns["seq"] = pa.array(seq)
     columns["tags"] = pa.array(['{"zone":"door"}' if c % 2 else '{"zone":"till"}' for c in camera])
     for name in ("start", "stop", "local_start"):
-        base = np.datetime64(like[name].replace(tzinfo=None), "us")  # type: ignore[attr-defined]
+        base = np.datetime64(cast(datetime, like[name]).replace(tzinfo=None), "us")
         times = base + (seq * 900_000_000).astype("timedelta64[us]")
         kind = SCHEMA.field(name).type
         columns[name] = pa.array(times).cast(pa.timestamp("us")).cast(kind) if kind == INSTANT else pa.array(times)
     silent = random.random(count) < 0.33
-    columns["suppressed"] = pa.array(np.where(silent, "few_people", None), pa.string())
+    columns["suppressed"] = pa.array(["few_people"] * count, mask=~silent)
     for name in ("valence_mean", "arousal_mean"):
         columns[name] = pa.array(np.round(random.normal(0.1, 0.1, count), 2), mask=silent)
     columns["people"] = pa.array(random.integers(10, 60, count), mask=silent)
