@@ -43,8 +43,10 @@ class PostgreSQL:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self._run(_programs() / "pg_ctl", "-D", self._folder / "data", "-m", "immediate", "-w", "stop")
-        self._held.close()
+        try:
+            self._run(_programs() / "pg_ctl", "-D", self._folder / "data", "-m", "immediate", "-w", "stop")
+        finally:
+            self._held.close()
 
     def _run(self, *command: str | Path) -> None:
         line = [*self._as, *(str(part) for part in command)]

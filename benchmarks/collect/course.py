@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 import urllib.request
+import weakref
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -117,6 +118,7 @@ class Collecting:
 
     def __init__(self, log: Path, port: int | Sequence[int], store: str | Path, *options: str) -> None:
         self._log, self._held = log, hold_port()
+        weakref.finalize(self, self._held.close)
         options = (*options, "--metrics-port", str(port_of(self._held)))
         nodes = ",".join(f"{HOST}:{one}" for one in ([port] if isinstance(port, int) else port))
         place = ["--broker", nodes, "--store", str(store)]
@@ -166,7 +168,6 @@ class Collecting:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self.kill()
-        self._held.close()
 
 
 @dataclass(frozen=True, kw_only=True)
