@@ -1,6 +1,6 @@
 """What takes more than one machine's worth of programs: a RabbitMQ cluster that loses nodes, and Spark.
 
-    python3 scripts/cluster_check.py [--out FILE]
+    python3 scripts/cluster_check.py [--out FOLDER]
 
 Needs root. Makes a Debian 13 with RabbitMQ 4 under .venv/roots, runs `python -m benchmarks cluster` in it, then the
 report's queries on a Spark of a driver and two workers.
@@ -28,7 +28,7 @@ GROUP = ["install", "-qq", "-c", "constraints.txt", "--group", "analytics-cluste
 def main() -> int:
     """Runs from the command line; the exit code is that of the first part that failed, or 2 when none could run."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--out", help="the cluster's record, a file or a folder")
+    parser.add_argument("--out", type=Path, default=ROOTS, help="a folder for the records")
     arguments = parser.parse_args()
     try:
         if os.geteuid() == 0:
@@ -39,13 +39,12 @@ def main() -> int:
     except (fresh_check.CheckError, subprocess.CalledProcessError) as error:
         print(f"cluster-check: {error}", file=sys.stderr)
         return 2
-    command = [sys.executable, "-m", "benchmarks", "cluster", "--system", str(SYSTEM)]
-    command += ["--out", arguments.out] if arguments.out else []
+    command = [sys.executable, "-m", "benchmarks", "cluster", "--system", str(SYSTEM), "--out", str(arguments.out)]
     code = subprocess.run(command, cwd=ROOT, check=False).returncode
     if code:
         return code
     shutil.rmtree(SYSTEM)
-    variables = os.environ | {"AFFECT_EDGE_CLUSTER": "1"}
+    variables = os.environ | {"AFFECT_EDGE_CLUSTER": str(arguments.out.resolve())}
     spark = [sys.executable, "-m", "pytest", "tests/analytics/test_spark.py"]
     return subprocess.run(spark, cwd=ROOT, env=variables, check=False).returncode
 
