@@ -1,10 +1,11 @@
-"""A real PostgreSQL of its own in a folder, reached by a socket there; as root it runs as the user `postgres`."""
+"""A real PostgreSQL of its own in a temporary folder; as root it runs as the user `postgres`."""
 
 from __future__ import annotations
 
 import os
 import shutil
 import subprocess
+import tempfile
 from pathlib import Path
 from types import TracebackType
 
@@ -15,9 +16,6 @@ from edge.errors import ConfigError
 class PostgreSQL:
     """Started when it is entered, stopped when it is left.
 
-    Args:
-        folder: empty; every folder above it has to let the user `postgres` pass.
-
     Attributes:
         url: of its database, without a password.
 
@@ -25,8 +23,9 @@ class PostgreSQL:
         ConfigError: it is not installed, or does not start.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self._folder, self._held = folder, hold_port()
+    def __init__(self) -> None:
+        self._temporary = tempfile.TemporaryDirectory(prefix="postgres-")
+        self._folder, self._held = Path(self._temporary.name), hold_port()
         self.url = f"postgresql://postgres@127.0.0.1:{port_of(self._held)}/postgres"
         self._as = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
 
@@ -34,9 +33,6 @@ class PostgreSQL:
         data, programs = self._folder / "data", _programs()
         if self._as:
             shutil.chown(self._folder, "postgres")
-            for above in self._folder.parents:
-                if not above.stat().st_mode & 1:
-                    above.chmod(above.stat().st_mode | 0o111)
         self._run(programs / "initdb", "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8")
         options = f"-p {port_of(self._held)} -k {self._folder} -c listen_addresses=127.0.0.1"
         self._run(programs / "pg_ctl", "-D", data, "-o", options, "-l", self._folder / "log", "-w", "start")
@@ -47,6 +43,7 @@ class PostgreSQL:
             self._run(_programs() / "pg_ctl", "-D", self._folder / "data", "-m", "immediate", "-w", "stop")
         finally:
             self._held.close()
+            self._temporary.cleanup()
 
     def _run(self, *command: str | Path) -> None:
         line = [*self._as, *(str(part) for part in command)]

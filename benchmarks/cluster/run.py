@@ -136,7 +136,7 @@ def _course(
 
 def _queue(cluster: Cluster) -> str:
     said = cluster.ask("rabbitmqctl", "list_queues", "name", "type", "leader", "members")
-    return next((" ".join(line.split()) for line in said.splitlines() if "affect-collector" in line), said[:200])
+    return next((" ".join(line.split()) for line in said.splitlines() if "affect-collectorqos1" in line), said[:200])
 
 
 class _Quiet(threading.Thread):

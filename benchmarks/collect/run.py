@@ -73,7 +73,7 @@ def run_collect(folder: Path, *, kills: int, windows: int, cameras: int, say: Ca
     before = read_load()
     found = kill_it(folder / "kills", kills)
     say(f"{kills} kills: {found}")
-    with PostgreSQL(_made(folder / "server")) as server:
+    with PostgreSQL() as server:
         rates = []
         for name, url, count in (("duckdb", "", 1), ("postgresql", server.url, 1), ("sharing", server.url, 2)):
             rates.append(drain(_made(folder / name), url, windows, collectors=count))

@@ -43,6 +43,6 @@ def rows() -> list[Row]:
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgreSQL]:
-    with PostgreSQL(tmp_path_factory.mktemp("postgres")) as server:
+def postgres() -> Iterator[PostgreSQL]:
+    with PostgreSQL() as server:
         yield server
