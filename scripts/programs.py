@@ -28,6 +28,7 @@ PACKAGES = {
     "mosquitto_passwd": ("mosquitto",),
     "mosquitto_sub": ("mosquitto-clients",),
     "openssl": ("openssl",),
+    "postgres": ("postgresql",),
     "promtool": ("prometheus",),
     "strace": ("strace",),
     "systemd-analyze": ("systemd",),
@@ -40,7 +41,7 @@ OPTIONAL = {
     "lintian": "judges packages that `make deb` made, which is not part of the tests",
     "systemd-nspawn": "boots a root that whoever runs the test has to make first",
 }
-SERVICES = ("mosquitto", "prometheus")  # what the packages above would start, now and at the next boot
+SERVICES = ("mosquitto", "postgresql", "prometheus")  # what the packages above would start, now and at the next boot
 MAY_SKIP = "AFFECT_EDGE_SKIP"
 _POLICY = Path("/usr/sbin/policy-rc.d")  # Debian asks it before a package starts a service; 101 means no
 
@@ -60,7 +61,9 @@ def main() -> int:
 
 def find_program(name: str) -> str | None:
     """A program's path; servers lie where a user's PATH often does not lead."""
-    return shutil.which(name, path=os.environ.get("PATH", os.defpath) + ":/usr/local/sbin:/usr/sbin:/sbin")
+    versions = [str(folder) for folder in Path("/usr/lib/postgresql").glob("*/bin")]  # Debian puts it on no PATH
+    places = [os.environ.get("PATH", os.defpath), "/usr/local/sbin", "/usr/sbin", "/sbin", *versions]
+    return shutil.which(name, path=":".join(places))
 
 
 def missing_programs() -> list[str]:
