@@ -11,9 +11,7 @@ import msgspec
 from edge.contract import Slug, TagKey, TagValue
 from edge.deployment import Deployment, faults
 from edge.errors import ConfigError, DeploymentError
-from edge.exclusions import HoursConfig as HoursConfig
-from edge.exclusions import ZoneConfig as ZoneConfig
-from edge.exclusions import Overlay, read_overlay
+from edge.exclusions import HoursConfig, Overlay, ZoneConfig, read_overlay
 from edge.hours import common_hours, find_zone
 from edge.paths import state_folder
 from edge.toml import read_toml
@@ -233,11 +231,7 @@ class Config(_Section, frozen=True, kw_only=True):
 
 
 def load_config(path: Path) -> Config:
-    """Reads a configuration, narrowed by the zones and hours that were set on the device's page.
-
-    Raises:
-        ConfigError: names file, key and fault.
-    """
+    """Reads a configuration, narrowed by what was set on the device's page. Raises ConfigError: file, key and fault."""
     given = read_config(path)
     overlay = overlay_of(path, given)
     try:
@@ -257,11 +251,7 @@ def overlay_of(path: Path, given: Config) -> Path:
 
 
 def narrowed(given: Config, overlay: Overlay) -> Config:
-    """A configuration with more zones, and open in the hours of both.
-
-    Raises:
-        ValueError: the hours have no minute in common, which would read as always open.
-    """
+    """A configuration with more zones, and the hours of both. Raises ValueError where those have nothing in common."""
     hours = HoursConfig(open=common_hours(given.hours.open, overlay.hours.open))
     return msgspec.structs.replace(given, zones=[*given.zones, *overlay.zones], hours=hours)
 

@@ -61,9 +61,9 @@ def write_overlay(path: Path, overlay: Overlay) -> None:
         corners = [list(corner) for corner in zone.exclude]
         lines += ["[[zones]]", f"name = {json.dumps(zone.name, ensure_ascii=False)}", f"exclude = {corners}"]
     fresh = path.with_suffix(".new")
-    with open(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600), "w", encoding="utf-8") as f:
-        f.write("\n".join(lines) + "\n")
-        f.flush()
-        os.fsync(f.fileno())
+    number = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    with os.fdopen(number, "w", encoding="utf-8") as file:
+        file.write("\n".join(lines) + "\n")
+        file.flush()
+        os.fsync(number)
     fresh.replace(path)
-

@@ -17,7 +17,6 @@ from edge.camera import Exclusions, open_camera
 from edge.cli import app
 from edge.clock import Clock, FileClock, SystemClock
 from edge.config import Config, load_config, read_config
-from edge.contract import Health, Window
 from edge.device import Device, build_device, origin_of
 from edge.errors import ConfigError
 from edge.face.schedule import one_frame_a_step
@@ -62,6 +61,7 @@ def run(config: Annotated[Path, typer.Option(help="The device's configuration, T
         port = chosen.metrics.port
         metrics = stack.enter_context(MetricsServer(port, device.snapshot)) if port else None
         page = stack.enter_context(_page(config, device, exclusions)) if chosen.web.port else None
+        device.health.covered = exclusions.transform.covered
         publisher.start()
         stop_on_signal(device)
         log.info(
@@ -88,14 +88,11 @@ def _page(path: Path, device: Device, exclusions: Exclusions) -> Page:
         fix = "run: pip install 'affect-edge[web]'"
         raise ConfigError("web.port: needs a package that is not installed", fix=fix) from error
 
-    def note(act: str, **details: str) -> None:
-        log.info("page: %s", act)
+    return Page(path, read_config(path), device, exclusions, _note)
 
-    def read() -> tuple[Health, Window | None]:
-        device.health.covered = exclusions.transform.covered
-        return device.snapshot(), device.health.last_window
 
-    return Page(path, read_config(path), device.origin, device.clock, exclusions, read, note)
+def _note(act: str, **_details: str) -> None:
+    log.info("page: %s", act)
 
 
 def clock_of(config: Config) -> Clock:

@@ -10,7 +10,20 @@ from typing import Annotated, Literal, TypedDict
 
 from msgspec import Meta
 
-from edge.contract.fields import Commit, Count, Device, Instant, Model, Part, Release, Seconds, Share, Site, Total, Trust
+from edge.contract.fields import (
+    Commit,
+    Count,
+    Device,
+    Instant,
+    Model,
+    Part,
+    Release,
+    Seconds,
+    Share,
+    Site,
+    Total,
+    Trust,
+)
 
 MAX_MS = 999_999.99
 MAX_DEMAND = 999.99

@@ -52,7 +52,7 @@ def write_grant(path: Path, hosts: list[str]) -> str:
     fresh, owner = path.with_suffix(".new"), path.parent.stat()
     with suppress(FileNotFoundError):
         fresh.unlink()
-    with open(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600), "wb") as file:
+    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), "wb") as file:
         file.write(msgspec.json.encode(grant))
         if os.geteuid() == 0:
             os.fchown(file.fileno(), owner.st_uid, owner.st_gid)
@@ -116,7 +116,7 @@ class Access:
     def _grant(self) -> Grant | None:
         """The grant that is waiting for its code."""
         try:
-            with open(os.open(self._path, os.O_RDONLY | os.O_NOFOLLOW), "rb") as file:
+            with os.fdopen(os.open(self._path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC), "rb") as file:
                 grant = msgspec.json.decode(file.read(4096), type=Grant)
         except (OSError, msgspec.MsgspecError):
             return None

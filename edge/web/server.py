@@ -19,9 +19,8 @@ import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from edge.camera import Exclusions
-from edge.clock import Clock
 from edge.config import Config, narrowed, overlay_of
-from edge.contract import Health, Origin, Window
+from edge.device import Device
 from edge.errors import ConfigError, EdgeError
 from edge.exclusions import HoursConfig, Overlay, ZoneConfig, read_overlay, write_overlay
 from edge.publish.gate import GateError
@@ -47,29 +46,18 @@ class Page:
 
     Args:
         path, given: the configuration's file, and what it says without the page's own zones and hours.
-        origin, clock: of the device.
-        exclusions: the camera's zones and hours; changed in `turn` only.
-        read: the health of now and the last window; called in `turn` only.
+        device, exclusions: the loop's; used in `turn` only.
         audit: notes each change once it is saved.
 
     Raises:
         ConfigError: the port cannot be had, or what was set on the page cannot be read.
     """
 
-    def __init__(
-        self,
-        path: Path,
-        given: Config,
-        origin: Origin,
-        clock: Clock,
-        exclusions: Exclusions,
-        read: Callable[[], tuple[Health, Window | None]],
-        audit: Audit,
-    ) -> None:
-        self._file, self._given, self._read, self._audit = overlay_of(path, given), given, read, audit
+    def __init__(self, path: Path, given: Config, device: Device, exclusions: Exclusions, audit: Audit) -> None:
+        self._file, self._given, self._device, self._audit = overlay_of(path, given), given, device, audit
         self._overlay = read_overlay(self._file)
         self._config = narrowed(given, self._overlay)
-        self._exclusions, self._clock, self._gate = exclusions, clock, ViewGate(origin)
+        self._exclusions, self._gate = exclusions, ViewGate(device.origin)
         self._changing = threading.Lock()
         self._wanted: Config | None = None  # from the server's thread to the loop
         self._due_ns, self._known = 0, 0  # when the state is told again, and how many viewers have had it
@@ -106,6 +94,7 @@ class Page:
         if wanted is not None:
             self._config = wanted
             self._exclusions.change(wanted)
+            self._device.health.covered = self._exclusions.transform.covered
         if self._viewers.count and (isinstance(event, Tick) or event.worked):
             self._tell(event, at_once=wanted is not None)
 
@@ -117,8 +106,8 @@ class Page:
             self._due_ns, self._known = now_ns + _STATE_NS, come
             own = {zone.name for zone in overlay.zones}
             size_px = (0, 0) if isinstance(event, Tick) else event.size_px
-            state = state_of(config, own, *self._read(), size_px)
-        data = msgspec.json.encode(view_of(event, self._clock.utc_ns(captured_ns), state))
+            state = state_of(config, own, self._device.snapshot(), self._device.health.last_window, size_px)
+        data = msgspec.json.encode(view_of(event, self._device.clock.utc_ns(captured_ns), state))
         try:
             self._gate.check(data, [*(zone.name for zone in config.zones), *config.hours.open])
         except GateError as error:
@@ -170,8 +159,8 @@ def changed(overlay: Overlay, wanted: Change, given: Collection[str]) -> tuple[O
     if isinstance(wanted, RemoveZone):
         left = [zone for zone in zones.values() if zone.name != wanted.name]
         return _with(overlay, left), {"act": "zone-removed", "zone": wanted.name}
-    named = [msgspec.structs.replace(zone, name=new_name) if zone.name == wanted.name else zone for zone in overlay.zones]
-    return _with(overlay, named), {"act": "zone-renamed", "zone": wanted.name, "to": new_name}
+    zones[wanted.name] = msgspec.structs.replace(zones[wanted.name], name=new_name)
+    return _with(overlay, list(zones.values())), {"act": "zone-renamed", "zone": wanted.name, "to": new_name}
 
 
 def _with(overlay: Overlay, zones: list[ZoneConfig]) -> Overlay:

@@ -102,9 +102,7 @@ def state_of(
 ) -> State:
     """The slow part; `config` is the one in force, `own` are the names of the zones that the page added."""
     zones = [
-        Zone(
-            name=zone.name, corners=[(rounded(x), rounded(y)) for x, y in zone.exclude], fixed=zone.name not in own
-        )
+        Zone(name=zone.name, corners=[(rounded(x), rounded(y)) for x, y in zone.exclude], fixed=zone.name not in own)
         for zone in config.zones
     ]
     limits = _limits(config.face, size_px if all(size_px) else (config.camera.width, config.camera.height))
