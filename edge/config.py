@@ -11,7 +11,8 @@ import msgspec
 from edge.contract import Slug, TagKey, TagValue
 from edge.deployment import Deployment, faults
 from edge.errors import ConfigError, DeploymentError
-from edge.exclusions import HoursConfig, Overlay, ZoneConfig, read_overlay
+from edge.exclusions import HoursConfig, Overlay, read_overlay
+from edge.exclusions import ZoneConfig as ZoneConfig
 from edge.hours import common_hours, find_zone
 from edge.paths import state_folder
 from edge.toml import read_toml

@@ -110,11 +110,16 @@ class Viewers:
             seen = self._number
             while admitted():
                 async with self._news:
-                    await self._news.wait_for(lambda seen=seen: self._number != seen)
+                    while self._number == seen:
+                        await self._news.wait()
                     seen, data = self._number, self._data
                 yield b"data: " + data + b"\n\n"
         finally:
             self.count -= 1
+
+
+def _static(name: str) -> bytes:
+    return files(__package__).joinpath("static").joinpath(name).read_bytes()
 
 
 def make_app(access: Access, viewers: Viewers, change: Callable[[Change], None]) -> Starlette:
@@ -125,7 +130,7 @@ def make_app(access: Access, viewers: Viewers, change: Callable[[Change], None])
         viewers: who looks.
         change: makes a change, or raises ValueError or OSError with the reason why it is not made.
     """
-    static = {path: files(__package__).joinpath("static", name).read_bytes() for path, (name, _) in FILES.items()}
+    static = {path: _static(name) for path, (name, _) in FILES.items()}
 
     def guarded(answer: Callable[[Request], Any]) -> Callable[[Request], Any]:
         async def guard(request: Request) -> Response:

@@ -15,6 +15,7 @@ from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 _MOST, _MOST_EACH = 24, 8  # connections, and of one address
 _HANDSHAKE_S = 5.0
@@ -56,7 +57,7 @@ def make_context(names: Sequence[str], minutes: int) -> tuple[ssl.SSLContext, st
     return context, certificate.fingerprint(hashes.SHA256()).hex(":").upper()
 
 
-def _name(name: str) -> object:
+def _name(name: str) -> Any:
     from cryptography import x509
 
     try:
