@@ -35,7 +35,7 @@ HOST = "127.0.0.1"
 _MOST_ZONES = 32
 _MOST_CONNECTIONS = 24
 _REQUEST_S = 8.0  # a connection that carries no stream is over by then
-_STATE_NS = 2_000_000_000
+_VIEW_NS, _STATE_NS = 190_000_000, 2_000_000_000  # five views a second, and every two seconds the state
 _STOP_S = 3.0
 
 Audit = Callable[..., None]  # notes a change: (act, **details), all texts
@@ -60,7 +60,7 @@ class Page:
         self._exclusions, self._gate = exclusions, ViewGate(device.origin)
         self._changing = threading.Lock()
         self._wanted: Config | None = None  # from the server's thread to the loop
-        self._due_ns, self._known = 0, 0  # when the state is told again, and how many viewers have had it
+        self._next_ns, self._due_ns, self._known = 0, 0, 0  # the next view and state, and how many viewers have had one
         port, self._viewers, self._loop = given.web.port, Viewers(), asyncio.new_event_loop()
         app = make_app(Access(grant_file(self._file.parent), port), self._viewers, self._change)
         self._socket = _listen(port)
@@ -101,6 +101,9 @@ class Page:
     def _tell(self, event: Look | Tick, *, at_once: bool) -> None:
         now_ns, come = time.monotonic_ns(), self._viewers.fresh
         config, overlay, state = self._config, self._overlay, None
+        if now_ns < self._next_ns and not at_once:
+            return
+        self._next_ns = now_ns + _VIEW_NS
         captured_ns = event.at_ns if isinstance(event, Tick) else event.captured_ns
         if at_once or now_ns >= self._due_ns or come != self._known:
             self._due_ns, self._known = now_ns + _STATE_NS, come
