@@ -96,7 +96,7 @@ $(DEV)/.ready: pyproject.toml constraints.txt
 	@$(call make-venv,$(DEV))
 	@echo "Installing the tools and TensorFlow (about 3 GB on disk; some minutes the first time)"
 	@$(DEV)/bin/python $(PIP_INSTALL) --upgrade pip
-	@$(DEV)/bin/python $(PIP_INSTALL) --build-constraint constraints.txt --group dev -e '.[demo,onnx,metrics]'
+	@$(DEV)/bin/python $(PIP_INSTALL) --build-constraint constraints.txt --group dev -e '.[demo,onnx,metrics,web]'
 	@touch $@
 
 # The first candidate that really runs: a name on the PATH may be a shim for a Python that is not there.

@@ -205,6 +205,7 @@ class Device:
             with self.health.timing("publish"):
                 self.sink.publish(window, boot_ns)
             self.health.closed_window(window)
+            self.health.staying, self.health.moved = self.windower.staying, self.windower.moved
 
     def _report(self, now_ns: int) -> None:
         if self._reported_ns is None:

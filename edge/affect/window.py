@@ -11,10 +11,11 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from edge.affect.content import floor_content
+from edge.affect.moved import Moved
 from edge.affect.presence import Presence
 from edge.affect.private import PrivateMode
 from edge.affect.release import Rule, judge
-from edge.affect.residents import Resident
+from edge.affect.residents import MANY_WINDOWS, Resident
 from edge.affect.timeline import Timeline
 from edge.affect.visits import Visits
 from edge.clock import NS, Clock
@@ -40,7 +41,7 @@ class _Open:
     idle: set[str] = field(default_factory=set)  # why there were no frames, from the ticks
     peak: int = 0  # most faces in one frame
     begun: int = 0  # visits
-    width_px: int = 0  # of the frames
+    frame_px: tuple[int, int] = (0, 0)  # width and height of the frames
 
 
 class Windower:
@@ -78,6 +79,7 @@ class Windower:
         self._visits = Visits(reentry_s=config.reentry_s)
         self._presence = Presence(step_s=step_s)
         self._residents: tuple[Resident, ...] = ()
+        self._moved = Moved()
         self._open: _Open | None = None
         self._seen_ns: int | None = None  # `observed_ns` is counted up to here
 
@@ -132,7 +134,7 @@ class Windower:
             raise RuntimeError("observe was called before advance")
         self._count_seen(window, captured_ns, captured_ns)
         self._seen_ns = captured_ns
-        window.had_frame, window.width_px = True, frame_px[0]
+        window.had_frame, window.frame_px = True, frame_px
         window.peak = max(window.peak, len(tracks))
         begun = self._visits.begun
         visits = self._visits.observe(tracks, captured_ns, frame_px)
@@ -159,6 +161,16 @@ class Windower:
             yield from self._close(self._open, now_ns, trusted=self._timeline.true())
         self._open = None
 
+    @property
+    def staying(self) -> int:
+        """People of the last closed window who take part in none, since they stay for many windows."""
+        return sum(known.windows >= MANY_WINDOWS and not known.absent for known in self._residents)
+
+    @property
+    def moved(self) -> bool | None:
+        """Whether the camera seems to have been moved; None before there are visits enough."""
+        return self._moved.alarm
+
     def _count_seen(self, window: _Open, until_ns: int, now_ns: int) -> None:
         """Adds the time since the last frame to the observed time of a window, unless the gap was too long."""
         if self._seen_ns is None or now_ns - self._seen_ns > self._max_gap_ns:
@@ -182,9 +194,11 @@ class Windower:
         """Yields the message of a window; in mode `dp`, before the first one of a day, that of the day before."""
         records = self._presence.close()
         decision = judge(
-            records, self._rule, width_px=window.width_px, began_ns=window.begun_ns, residents=self._residents
+            records, self._rule, width_px=window.frame_px[0], began_ns=window.begun_ns, residents=self._residents
         )
         self._residents = decision.residents
+        if window.had_frame:
+            self._moved.add(records, window.frame_px)
         reason = self._reason(window)
         if self._private is None:
             content = floor_content(records, decision, self._rule, begun=window.begun, peak=window.peak, reason=reason)
@@ -196,7 +210,7 @@ class Windower:
                 yield self._message(whole, day_content, trusted=trusted), None
             content = self._private.hour(
                 (*decision.people, *decision.alone), window.start_ns, window.end_ns, window.observed_ns, ended_ns,
-                window.width_px, reason=reason,
+                window.frame_px[0], reason=reason,
             )  # fmt: skip
         boot_ns = None if window.synced else (window.begun_ns, ended_ns)
         yield self._message(window, content, trusted=trusted), boot_ns

@@ -18,7 +18,7 @@ EXIT_CODES = """Exit codes: 0 done, 1 output or demo broker, 2 usage or configur
 8 camera stuck, 130 interrupted."""
 
 # In the order in which the help lists them.
-VERBS = ("bench", "info", "demo", "doctor", "init", "replay", "run", "watch", "bundle")
+VERBS = ("bench", "info", "demo", "doctor", "init", "replay", "run", "setup", "watch", "bundle")
 
 app = typer.Typer(
     name="affect-edge",

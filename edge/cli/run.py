@@ -8,16 +8,17 @@ import signal
 from contextlib import ExitStack
 from pathlib import Path
 from types import FrameType
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from edge.affect.network import prepare_model
-from edge.camera import open_camera
+from edge.camera import Exclusions, open_camera
 from edge.cli import app
 from edge.clock import Clock, FileClock, SystemClock
-from edge.config import Config, load_config
+from edge.config import Config, load_config, read_config
 from edge.device import Device, build_device, origin_of
+from edge.errors import ConfigError
 from edge.face.schedule import one_frame_a_step
 from edge.memory import seal_memory
 from edge.model.store import Store
@@ -26,6 +27,9 @@ from edge.publish.mqtt import MqttPublisher
 from edge.publish.outbox import Outbox
 from edge.publish.prometheus import MetricsServer
 from edge.watchdog import Watchdog
+
+if TYPE_CHECKING:
+    from edge.web.server import Page
 
 log = logging.getLogger(__name__)
 
@@ -47,7 +51,8 @@ def run(config: Annotated[Path, typer.Option(help="The device's configuration, T
         store = stack.enter_context(Store(chosen.model))
         model, model_state = store.start(lambda bundle: prepare_model(bundle, chosen.engine))
         manifest = model.bundle.manifest
-        camera = stack.enter_context(open_camera(chosen, clock, one_frame_a_step(manifest.step_s)))
+        exclusions = Exclusions(chosen)
+        camera = stack.enter_context(open_camera(chosen, clock, one_frame_a_step(manifest.step_s), exclusions))
         origin = origin_of(chosen.device, model.bundle)
         outbox = Outbox(Path(chosen.outbox.path), chosen.outbox, clock, origin)
         publisher = MqttPublisher(chosen, origin, outbox, clock)
@@ -55,6 +60,8 @@ def run(config: Annotated[Path, typer.Option(help="The device's configuration, T
         device = build_device(chosen, camera=camera, model=model, sink=publisher, clock=clock, model_state=model_state)
         port = chosen.metrics.port
         metrics = stack.enter_context(MetricsServer(port, device.snapshot)) if port else None
+        page = stack.enter_context(_page(config, device, exclusions)) if chosen.web.port else None
+        device.health.covered = exclusions.transform.covered
         publisher.start()
         stop_on_signal(device)
         log.info(
@@ -62,13 +69,30 @@ def run(config: Annotated[Path, typer.Option(help="The device's configuration, T
             chosen.camera.backend, manifest.name, manifest.version, chosen.mqtt.host, chosen.mqtt.port,
         )  # fmt: skip
         watchdog.ready()
-        for _ in device.looks():
+        for event in device.looks():
             watchdog.alive()
             store.alive()
             if metrics is not None:
                 metrics.check()
+            if page is not None:
+                page.turn(event)
         watchdog.stopping()
         log.info("stopped after %d frames", device.health.seen + camera.skipped)
+
+
+def _page(path: Path, device: Device, exclusions: Exclusions) -> Page:
+    """The page for setting up; its package is the extra `web`, imported only here."""
+    try:
+        from edge.web.server import Page
+    except ImportError as error:
+        fix = "run: pip install 'affect-edge[web]'"
+        raise ConfigError("web.port: needs a package that is not installed", fix=fix) from error
+
+    return Page(path, read_config(path), device, exclusions, _note)
+
+
+def _note(act: str, **_details: str) -> None:
+    log.info("page: %s", act)
 
 
 def clock_of(config: Config) -> Clock:

@@ -85,7 +85,7 @@ def _documents(tree: Path, target: Target, epoch: int) -> None:
     _compress(tree, f"{_DOC}/changelog.Debian.gz", write_changelog(target, epoch))
     _compress(tree, "usr/share/man/man1/affect-edge.1.gz", write_manual(epoch))
     _put(tree, f"{_DOC}/examples/config.toml", ROOT / "examples/config.toml")
-    for name in ("broker.conf", "metrics.conf", "jetson/jetson.conf"):
+    for name in ("broker.conf", "metrics.conf", "web.conf", "jetson/jetson.conf"):
         _put(tree, f"{_DOC}/examples/systemd/{Path(name).name}", _CHECKOUT / "systemd" / name)
     _put(tree, "usr/share/lintian/overrides/affect-edge", FILES / "lintian-overrides")
 
