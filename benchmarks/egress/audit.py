@@ -55,7 +55,7 @@ class Audit:
         self.ledger = Ledger()
         self._recording, config, bundle = recording, recording.config, load_bundle(default_bundle())
         self.model_sha256 = bundle.sha256
-        self._origin = origin_of(config.device, bundle)
+        self._origin = origin_of(config, bundle)
         self._messages = Messages(self._origin, self._epoch())
         broker = f"{config.mqtt.host}:{config.mqtt.port}"
         self._log = Log({self._origin.model.name, config.camera.backend, config.mqtt.host, broker})

@@ -103,6 +103,13 @@ class AuditLog:
         if self.path.exists():
             self._write()
 
+    def try_expire(self) -> None:
+        """As `expire`, but what fails is logged."""
+        try:
+            self.expire()
+        except AuditError as error:
+            log.error("%s", error)
+
     def head(self) -> Head:
         """Number and hash of the last line. Raises AuditError if it is there and cannot be read."""
         try:

@@ -18,7 +18,7 @@ EXIT_CODES = """Exit codes: 0 done, 1 output or demo broker, 2 usage or configur
 8 camera stuck, 9 notice of another policy, 12 audit log, 130 interrupted."""
 
 # In the order in which the help lists them.
-VERBS = ("bench", "info", "demo", "doctor", "init", "replay", "run", "watch", "bundle", "audit")
+VERBS = ("bench", "info", "demo", "doctor", "init", "replay", "run", "watch", "bundle", "policy", "audit")
 
 app = typer.Typer(
     name="affect-edge",

@@ -11,9 +11,10 @@ import msgspec
 import typer
 
 from edge.affect.untrusted import prove
+from edge.audit import audit_log
 from edge.cli import app, echo_json
 from edge.config import Config, load_config
-from edge.errors import BundleError, ConfigError
+from edge.errors import BundleError, ConfigError, EngineError
 from edge.model.bundle import Bundle, check_licences, load_bundle
 from edge.model.signature import trusted_keys
 from edge.model.store import SHIPPED, Entry, State, Store
@@ -47,16 +48,23 @@ def install(
     rights. Nothing that runs changes without --activate.
     """
     chosen, store = _open(config, changes=activate)
-    bundle = load_bundle(file, *trusted_keys(chosen.model))
-    check_licences(bundle)
-    if not allow_older:
-        _check_version(bundle, store.entries(), file)
-    proof = prove(bundle, chosen.engine)
+    try:
+        bundle = load_bundle(file, *trusted_keys(chosen.model))
+        check_licences(bundle)
+        if not allow_older:
+            _check_version(bundle, store.entries(), file)
+        proof = prove(bundle, chosen.engine)
+    except (BundleError, EngineError) as error:
+        _as_owner(chosen)
+        _record(chosen, "model_refused", reason=error.message)
+        raise
     store = _as_owner(chosen)
     store.add(bundle)
+    _record(chosen, "model_installed", model=_told(bundle))
     typer.echo(f"installed {_told(bundle)}, golden vectors reproduced on {proof.engine}")
     if activate:
         store.activate(bundle.sha256)
+        _record(chosen, "model_activated", model=_told(bundle))
         typer.echo(f"{_NEXT}; {_RESTART}")
 
 
@@ -77,6 +85,7 @@ def activate(
         raise BundleError(entry.damage)
     prove(entry.bundle, chosen.engine)
     _as_owner(chosen).activate(entry.choice)
+    _record(chosen, "model_activated", model=_told(entry.bundle))
     typer.echo(f"{_NEXT}: {_told(entry.bundle)}; {_RESTART}")
 
 
@@ -88,6 +97,7 @@ def rollback(config: ConfigFile) -> None:
     """
     chosen, _ = _open(config, changes=True)
     state = _as_owner(chosen).roll_back()
+    _record(chosen, "model_rolled_back", model=state.active, reason="asked to")
     typer.echo(f"{_NEXT}: {state.active[:12]}; {_RESTART}")
 
 
@@ -153,6 +163,11 @@ def _as_owner(config: Config) -> Store:
     except OSError as error:
         raise BundleError(f"{folder.parent}: cannot be entered ({error.strerror})", fix="use sudo") from error
     return Store(msgspec.structs.replace(config.model, store=folder.name))
+
+
+def _record(config: Config, act: str, **details: str) -> None:
+    """Tells the audit log, which lies beside the outbox; called by the store's owner."""
+    audit_log(config).append(act, "", **details)
 
 
 def _find(wanted: str, entries: Sequence[Entry]) -> Entry:

@@ -82,7 +82,7 @@ def _examine(config: Config, clock: Clock, unit: str) -> Iterator[Finding]:
     if bundle is None:
         yield skipped("broker", "not tried without a model, whose name its messages carry")
     else:
-        yield from check_broker(config, origin_of(config.device, bundle))
+        yield from check_broker(config, origin_of(config, bundle))
     yield check_drop_in(config, unit)
 
 

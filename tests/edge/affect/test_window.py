@@ -22,6 +22,7 @@ ORIGIN = Origin(
     tz="Europe/Berlin",
     tags={"zone": "entrance"},
     model=Model(name="default", version=5, sha256="0" * 64),
+    policy="0" * 32,
 )
 
 
