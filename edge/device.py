@@ -230,14 +230,8 @@ def origin_of(config: Config, bundle: Bundle) -> Origin:
     """Site, device, model and policy, as every message names them."""
     manifest, device = bundle.manifest, config.device
     model = Model(name=manifest.name, version=manifest.version, sha256=bundle.sha256)
-    return Origin(
-        site=device.site,
-        device=device.name,
-        tz=device.tz,
-        tags=device.tags,
-        model=model,
-        policy=policy_of(config, bundle.sha256),
-    )
+    policy = policy_of(config, bundle.sha256)
+    return Origin(site=device.site, device=device.name, tz=device.tz, tags=device.tags, model=model, policy=policy)
 
 
 def build_device(

@@ -152,9 +152,8 @@ class MqttPublisher:
             since, trust = instant(clock.utc_ns(clock.monotonic_ns())), "synced" if clock.synced() else "unsynced"
             status = msgspec.structs.replace(status, since=since, clock=trust)
         if state == "online":
-            status = msgspec.structs.replace(
-                status, version=VERSION, commit=commit(), model=origin.model, policy=origin.policy
-            )
+            told = {"model": origin.model, "policy": origin.policy}
+            status = msgspec.structs.replace(status, version=VERSION, commit=commit(), **told)
         return Message(origin.topic("status"), encode(status), retain=True)
 
     def _run(self) -> None:

@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.text import Text
 
 from edge.board import read_board
+from edge.audit import audit_log
 from edge.cli import app, echo_json
 from edge.cli.doctor.broker import check_broker, check_drop_in
 from edge.cli.doctor.camera import check_camera
@@ -23,6 +24,7 @@ from edge.cli.doctor.sandbox import sandboxed
 from edge.cli.init.drop_in import unit_name
 from edge.clock import Clock, SystemClock
 from edge.config import Config, load_config
+from edge.deployment import faults
 from edge.device import origin_of
 from edge.paths import CONFIGS
 
@@ -75,6 +77,8 @@ def _examine(config: Config, clock: Clock, unit: str) -> Iterator[Finding]:
     detector = yield from check_detector(config)
     yield from check_accelerator(config.engine)
     yield check_memory(config)
+    if config.camera.live and not any(faults(config.deployment)):
+        audit_log(config).try_append("doctor_looked", "")
     yield from check_camera(config, clock, detector)
     yield from check_heat_and_power(read_board())
     yield check_clock(clock, config)
