@@ -12,8 +12,8 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from edge.board import read_board
 from edge.audit import audit_log
+from edge.board import read_board
 from edge.cli import app, echo_json
 from edge.cli.doctor.broker import check_broker, check_drop_in
 from edge.cli.doctor.camera import check_camera
