@@ -13,6 +13,7 @@ from typing import Any
 import jinja2
 import segno
 from markdown_it import MarkdownIt
+from markupsafe import Markup
 
 from firmware_config.errors import PackageError
 from firmware_config.papers.drawing import covered_share, draw_zones
@@ -85,7 +86,7 @@ def _refuse(url: str, *_: Any, **__: Any) -> Any:
 
 def _markdown(value: Any, *, to_add: str) -> Any:
     """A fact as Markdown's plain text; an empty one as a mark."""
-    if isinstance(value, jinja2.Undefined):
+    if isinstance(value, jinja2.Undefined | Markup):  # the latter is a template's own
         return value
     text = str(value)
     if not text.strip():
