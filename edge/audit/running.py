@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+from contextlib import suppress
 from types import TracebackType
 
 import msgspec
@@ -96,7 +97,8 @@ class RunRecord:
         if self._running:
             self._tell("stopped", reason=reason)
         elif not self._past or self._past[-1].details.get("reason") != reason:  # a service manager tries for ever
-            self._tell("start_refused", reason=reason)
+            with suppress(AuditError):  # the reason for the refusal is what has to be told
+                self._log.append("start_refused", self.policy, reason=reason)
 
     def _see_clock(self) -> None:
         synced = not self._clock.live or self._clock.known_utc_ns() is not None

@@ -49,7 +49,7 @@ def render(paper: str, language: str, facts: dict[str, Any], config: Any) -> str
     words = tomllib.loads((HERE / language / "words.toml").read_text(encoding="utf-8"))
     given = facts | {name: words[name].get(facts[name], "") for name in ("purpose", "legal_basis")}
     given["covered"] = f"{covered_share(config):.0%}"
-    given["hours"] = facts["hours"] or words["always"]
+    given["hours"] = re.sub("[a-z]+", lambda day: words["days"][day[0]], facts["hours"]) or words["always"]
     given["words"] = words
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(HERE / language),
