@@ -1,4 +1,4 @@
-"""The programs that the tests run, and the Debian packages that bring them.
+"""The programs, libraries and fonts that the tests need, and the Debian packages that bring them.
 
     python3 scripts/programs.py
 
@@ -14,11 +14,13 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from glob import glob
 from pathlib import Path
 
 PACKAGES = {
     "cc": ("gcc", "libc6-dev"),
     "dpkg-deb": ("dpkg",),
+    "fc-list": ("fontconfig",),
     "ffmpeg": ("ffmpeg",),
     "git": ("git",),
     "man": ("man-db",),
@@ -29,6 +31,11 @@ PACKAGES = {
     "promtool": ("prometheus",),
     "strace": ("strace",),
     "systemd-analyze": ("systemd",),
+    # Papers are made with these; a path is a pattern.
+    "/usr/lib/*/libpangoft2-1.0.so.0": ("libpango-1.0-0", "libpangoft2-1.0-0"),
+    "/usr/lib/*/libharfbuzz-subset.so.0": ("libharfbuzz-subset0",),
+    "/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf": ("fonts-dejavu-core",),
+    "/usr/share/fonts/opentype/noto/NotoSansCJK-Regular.ttc": ("fonts-noto-cjk",),
 }
 # Programs that the default run does without: it skips the tests that need them.
 OPTIONAL = {
@@ -56,7 +63,9 @@ def main() -> int:
 
 
 def find_program(name: str) -> str | None:
-    """A program's path; servers lie where a user's PATH often does not lead."""
+    """A program's path, or a file's; servers lie where a user's PATH often does not lead."""
+    if name.startswith("/"):
+        return next(iter(sorted(glob(name))), None)
     return shutil.which(name, path=os.environ.get("PATH", os.defpath) + ":/usr/local/sbin:/usr/sbin:/sbin")
 
 

@@ -37,6 +37,7 @@ class RunRecord:
         self.policy = ""
         self._log, self._clock, self._model = log, clock, ""
         self._past: list[Line] = []
+        self._damage = ""
         self._running, self._synced = False, True
         self._why = ""  # there are no frames; empty: there are some
         self._checked_s = self._expired_s = 0.0
@@ -44,6 +45,8 @@ class RunRecord:
     def prepare(self, config: Config, policy: str, model: str, model_state: ModelState) -> None:
         """Records what is not as it was at the start before. Raises AuditError if that cannot be written."""
         self.policy, self._model = policy, model
+        if self._damage:
+            log.error("%s", self._damage)
         before = _last(self._past, "started")
         if before is not None and before.details.get("sha256") != _sha256(config):
             self._log.append("configuration_changed", policy, sha256=_sha256(config))
@@ -87,7 +90,7 @@ class RunRecord:
         try:
             self._past = self._log.verify()
         except AuditError as error:
-            log.error("%s", error)
+            self._damage = str(error)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
