@@ -45,8 +45,6 @@ class RunRecord:
     def prepare(self, config: Config, policy: str, model: str, model_state: ModelState) -> None:
         """Records what is not as it was at the start before. Raises AuditError if that cannot be written."""
         self.policy, self._model = policy, model
-        if self._damage:
-            log.error("%s", self._damage)
         before = _last(self._past, "started")
         if before is not None and before.details.get("sha256") != _sha256(config):
             self._log.append("configuration_changed", policy, sha256=_sha256(config))
@@ -60,6 +58,8 @@ class RunRecord:
 
     def started(self, config: Config) -> None:
         """Records the start. Raises AuditError if that cannot be written, and nothing is watched then."""
+        if self._damage:
+            log.error("%s", self._damage)
         camera = config.camera.device if config.camera.backend == "v4l2" else config.camera.backend
         told = {"camera": camera, "model": self._model, "version": VERSION, "sha256": _sha256(config)}
         self._log.append("started", self.policy, **told)
