@@ -14,7 +14,6 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from glob import glob
 from pathlib import Path
 
 PACKAGES = {
@@ -65,7 +64,7 @@ def main() -> int:
 def find_program(name: str) -> str | None:
     """A program's path, or a file's; servers lie where a user's PATH often does not lead."""
     if name.startswith("/"):
-        return next(iter(sorted(glob(name))), None)
+        return next((str(path) for path in Path("/").glob(name[1:])), None)
     return shutil.which(name, path=os.environ.get("PATH", os.defpath) + ":/usr/local/sbin:/usr/sbin:/sbin")
 
 

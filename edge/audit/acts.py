@@ -6,7 +6,7 @@ ACTS: dict[str, str] = {
     "started": "The service began to watch: camera, model, version.",
     "start_refused": "The service did not start: reason.",
     "stopped": "The service ended: reason.",
-    "configuration_changed": "The configuration is not that of the start before: its SHA-256.",
+    "configuration_changed": "The configuration file is not that of the start before: its SHA-256.",
     "zones_changed": "Excluded zones were changed while it ran: by.",
     "hours_changed": "Opening hours were changed while it ran: by.",
     "names_changed": "Names were changed while it ran: by.",

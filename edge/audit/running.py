@@ -5,9 +5,8 @@ from __future__ import annotations
 import hashlib
 import logging
 from contextlib import suppress
+from pathlib import Path
 from types import TracebackType
-
-import msgspec
 
 from edge.audit import AuditLog, Line
 from edge.clock import Clock
@@ -29,13 +28,19 @@ class RunRecord:
 
     A start that cannot be recorded fails. Later, a disk that fails does not stop the run: lines follow when it works.
 
+    Args:
+        log: of the device.
+        clock: of the run.
+        file: the configuration, which can be read.
+
     Attributes:
         policy: in force; set it when that changes.
     """
 
-    def __init__(self, log: AuditLog, clock: Clock) -> None:
+    def __init__(self, log: AuditLog, clock: Clock, file: Path) -> None:
         self.policy = ""
         self._log, self._clock, self._model = log, clock, ""
+        self._sha256 = hashlib.sha256(file.read_bytes()).hexdigest()
         self._past: list[Line] = []
         self._damage = ""
         self._running, self._synced = False, True
@@ -46,8 +51,8 @@ class RunRecord:
         """Records what is not as it was at the start before. Raises AuditError if that cannot be written."""
         self.policy, self._model = policy, model
         before = _last(self._past, "started")
-        if before is not None and before.details.get("sha256") != _sha256(config):
-            self._log.append("configuration_changed", policy, sha256=_sha256(config))
+        if before is not None and before.details.get("sha256") != self._sha256:
+            self._log.append("configuration_changed", policy, sha256=self._sha256)
         if before is not None and before.policy != policy:
             self._log.append("policy_changed", policy, before=before.policy)
         if before is not None and before.details.get("model") != model and model_state in ("fallback", "rolled_back"):
@@ -61,7 +66,7 @@ class RunRecord:
         if self._damage:
             log.error("%s", self._damage)
         camera = config.camera.device if config.camera.backend == "v4l2" else config.camera.backend
-        told = {"camera": camera, "model": self._model, "version": VERSION, "sha256": _sha256(config)}
+        told = {"camera": camera, "model": self._model, "version": VERSION, "sha256": self._sha256}
         self._log.append("started", self.policy, **told)
         self._running = True
 
@@ -115,7 +120,3 @@ class RunRecord:
 
 def _last(lines: list[Line], act: str) -> Line | None:
     return next((line for line in reversed(lines) if line.act == act), None)
-
-
-def _sha256(config: Config) -> str:
-    return hashlib.sha256(msgspec.json.encode(config, order="sorted")).hexdigest()

@@ -47,7 +47,7 @@ def run(config: Annotated[Path, typer.Option(help="The device's configuration, T
     chosen = load_config(config)
     clock = clock_of(chosen)
     with ExitStack() as stack:
-        record = stack.enter_context(RunRecord(audit_log(chosen), clock))
+        record = stack.enter_context(RunRecord(audit_log(chosen), clock, config))
         watchdog = stack.enter_context(Watchdog(os.environ.get("NOTIFY_SOCKET", "")))
         store = stack.enter_context(Store(chosen.model))
         model, model_state = store.start(lambda bundle: prepare_model(bundle, chosen.engine))

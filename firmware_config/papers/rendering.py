@@ -5,13 +5,13 @@ from __future__ import annotations
 import io
 import re
 import subprocess
-import tomllib
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import jinja2
 import segno
+import tomllib
 from markdown_it import MarkdownIt
 from markupsafe import Markup
 

@@ -128,9 +128,12 @@ def test_a_run_is_in_the_log_and_a_changed_byte_ends_audit_with_code_12(tmp_path
 
 def test_a_run_records_what_changed_since_the_start_before(tmp_path: Path) -> None:
     config = load_config(written(tmp_path))
-    other = load_config(written(tmp_path, '[hours]\nopen = ["daily 09:00-20:00"]'))
-    for chosen, model, state in ((config, MODEL, "active"), (other, "00" * 32, "rolled_back")):
-        with RunRecord(audit_log(config), SystemClock()) as record:
+    for more, model, state in (
+        ("", MODEL, "active"),
+        ('[hours]\nopen = ["daily 09:00-20:00"]', "00" * 32, "rolled_back"),
+    ):
+        chosen = other = load_config(written(tmp_path, more))
+        with RunRecord(audit_log(config), SystemClock(), tmp_path / "config.toml") as record:
             record.prepare(chosen, policy_of(chosen, model), model, state)  # type: ignore[arg-type]
             record.started(chosen)
     acts = [line.act for line in audit_log(config).verify() if not line.act.startswith("clock")]
@@ -142,7 +145,7 @@ def test_a_run_records_what_changed_since_the_start_before(tmp_path: Path) -> No
 
 def test_hours_and_faults_of_the_camera_are_told_once_each(tmp_path: Path) -> None:
     config = load_config(written(tmp_path))
-    record = RunRecord(audit_log(config), SystemClock())
+    record = RunRecord(audit_log(config), SystemClock(), tmp_path / "config.toml")
     reasons = ["starting", "closed", "closed", "starting", "gone", "frozen", "gone", None, None, "closed"]
     for number, reason in enumerate(reasons):
         event = Tick(at_ns=number, reason=reason) if reason else object()  # type: ignore[arg-type]
@@ -154,6 +157,6 @@ def test_hours_and_faults_of_the_camera_are_told_once_each(tmp_path: Path) -> No
 def test_a_service_that_is_refused_again_and_again_fills_no_log(tmp_path: Path) -> None:
     config = load_config(written(tmp_path))
     for _ in range(3):
-        with pytest.raises(NoticeError), RunRecord(audit_log(config), SystemClock()):
+        with pytest.raises(NoticeError), RunRecord(audit_log(config), SystemClock(), tmp_path / "config.toml"):
             raise NoticeError("the same again")
     assert [line.act for line in audit_log(config).verify()] == ["start_refused"]
