@@ -19,7 +19,7 @@ from edge.cli.doctor.broker import check_broker, check_drop_in
 from edge.cli.doctor.camera import check_camera
 from edge.cli.doctor.finding import EXIT_CODES, Finding, Level, skipped, worst
 from edge.cli.doctor.machine import check_accelerator, check_clock, check_heat_and_power, check_memory, check_storage
-from edge.cli.doctor.model import check_deployment, check_detector, check_model, check_store
+from edge.cli.doctor.model import check_deployment, check_detector, check_model, check_notice_and_log, check_store
 from edge.cli.doctor.sandbox import sandboxed
 from edge.cli.init.drop_in import unit_name
 from edge.clock import Clock, SystemClock
@@ -74,6 +74,7 @@ def _examine(config: Config, clock: Clock, unit: str) -> Iterator[Finding]:
     yield from check_deployment(config)
     bundle = yield from check_model(config)
     yield check_store(config)
+    yield from check_notice_and_log(config, bundle)
     detector = yield from check_detector(config)
     yield from check_accelerator(config.engine)
     yield check_memory(config)
