@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import jinja2
+import msgspec
 import segno
-import tomllib
 from markdown_it import MarkdownIt
 from markupsafe import Markup
 
@@ -46,7 +46,7 @@ def render(paper: str, language: str, facts: dict[str, Any], config: Any) -> str
         facts: as `facts_of` gives them; an empty one becomes a mark for the operator.
         config: the device's configuration, for the drawing.
     """
-    words = tomllib.loads((HERE / language / "words.toml").read_text(encoding="utf-8"))
+    words = msgspec.toml.decode((HERE / language / "words.toml").read_bytes())
     given = facts | {name: words[name].get(facts[name], "") for name in ("purpose", "legal_basis")}
     given["covered"] = f"{covered_share(config):.0%}"
     given["hours"] = re.sub("[a-z]+", lambda day: words["days"][day[0]], facts["hours"]) or words["always"]
