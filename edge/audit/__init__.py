@@ -72,6 +72,7 @@ class AuditLog:
         self.path = path
         self._head_path = path.with_name(path.name + ".head")
         self._clock = clock or SystemClock()
+        self._failing = False
         self._pending: list[dict[str, Any]] = []
 
     def append(self, act: str, policy: str, **details: str) -> None:
@@ -95,8 +96,11 @@ class AuditLog:
         """As `append`, but what fails is logged and the caller goes on: for a service that runs."""
         try:
             self.append(act, policy, **details)
+            self._failing = False
         except AuditError as error:
-            log.error("%s", error)
+            if not self._failing:
+                log.error("%s; what happens is written when it can be", error.message)
+            self._failing = True
 
     def expire(self) -> None:
         """Deletes lines older than six months; every `append` does, too. Raises AuditError."""

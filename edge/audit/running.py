@@ -26,7 +26,7 @@ _FAULTS = ("gone", "frozen")
 class RunRecord:
     """The record of one run, as a context manager around it.
 
-    A start that cannot be recorded fails. Later, a disk that fails does not stop the run: lines follow when it works.
+    A disk that fails stops no run, as with the outbox: it is logged, and lines follow when it works.
 
     Args:
         log: of the device.
@@ -48,26 +48,26 @@ class RunRecord:
         self._checked_s = self._expired_s = 0.0
 
     def prepare(self, config: Config, policy: str, model: str, model_state: ModelState) -> None:
-        """Records what is not as it was at the start before. Raises AuditError if that cannot be written."""
+        """Records what is not as it was at the start before."""
         self.policy, self._model = policy, model
         before = _last(self._past, "started")
         if before is not None and before.details.get("sha256") != self._sha256:
-            self._log.append("configuration_changed", policy, sha256=self._sha256)
+            self._tell("configuration_changed", sha256=self._sha256)
         if before is not None and before.policy != policy:
-            self._log.append("policy_changed", policy, before=before.policy)
+            self._tell("policy_changed", before=before.policy)
         if before is not None and before.details.get("model") != model and model_state in ("fallback", "rolled_back"):
             act = "model_fallback" if model_state == "fallback" else "model_rolled_back"
-            self._log.append(act, policy, model=model, reason="the active one could not be used")
+            self._tell(act, model=model, reason="the active one could not be used")
         if not notice_holds(config, policy):
-            self._log.append("notice_mismatch", policy, notice=config.deployment.notice_policy)
+            self._tell("notice_mismatch", notice=config.deployment.notice_policy)
 
     def started(self, config: Config) -> None:
-        """Records the start. Raises AuditError if that cannot be written, and nothing is watched then."""
+        """Records the start."""
         if self._damage:
             log.error("%s", self._damage)
         camera = config.camera.device if config.camera.backend == "v4l2" else config.camera.backend
         told = {"camera": camera, "model": self._model, "version": VERSION, "sha256": self._sha256}
-        self._log.append("started", self.policy, **told)
+        self._tell("started", **told)
         self._running = True
 
     def see(self, event: Look | Tick, now_s: float) -> None:
@@ -99,8 +99,6 @@ class RunRecord:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
-        if isinstance(error, AuditError):
-            return
         reason = one_line(error) if isinstance(error, Exception) else "asked to"
         if self._running:
             self._tell("stopped", reason=reason)
