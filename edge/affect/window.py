@@ -80,6 +80,7 @@ class Windower:
         self._presence = Presence(step_s=step_s)
         self._residents: tuple[Resident, ...] = ()
         self._moved = Moved()
+        self._told = True  # visitors, by a notice of this policy
         self._open: _Open | None = None
         self._seen_ns: int | None = None  # `observed_ns` is counted up to here
 
@@ -153,6 +154,17 @@ class Windower:
         """Deletes the data of a track that ended."""
         self._visits.forget(track_id)
 
+    def adopt(self, origin: Origin, *, told: bool) -> None:
+        """Takes another policy: the open window ends without scores, so that no window mixes two.
+
+        Args:
+            origin: with the new policy.
+            told: whether the notice is of it; if not, no window has scores.
+        """
+        self._origin, self._told = origin, told
+        if self._open is not None:
+            self._open.partial = True
+
     def close(self, now_ns: int) -> Iterator[Closed]:
         """Closes all windows at the end of a run; the last one is `partial`, unless its interval has just ended."""
         yield from self.advance(now_ns)
@@ -204,7 +216,7 @@ class Windower:
             content = floor_content(records, decision, self._rule, begun=window.begun, peak=window.peak, reason=reason)
         else:
             day = self._private.finished_day(window.start_ns, ended_ns)
-            if day is not None:
+            if day is not None and self._told:
                 day_content, start_ns, end_ns, observed_ns = day
                 whole = replace(window, start_ns=start_ns, end_ns=end_ns, observed_ns=observed_ns, partial=False)
                 yield self._message(whole, day_content, trusted=trusted), None
@@ -232,11 +244,14 @@ class Windower:
             partial=window.partial,
             observed_s=rounded(window.observed_ns / NS, 1),
             model=origin.model,
+            policy=origin.policy,
             **content,
         )
 
     def _reason(self, window: _Open) -> Suppressed | None:
         """Why the window has no scores, however many people there were; None if it may have some."""
+        if not self._told:
+            return "notice"
         if window.had_frame:
             mostly_unseen = window.observed_ns < _MIN_OBSERVED * (window.end_ns - window.start_ns)
             return "partial" if window.partial or mostly_unseen else None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import signal
+import time
 from contextlib import ExitStack
 from pathlib import Path
 from types import FrameType
@@ -13,6 +14,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from edge.affect.network import prepare_model
+from edge.audit import audit_log
+from edge.audit.running import RunRecord
 from edge.camera import Exclusions, open_camera
 from edge.cli import app
 from edge.clock import Clock, FileClock, SystemClock
@@ -23,6 +26,7 @@ from edge.face.schedule import one_frame_a_step
 from edge.memory import seal_memory
 from edge.model.store import Store
 from edge.paths import CONFIGS
+from edge.policy import check_notice, policy_of
 from edge.publish.mqtt import MqttPublisher
 from edge.publish.outbox import Outbox
 from edge.publish.prometheus import MetricsServer
@@ -47,13 +51,16 @@ def run(config: Annotated[Path, typer.Option(help="The device's configuration, T
     chosen = load_config(config)
     clock = clock_of(chosen)
     with ExitStack() as stack:
+        record = stack.enter_context(RunRecord(audit_log(chosen), clock, config))
         watchdog = stack.enter_context(Watchdog(os.environ.get("NOTIFY_SOCKET", "")))
         store = stack.enter_context(Store(chosen.model))
         model, model_state = store.start(lambda bundle: prepare_model(bundle, chosen.engine))
-        manifest = model.bundle.manifest
+        manifest, policy = model.bundle.manifest, policy_of(chosen, model.bundle.sha256)
+        record.prepare(chosen, policy, model.bundle.sha256, model_state)
+        check_notice(chosen, policy)
         exclusions = Exclusions(chosen)
         camera = stack.enter_context(open_camera(chosen, clock, one_frame_a_step(manifest.step_s), exclusions))
-        origin = origin_of(chosen.device, model.bundle)
+        origin = origin_of(chosen, model.bundle)
         outbox = Outbox(Path(chosen.outbox.path), chosen.outbox, clock, origin)
         publisher = MqttPublisher(chosen, origin, outbox, clock)
         stack.callback(publisher.close)
@@ -68,8 +75,10 @@ def run(config: Annotated[Path, typer.Option(help="The device's configuration, T
             "watching %s with model %s %d, publishing to %s:%d",
             chosen.camera.backend, manifest.name, manifest.version, chosen.mqtt.host, chosen.mqtt.port,
         )  # fmt: skip
+        record.started(chosen)
         watchdog.ready()
         for event in device.looks():
+            record.see(event, time.monotonic())
             watchdog.alive()
             store.alive()
             if metrics is not None:

@@ -72,6 +72,7 @@ class Windows(TypedDict):
     camera: Annotated[Total, Meta(description="Without, because the camera gave no pictures.")]
     partial: Annotated[Total, Meta(description="Without, because it was cut short or seen for less than half of it.")]
     budget: Annotated[Total, Meta(description="Without, because of the privacy budget or an unsynchronized clock.")]
+    notice: Annotated[Total, Meta(description="Without, because the notice is of another policy.")]
 
 
 class StageTime(Part, frozen=True, kw_only=True):
