@@ -43,7 +43,7 @@ class RunRecord:
         self._sha256 = hashlib.sha256(file.read_bytes()).hexdigest()
         self._past: list[Line] = []
         self._damage = ""
-        self._running, self._synced = False, True
+        self._running, self._synced, self._moved = False, True, False
         self._why = ""  # there are no frames; empty: there are some
         self._checked_s = self._expired_s = 0.0
 
@@ -69,6 +69,17 @@ class RunRecord:
         told = {"camera": camera, "model": self._model, "version": VERSION, "sha256": self._sha256}
         self._tell("started", **told)
         self._running = True
+
+    def see_moved(self, moved: bool | None) -> None:
+        """Takes whether the camera seems to have been moved."""
+        if moved and not self._moved:
+            self._tell("camera_moved", reason="faces appear elsewhere and in other sizes than before")
+        self._moved = bool(moved)
+
+    def note(self, act: str, **details: str) -> None:
+        """Records an act of somebody while it runs; from any thread."""
+        log.info("%s: %s", act, ", ".join(details.values()))
+        self._tell(act, **details)
 
     def see(self, event: Look | Tick, now_s: float) -> None:
         """Takes each event of the loop, with monotonic seconds."""

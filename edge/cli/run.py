@@ -67,7 +67,7 @@ def run(config: Annotated[Path, typer.Option(help="The device's configuration, T
         device = build_device(chosen, camera=camera, model=model, sink=publisher, clock=clock, model_state=model_state)
         port = chosen.metrics.port
         metrics = stack.enter_context(MetricsServer(port, device.snapshot)) if port else None
-        page = stack.enter_context(_page(config, device, exclusions)) if chosen.web.port else None
+        page = stack.enter_context(_page(config, device, exclusions, record)) if chosen.web.port else None
         device.health.covered = exclusions.transform.covered
         publisher.start()
         stop_on_signal(device)
@@ -79,17 +79,19 @@ def run(config: Annotated[Path, typer.Option(help="The device's configuration, T
         watchdog.ready()
         for event in device.looks():
             record.see(event, time.monotonic())
+            record.see_moved(device.health.moved)
             watchdog.alive()
             store.alive()
             if metrics is not None:
                 metrics.check()
             if page is not None:
                 page.turn(event)
+                record.policy = device.origin.policy
         watchdog.stopping()
         log.info("stopped after %d frames", device.health.seen + camera.skipped)
 
 
-def _page(path: Path, device: Device, exclusions: Exclusions) -> Page:
+def _page(path: Path, device: Device, exclusions: Exclusions, record: RunRecord) -> Page:
     """The page for setting up; its package is the extra `web`, imported only here."""
     try:
         from edge.web.server import Page
@@ -97,11 +99,7 @@ def _page(path: Path, device: Device, exclusions: Exclusions) -> Page:
         fix = "run: pip install 'affect-edge[web]'"
         raise ConfigError("web.port: needs a package that is not installed", fix=fix) from error
 
-    return Page(path, read_config(path), device, exclusions, _note)
-
-
-def _note(act: str, **_details: str) -> None:
-    log.info("page: %s", act)
+    return Page(path, read_config(path), device, exclusions, record.note)
 
 
 def clock_of(config: Config) -> Clock:

@@ -9,10 +9,11 @@ from typing import Annotated
 
 import typer
 
+from edge.audit import audit_log
 from edge.cli import app
 from edge.cli.run import CONFIG
-from edge.config import LOOPBACK, overlay_of, read_config
-from edge.errors import ConfigError
+from edge.config import LOOPBACK, Config, overlay_of, read_config
+from edge.errors import AuditError, ConfigError
 from edge.web.access import MINUTES, grant_file, write_grant
 from edge.web.relay import listen, make_context, relay
 
@@ -43,6 +44,7 @@ def setup(
         raise ConfigError(f"web.port: nothing answers at {PAGE}:{page} ({error.strerror})", fix=fix) from error
     grant = grant_file(overlay_of(config, given).parent)
     if not address or address in LOOPBACK:
+        _tell(given, "loopback")
         code = _grant(grant, [])
         typer.echo(f"Page:  http://localhost:{page}/   (from elsewhere: ssh -L {page}:localhost:{page} THIS-MACHINE)")
         typer.echo(f"Code:  {code}   (once, within {MINUTES} minutes)")
@@ -52,6 +54,7 @@ def setup(
         listener = listen(address, port)
     except OSError as error:
         raise ConfigError(f"--address {address}: port {port} cannot be opened ({error.strerror})") from error
+    _tell(given, host)
     context, fingerprint = make_context([address], MINUTES)
     code = _grant(grant, [host if port == 443 else f"{host}:{port}"])
     typer.echo(f"Page:         https://{host}:{port}/   (for {MINUTES} minutes, or until Ctrl-C)")
@@ -62,6 +65,13 @@ def setup(
     finally:
         grant.unlink(missing_ok=True)
         typer.echo("The page is off the network again.")
+
+
+def _tell(config: Config, by: str) -> None:
+    try:
+        audit_log(config).append("setup_opened", "", by=by)
+    except AuditError as error:
+        raise ConfigError(error.message, fix="run this as root, or as the service's user") from error
 
 
 def _grant(path: Path, hosts: list[str]) -> str:

@@ -95,6 +95,7 @@ class Page:
             self._config = wanted
             self._exclusions.change(wanted)
             self._device.health.covered = self._exclusions.transform.covered
+            self._device.adopt(wanted)
         if self._viewers.count and (isinstance(event, Tick) or event.worked):
             self._tell(event, at_once=wanted is not None)
 
@@ -147,7 +148,8 @@ def changed(overlay: Overlay, wanted: Change, given: Collection[str]) -> tuple[O
     zones = {zone.name: zone for zone in overlay.zones}
     if isinstance(wanted, SetHours):
         hours = HoursConfig(open=wanted.open)
-        return msgspec.structs.replace(overlay, hours=hours), {"act": "hours", "open": ", ".join(wanted.open)}
+        said = ", ".join(wanted.open) or "those of the configuration"
+        return msgspec.structs.replace(overlay, hours=hours), {"act": "hours_changed", "by": f"the page: {said}"}
     new_name = wanted.to if isinstance(wanted, RenameZone) else wanted.name
     if not isinstance(wanted, RemoveZone) and (new_name in zones or new_name in given):
         raise ValueError(f"{new_name}: another zone has this name")
@@ -158,12 +160,14 @@ def changed(overlay: Overlay, wanted: Change, given: Collection[str]) -> tuple[O
             raise ValueError(f"at most {_MOST_ZONES} zones")
         zone = ZoneConfig(name=wanted.name, exclude=wanted.corners)
         corners = " ".join(f"{x:g},{y:g}" for x, y in wanted.corners)
-        return _with(overlay, [*zones.values(), zone]), {"act": "zone-added", "zone": zone.name, "corners": corners}
+        told = {"act": "zones_changed", "by": f"the page: {zone.name} added, {corners}"}
+        return _with(overlay, [*zones.values(), zone]), told
     if isinstance(wanted, RemoveZone):
         left = [zone for zone in zones.values() if zone.name != wanted.name]
-        return _with(overlay, left), {"act": "zone-removed", "zone": wanted.name}
+        return _with(overlay, left), {"act": "zones_changed", "by": f"the page: {wanted.name} removed"}
     zones[wanted.name] = msgspec.structs.replace(zones[wanted.name], name=new_name)
-    return _with(overlay, list(zones.values())), {"act": "zone-renamed", "zone": wanted.name, "to": new_name}
+    told = {"act": "names_changed", "by": f"the page: zone {wanted.name} is {new_name}"}
+    return _with(overlay, list(zones.values())), told
 
 
 def _with(overlay: Overlay, zones: list[ZoneConfig]) -> Overlay:

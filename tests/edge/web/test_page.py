@@ -88,10 +88,10 @@ def test_hours_close_the_camera_at_once_and_open_it_again(service: Any, token: s
 
 
 def test_each_change_is_noted(service: Any, token: str) -> None:
-    before = service.log.count("page: zone-added")
+    before = service.log.count("zones_changed: the page: noted added")
     service.change(token, {"type": "add", "name": "noted", "corners": LEFT})
     service.change(token, {"type": "remove", "name": "noted"})
-    assert service.log.count("page: zone-added") == before + 1
+    assert service.log.count("zones_changed: the page: noted added") == before + 1
 
 
 # Attacks.
