@@ -25,7 +25,7 @@ class AuditLogReader:
     def __init__(self, ledger: Ledger, config: Config, origin: Origin, file: Path) -> None:
         self._ledger, self._policy, self._head = ledger, origin.policy, Head()
         sha256 = hashlib.sha256(file.read_bytes()).hexdigest()
-        self._words = {*words_of(origin), config.camera.backend, VERSION, sha256} | _REASONS
+        self._words = {*words_of(origin), config.camera.backend, config.camera.device, VERSION, sha256} | _REASONS
 
     def wrote(self, name: str, data: bytes, at: float) -> None:
         """Takes one write, at seconds since 1970."""

@@ -210,7 +210,9 @@ class AuditLog:
                     del self._pending[0]
                 self._expire(file, head)
         except OSError as error:
-            raise AuditError(f"{self.path}: cannot be written ({error.strerror})", fix="use sudo") from error
+            raise AuditError(
+                f"{self.path}: cannot be written ({error.strerror})", "use sudo, or look at the disk"
+            ) from error
 
     def _mend(self, file: int) -> tuple[Head, str]:
         """The head to go on from, and what is wrong with the end of the log; empty: nothing."""

@@ -19,8 +19,9 @@ def locked(path: Path, *, write: bool) -> Iterator[int]:
     while True:
         file = os.open(path, flags | _SAFE, 0o600)
         try:
-            if not stat.S_ISREG(os.fstat(file).st_mode):
-                raise OSError(0, "it is no file")
+            opened = os.fstat(file)
+            if not stat.S_ISREG(opened.st_mode) or opened.st_nlink > 1:  # a second name may be where root alone writes
+                raise OSError(0, "it is no file of its own")
             if write and os.fstat(file).st_size == 0:
                 _give(file, path.parent.stat())
             fcntl.flock(file, fcntl.LOCK_EX if write else fcntl.LOCK_SH)

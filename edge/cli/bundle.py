@@ -11,7 +11,7 @@ import msgspec
 import typer
 
 from edge.affect.untrusted import prove
-from edge.audit import AuditLog, audit_log
+from edge.audit import audit_log
 from edge.cli import app, echo_json
 from edge.config import Config, load_config
 from edge.errors import BundleError, ConfigError, EngineError
@@ -55,15 +55,16 @@ def install(
             _check_version(bundle, store.entries(), file)
         proof = prove(bundle, chosen.engine)
     except (BundleError, EngineError) as error:
-        _record(chosen, _as_owner(chosen), "model_refused", reason=error.message)
+        audit_log(chosen).append("model_refused", "", reason=error.message)
         raise
+    audit_log(chosen).append("model_installed", "", model=_told(bundle))
+    if activate:
+        audit_log(chosen).append("model_activated", "", model=_told(bundle))
     store = _as_owner(chosen)
     store.add(bundle)
-    _record(chosen, store, "model_installed", model=_told(bundle))
     typer.echo(f"installed {_told(bundle)}, golden vectors reproduced on {proof.engine}")
     if activate:
         store.activate(bundle.sha256)
-        _record(chosen, store, "model_activated", model=_told(bundle))
         typer.echo(f"{_NEXT}; {_RESTART}")
 
 
@@ -83,9 +84,8 @@ def activate(
     if entry.bundle is None:
         raise BundleError(entry.damage)
     prove(entry.bundle, chosen.engine)
-    store = _as_owner(chosen)
-    store.activate(entry.choice)
-    _record(chosen, store, "model_activated", model=_told(entry.bundle))
+    audit_log(chosen).append("model_activated", "", model=_told(entry.bundle))
+    _as_owner(chosen).activate(entry.choice)
     typer.echo(f"{_NEXT}: {_told(entry.bundle)}; {_RESTART}")
 
 
@@ -96,9 +96,8 @@ def rollback(config: ConfigFile) -> None:
     Where the record of what is active cannot be read, the shipped one; what is installed stays.
     """
     chosen, _ = _open(config, changes=True)
-    store = _as_owner(chosen)
-    state = store.roll_back()
-    _record(chosen, store, "model_rolled_back", model=state.active, reason="asked to")
+    audit_log(chosen).append("model_rolled_back", "", reason="asked to")
+    state = _as_owner(chosen).roll_back()
     typer.echo(f"{_NEXT}: {state.active[:12]}; {_RESTART}")
 
 
@@ -164,13 +163,6 @@ def _as_owner(config: Config) -> Store:
     except OSError as error:
         raise BundleError(f"{folder.parent}: cannot be entered ({error.strerror})", fix="use sudo") from error
     return Store(msgspec.structs.replace(config.model, store=folder.name))
-
-
-def _record(config: Config, store: Store, act: str, **details: str) -> None:
-    """Tells the audit log. `store` is what `_as_owner` gave: the way to its folder may be root's alone."""
-    log = audit_log(config)
-    entered = not store.folder.is_absolute() and log.path.parent == Path(config.model.store).parent
-    (AuditLog(Path(log.path.name)) if entered else log).append(act, "", **details)
 
 
 def _find(wanted: str, entries: Sequence[Entry]) -> Entry:

@@ -17,6 +17,12 @@ if TYPE_CHECKING:
 EPOCH = "0123abcd"
 
 
+@pytest.fixture(autouse=True)
+def _home(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Commands keep an audit log in the home of whoever runs them; tests leave nothing there."""
+    monkeypatch.setenv("HOME", str(tmp_path_factory.mktemp("home", numbered=True)))
+
+
 class Collected:
     """A sink that keeps what it is given."""
 

@@ -172,3 +172,9 @@ def test_only_listed_acts_and_details_are_taken(log: AuditLog) -> None:
     with pytest.raises(ValueError, match="no details"):
         log.append("started", "", valence="0.4")
     assert all(meaning.endswith(".") for meaning in ACTS.values())
+
+
+def test_a_file_with_a_second_name_is_not_written_to(log: AuditLog, tmp_path: Path) -> None:
+    os.link(log.path, tmp_path / "elsewhere")
+    with pytest.raises(AuditError, match="no file of its own"):
+        log.append("stopped", "")
