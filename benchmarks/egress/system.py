@@ -24,6 +24,7 @@ READ = {
     r"<run>/(config\.toml|ca\.pem|password)": "configuration and credentials of the run",
     r"<run>(/home(/\.local(/state(/affect-edge(/laboratory-witness(/bundles(/state\.json)?)?)?)?)?)?)?": "its state",
     r"<run>/(outbox\.db(-wal|-journal|-shm|\.broken)?|audit\.jsonl(\.head)?)|/dev/null": "what the process has written",
+    r"<run>/home/\.local/state/affect-edge/[a-z-]+/page\.toml": "zones and hours that were set on the page",
     r"<video>|<camera>(/.*)?": "pictures: the video, or the stand-in for a camera",
     r"(<python>|<code>)(/.*)?|<checkout>": "program code and libraries",
     r"/(usr/(local/)?)?lib(32|64)?(/.*)?|/usr/share/locale/.*|/etc/ld\.so\.(cache|preload)": "libraries of the system",

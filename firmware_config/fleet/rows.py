@@ -39,12 +39,15 @@ COLUMNS = {
     "notice": "where visitors read that this camera is here",
     "notice_version": "of the notice that hangs there",
     "notice_date": "of that version, YYYY-MM-DD",
+    "notice_policy": "hash of the policy that the notice tells; the device does not start under another",
+    "notice_url": "where the notice's whole text is",
     "consent_reference": "where consents are recorded, for purposes and places that need them",
     "tags": TAGS,
     "zones": ZONES,
 }
 _DEPLOYMENT = Deployment.__struct_fields__
-_OPTIONAL = {"camera", "addresses", "resolvers", "ca_file", "tz", "tags", "zones", "consent_reference"}
+_OPTIONAL = {"camera", "addresses", "resolvers", "ca_file", "tz", "tags", "zones"}
+_OPTIONAL |= {"consent_reference", "notice_policy", "notice_url"}
 _DEFAULTS = {"tz": "UTC"}
 _TLS_PORT = 8883
 CREDENTIAL = "/run/credentials/affect-edge.service/mqtt-password"
