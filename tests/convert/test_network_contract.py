@@ -68,6 +68,7 @@ def _faces(count: int = 8) -> TrainingFaces:
         blendshapes=rng.uniform(0, 1, (count, len(AUXILIARY))).astype(np.float32),
         points=rng.uniform(-0.4, 0.4, (count, len(POINTS), 2)).astype(np.float32),
         extra=np.zeros(count, bool),
+        portrait=np.ones(count, bool),
     )
 
 
