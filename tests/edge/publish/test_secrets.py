@@ -87,7 +87,6 @@ def test_a_password_is_in_no_log_no_command_line_no_environment_and_no_file(
     users.touch()
     subprocess.run(["mosquitto_passwd", "-b", users, "door", "another"], check=True, capture_output=True)
     files = [f"certfile {authority / 'here.pem'}", f"keyfile {authority / 'here.key'}"]
-    mosquitto._answers = lambda: True
     mosquitto.start("allow_anonymous false", f"password_file {users}", *files, "log_type all")
     until(lambda: "Not authorized" in log.read_text(), 40)
     subprocess.run(["mosquitto_passwd", "-b", users, "door", SECRET], check=True, capture_output=True)

@@ -12,7 +12,6 @@ import pytest
 def serve(mosquitto, authority):
     def serve(name: str, *rules: str) -> None:
         files = [f"certfile {authority / name}.pem", f"keyfile {authority / name}.key"]
-        mosquitto._answers = lambda: True  # a bare TCP knock would be logged as a failed handshake
         mosquitto.start("allow_anonymous true", *files, f"cafile {authority / 'ca.pem'}", *rules)
 
     return serve
@@ -81,7 +80,7 @@ def test_an_expired_certificate_is_said_once_and_served_when_it_is_renewed(
     publisher, outbox = make_publisher(tls=True, ca_file=str(authority / "ca.pem"))
     publisher.start()
     put(publisher)
-    until(lambda: (tmp_path / "mosquitto.log").read_text().count("New connection") >= 3)
+    until(lambda: (tmp_path / "mosquitto.log").read_text().count("New connection") >= 2)
     told = [record.getMessage() for record in caplog.records]
     assert sum("certificate has expired" in line for line in told) == 1, told
     assert len(told) == len(set(told)), told

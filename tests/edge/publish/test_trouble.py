@@ -79,7 +79,6 @@ class Stage:
         if certificate:
             files = {"certfile": f"{certificate}.pem", "keyfile": f"{certificate}.key", "cafile": "ca.pem"}
             rules += [f"{key} {self.authority / name}" for key, name in files.items()]
-            self.mosquitto._answers = lambda: True
         self.watched = self.free_ports()
         self.mosquitto.start(*rules, f"listener {self.watched} 127.0.0.1")
 
