@@ -55,6 +55,7 @@ class HeadRecipe(_Struct, frozen=True, kw_only=True):
         stills: sequences of faces that keep their expression.
         changing: sequences of portraits that change between the studio's stills of them.
         takes: how often each of the studio's acts is photographed, under other augmentations.
+        mirror: every second step sees the face mirrored.
         correction: share that is kept of what the memory has learned to add to the averages of frame answers.
     """
 
@@ -67,6 +68,7 @@ class HeadRecipe(_Struct, frozen=True, kw_only=True):
     stills: Natural = 240
     changing: Natural = 800
     takes: Count = 2
+    mirror: bool = True
     correction: Share = 0.5
 
 

@@ -132,7 +132,7 @@ def _scenes() -> list[Callable[[], Scene]]:
     return [partial(hold_face, each, loose_square(54), va, 12) for each, va in zip(faces.loose, faces.va, strict=True)]
 
 
-def _mean_embedding(crop: np.ndarray) -> Embedding:
+def _mean_embedding(crop: np.ndarray, _: int) -> Embedding:
     mean = crop.mean(axis=(0, 1)).astype(np.float32) / 255
     return Embedding(track_id=0, captured_ns=0, vector=mean, va=mean[:2])
 
