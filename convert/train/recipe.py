@@ -224,7 +224,7 @@ class Recipe(_Struct, frozen=True, kw_only=True):
 
 _KIT = BackbonePhase(
     name="backbone",
-    epochs=160,
+    epochs=100,
     learning_rate=2e-3,
     extra=0.25,
     portraits=3,
