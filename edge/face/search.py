@@ -5,7 +5,7 @@ wide search looks at the whole frame, halved as often as its smallest wanted fac
 is enlarged. A picture of one size has its own interpreter, since changing an interpreter's size is slow.
 
 The network sees a small face's place well, its tilt hardly: of 15 degrees it shows 2. So a cell is turned upright by
-the tilt known so far, and what tilt is left in it is taken several times: after some steps the face stands upright.
+the tilt known so far, and what tilt is left in it is taken several times: after three steps most faces stand upright.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _REACH, _REACH_UNSURE = 2.0, 3.0  # side of the region that fills a cell, in fac
 _MOST_FACES = 64  # of a wide search that are looked at
 _LEAST_PX = 12.0  # of a face in the search picture
 _TILT_PX = 44.0  # a smaller face shows no tilt
-_TILT_EYES, _TILT_AXIS = 2.0, 0.6  # the tilt of the eyes and of the line to the mouth, so many times
+_TILT_EYES, _TILT_AXIS = 3.5, 1.4  # the tilt of the eyes and of the line to the mouth, so many times
 _UPRIGHT = math.radians(4)
 _TILT_SLACK = math.radians(3)  # so much may be by chance, or the way a face is made
 _MOST_TURN = math.radians(30)  # in one step
