@@ -19,7 +19,7 @@ from edge.values import Detection, UInt8Array
 _SIDE = 320  # of the search picture, pixels
 _BORDER = 0.25  # added around a picture, since its face may fill it: share of its longer side
 _OFF_CENTER_PENALTY = 0.5
-_LOOKS, _STILL = 12, math.radians(0.5)
+_LOOKS, _STILL = 6, math.radians(0.5)
 
 
 class FaceFinder:
