@@ -160,7 +160,7 @@ def test_step_changes_no_state_it_was_given(manifest: Manifest) -> None:
 def test_a_bundle_that_mirrors_shows_every_second_step_mirrored_and_others_none() -> None:
     bundle = load_bundle(default_bundle())
     graph = bundle.manifest.backbone
-    engine = open_engine(bundle, graph.file)
+    engine = open_engine(bundle, graph.file, runtime="litert")
     pixels = np.random.default_rng(1).integers(0, 256, (*graph.image.shape[1:3], 3), dtype=np.uint8)
     at = [FaceCrop(track_id=1, pixels=pixels, captured_ns=step * STEP_NS + NS // 50) for step in range(3)]
     plain, mirrored = Backbone(engine, graph).run([pixels, pixels[:, ::-1]])[1]
