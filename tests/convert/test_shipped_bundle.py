@@ -48,7 +48,7 @@ def test_its_card_names_sources_limits_and_intervals() -> None:
         "Apache-2.0",
         "StyleGAN2",
         "Stable Diffusion",
-        "low arousal agreement",
+        "only ten people in clips",
     ):
         assert said in card
     for metric in bundle.manifest.metrics:
