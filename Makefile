@@ -3,7 +3,7 @@
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test check-all programs lint wheel deb arm64-check fresh-check docs-schema docs-screens licences constraints clean
+.PHONY: help demo test check-all programs lint wheel deb arm64-check fresh-check cluster-check docs-schema docs-screens licences constraints clean
 
 CANDIDATES := python3.11 python3.12 python3.13 python3
 PYTHON ?=
@@ -23,6 +23,7 @@ help:
 	@echo "make deb          ARCH=arm64|amd64 PY=3.11|3.12|3.13 builds the Debian package into dist/"
 	@echo "make arm64-check  as root: installs and runs the arm64 packages in an emulated Debian; some 20 minutes the first time"
 	@echo "make fresh-check  as root: make demo and make test in fresh Debian 12 and 13; SUITES=trixie for one of them"
+	@echo "make cluster-check as root: kills nodes of a RabbitMQ cluster under load, and runs the report's queries on Spark"
 	@echo "make docs-schema  writes docs/mqtt from the contract's structs"
 	@echo "make docs-screens writes what init and watch show into docs/installing.md"
 	@echo "make licences     writes THIRD_PARTY_LICENSES.md from what is installed"
@@ -66,6 +67,9 @@ arm64-check: $(DEV)/.ready
 fresh-check: $(DEV)/.ready
 	@$(DEV)/bin/python scripts/fresh_check.py $(SUITES)
 
+cluster-check: $(DEV)/.ready
+	@$(DEV)/bin/python scripts/cluster_check.py
+
 docs-schema: $(DEV)/.ready
 	@$(DEV)/bin/python scripts/mqtt_docs.py
 
@@ -92,7 +96,7 @@ $(DEV)/.ready: pyproject.toml constraints.txt
 	@$(call make-venv,$(DEV))
 	@echo "Installing the tools and TensorFlow (about 3 GB on disk; some minutes the first time)"
 	@$(DEV)/bin/python $(PIP_INSTALL) --upgrade pip
-	@$(DEV)/bin/python $(PIP_INSTALL) --build-constraint constraints.txt --group dev -e '.[demo,onnx,metrics]'
+	@$(DEV)/bin/python $(PIP_INSTALL) --build-constraint constraints.txt --group dev -e '.[demo,onnx,metrics,web]'
 	@touch $@
 
 # The first candidate that really runs: a name on the PATH may be a shim for a Python that is not there.

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import typer
 
+from benchmarks.cluster.command import cluster
+from benchmarks.collect.command import collect
 from benchmarks.compare.command import compare
 from benchmarks.detector.command import detector
 from benchmarks.device.command import device
@@ -23,7 +25,7 @@ from convert.command_line import run_verbs
 
 # One package a verb. What a verb needs is imported when it runs: no verb waits for another's packages.
 VERBS = (
-    compare, detector, device, egress, fleet, floor, peers, privacy,
+    cluster, collect, compare, detector, device, egress, fleet, floor, peers, privacy,
     reference, report, soak, studio, tracker, turns, videos,
 )  # fmt: skip
 

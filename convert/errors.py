@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import TypeVar
+
 from edge.errors import EdgeError
+
+Named = TypeVar("Named")
 
 
 class DataError(EdgeError, ValueError):
@@ -33,3 +38,14 @@ class RefusedError(EdgeError, RuntimeError):
     """A candidate may not take a bundle's place; the message says what speaks against it."""
 
     exit_code = 10
+
+
+def find_named(known: Mapping[str, Named], name: str, kind: str) -> Named:
+    """What has that name.
+
+    Raises:
+        DataError: nothing has it; says what there is of the kind.
+    """
+    if name not in known:
+        raise DataError(f"{name}: no such {kind}; there are {', '.join(sorted(known))}")
+    return known[name]

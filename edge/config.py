@@ -9,10 +9,11 @@ from typing import Annotated, Literal
 import msgspec
 
 from edge.contract import Slug, TagKey, TagValue
-from edge.contract.fields import Share
 from edge.deployment import Deployment, faults
-from edge.errors import DeploymentError
-from edge.hours import find_zone, parse_hours
+from edge.errors import ConfigError, DeploymentError
+from edge.exclusions import HoursConfig, Overlay, read_overlay
+from edge.exclusions import ZoneConfig as ZoneConfig
+from edge.hours import common_hours, find_zone
 from edge.paths import state_folder
 from edge.toml import read_toml
 
@@ -62,27 +63,6 @@ class CameraConfig(_Section, frozen=True, kw_only=True):
             raise ValueError("network cameras are refused: their video would travel; attach the camera to this device")
         if self.backend == "replay" and not self.path:
             raise ValueError("backend 'replay' needs `path`, a video file")
-
-
-class ZoneConfig(_Section, frozen=True, kw_only=True):
-    """A place that is never looked at: corners as fractions of the turned and flipped picture, (0, 0) top left."""
-
-    name: str
-    exclude: Annotated[list[tuple[Share, Share]], msgspec.Meta(min_length=3, max_length=32)]
-
-
-class HoursConfig(_Section, frozen=True, kw_only=True):
-    """When the camera is on, in the device's time zone; empty: always. Otherwise the device is closed, also while the
-    clock is not known to be right. Files have no hours.
-
-    Each entry is `mon-sat 09:00-20:00`, `daily 08:00-24:00` or, over midnight, `fri-sat 22:00-02:00`.
-    """
-
-    open: list[str] = []
-
-    def __post_init__(self) -> None:
-        for entry in self.open:
-            parse_hours(entry)
 
 
 class FaceConfig(_Section, frozen=True, kw_only=True):
@@ -212,6 +192,12 @@ class MetricsConfig(_Section, frozen=True, kw_only=True):
     port: Annotated[int, msgspec.Meta(ge=0, le=65535)] = 0
 
 
+class WebConfig(_Section, frozen=True, kw_only=True):
+    """The page for setting the device up, on this machine's loopback; `port` 0: none. See `affect-edge setup`."""
+
+    port: Annotated[int, msgspec.Meta(ge=0, le=65535)] = 0
+
+
 class HomeAssistantConfig(_Section, frozen=True, kw_only=True):
     """Whether Home Assistant is told of this device, by a retained description; `remove` makes it forget the device."""
 
@@ -234,6 +220,7 @@ class Config(_Section, frozen=True, kw_only=True):
     mqtt: MqttConfig = MqttConfig()
     outbox: OutboxConfig = OutboxConfig()
     metrics: MetricsConfig = MetricsConfig()
+    web: WebConfig = WebConfig()
     homeassistant: HomeAssistantConfig = HomeAssistantConfig()
     deployment: Deployment = Deployment()
 
@@ -245,8 +232,29 @@ class Config(_Section, frozen=True, kw_only=True):
 
 
 def load_config(path: Path) -> Config:
-    """Reads a configuration; its paths become absolute. Raises ConfigError, which names file, key and fault."""
+    """Reads a configuration, narrowed by what was set on the device's page. Raises ConfigError: file, key and fault."""
+    given = read_config(path)
+    overlay = overlay_of(path, given)
+    try:
+        return narrowed(given, read_overlay(overlay))
+    except ValueError as error:
+        raise ConfigError(f"{overlay}: {error}", fix="delete the file, and set the hours on the page again") from error
+
+
+def read_config(path: Path) -> Config:
+    """The same without what was set on the page; paths become absolute."""
     return _anchor(read_toml(path, Config, _GONE), path.absolute())
+
+
+def overlay_of(path: Path, given: Config) -> Path:
+    """Where the page of a device keeps what was set on it; `path` is the configuration's."""
+    return state_folder(path, given.device.site, given.device.name) / "page.toml"
+
+
+def narrowed(given: Config, overlay: Overlay) -> Config:
+    """A configuration with more zones, and the hours of both. Raises ValueError where those have nothing in common."""
+    hours = HoursConfig(open=common_hours(given.hours.open, overlay.hours.open))
+    return msgspec.structs.replace(given, zones=[*given.zones, *overlay.zones], hours=hours)
 
 
 def require_deployment(config: Config) -> None:

@@ -60,6 +60,9 @@ class Deployment(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
         retention_days: how long the receiver keeps windows.
         notice: where visitors read of this camera.
         notice_version, notice_date: of the notice that hangs there.
+        notice_policy: hash of the policy that the notice was made for; the device starts with no other. Empty: not
+            checked.
+        notice_url: where the whole text can be read; the notice's QR code leads there.
         consent_reference: where consents are recorded, for purposes, bases and jurisdictions that need them.
     """
 
@@ -72,6 +75,8 @@ class Deployment(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     notice: Text = ""
     notice_version: Text = ""
     notice_date: date | None = None
+    notice_policy: Annotated[str, msgspec.Meta(pattern="^([0-9a-f]{32})?$")] = ""
+    notice_url: Annotated[str, msgspec.Meta(max_length=200, pattern=r"^(https://[^\s/.]+(\.[^\s/.]+)+(/\S*)?)?$")] = ""
     consent_reference: Text = ""
 
     @property
@@ -85,7 +90,7 @@ def faults(given: Deployment) -> Iterator[tuple[str, str]]:
     """Key and fault of everything that is missing or cannot be meant, in the order of the keys."""
     for key in given.__struct_fields__:
         value = getattr(given, key)
-        if key == "consent_reference" and not given.needs_consent:
+        if key in ("notice_policy", "notice_url") or (key == "consent_reference" and not given.needs_consent):
             continue
         if value is None or value == "":
             yield key, "not filled"

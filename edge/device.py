@@ -20,7 +20,7 @@ from edge.affect.window import Closed, Windower
 from edge.board import read_board
 from edge.camera import Camera
 from edge.clock import NS, Clock
-from edge.config import Config, DeviceConfig
+from edge.config import Config
 from edge.contract import Health, Model, ModelState, Origin
 from edge.errors import EngineError, FrameError
 from edge.face.crop import align_face
@@ -30,6 +30,7 @@ from edge.face.search import Search
 from edge.face.tracker import Tracker, seen
 from edge.health import HealthMonitor
 from edge.model.bundle import Bundle
+from edge.policy import notice_holds, policy_of
 from edge.publish import Sink
 from edge.values import AffectScore, Face, FaceCrop, Frame, Look, Quality, Tick, Track
 
@@ -84,6 +85,17 @@ class Device:
     def stop(self) -> None:
         """Ends the run after the current frame; safe to call from a signal handler."""
         self.camera.close()
+
+    def adopt(self, config: Config) -> str:
+        """Takes the policy of a configuration that was changed while the device runs; returns its hash.
+
+        The open window ends without scores. If the notice that the configuration names is of another policy, no window
+        has scores from now on, until the device is started with a notice that fits.
+        """
+        self.origin = origin_of(config, self.model.bundle)
+        self.windower.adopt(self.origin, told=notice_holds(config, self.origin.policy))
+        self.sink.adopt(self.origin)
+        return self.origin.policy
 
     def step(self, event: Frame | Tick) -> Look | Tick:
         """Processes one frame or tick through all stages."""
@@ -205,6 +217,7 @@ class Device:
             with self.health.timing("publish"):
                 self.sink.publish(window, boot_ns)
             self.health.closed_window(window)
+            self.health.staying, self.health.moved = self.windower.staying, self.windower.moved
 
     def _report(self, now_ns: int) -> None:
         if self._reported_ns is None:
@@ -214,11 +227,12 @@ class Device:
             self.sink.report(self.snapshot())
 
 
-def origin_of(device: DeviceConfig, bundle: Bundle) -> Origin:
-    """Site, device and model, as every message names them."""
-    manifest = bundle.manifest
+def origin_of(config: Config, bundle: Bundle) -> Origin:
+    """Site, device, model and policy, as every message names them."""
+    manifest, device = bundle.manifest, config.device
     model = Model(name=manifest.name, version=manifest.version, sha256=bundle.sha256)
-    return Origin(site=device.site, device=device.name, tz=device.tz, tags=device.tags, model=model)
+    policy = policy_of(config, bundle.sha256)
+    return Origin(site=device.site, device=device.name, tz=device.tz, tags=device.tags, model=model, policy=policy)
 
 
 def build_device(
@@ -238,7 +252,7 @@ def build_device(
         EngineError: the runtime cannot load the face detector.
     """
     step_s, reset_s = model.bundle.manifest.step_s, model.bundle.manifest.reset_s
-    origin = origin_of(config.device, model.bundle)
+    origin = origin_of(config, model.bundle)
     private = None
     if config.privacy.mode == "dp":
         ledger = Path(config.outbox.path).with_name("privacy.db")

@@ -70,6 +70,18 @@ class PublishError(EdgeError, ConnectionError):
     exit_code = 7
 
 
+class NoticeError(DeploymentError):
+    """The notice that hangs there is of another policy than the configuration's."""
+
+    exit_code = 9
+
+
+class AuditError(EdgeError, OSError):
+    """The audit log cannot be written, or was changed or cut."""
+
+    exit_code = 12
+
+
 class FrameError(EdgeError, ValueError):
     """One frame could not be used; it is counted and skipped, the run goes on."""
 

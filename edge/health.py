@@ -84,6 +84,10 @@ class HealthMonitor:
     faces: int = 0  # in view in the last frame
     tracks: int = 0  # highest track id so far
     windows: dict[str, int] = field(default_factory=lambda: contract.zeros(contract.Windows))  # by content
+    last_window: contract.Window | None = None
+    staying: int = 0  # people whom the release rule leaves out, since they stay for many windows
+    covered: float = 0.0  # share of the picture that zones cover, 0 to 1
+    moved: bool | None = None  # whether the camera seems to have been moved; None before there are faces enough
     latency: Times = field(default_factory=Times)  # age of frames when their scores are ready
     stages: dict[str, Times] = field(default_factory=lambda: {key: Times() for key in contract.Stages.__annotations__})
 
@@ -95,6 +99,7 @@ class HealthMonitor:
     def closed_window(self, window: contract.Window) -> None:
         """Counts a published window."""
         self.windows[window.suppressed or "scored"] += 1
+        self.last_window = window
 
     def stage_times(self) -> contract.Stages:
         """Durations by stage. All means are over all processed frames, so their sum is the mean time of a frame."""
@@ -145,6 +150,9 @@ class HealthMonitor:
                 "contract.Rejections", {kind: n - n % _REJECTION_STEP for kind, n in self.rejections.items()}
             ),
             faces=bucket(self.faces),
+            staying=bucket(self.staying),
+            covered=contract.rounded(self.covered),
+            moved=self.moved,
             camera_events=cast("contract.CameraEvents", dict(camera.events)),
             stages=self.stage_times(),
             latency=contract.Latency(p50_ms=p50, p95_ms=p95),

@@ -10,11 +10,13 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 _DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _HOURS = re.compile(r"^(daily|[a-z]{3}(?:-[a-z]{3})?) (\d\d):(\d\d)-(\d\d):(\d\d)$")
 _DAY = 24 * 60
+_WEEK = 7 * _DAY
 _MINUTE = timedelta(minutes=1)
 _1970 = datetime(1970, 1, 1, tzinfo=timezone.utc)
+Span = tuple[frozenset[int], int, int]
 
 
-def parse_hours(entry: str) -> tuple[frozenset[int], int, int]:
+def parse_hours(entry: str) -> Span:
     """Reads `mon-fri 09:00-18:00`.
 
     Returns:
@@ -49,9 +51,13 @@ class OpeningHours:
     """
 
     def __init__(self, entries: Sequence[str] = (), tz: str = "UTC") -> None:
-        self._spans = [parse_hours(entry) for entry in entries]
         self._zone = find_zone(tz)
-        self._last: tuple[int, bool] = (-1, True)
+        self.change(entries)
+
+    def change(self, entries: Sequence[str]) -> None:
+        """Takes other hours from now on; may be called from another thread."""
+        self._spans = [parse_hours(entry) for entry in entries]
+        self._last: tuple[object, int, bool] = (self._spans, -1, True)
 
     def open_now(self, known_utc_ns: Callable[[], int | None]) -> bool:
         """Whether it is open by `Clock.known_utc_ns`: closed while that is None, unless it never closes."""
@@ -63,16 +69,17 @@ class OpeningHours:
     def open_at(self, utc_ns: int) -> bool:
         """Whether it is open at an instant, UTC nanoseconds since 1970."""
         minute = utc_ns // 60_000_000_000  # since 1972 every zone is off UTC by whole minutes
-        if minute != self._last[0]:
-            self._last = (minute, self._look_up(_1970 + minute * _MINUTE))
-        return self._last[1]
+        spans, last = self._spans, self._last
+        if spans is not last[0] or minute != last[1]:
+            last = self._last = (spans, minute, self._look_up(spans, _1970 + minute * _MINUTE))
+        return last[2]
 
-    def _look_up(self, now: datetime) -> bool:
+    def _look_up(self, spans: Sequence[Span], now: datetime) -> bool:
         today = now.astimezone(self._zone).date()
-        return not self._spans or any(
+        return not spans or any(
             self._instant(day, start) <= now < self._instant(day, until)
             for day in (today, today - timedelta(days=1))
-            for days, start, until in self._spans
+            for days, start, until in spans
             if day.weekday() in days
         )
 
@@ -83,6 +90,32 @@ class OpeningHours:
         while found.astimezone(self._zone).replace(tzinfo=None) < wall:  # a time that the clock leaves out
             found += _MINUTE
         return found
+
+
+def common_hours(one: Sequence[str], other: Sequence[str]) -> list[str]:
+    """Entries for the minutes of a week in both; where one of them is empty, which means always, the other.
+
+    Raises:
+        ValueError: no minute is in both.
+    """
+    if not one or not other:
+        return [*one, *other]
+    minutes = sorted(_minutes(one) & _minutes(other))
+    if not minutes:
+        raise ValueError("these hours and those of the configuration have no minute in common")
+    begins = [at for before, at in zip([-2, *minutes], minutes, strict=False) if at != before + 1 or at % _DAY == 0]
+    entries, within = [], set(minutes)
+    for begin in begins:
+        end = next(at for at in range(begin + 1, begin + _DAY + 1) if at % _DAY == 0 or at not in within)
+        day, start, until = begin // _DAY, begin % _DAY, end - begin // _DAY * _DAY
+        entries.append(f"{_DAYS[day]} {start // 60:02}:{start % 60:02}-{until // 60:02}:{until % 60:02}")
+    return entries
+
+
+def _minutes(entries: Sequence[str]) -> set[int]:
+    """The minutes of a week, from 0 on Monday."""
+    spans = [parse_hours(entry) for entry in entries]
+    return {(day * _DAY + at) % _WEEK for days, start, until in spans for day in days for at in range(start, until)}
 
 
 def find_zone(name: str) -> tzinfo:

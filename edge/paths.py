@@ -23,7 +23,7 @@ def state_folder(config_file: Path | None, site: str, device: str) -> Path:
 
     Args:
         config_file: the device's configuration. One in /etc/affect-edge belongs to a service, whoever reads it:
-            /var/lib/affect-edge for config.toml, /var/lib/affect-edge/NAME for NAME.toml.
+            /var/lib/affect-edge for config.toml, /var/lib/affect-edge-NAME for NAME.toml.
         site, device: name the folder in the user's home, for every other file.
 
     Returns:
@@ -33,5 +33,5 @@ def state_folder(config_file: Path | None, site: str, device: str) -> Path:
     if given:
         return Path(given)
     if config_file is not None and config_file.absolute().parent == CONFIGS:
-        return _SERVICES if config_file.stem == "config" else _SERVICES / config_file.stem
+        return _SERVICES if config_file.stem == "config" else Path(f"{_SERVICES}-{config_file.stem}")
     return home_folder() / ".local" / "state" / "affect-edge" / f"{site}-{device}"

@@ -2,8 +2,8 @@
 
     python3 scripts/check_all.py
 
-These are the deep property tests, and the Debian package for this machine's architecture: judged by lintian, installed
-in a fresh Debian 12, and started there by a booted systemd.
+These are the deep property tests, and a release for this machine's architecture: its package judged by lintian,
+installed in a fresh Debian 12 by dpkg and by apt, started there by a booted systemd, and built into a container image.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from scripts import fresh_check, programs
 from scripts.fresh_check import ROOT, ROOTS
 
-PACKAGES = ["debootstrap", "lintian", "systemd-container"]
+PACKAGES = ["buildah", "debootstrap", "lintian", "systemd-container"]
 BOOTED = "systemd systemd-sysv dbus mosquitto mosquitto-clients"
 WORK = ROOTS / "package"
 
@@ -31,8 +31,9 @@ def main() -> int:
             programs.install(PACKAGES)
         fresh_check.require_tools()
         shutil.rmtree(WORK, ignore_errors=True)
-        package = build_package(WORK / "dist")
+        package = build_release(WORK / "dist")
         fresh_check.unpack("bookworm", WORK / "installed")
+        fresh_check.unpack("bookworm", WORK / "apt")
         boot_root(WORK / "booted", package)
     except (fresh_check.CheckError, subprocess.CalledProcessError) as error:
         print(f"check-all: {error}", file=sys.stderr)
@@ -42,8 +43,13 @@ def main() -> int:
         "AFFECT_EDGE_DEBS": str(package.parent),
         "AFFECT_EDGE_DEB_ROOT": str(WORK / "installed"),
         "AFFECT_EDGE_BOOT_ROOT": str(WORK / "booted"),
+        "AFFECT_EDGE_RELEASE": str(package.parent),
+        "AFFECT_EDGE_RELEASE_ROOT": str(WORK / "apt"),
+        "AFFECT_EDGE_BASE": str(ROOTS / "bookworm.tar"),
+        "AFFECT_EDGE_RECORD": str(ROOT / "docs" / "release-check.json"),
     }
-    tests = ["tests/fuzz", "tests/firmware/test_deb_installed.py", "tests/firmware/test_booted_service.py"]
+    packages = [f"tests/firmware/test_{name}.py" for name in ("deb_installed", "booted_service", "release_installed")]
+    tests = ["tests/fuzz", *packages]
     command = [sys.executable, "-m", "pytest", "-n", "logical", "--maxprocesses", "4", "--dist", "loadfile", *tests]
     code = subprocess.run(command, cwd=ROOT, env=os.environ | variables, check=False).returncode
     if code == 0:
@@ -51,13 +57,13 @@ def main() -> int:
     return code
 
 
-def build_package(folder: Path) -> Path:
-    """The package for this machine and Debian 12's Python."""
+def build_release(folder: Path) -> Path:
+    """A draft of a release for this machine and Debian 12's Python; returns its package."""
     machine = subprocess.run(
         ["dpkg", "--print-architecture"], check=True, capture_output=True, text=True
     ).stdout.strip()
-    command = [sys.executable, "-m", "firmware_config", "deb", "--arch", machine, "--python", "3.11", "--out", folder]
-    subprocess.run([str(part) for part in command], cwd=ROOT, check=True)
+    options = ["--draft", "--arch", machine, "--python", "3.11", "--out", str(folder)]
+    subprocess.run([sys.executable, "-m", "firmware_config", "release", *options], cwd=ROOT, check=True)
     (package,) = folder.glob("*.deb")
     return package
 

@@ -19,7 +19,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 MAIN = ROOT / "constraints.txt"
 TFLITE = ROOT / "constraints-tflite.txt"  # its NumPy is older than the other extras': an environment of its own
-EXTRAS = ".[demo,onnx,metrics]"
+EXTRAS = ".[demo,onnx,metrics,web]"
 OURS = "affect-edge"
 HEADERS = {
     MAIN: "# The versions that are tested: device and demo on Python 3.10-3.13, tools on 3.11-3.13.\n",

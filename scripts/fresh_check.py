@@ -35,7 +35,7 @@ CHECKOUT = "root/affect-edge"  # in the system
 HOME = "/root"
 _RESULT = "root/result.xml"
 # The first process of its namespaces: the system's root, a file for the names of what goes on at the end, a command.
-_SESSION = """set -eu
+SESSION = """set -eu
 root=$1 left=$2
 shift 2
 mount -t proc proc "$root/proc"
@@ -204,7 +204,7 @@ def run(system: Path, name: str, command: str, folder: str = f"/{CHECKOUT}") -> 
     begun_s = time.monotonic()
     with log.open("wb") as file:
         done = subprocess.run(
-            [*walls, "sh", "-c", _SESSION, "fresh-check", str(system), str(left), *mounts, "--", *inside],
+            [*walls, "sh", "-c", SESSION, "fresh-check", str(system), str(left), *mounts, "--", *inside],
             stdin=subprocess.DEVNULL,
             stdout=file,
             stderr=subprocess.STDOUT,

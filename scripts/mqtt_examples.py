@@ -17,6 +17,7 @@ ORIGIN = contract.Origin(
     tz="Europe/Berlin",
     tags={"zone": "entrance"},
     model=contract.Model(name="affect-112", version=5, sha256="5e" * 32),
+    policy="70" * 16,
 )
 BUSY = contract.Window(
     schema="affect/v1/window",
@@ -44,6 +45,7 @@ BUSY = contract.Window(
     suppressed=None,
     epsilon=None,
     model=ORIGIN.model,
+    policy=ORIGIN.policy,
 )
 QUIET = replace(
     BUSY,
@@ -72,6 +74,7 @@ ONLINE = contract.Status(
     version="0.1.0",
     commit="95a7b3e",
     model=ORIGIN.model,
+    policy=ORIGIN.policy,
 )
 OFFLINE = contract.Status(schema="affect/v1/status", site=ORIGIN.site, device=ORIGIN.device, state="offline")
 

@@ -1,4 +1,4 @@
-"""The programs that the tests run, and the Debian packages that bring them.
+"""The programs, libraries and fonts that the tests need, and the Debian packages that bring them.
 
     python3 scripts/programs.py
 
@@ -17,27 +17,40 @@ from contextlib import contextmanager
 from pathlib import Path
 
 PACKAGES = {
+    "apt-ftparchive": ("apt-utils",),
     "cc": ("gcc", "libc6-dev"),
     "dpkg-deb": ("dpkg",),
+    "fc-list": ("fontconfig",),
     "ffmpeg": ("ffmpeg",),
     "git": ("git",),
+    "gpg": ("gnupg",),
     "man": ("man-db",),
     "mosquitto": ("mosquitto",),
     "mosquitto_passwd": ("mosquitto",),
     "mosquitto_sub": ("mosquitto-clients",),
     "openssl": ("openssl",),
+    "postgres": ("postgresql",),
+    "pdffonts": ("poppler-utils",),
+    "pdfinfo": ("poppler-utils",),
+    "pdftotext": ("poppler-utils",),
     "promtool": ("prometheus",),
     "strace": ("strace",),
     "systemd-analyze": ("systemd",),
+    # Papers are made with these; a path is a pattern.
+    "/usr/lib/*/libpangoft2-1.0.so.0": ("libpango-1.0-0", "libpangoft2-1.0-0"),
+    "/usr/lib/*/libharfbuzz-subset.so.0": ("libharfbuzz-subset0",),
+    "/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf": ("fonts-dejavu-core",),
+    "/usr/share/fonts/opentype/noto/NotoSansCJK-Regular.ttc": ("fonts-noto-cjk",),
 }
 # Programs that the default run does without: it skips the tests that need them.
 OPTIONAL = {
+    "buildah": "builds the container image, from a root that whoever runs the test has to make first",
     "cloud-init": "its package changes the machine at the next boot",
     "ffmpeg": "makes the video files of `python -m benchmarks videos`, and brings a hundred packages",
     "lintian": "judges packages that `make deb` made, which is not part of the tests",
     "systemd-nspawn": "boots a root that whoever runs the test has to make first",
 }
-SERVICES = ("mosquitto", "prometheus")  # what the packages above would start, now and at the next boot
+SERVICES = ("mosquitto", "postgresql", "prometheus")  # what the packages above would start, now and at the next boot
 MAY_SKIP = "AFFECT_EDGE_SKIP"
 _POLICY = Path("/usr/sbin/policy-rc.d")  # Debian asks it before a package starts a service; 101 means no
 
@@ -56,8 +69,12 @@ def main() -> int:
 
 
 def find_program(name: str) -> str | None:
-    """A program's path; servers lie where a user's PATH often does not lead."""
-    return shutil.which(name, path=os.environ.get("PATH", os.defpath) + ":/usr/local/sbin:/usr/sbin:/sbin")
+    """A program's path, or a file's; servers lie where a user's PATH often does not lead."""
+    if name.startswith("/"):
+        return next((str(path) for path in Path("/").glob(name[1:])), None)
+    versions = [str(folder) for folder in Path("/usr/lib/postgresql").glob("*/bin")]  # Debian puts it on no PATH
+    places = [os.environ.get("PATH", os.defpath), "/usr/local/sbin", "/usr/sbin", "/sbin", *versions]
+    return shutil.which(name, path=":".join(places))
 
 
 def missing_programs() -> list[str]:

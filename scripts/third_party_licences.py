@@ -20,7 +20,7 @@ sys.path.insert(0, str(ROOT))
 from edge.face.detector import GRAPH, LICENCE, ORIGIN  # noqa: E402  (the checkout this script lies in, not another installation)
 
 TARGET = ROOT / "THIRD_PARTY_LICENSES.md"
-EXTRAS = ("demo", "onnx", "metrics")
+EXTRAS = ("demo", "onnx", "metrics", "web")
 
 # Not installed on a workstation: from Raspberry Pi OS, and from wheels that end with Python 3.11.
 BY_HAND = [

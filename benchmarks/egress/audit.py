@@ -6,6 +6,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
 
+from benchmarks.egress.audit_log import HEAD, LOG, AuditLogReader
 from benchmarks.egress.laboratory import PASSWORD, Recording
 from benchmarks.egress.ledger import Ledger, describe
 from benchmarks.egress.network import METRICS, Network
@@ -55,12 +56,13 @@ class Audit:
         self.ledger = Ledger()
         self._recording, config, bundle = recording, recording.config, load_bundle(default_bundle())
         self.model_sha256 = bundle.sha256
-        self._origin = origin_of(config.device, bundle)
+        self._origin = origin_of(config, bundle)
         self._messages = Messages(self._origin, self._epoch())
         broker = f"{config.mqtt.host}:{config.mqtt.port}"
         self._log = Log({self._origin.model.name, config.camera.backend, config.mqtt.host, broker})
         self._metrics = Metrics(self._origin)
         self._outbox = OutboxReader(self.ledger, self._messages, self._origin.topic("window"))
+        self._audit_log = AuditLogReader(self.ledger, config, self._origin, recording.folder / "config.toml")
         notify = str(recording.folder / "notify")
         self._network = Network(self.ledger, config, notify, recording.resolvers, recording.domains)
         rules = rules_of(config, recording.resolvers)
@@ -107,6 +109,8 @@ class Audit:
         ledger.wrote(name, len(data))
         if name.startswith(_OUTBOX) and call.name == "pwrite64":
             self._outbox.wrote(name, name.removeprefix(_OUTBOX), int(call.arguments[3]), data)
+        elif name in (LOG, HEAD):
+            self._audit_log.wrote(name, data, call.at)
         elif name == "standard error":
             for line in data.splitlines(keepends=True):
                 problem = self._log.problem(line.decode("utf-8", "backslashreplace"), call.at)

@@ -23,7 +23,7 @@ from edge.config import Config
 READ = {
     r"<run>/(config\.toml|ca\.pem|password)": "configuration and credentials of the run",
     r"<run>(/home(/\.local(/state(/affect-edge(/laboratory-witness(/bundles(/state\.json)?)?)?)?)?)?)?": "its state",
-    r"<run>/outbox\.db(-wal|-journal|-shm|\.broken)?|/dev/null": "what the process itself has written",
+    r"<run>/(outbox\.db(-wal|-journal|-shm|\.broken)?|audit\.jsonl(\.head)?)|/dev/null": "what the process has written",
     r"<video>|<camera>(/.*)?": "pictures: the video, or the stand-in for a camera",
     r"(<python>|<code>)(/.*)?|<checkout>": "program code and libraries",
     r"/(usr/(local/)?)?lib(32|64)?(/.*)?|/usr/share/locale/.*|/etc/ld\.so\.(cache|preload)": "libraries of the system",
@@ -40,7 +40,11 @@ READ = {
     r"/run/systemd/timesync(/.*)?": "whether the clock is right",
     r"/dev/(urandom|random)": "random numbers",
 }
-WRITTEN = {r"<run>/outbox\.db(-wal|-journal)?": "the outbox", r"/dev/null": "nothing"}
+WRITTEN = {
+    r"<run>/outbox\.db(-wal|-journal)?": "the outbox",
+    r"<run>/(audit\.jsonl|\.audit\.jsonl\.head)": "the audit log",
+    r"/dev/null": "nothing",
+}
 _AT = ("openat", "openat2", "mkdirat", "unlinkat", "faccessat", "faccessat2", "newfstatat", "statx", "readlinkat")
 _FLAT = ("open", "creat", "mkdir", "unlink", "access", "stat", "lstat", "readlink", "getxattr", "lgetxattr", "statfs")
 _PATHS = dict.fromkeys(_FLAT, 0) | dict.fromkeys(_AT, 1)  # which argument is the path
@@ -62,6 +66,7 @@ def rules_of(config: Config, resolvers: Iterable[str]) -> dict[str, dict[str, st
     servers = "|".join(_address(resolver, 53) for resolver in resolvers) or "(?!)"
     metrics, own = _address("127.0.0.1", config.metrics.port), f"{os.getuid()}, {os.getgid()}"
     lock = r"\{l_type=F_\w+, l_whence=SEEK_SET, l_start=(0|107374182[4-6]), l_len=\d{1,3}\}"
+    state = re.escape(str(Path(config.outbox.path).parent))
     rules = {
         "mmap": {
             r"[^,]+, \d+, PROT_[\w|]+, MAP_PRIVATE\b.*": "",
@@ -71,7 +76,14 @@ def rules_of(config: Config, resolvers: Iterable[str]) -> dict[str, dict[str, st
         "memfd_create": {r'"runtime-log", MFD_CLOEXEC': _NATIVE},
         "dup dup2 dup3": {rf"{_SPOOL}(, {_SPOOL}(, \w+)?)?": _NATIVE},
         "clone clone3": {r".*\bCLONE_THREAD\b.*": "threads of the process's own"},
-        "fsync fdatasync sync_file_range": {r"fd <run>(/outbox\.db.*)?": "puts the outbox on the disk"},
+        "fsync fdatasync sync_file_range": {
+            r"fd <run>(/outbox\.db.*)?": "puts the outbox on the disk",
+            r"fd <run>/(audit\.jsonl|\.audit\.jsonl\.head)": "puts the audit log on the disk",
+        },
+        "rename": {
+            f'"{state}/[.]audit[.]jsonl[.]head", "{state}/audit[.]jsonl[.]head"': "the audit log's head comes whole"
+        },
+        "flock": {r"fd <run>/audit\.jsonl, LOCK_(SH|EX)": "the audit log's lock"},
         "pipe2": {r"\[.*\], O_[A-Z_|]+": _NATIVE},
         "epoll_create epoll_create1 epoll_ctl": {".*": "waits for sockets"},
         "eventfd2": {r"\d+, [\w|]+": "wakes a thread"},
@@ -97,7 +109,10 @@ def rules_of(config: Config, resolvers: Iterable[str]) -> dict[str, dict[str, st
             rf"({_SPOOL}|fd /dev/null), F_DUPFD_CLOEXEC, \d": "a second descriptor within the process",
             rf"fd <run>/outbox\.db, F_SETLK, {lock}": "the outbox's lock",
         },
-        "fchown": {rf"fd <run>/outbox\.db(-wal|-journal), {own}": "the outbox's files come and go"},
+        "fchown": {
+            rf"fd <run>/outbox\.db(-wal|-journal), {own}": "the outbox's files come and go",
+            rf"fd <run>/(audit\.jsonl|\.audit\.jsonl\.head), {own}": "the audit log's files are its folder's owner's",
+        },
         "fchmod": {r"fd <run>/outbox\.db, 0600": "the outbox's files come and go"},
         "socket": {
             r"(AF_INET6?, SOCK_(STREAM|DGRAM)\S*, IPPROTO_(IP|TCP|UDP)|AF_UNIX, SOCK_(STREAM|DGRAM)\S*, 0)": "",

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from convert.errors import DataError
+from convert.errors import DataError, find_named
 from convert.faces.afew_va import read_afew_va
 from convert.faces.affectnet import read_affectnet
 from convert.faces.affwild import read_affwild
@@ -114,15 +114,8 @@ LAYOUTS = {
 
 
 def find_layout(kind: str) -> Layout:
-    """The layout of that kind.
-
-    Raises:
-        DataError: there is none.
-    """
-    try:
-        return LAYOUTS[kind]
-    except KeyError:
-        raise DataError(f"{kind}: no such kind of data set; there are {', '.join(LAYOUTS)}") from None
+    """The kind of data set of that name; raises what `find_named` does."""
+    return find_named(LAYOUTS, kind, "kind of data set")
 
 
 class ReadSet(NamedTuple):

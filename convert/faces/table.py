@@ -160,19 +160,21 @@ def open_test(frame: pd.DataFrame, why: str, *, bundle: str = "", log: Path = TE
     """
     if not why.strip():
         raise DataError("a look at the test rows needs a reason")
+    test = frame[frame["split"] == "test"].reset_index(drop=True)
     line = {
         "time": datetime.now(timezone.utc).isoformat(timespec="seconds"),
         "command": " ".join(Path(word).name for word in sys.argv),
         "commit": _commit(),
         "bundle": bundle,
         "why": why,
+        "faces": " ".join(f"{name}:{count}" for name, count in test["source"].value_counts().sort_index().items()),
     }
     try:
         log.parent.mkdir(parents=True, exist_ok=True)
         pd.DataFrame([line]).to_csv(log, mode="a", header=not log.is_file(), index=False)
     except OSError as error:
         raise DataError(f"{log}: cannot be written ({error.strerror})") from error
-    return frame[frame["split"] == "test"].reset_index(drop=True)
+    return test
 
 
 def _commit() -> str:

@@ -14,7 +14,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from convert.errors import DataError
+from convert.errors import find_named
 
 Count = Annotated[int, msgspec.Meta(ge=1)]
 Positive = Annotated[float, msgspec.Meta(gt=0)]
@@ -64,12 +64,5 @@ QUANTIZATIONS = {
 
 
 def find_quantization(name: str) -> QuantizationRecipe:
-    """The recipe of that name.
-
-    Raises:
-        DataError: there is none.
-    """
-    try:
-        return QUANTIZATIONS[name]
-    except KeyError:
-        raise DataError(f"{name}: no such quantization recipe; there are {sorted(QUANTIZATIONS)}") from None
+    """The quantization recipe of that name; raises what `find_named` does."""
+    return find_named(QUANTIZATIONS, name, "quantization recipe")

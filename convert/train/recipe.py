@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from convert.errors import DataError
+from convert.errors import find_named
 
 Count = Annotated[int, msgspec.Meta(ge=1)]
 Natural = Annotated[int, msgspec.Meta(ge=0)]
@@ -291,15 +291,8 @@ RECIPES = {
 
 
 def find_recipe(name: str) -> Recipe:
-    """The recipe of that name.
-
-    Raises:
-        DataError: there is none.
-    """
-    try:
-        return RECIPES[name]
-    except KeyError:
-        raise DataError(f"{name}: no such recipe; there are {sorted(RECIPES)}") from None
+    """The recipe of that name; raises what `find_named` does."""
+    return find_named(RECIPES, name, "recipe")
 
 
 def change_epochs(recipe: Recipe, epochs: int | None, head: int | None = None) -> Recipe:

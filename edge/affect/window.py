@@ -11,10 +11,11 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from edge.affect.content import floor_content
+from edge.affect.moved import Moved
 from edge.affect.presence import Presence
 from edge.affect.private import PrivateMode
 from edge.affect.release import Rule, judge
-from edge.affect.residents import Resident
+from edge.affect.residents import MANY_WINDOWS, Resident
 from edge.affect.timeline import Timeline
 from edge.affect.visits import Visits
 from edge.clock import NS, Clock
@@ -40,7 +41,7 @@ class _Open:
     idle: set[str] = field(default_factory=set)  # why there were no frames, from the ticks
     peak: int = 0  # most faces in one frame
     begun: int = 0  # visits
-    width_px: int = 0  # of the frames
+    frame_px: tuple[int, int] = (0, 0)  # width and height of the frames
 
 
 class Windower:
@@ -78,6 +79,8 @@ class Windower:
         self._visits = Visits(reentry_s=config.reentry_s)
         self._presence = Presence(step_s=step_s)
         self._residents: tuple[Resident, ...] = ()
+        self._moved = Moved()
+        self._told = True  # visitors, by a notice of this policy
         self._open: _Open | None = None
         self._seen_ns: int | None = None  # `observed_ns` is counted up to here
 
@@ -132,7 +135,7 @@ class Windower:
             raise RuntimeError("observe was called before advance")
         self._count_seen(window, captured_ns, captured_ns)
         self._seen_ns = captured_ns
-        window.had_frame, window.width_px = True, frame_px[0]
+        window.had_frame, window.frame_px = True, frame_px
         window.peak = max(window.peak, len(tracks))
         begun = self._visits.begun
         visits = self._visits.observe(tracks, captured_ns, frame_px)
@@ -151,6 +154,17 @@ class Windower:
         """Deletes the data of a track that ended."""
         self._visits.forget(track_id)
 
+    def adopt(self, origin: Origin, *, told: bool) -> None:
+        """Takes another policy: the open window ends without scores, so that no window mixes two.
+
+        Args:
+            origin: with the new policy.
+            told: whether the notice is of it; if not, no window has scores.
+        """
+        self._origin, self._told = origin, told
+        if self._open is not None:
+            self._open.partial = True
+
     def close(self, now_ns: int) -> Iterator[Closed]:
         """Closes all windows at the end of a run; the last one is `partial`, unless its interval has just ended."""
         yield from self.advance(now_ns)
@@ -158,6 +172,16 @@ class Windower:
             self._open.partial = True
             yield from self._close(self._open, now_ns, trusted=self._timeline.true())
         self._open = None
+
+    @property
+    def staying(self) -> int:
+        """People of the last closed window who take part in none, since they stay for many windows."""
+        return sum(known.windows >= MANY_WINDOWS and not known.absent for known in self._residents)
+
+    @property
+    def moved(self) -> bool | None:
+        """Whether the camera seems to have been moved; None before there are visits enough."""
+        return self._moved.alarm
 
     def _count_seen(self, window: _Open, until_ns: int, now_ns: int) -> None:
         """Adds the time since the last frame to the observed time of a window, unless the gap was too long."""
@@ -182,21 +206,23 @@ class Windower:
         """Yields the message of a window; in mode `dp`, before the first one of a day, that of the day before."""
         records = self._presence.close()
         decision = judge(
-            records, self._rule, width_px=window.width_px, began_ns=window.begun_ns, residents=self._residents
+            records, self._rule, width_px=window.frame_px[0], began_ns=window.begun_ns, residents=self._residents
         )
         self._residents = decision.residents
+        if window.had_frame:
+            self._moved.add(records, window.frame_px)
         reason = self._reason(window)
         if self._private is None:
             content = floor_content(records, decision, self._rule, begun=window.begun, peak=window.peak, reason=reason)
         else:
             day = self._private.finished_day(window.start_ns, ended_ns)
-            if day is not None:
+            if day is not None and self._told:
                 day_content, start_ns, end_ns, observed_ns = day
                 whole = replace(window, start_ns=start_ns, end_ns=end_ns, observed_ns=observed_ns, partial=False)
                 yield self._message(whole, day_content, trusted=trusted), None
             content = self._private.hour(
                 (*decision.people, *decision.alone), window.start_ns, window.end_ns, window.observed_ns, ended_ns,
-                window.width_px, reason=reason,
+                window.frame_px[0], reason=reason,
             )  # fmt: skip
         boot_ns = None if window.synced else (window.begun_ns, ended_ns)
         yield self._message(window, content, trusted=trusted), boot_ns
@@ -218,11 +244,14 @@ class Windower:
             partial=window.partial,
             observed_s=rounded(window.observed_ns / NS, 1),
             model=origin.model,
+            policy=origin.policy,
             **content,
         )
 
     def _reason(self, window: _Open) -> Suppressed | None:
         """Why the window has no scores, however many people there were; None if it may have some."""
+        if not self._told:
+            return "notice"
         if window.had_frame:
             mostly_unseen = window.observed_ns < _MIN_OBSERVED * (window.end_ns - window.start_ns)
             return "partial" if window.partial or mostly_unseen else None

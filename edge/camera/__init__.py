@@ -63,7 +63,25 @@ def no_events() -> dict[str, int]:
     return zeros(CameraEvents)
 
 
-def open_camera(config: Config, clock: Clock, wanted: Wanted | None = None) -> Camera:
+class Exclusions:
+    """Zones and opening hours of a running camera. The loop owns them, and changes them between two frames."""
+
+    def __init__(self, config: Config) -> None:
+        from edge.camera.transform import Transform
+
+        self.hours = OpeningHours(config.hours.open, config.device.tz)
+        self.transform = Transform(rotate=config.camera.rotate, flip=config.camera.flip)
+        self.change(config)
+
+    def change(self, config: Config) -> None:
+        """Takes a configuration's zones and hours, from the next picture on."""
+        self.transform.exclude([zone.exclude for zone in config.zones])
+        self.hours.change(config.hours.open)
+
+
+def open_camera(
+    config: Config, clock: Clock, wanted: Wanted | None = None, exclusions: Exclusions | None = None
+) -> Camera:
     """Opens the configured camera; its frames are already turned, flipped and without the excluded zones.
 
     A live camera needs a filled `[deployment]`; memory is sealed first. Outside its opening hours it stays closed, and
@@ -73,15 +91,14 @@ def open_camera(config: Config, clock: Clock, wanted: Wanted | None = None) -> C
         config: which camera and how.
         clock: gives a live frame its time; a `FileClock` is moved by a file and by the drawn scene.
         wanted: which frames are worth decoding; None for all.
+        exclusions: zones and hours, where they may change; None: those of the configuration.
 
     Raises:
         DeploymentError: `[deployment]` does not say why this camera is there.
         CameraError: it cannot be opened; names the device or file and the fix.
     """
-    from edge.camera.transform import Transform
-
-    view, hours = config.camera, OpeningHours(config.hours.open, config.device.tz)
-    shown = Transform(rotate=view.rotate, flip=view.flip, zones=[zone.exclude for zone in config.zones]).apply
+    exclusions = exclusions or Exclusions(config)
+    view, hours, shown = config.camera, exclusions.hours, exclusions.transform.apply
     if view.backend == "replay":
         from edge.camera.replay import Replay
 

@@ -13,6 +13,7 @@ Polygon = Sequence[tuple[float, float]]
 
 _TURNS = {90: cv2.ROTATE_90_CLOCKWISE, 180: cv2.ROTATE_180, 270: cv2.ROTATE_90_COUNTERCLOCKWISE}
 _SUBPIXEL_BITS = 4
+_GRID = 400  # pixels a side of the picture on which the covered share is measured
 
 
 class Transform:
@@ -29,8 +30,16 @@ class Transform:
             raise ValueError(f"a picture is turned by 0, 90, 180 or 270 degrees, not {rotate}")
         self._turn = _TURNS.get(rotate)
         self._flip = flip
-        self._zones = [np.asarray(zone, np.float64).reshape(-1, 2) for zone in zones]
-        self._keep: UInt8Array | None = None
+        self.exclude(zones)
+
+    def exclude(self, zones: Sequence[Polygon]) -> None:
+        """Takes other zones from the next picture on; may be called from another thread."""
+        self._zones = _Zones(zones)
+
+    @property
+    def covered(self) -> float:
+        """Share of the picture that the zones cover, 0 to 1."""
+        return 1 - float(self._zones.mask(_GRID, _GRID)[..., 0].mean()) / 255
 
     def apply(self, pixels: UInt8Array) -> UInt8Array:
         """From uint8 (H, W, 3) to (H, W, 3), or (W, H, 3) after a quarter turn; the argument itself is not changed."""
@@ -38,13 +47,24 @@ class Transform:
             pixels = np.asarray(cv2.rotate(pixels, self._turn), np.uint8)
         if self._flip:
             pixels = np.asarray(cv2.flip(pixels, 1), np.uint8)
-        if self._zones:
-            if self._keep is None or self._keep.shape != pixels.shape:
-                self._keep = self._mask(pixels.shape[1], pixels.shape[0])
-            pixels = np.bitwise_and(pixels, self._keep)
-        return pixels
+        return self._zones.apply(pixels)
 
-    def _mask(self, width: int, height: int) -> UInt8Array:
+
+class _Zones:
+    """Polygons, and the mask that blacks them out."""
+
+    def __init__(self, zones: Sequence[Polygon]) -> None:
+        self._zones = [np.asarray(zone, np.float64).reshape(-1, 2) for zone in zones]
+        self._keep: UInt8Array | None = None
+
+    def apply(self, pixels: UInt8Array) -> UInt8Array:
+        if not self._zones:
+            return pixels
+        if self._keep is None or self._keep.shape != pixels.shape:
+            self._keep = self.mask(pixels.shape[1], pixels.shape[0])
+        return np.bitwise_and(pixels, self._keep)
+
+    def mask(self, width: int, height: int) -> UInt8Array:
         """255 where a pixel is kept, 0 inside a zone and on its edge; uint8 (H, W, 3)."""
         keep = np.full((height, width, 3), 255, np.uint8)
         for zone in self._zones:

@@ -15,10 +15,10 @@ from edge.version import VERSION, commit
 
 EXIT_CODES = """Exit codes: 0 done, 1 output or demo broker, 2 usage or configuration, 3 detector file,
 4 model bundle, 5 inference runtime, 6 camera or video, 7 broker settings or outbox,
-8 camera stuck, 130 interrupted."""
+8 camera stuck, 9 notice of another policy, 12 audit log, 130 interrupted."""
 
 # In the order in which the help lists them.
-VERBS = ("bench", "info", "demo", "doctor", "init", "replay", "run", "watch", "bundle")
+VERBS = ("bench", "info", "demo", "doctor", "init", "replay", "run", "setup", "watch", "bundle", "policy", "audit")
 
 app = typer.Typer(
     name="affect-edge",

@@ -11,9 +11,10 @@ import msgspec
 import typer
 
 from edge.affect.untrusted import prove
+from edge.audit import AuditLog, audit_log
 from edge.cli import app, echo_json
 from edge.config import Config, load_config
-from edge.errors import BundleError, ConfigError
+from edge.errors import BundleError, ConfigError, EngineError
 from edge.model.bundle import Bundle, check_licences, load_bundle
 from edge.model.signature import trusted_keys
 from edge.model.store import SHIPPED, Entry, State, Store
@@ -47,16 +48,22 @@ def install(
     rights. Nothing that runs changes without --activate.
     """
     chosen, store = _open(config, changes=activate)
-    bundle = load_bundle(file, *trusted_keys(chosen.model))
-    check_licences(bundle)
-    if not allow_older:
-        _check_version(bundle, store.entries(), file)
-    proof = prove(bundle, chosen.engine)
+    try:
+        bundle = load_bundle(file, *trusted_keys(chosen.model))
+        check_licences(bundle)
+        if not allow_older:
+            _check_version(bundle, store.entries(), file)
+        proof = prove(bundle, chosen.engine)
+    except (BundleError, EngineError) as error:
+        _record(chosen, _as_owner(chosen), "model_refused", reason=error.message)
+        raise
     store = _as_owner(chosen)
     store.add(bundle)
+    _record(chosen, store, "model_installed", model=_told(bundle))
     typer.echo(f"installed {_told(bundle)}, golden vectors reproduced on {proof.engine}")
     if activate:
         store.activate(bundle.sha256)
+        _record(chosen, store, "model_activated", model=_told(bundle))
         typer.echo(f"{_NEXT}; {_RESTART}")
 
 
@@ -76,7 +83,9 @@ def activate(
     if entry.bundle is None:
         raise BundleError(entry.damage)
     prove(entry.bundle, chosen.engine)
-    _as_owner(chosen).activate(entry.choice)
+    store = _as_owner(chosen)
+    store.activate(entry.choice)
+    _record(chosen, store, "model_activated", model=_told(entry.bundle))
     typer.echo(f"{_NEXT}: {_told(entry.bundle)}; {_RESTART}")
 
 
@@ -87,7 +96,9 @@ def rollback(config: ConfigFile) -> None:
     Where the record of what is active cannot be read, the shipped one; what is installed stays.
     """
     chosen, _ = _open(config, changes=True)
-    state = _as_owner(chosen).roll_back()
+    store = _as_owner(chosen)
+    state = store.roll_back()
+    _record(chosen, store, "model_rolled_back", model=state.active, reason="asked to")
     typer.echo(f"{_NEXT}: {state.active[:12]}; {_RESTART}")
 
 
@@ -153,6 +164,13 @@ def _as_owner(config: Config) -> Store:
     except OSError as error:
         raise BundleError(f"{folder.parent}: cannot be entered ({error.strerror})", fix="use sudo") from error
     return Store(msgspec.structs.replace(config.model, store=folder.name))
+
+
+def _record(config: Config, store: Store, act: str, **details: str) -> None:
+    """Tells the audit log. `store` is what `_as_owner` gave: the way to its folder may be root's alone."""
+    log = audit_log(config)
+    entered = not store.folder.is_absolute() and log.path.parent == Path(config.model.store).parent
+    (AuditLog(Path(log.path.name)) if entered else log).append(act, "", **details)
 
 
 def _find(wanted: str, entries: Sequence[Entry]) -> Entry:

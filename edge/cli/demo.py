@@ -65,7 +65,7 @@ def _perform(config: Config, seconds: float, arrived: Arrived, console: Console)
     """Runs the device for a while, showing windows as they arrive; returns their number too."""
     clock, model, shown = SystemClock(), load_model(config.model, config.engine), 0
     camera = open_camera(config, clock, one_frame_a_step(model.bundle.manifest.step_s))
-    origin = origin_of(config.device, model.bundle)
+    origin = origin_of(config, model.bundle)
     outbox = Outbox(None, config.outbox, clock, origin)  # in memory: the demo leaves nothing behind
     publisher = MqttPublisher(config, origin, outbox, clock)
     device = build_device(config, camera=camera, model=model, sink=publisher, clock=clock)

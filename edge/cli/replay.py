@@ -18,6 +18,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from edge.affect.network import load_model
+from edge.audit import audit_log
 from edge.camera import open_camera
 from edge.cli import app
 from edge.clock import NS, FileClock
@@ -75,6 +76,8 @@ def replay(
             if lines:
                 lines.write(json.dumps(line, separators=(",", ":"), ensure_ascii=False) + "\n")
 
+        if scores and config:
+            audit_log(chosen).append("scores_written", "", consent=consent)
         write({"schema": SCORES, "consent": consent, "video": video.name})
         device = build_device(chosen, camera=source, model=model, sink=sink, clock=clock)
         progress = stack.enter_context(_progress())

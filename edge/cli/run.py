@@ -5,27 +5,35 @@ from __future__ import annotations
 import logging
 import os
 import signal
+import time
 from contextlib import ExitStack
 from pathlib import Path
 from types import FrameType
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from edge.affect.network import prepare_model
-from edge.camera import open_camera
+from edge.audit import audit_log
+from edge.audit.running import RunRecord
+from edge.camera import Exclusions, open_camera
 from edge.cli import app
 from edge.clock import Clock, FileClock, SystemClock
-from edge.config import Config, load_config
+from edge.config import Config, load_config, read_config
 from edge.device import Device, build_device, origin_of
+from edge.errors import ConfigError
 from edge.face.schedule import one_frame_a_step
 from edge.memory import seal_memory
 from edge.model.store import Store
 from edge.paths import CONFIGS
+from edge.policy import check_notice, policy_of
 from edge.publish.mqtt import MqttPublisher
 from edge.publish.outbox import Outbox
 from edge.publish.prometheus import MetricsServer
 from edge.watchdog import Watchdog
+
+if TYPE_CHECKING:
+    from edge.web.server import Page
 
 log = logging.getLogger(__name__)
 
@@ -43,32 +51,55 @@ def run(config: Annotated[Path, typer.Option(help="The device's configuration, T
     chosen = load_config(config)
     clock = clock_of(chosen)
     with ExitStack() as stack:
+        record = stack.enter_context(RunRecord(audit_log(chosen), clock, config))
         watchdog = stack.enter_context(Watchdog(os.environ.get("NOTIFY_SOCKET", "")))
         store = stack.enter_context(Store(chosen.model))
         model, model_state = store.start(lambda bundle: prepare_model(bundle, chosen.engine))
-        manifest = model.bundle.manifest
-        camera = stack.enter_context(open_camera(chosen, clock, one_frame_a_step(manifest.step_s)))
-        origin = origin_of(chosen.device, model.bundle)
+        manifest, policy = model.bundle.manifest, policy_of(chosen, model.bundle.sha256)
+        record.prepare(chosen, policy, model.bundle.sha256, model_state)
+        check_notice(chosen, policy)
+        exclusions = Exclusions(chosen)
+        camera = stack.enter_context(open_camera(chosen, clock, one_frame_a_step(manifest.step_s), exclusions))
+        origin = origin_of(chosen, model.bundle)
         outbox = Outbox(Path(chosen.outbox.path), chosen.outbox, clock, origin)
         publisher = MqttPublisher(chosen, origin, outbox, clock)
         stack.callback(publisher.close)
         device = build_device(chosen, camera=camera, model=model, sink=publisher, clock=clock, model_state=model_state)
         port = chosen.metrics.port
         metrics = stack.enter_context(MetricsServer(port, device.snapshot)) if port else None
+        page = stack.enter_context(_page(config, device, exclusions, record)) if chosen.web.port else None
+        device.health.covered = exclusions.transform.covered
         publisher.start()
         stop_on_signal(device)
         log.info(
             "watching %s with model %s %d, publishing to %s:%d",
             chosen.camera.backend, manifest.name, manifest.version, chosen.mqtt.host, chosen.mqtt.port,
         )  # fmt: skip
+        record.started(chosen)
         watchdog.ready()
-        for _ in device.looks():
+        for event in device.looks():
+            record.see(event, time.monotonic())
+            record.see_moved(device.health.moved)
             watchdog.alive()
             store.alive()
             if metrics is not None:
                 metrics.check()
+            if page is not None:
+                page.turn(event)
+                record.policy = device.origin.policy
         watchdog.stopping()
         log.info("stopped after %d frames", device.health.seen + camera.skipped)
+
+
+def _page(path: Path, device: Device, exclusions: Exclusions, record: RunRecord) -> Page:
+    """The page for setting up; its package is the extra `web`, imported only here."""
+    try:
+        from edge.web.server import Page
+    except ImportError as error:
+        fix = "run: pip install 'affect-edge[web]'"
+        raise ConfigError("web.port: needs a package that is not installed", fix=fix) from error
+
+    return Page(path, read_config(path), device, exclusions, record.note)
 
 
 def clock_of(config: Config) -> Clock:

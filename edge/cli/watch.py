@@ -18,6 +18,7 @@ from rich.table import Table
 from rich.text import Text
 
 from edge.affect.network import prepare_model
+from edge.audit import audit_log
 from edge.camera import open_camera
 from edge.cli import app
 from edge.cli.run import CONFIG, clock_of, stop_on_signal
@@ -26,6 +27,7 @@ from edge.device import build_device
 from edge.face.schedule import one_frame_a_step
 from edge.face.search import farthest_m, smallest_found_px
 from edge.model.store import Store
+from edge.policy import policy_of
 from edge.publish import Discard
 from edge.values import Face, Look, Rejection, Tick
 
@@ -57,6 +59,7 @@ def watch(
     chosen = load_config(config)
     view, clock = chosen.camera, clock_of(chosen)
     model, _ = Store(chosen.model).first(lambda bundle: prepare_model(bundle, chosen.engine))
+    audit_log(chosen).append("watch_opened", policy_of(chosen, model.bundle.sha256))
     screen = Screen(chosen.face, view.device if view.backend == "v4l2" else view.backend)
     console = Console(highlight=False)
     with ExitStack() as stack:

@@ -13,7 +13,7 @@ from typing import Annotated, Literal, TypeVar
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from edge.contract.fields import Commit, Count, Device, Instant, Part, Release, Seconds, Share, Site
+from edge.contract.fields import Commit, Count, Device, Instant, Part, Policy, Release, Seconds, Share, Site
 from edge.contract.fields import Model as Model
 from edge.contract.fields import Slug as Slug
 from edge.contract.fields import TagKey as TagKey
@@ -43,7 +43,7 @@ VERSION = 1
 MAX_BYTES = 2048
 _WINDOW_BYTES = 800  # of a window without the configuration's words; some 700 are the most that were seen
 MAX_TAG_BYTES = 1024  # of all tags together as JSON, so that the largest window stays below `MAX_BYTES`
-Suppressed = Literal["few_people", "closed", "camera", "partial", "budget"]
+Suppressed = Literal["few_people", "closed", "camera", "partial", "budget", "notice"]
 _1970 = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 
@@ -59,6 +59,7 @@ class Origin(Part, frozen=True, kw_only=True):
     tz: str
     tags: dict[TagKey, TagValue]
     model: Model
+    policy: str
 
     def __post_init__(self) -> None:
         size = len(msgspec.json.encode(self.tags))
@@ -195,7 +196,8 @@ class Window(Part, frozen=True, kw_only=True):
         Meta(
             description="Why the scores are null, which does not mean that nobody was there: `few_people`, too few are "
             "proven to hide one among them; `closed`, outside opening hours; `camera`, it gave no pictures; `partial`, "
-            "cut short, or less than half was seen; `budget`, in mode `dp`, spent, or the clock is not synchronized."
+            "cut short, or less than half was seen; `budget`, in mode `dp`, spent, or the clock is not synchronized; "
+            "`notice`, the policy was changed and the notice is of another."
         ),
     ]
     epsilon: Annotated[
@@ -203,6 +205,7 @@ class Window(Part, frozen=True, kw_only=True):
         Meta(description="With scores in mode `dp`: one person's privacy loss by all that leaves of a day. Else null."),
     ]
     model: Annotated[Model, Meta(description="The model that made the scores.")]
+    policy: Policy
 
     def __post_init__(self) -> None:
         suppressed = self.suppressed is not None
@@ -233,6 +236,7 @@ class Status(Part, frozen=True, kw_only=True):
     version: Release | UnsetType = UNSET
     commit: Commit | UnsetType = UNSET
     model: Annotated[Model, Meta(description="The model in use.")] | UnsetType = UNSET
+    policy: Policy | UnsetType = UNSET
 
 
 KINDS: dict[str, type[Window] | type[Status] | type[Health]] = {"window": Window, "status": Status, "health": Health}

@@ -19,6 +19,13 @@ Seconds = Annotated[float, Meta(ge=0, le=10**12)]
 Share = Annotated[float, Meta(ge=0, le=1)]
 Instant = Annotated[datetime, Meta(tz=True)]
 Site = Annotated[Slug, Meta(description="Configured name of the place, as in the topic.")]
+Policy = Annotated[
+    str,
+    Meta(
+        pattern="^[0-9a-f]{32}$",
+        description="Hash of zones, opening hours, window, floor, privacy mode, purpose and model, as on the notice.",
+    ),
+]
 Device = Annotated[Slug, Meta(description="Configured name of the device, as in the topic.")]
 Release = Annotated[str, Meta(max_length=32, description="Release of affect-edge.")]
 Commit = Annotated[str, Meta(max_length=64, description="Commit the release was built from.")]

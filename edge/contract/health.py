@@ -10,7 +10,20 @@ from typing import Annotated, Literal, TypedDict
 
 from msgspec import Meta
 
-from edge.contract.fields import Commit, Count, Device, Instant, Model, Part, Release, Seconds, Site, Total, Trust
+from edge.contract.fields import (
+    Commit,
+    Count,
+    Device,
+    Instant,
+    Model,
+    Part,
+    Release,
+    Seconds,
+    Share,
+    Site,
+    Total,
+    Trust,
+)
 
 MAX_MS = 999_999.99
 MAX_DEMAND = 999.99
@@ -59,6 +72,7 @@ class Windows(TypedDict):
     camera: Annotated[Total, Meta(description="Without, because the camera gave no pictures.")]
     partial: Annotated[Total, Meta(description="Without, because it was cut short or seen for less than half of it.")]
     budget: Annotated[Total, Meta(description="Without, because of the privacy budget or an unsynchronized clock.")]
+    notice: Annotated[Total, Meta(description="Without, because the notice is of another policy.")]
 
 
 class StageTime(Part, frozen=True, kw_only=True):
@@ -184,6 +198,23 @@ class Health(Part, frozen=True, kw_only=True):
     frames: Annotated[Frames, Meta(description="Frames since the run started, by outcome.")]
     rejections: Annotated[Rejections, Meta(description="Faces not scored, by reason. Counts of looks, not of people.")]
     faces: Annotated[Count, Meta(description="Faces in view, as the least of 0, 1 to 4, 5 to 9, 10 to 19, ...")]
+    staying: Annotated[
+        Count,
+        Meta(
+            description="People at places where somebody stayed in at least four windows before, such as staff; no "
+            "window speaks for them. As the least of 0, 1 to 4, 5 to 9, 10 to 19, ..."
+        ),
+    ] = 0
+    covered: Annotated[
+        Share, Meta(description="Share of the picture that zones cover and nobody looks at, 0 to 1, rounded to 0.01.")
+    ] = 0.0
+    moved: Annotated[
+        bool | None,
+        Meta(
+            description="Faces appear at other places, or in other sizes, than after the start: the camera was moved, "
+            "and its zones no longer lie where they were drawn. Null before enough faces were seen."
+        ),
+    ] = None
     camera_events: Annotated[CameraEvents, Meta(description="Faults of a live camera since the run started, by kind.")]
     stages: Annotated[Stages, Meta(description="Time by stage of the loop, milliseconds, rounded to 0.01.")]
     latency: Annotated[Latency, Meta(description="From a frame's capture to its scores, milliseconds.")]

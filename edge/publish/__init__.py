@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from edge.contract import Delivery, Health, Window
+from edge.contract import Delivery, Health, Origin, Window
 
 
 class Sink(Protocol):
@@ -12,6 +12,10 @@ class Sink(Protocol):
 
     def number(self) -> tuple[str, int]:
         """Epoch and `seq` of the next window; the same until `publish`."""
+        ...
+
+    def adopt(self, origin: Origin) -> None:
+        """Sends messages of another policy from now on."""
         ...
 
     def publish(self, window: Window, boot_ns: tuple[int, int] | None) -> None:
@@ -45,6 +49,9 @@ class Discard:
 
     def number(self) -> tuple[str, int]:
         return "00000000", 1
+
+    def adopt(self, origin: Origin) -> None:
+        pass
 
     def publish(self, window: Window, boot_ns: tuple[int, int] | None) -> None:
         pass

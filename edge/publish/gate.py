@@ -32,21 +32,24 @@ def _parts(value: object) -> Iterator[object]:
         for key, inner in value.items():
             yield key
             yield from _parts(inner)
+    elif isinstance(value, (list, tuple)):
+        for inner in value:
+            yield from _parts(inner)
     else:
         yield value
 
 
-def _enumerated(schema: Any) -> Iterator[str]:
+def enumerated(schema: Any) -> Iterator[str]:
     """A JSON schema's enumerated values and field names."""
     if isinstance(schema, dict):
         yield from schema.get("enum", ())
         yield from schema.get("properties", ())
         schema = list(schema.values())
     for inner in schema if isinstance(schema, list) else ():
-        yield from _enumerated(inner)
+        yield from enumerated(inner)
 
 
-_CONTRACT = frozenset(word for kind in KINDS.values() for word in _enumerated(msgspec.json.schema(kind)))
+_CONTRACT = frozenset(word for kind in KINDS.values() for word in enumerated(msgspec.json.schema(kind)))
 
 
 class Gate:
@@ -89,10 +92,14 @@ class Gate:
             own_topic = f"affect/v1/{message.site}/{message.device}/{name}"
         if topic != own_topic:
             raise GateError("a topic that is none of this device's")
+        self.check_values(message, own_id)
+        return message
+
+    def check_values(self, message: msgspec.Struct, own_id: str | None = None) -> None:
+        """Raises GateError for a text that is none of this device's, or a number with too many decimals."""
         for part in _parts(message):
             if not self._known(part) and part != own_id:
                 raise GateError(f"a value of type {type(part).__name__} that this device does not send")
-        return message
 
     def _known(self, part: object) -> bool:
         if isinstance(part, str):

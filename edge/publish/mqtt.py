@@ -80,6 +80,7 @@ class MqttPublisher:
         self._sent: dict[int, tuple[str, Row | None]] = {}  # messages in flight, by message id
         self._answered_s = 0.0  # monotonic time of the last answer, or of the first message in flight
         self._denied = self._status_refused = self._sent_offline = self._warned_unsynced = False
+        self._status_due = False
         self._health: deque[Message] = deque(maxlen=1)
         self._wake, self._closing = threading.Event(), threading.Event()
         self._deadline_s = 0.0
@@ -91,6 +92,11 @@ class MqttPublisher:
 
     def number(self) -> tuple[str, int]:
         return self._outbox.number()
+
+    def adopt(self, origin: Origin) -> None:
+        self._outbox.adopt(origin)  # first: the gate takes its words
+        self._origin, self._status_due = origin, True
+        self._wake.set()
 
     def publish(self, window: Window, boot_ns: tuple[int, int] | None) -> None:
         if self._closing.is_set():
@@ -146,7 +152,8 @@ class MqttPublisher:
             since, trust = instant(clock.utc_ns(clock.monotonic_ns())), "synced" if clock.synced() else "unsynced"
             status = msgspec.structs.replace(status, since=since, clock=trust)
         if state == "online":
-            status = msgspec.structs.replace(status, version=VERSION, commit=commit(), model=origin.model)
+            told = {"model": origin.model, "policy": origin.policy}
+            status = msgspec.structs.replace(status, version=VERSION, commit=commit(), **told)
         return Message(origin.topic("status"), encode(status), retain=True)
 
     def _run(self) -> None:
@@ -208,6 +215,9 @@ class MqttPublisher:
     def _send_waiting(self, session: Session) -> float:
         """Sends what the rate limits allow; returns the seconds until more can be sent."""
         wait_s, now_ns = 1.0, self._clock.utc_ns(self._clock.monotonic_ns())
+        if self._status_due:
+            self._status_due = False
+            self._send(session, "status", self._status("online", now=True))
         for row in self._outbox.owed(session.in_flight_limit - len(self._sent)):
             window, age_s = Message(row.topic, row.message), (now_ns - row.end_ns) / NS
             if 0 <= age_s < self._stagger_s and not self._closing.is_set():

@@ -109,6 +109,12 @@ class Outbox:
                 name = f"{window.device}/{self._state.epoch}/1"
                 row.message = encode(msgspec.structs.replace(window, id=name, epoch=self._state.epoch, seq=1))
 
+    def adopt(self, origin: Origin) -> None:
+        """Takes windows of another policy from now on."""
+        with self._lock:
+            self._own_words = list(words_of(origin))
+            self._add_words()
+
     def owed(self, limit: int) -> list[Row]:
         """Up to `limit` windows that may be sent now, newest first."""
         with self._lock:

@@ -14,6 +14,15 @@ from edge.cli.doctor.finding import Finding, failed, passed, skipped
 
 FILES = ("user-data", "meta-data", "network-config")
 _BLANK = re.compile(r"REPLACE-[a-z-]+")
+# Of Debian's base-passwd: `useradd` makes no user of a name that is a group's already.
+_TAKEN = frozenset(
+    re.findall(
+        r"\S+",
+        """root daemon bin sys sync games man lp mail news uucp proxy www-data backup list irc _apt nobody adm tty disk
+        kmem dialout fax voice cdrom floppy tape sudo audio dip operator src shadow utmp video sasl plugdev staff users
+        nogroup input kvm render sgx messagebus""",
+    )
+)
 _KEY = re.compile(r"^(?:ssh-ed25519|ssh-rsa|ecdsa-sha2-nistp\d+|sk-[a-z0-9@.-]+) [A-Za-z0-9+/=]{40,}")
 # What a blank of the templates is filled with, to check them as they are shipped.
 SAMPLE = {
@@ -70,6 +79,10 @@ def _users(user: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def _login(user: dict[str, Any]) -> list[Finding]:
+    taken = [str(one.get("name")) for one in _users(user) if one.get("name") in _TAKEN]
+    if taken:
+        fix = "choose another name: useradd would fail, and nobody could log in"
+        return [failed("login", f"Debian has a user or group {taken[0]} already", fix)]
     keys = [str(key) for one in _users(user) for key in one.get("ssh_authorized_keys") or []]
     keys += [str(key) for key in user.get("ssh_authorized_keys") or []]
     if any(_KEY.match(key) for key in keys):

@@ -7,7 +7,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from firmware_config.debian.control import CONFFILES, write_control, write_md5sums
+from firmware_config.debian.control import write_control, write_md5sums
 from firmware_config.debian.target import Target
 from firmware_config.debian.tree import FILES, SCRIPTS
 from firmware_config.errors import PackageError
@@ -24,7 +24,6 @@ def pack(tree: Path, target: Target, folder: Path, epoch: int) -> Path:
     papers = tree / "DEBIAN"
     papers.mkdir()
     (papers / "control").write_text(write_control(target, installed_kib(tree)), encoding="utf-8")
-    (papers / "conffiles").write_text("".join(f"{name}\n" for name in CONFFILES), encoding="utf-8")
     (papers / "md5sums").write_text(write_md5sums(tree), encoding="utf-8")
     for name in SCRIPTS:
         shutil.copyfile(FILES / name, papers / name)

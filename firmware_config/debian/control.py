@@ -1,4 +1,4 @@
-"""The package's own papers: control, conffiles, md5sums, changelog."""
+"""The package's own papers: control, md5sums, changelog."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from pathlib import Path
 
 from firmware_config.debian.target import Target
 
-CONFFILES = ("/etc/affect-edge/config.toml",)
 _DESCRIPTION = """\
 facial valence and arousal, estimated on the camera
  A camera that looks at faces and speaks only in scores: valence and arousal of
@@ -52,13 +51,12 @@ def write_control(target: Target, installed_kib: int) -> str:
 
 
 def write_md5sums(tree: Path) -> str:
-    """The sums that `dpkg --verify` compares with, conffiles left out."""
+    """The sums that `dpkg --verify` compares with."""
     files = sorted(path for path in tree.rglob("*") if path.is_file() and not path.is_symlink())
     named = {f"/{path.relative_to(tree)}": path for path in files if path.parts[len(tree.parts)] != "DEBIAN"}
     return "".join(
         f"{hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest()}  {name[1:]}\n"
         for name, path in named.items()
-        if name not in CONFFILES
     )
 
 

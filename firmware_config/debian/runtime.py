@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 import subprocess
 import sys
@@ -49,31 +50,29 @@ def build_wheel(folder: Path, environment: dict[str, str]) -> Path:
 
 
 def install_runtime(wheel: Path, target: Target, folder: Path, environment: dict[str, str]) -> None:
-    """Unpacks a wheel and what it needs, in the pinned versions, as the target's own pip would.
+    """Unpacks a wheel and what it needs: the wheels that the target's lock lists by SHA-256, and no others.
 
     Markers are read for the Python that runs this; the base's markers tell only 3.10 from later ones.
 
     Raises:
-        PackageError: a wheel cannot be had, or is for another machine.
+        PackageError: a wheel cannot be had, is not the listed one, or is for another machine.
     """
-    options = ["--quiet", "--disable-pip-version-check", "--no-compile", "--only-binary=:all:", "--implementation=cp"]
-    platforms = [f"--platform={platform}" for platform in target.platforms]
-    where = [f"--python-version={target.python}", *platforms, f"--target={folder}"]
-    command = [
-        sys.executable,
-        "-I",
-        "-m",
-        "pip",
-        "install",
-        *options,
-        *where,
-        f"--constraint={target.constraints}",
-        str(wheel),
-    ]
+    sha256 = hashlib.sha256(wheel.read_bytes()).hexdigest()
+    wanted = wheel.with_suffix(".txt")
+    wanted.write_text(f"-r {target.lock}\naffect-edge @ {wheel.absolute().as_uri()} --hash=sha256:{sha256}\n")
+    command = [sys.executable, "-I", "-m", "pip", "install", *pip_options(target, folder)]
+    command += ["--require-hashes", f"--requirement={wanted}"]
     _run(command, f"the wheels for {target.architecture} and Python {target.python} cannot be had", environment)
     trim(folder)
     for said in strangers(folder, target.architecture):
         raise PackageError(said)
+
+
+def pip_options(target: Target, folder: Path) -> list[str]:
+    """pip's options to install a target's wheels, and nothing that has to be built, into a folder."""
+    options = ["--quiet", "--disable-pip-version-check", "--no-compile", "--only-binary=:all:", "--implementation=cp"]
+    platforms = [f"--platform={platform}" for platform in target.platforms]
+    return [*options, f"--python-version={target.python}", *platforms, f"--target={folder}"]
 
 
 def trim(folder: Path) -> None:

@@ -66,6 +66,12 @@ class Target:
         return ROOT / ("constraints-tflite.txt" if old_camera_stack else "constraints.txt")
 
     @property
+    def lock(self) -> Path:
+        """The list of wheels by SHA-256 that a package is built from, of the versions in `constraints`."""
+        suffix = self.constraints.stem.removeprefix("constraints")  # `` or `-tflite`
+        return ROOT / "firmware_config" / "debian" / f"lock{suffix}.txt"
+
+    @property
     def depends(self) -> list[str]:
         """What the package depends on.
 

@@ -40,7 +40,7 @@ def lay_out(tree: Path, target: Target, *, epoch: int) -> None:
     _environment(tree, target)
     _put(tree, "usr/bin/affect-edge", FILES / "affect-edge", mode=0o755)
     _put(tree, f"{HOME}/bin/affect-edge", FILES / "main.py")
-    _put(tree, "etc/affect-edge/config.toml", FILES / "config.toml")
+    _put(tree, "usr/share/affect-edge/config.toml", FILES / "config.toml")
     for name in UNITS:
         _write(tree, f"usr/lib/systemd/system/{name}", packaged_unit((_CHECKOUT / "systemd" / name).read_text("utf-8")))
     _put(tree, "usr/lib/udev/rules.d/65-affect-edge.rules", _CHECKOUT / "udev/65-affect-edge.rules")
@@ -85,7 +85,7 @@ def _documents(tree: Path, target: Target, epoch: int) -> None:
     _compress(tree, f"{_DOC}/changelog.Debian.gz", write_changelog(target, epoch))
     _compress(tree, "usr/share/man/man1/affect-edge.1.gz", write_manual(epoch))
     _put(tree, f"{_DOC}/examples/config.toml", ROOT / "examples/config.toml")
-    for name in ("broker.conf", "metrics.conf", "jetson/jetson.conf"):
+    for name in ("broker.conf", "metrics.conf", "web.conf", "jetson/jetson.conf"):
         _put(tree, f"{_DOC}/examples/systemd/{Path(name).name}", _CHECKOUT / "systemd" / name)
     _put(tree, "usr/share/lintian/overrides/affect-edge", FILES / "lintian-overrides")
 

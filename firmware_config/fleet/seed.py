@@ -29,20 +29,26 @@ ethernets:
     optional: true
 """
 _INSTALL = f"""set -eu
+# The password has arrived: the card's first partition is readable in every computer. So also when a step below fails.
+blank() {{
+  for seed in /boot/firmware /boot; do
+    if [ -f "$seed/user-data" ]; then printf '#cloud-config\\n' > "$seed/user-data"; sync; fi
+  done
+}}
+trap blank EXIT
 for seed in /boot/firmware /boot; do
   if [ -f "$seed/{PACKAGE}" ]; then
     apt-get update
-    DEBIAN_FRONTEND=noninteractive apt-get install -y "$seed/{PACKAGE}"
+    DEBIAN_FRONTEND=noninteractive apt-get install -y "$seed/{PACKAGE}" ca-certificates
+    if grep -q '^ *backend *= *"picamera2"' {_ETC}/config.toml; then
+      DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends python3-picamera2
+    fi
     break
   fi
 done
 systemctl daemon-reload
 systemctl enable affect-edge.service
 systemctl restart affect-edge.service
-# The password has arrived: the card's first partition is readable in every computer.
-for seed in /boot/firmware /boot; do
-  if [ -f "$seed/user-data" ]; then printf '#cloud-config\\n' > "$seed/user-data"; sync; fi
-done
 """
 
 

@@ -12,6 +12,7 @@ import pytest
 from typer.testing import CliRunner
 
 from benchmarks.__main__ import app
+from benchmarks.egress.audit_log import HEAD, LOG, AuditLogReader
 from benchmarks.egress.ledger import Ledger
 from benchmarks.egress.network import DNS, Network, question_problem
 from benchmarks.egress.outbox import PAGE, OutboxReader
@@ -29,6 +30,7 @@ from benchmarks.egress.wire import (
     read_records,
 )  # fmt: skip
 from convert.errors import DataError
+from edge.audit import AuditLog
 from edge.clock import SystemClock
 from edge.config import Config, OutboxConfig
 from edge.contract import encode
@@ -388,3 +390,28 @@ def test_a_video_that_is_not_there_is_one_plain_error() -> None:
     assert isinstance(result.exception, DataError)
     assert "nowhere.mp4: no such file" in str(result.exception)
     assert result.exception.exit_code == 2
+
+
+def test_the_audit_log_is_known_line_by_line_and_nothing_can_stand_in_it(tmp_path: Path, ledger: Ledger) -> None:
+    config_file = tmp_path / "config.toml"
+    config_file.write_text("")
+    log = AuditLog(tmp_path / "audit.jsonl")
+    log.append("started", ORIGIN.policy, camera=Config().camera.backend, model=ORIGIN.model.sha256)
+    line, head = log.path.read_bytes(), (tmp_path / "audit.jsonl.head").read_bytes()
+    now = datetime.now(timezone.utc).timestamp()
+    changes = [
+        (line, head),
+        (line.replace(b"v4l2", b"face"), head),
+        (line.replace(b'"at"', b' "at"'), head),
+        (line.replace(b"started", b"smiling"), head),
+        (line, head.replace(b'"number":1', b'"number":2')),
+    ]
+    for number, (written, after) in enumerate(changes):
+        ledger = Ledger()
+        reader = AuditLogReader(ledger, Config(), ORIGIN, config_file)
+        reader.wrote(LOG, written, now)
+        reader.wrote(HEAD, after, now)
+        assert bool(ledger.findings) == bool(number)
+    reader = AuditLogReader(ledger, Config(), ORIGIN, config_file)
+    reader.wrote(LOG, line, now + 3600)
+    assert ledger.findings

@@ -16,7 +16,7 @@ for module in pkgutil.walk_packages(root.__path__, root.__name__ + "."):
 """
 
 
-@pytest.mark.parametrize("package", ["benchmarks", "convert", "firmware_config"])
+@pytest.mark.parametrize("package", ["analytics", "benchmarks", "convert", "firmware_config"])
 def test_every_module_can_be_imported(package: str) -> None:
     done = subprocess.run(
         [sys.executable, "-c", CODE, package], capture_output=True, text=True, timeout=300, check=False

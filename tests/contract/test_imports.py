@@ -14,7 +14,7 @@ import pytest
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
-PACKAGES = ("edge", "convert", "benchmarks", "firmware_config")
+PACKAGES = ("analytics", "edge", "convert", "benchmarks", "firmware_config")
 
 
 @pytest.fixture
@@ -56,6 +56,7 @@ def test_contracts_hold(copied: Path, lint_imports: Callable[..., subprocess.Com
         ("edge/geometry.py", "import convert", "The device knows nothing of the workstation"),
         ("edge/affect/stream.py", "import tensorflow", "No training framework reaches the device"),
         ("convert/train/recipe.py", "import edge.config", "Training shares the device's crop and preprocessing"),
+        ("analytics/table.py", "import edge.config", "The server side shares the contract with the device"),
         ("edge/face/crop.py", "import socket", "What handles pictures cannot reach a network"),
     ],
 )

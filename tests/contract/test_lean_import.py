@@ -85,6 +85,6 @@ def test_every_file_of_the_commands_is_a_verb(repo: Path) -> None:
     assert files - {"__init__"} == set(VERBS)
 
 
-@pytest.mark.parametrize("package", ["convert", "benchmarks", "firmware_config"])
+@pytest.mark.parametrize("package", ["analytics", "convert", "benchmarks", "firmware_config"])
 def test_help_of_a_tool_does_not_wait_for_tensorflow(package: str, loaded: Callable[[str], set[str]]) -> None:
     assert loaded(f"import {package}.__main__") & (TRAINING - {"scipy"}) == set()  # numba brings scipy

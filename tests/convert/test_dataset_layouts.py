@@ -492,7 +492,7 @@ def test_every_published_layout_says_that_it_is_for_research() -> None:
 
 
 def test_an_unknown_kind_or_folder_is_named(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="imagenet: no such kind of data set; there are affwild, affwild2"):
+    with pytest.raises(DataError, match="imagenet: no such kind of data set; there are afew-va, affectnet, affwild"):
         read_set("imagenet", tmp_path)
     with pytest.raises(DataError, match="none: no such data set"):
         read_set("affwild2", tmp_path / "none")

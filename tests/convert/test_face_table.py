@@ -175,7 +175,8 @@ def test_each_look_at_the_test_rows_is_written_down_with_its_reason(tmp_path: Pa
     assert len(test) + len(without_test(faces)) == 200
     lines = pd.read_csv(log, dtype=str)
     assert lines["why"].tolist() == ["the release", "again, with a comma"]
-    assert list(lines) == ["time", "command", "commit", "bundle", "why"]
+    assert list(lines) == ["time", "command", "commit", "bundle", "why", "faces"]
+    assert lines["faces"].tolist() == [f"x:{len(test)}"] * 2
 
 
 def test_faces_that_are_not_found_are_left_out_and_counted(own: Path) -> None:

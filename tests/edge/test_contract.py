@@ -67,6 +67,7 @@ def windows(draw: st.DrawFn) -> contract.Window:
         epsilon=epsilon,
         suppressed=suppressed,
         model=draw(models),
+        policy=draw(st.from_regex("[0-9a-f]{32}", fullmatch=True)),
     )
 
 
@@ -145,6 +146,7 @@ def largest_window() -> contract.Window:
         quadrants=contract.Quadrants(pos_high=0.11, pos_low=0.11, neg_high=0.11, neg_low=0.11),
         suppressed=None,
         model=contract.Model(name="m" * 32, version=10**9, sha256="0" * 64),
+        policy="0" * 32,
     )
 
 

@@ -77,7 +77,7 @@ def build(model: AffectModel, new_sink: Any, new_camera: Any) -> Build:
 
     def assemble(faces: Sequence[Detection], events: Iterable[Frame | Tick], error: Exception | None = None) -> Device:
         clock, sink = FileClock(), new_sink()
-        origin = origin_of(Config().device, model.bundle)
+        origin = origin_of(Config(), model.bundle)
         return Device(
             camera=new_camera(events, clock, error),
             schedule=Schedule(step_s=0.1, reset_s=1.0),

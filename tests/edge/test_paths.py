@@ -38,8 +38,8 @@ def test_user_with_a_home_has_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path
     ("file", "given", "expected"),
     [
         ("/etc/affect-edge/config.toml", "", "/var/lib/affect-edge"),
-        ("/etc/affect-edge/door.toml", "", "/var/lib/affect-edge/door"),
-        ("/etc/affect-edge/door.toml", "/var/lib/affect-edge/door", "/var/lib/affect-edge/door"),
+        ("/etc/affect-edge/door.toml", "", "/var/lib/affect-edge-door"),
+        ("/etc/affect-edge/door.toml", "/var/lib/affect-edge-door", "/var/lib/affect-edge-door"),
         ("/etc/affect-edge/config.toml", "/a:/b", "/a"),
         ("/home/me/config.toml", "", "/home/me/.local/state/affect-edge/berlin-door"),
         (None, "", "/home/me/.local/state/affect-edge/berlin-door"),

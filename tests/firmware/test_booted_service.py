@@ -33,17 +33,18 @@ bytes_per_minute = 16384
 [outbox]
 hold_unsynced_s = 0.0
 """
-PROBE = """#!/bin/sh
+PROBE = r"""#!/bin/sh
 cd /root
 sleep 5
 timeout 40 mosquitto_sub -h 127.0.0.1 -t 'affect/#' -v -q 1 > messages
 systemctl show affect-edge -p ActiveState,SubState,DynamicUser,MainPID > state
 cat /proc/$(systemctl show affect-edge -p MainPID --value)/status > process
 journalctl -u affect-edge -b --no-pager -o cat > journal
-systemctl stop affect-edge
+systemctl start affect-edge@door
 affect-edge doctor --config /etc/affect-edge/config.toml --sandbox --json > doctor
-systemctl start affect-edge
-sleep 8
+timeout 25 mosquitto_sub -h 127.0.0.1 -t 'affect/+/+/+/window' -v -q 1 > both
+systemctl show affect-edge affect-edge@door -p Id,ActiveState,NRestarts > two
+journalctl -b --no-pager -o cat | grep -i 'permission denied\|STATE_DIRECTORY' > denied
 systemctl kill -s KILL affect-edge
 sleep 16
 systemctl show affect-edge -p ActiveState,NRestarts > after
@@ -51,7 +52,7 @@ systemctl poweroff
 """
 UNIT = "[Unit]\nAfter=affect-edge.service mosquitto.service\n[Service]\nExecStart=/root/probe\n"
 UNIT += "[Install]\nWantedBy=multi-user.target\n"
-LEFT = ("messages", "state", "process", "journal", "doctor", "after")
+LEFT = ("messages", "state", "process", "journal", "doctor", "both", "two", "denied", "after")
 
 
 @pytest.fixture(scope="module")
@@ -61,6 +62,7 @@ def left() -> dict[str, str]:
     if not root.name or os.geteuid() != 0 or shutil.which("systemd-nspawn") is None:
         pytest.skip("needs AFFECT_EDGE_BOOT_ROOT, root and systemd-nspawn; see this file's head")
     (root / "etc/affect-edge/config.toml").write_text(CONFIG)
+    (root / "etc/affect-edge/door.toml").write_text(CONFIG.replace('"trial"', '"door"'))
     (root / "etc/hosts").write_text("127.0.0.1 localhost\n")
     (root / "root/probe").write_text(PROBE)
     (root / "root/probe").chmod(0o755)
@@ -95,6 +97,14 @@ def test_examination_from_inside_the_sandbox_finds_nothing_wrong(left: dict[str,
     assert found["worst"] in ("pass", "warn"), found
     levels = {finding["check"]: finding["level"] for finding in found["findings"]}
     assert {levels[check] for check in ("camera", "outbox", "publishing", "service filter")} == {"pass"}
+
+
+@pytest.mark.slow
+def test_a_second_camera_runs_beside_the_first_and_an_examination_takes_no_folder_away(left: dict[str, str]) -> None:
+    assert left["two"].count("ActiveState=active") == 2, left["two"]
+    assert left["two"].count("NRestarts=0") == 2
+    assert {line.split("/")[3] for line in left["both"].splitlines()} == {"trial", "door"}
+    assert left["denied"] == ""
 
 
 @pytest.mark.slow

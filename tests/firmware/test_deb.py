@@ -30,7 +30,7 @@ EPOCH = 1_790_000_000  # of the fixture that builds
 Build = Callable[..., Path]
 SYSTEMD = Path(__file__).parents[2] / "firmware_config/systemd"
 FILES = (
-    "etc/affect-edge/config.toml",
+    "usr/share/affect-edge/config.toml",
     "usr/bin/affect-edge",
     "usr/lib/affect-edge/bin/affect-edge",
     "usr/lib/affect-edge/bin/python3",
@@ -53,7 +53,7 @@ def test_the_package_holds_what_a_device_needs(opened: Path) -> None:
 
 def test_nothing_lies_outside_the_folders_of_a_package(opened: Path) -> None:
     tops = {str(path.relative_to(opened)) for path in opened.iterdir()}
-    assert tops == {"DEBIAN", "etc", "usr"}  # /var is the service's own, made by systemd
+    assert tops == {"DEBIAN", "usr"}  # /etc is the place's, /var the service's, made by systemd
 
 
 def test_control_says_for_which_machine_and_python(opened: Path) -> None:
@@ -71,8 +71,9 @@ def test_a_package_for_a_newer_python_replaces_one_for_an_older(opened: Path) ->
     assert subprocess.run(["dpkg", "--compare-versions", older, "lt", newer], check=False).returncode == 0
 
 
-def test_the_configuration_is_a_conffile_and_nothing_else(opened: Path) -> None:
-    assert (opened / "DEBIAN/conffiles").read_text().split() == ["/etc/affect-edge/config.toml"]
+def test_nothing_is_a_conffile_so_dpkg_asks_nothing_where_a_seed_wrote_the_configuration(opened: Path) -> None:
+    assert not (opened / "DEBIAN/conffiles").exists()
+    assert not (opened / "etc").exists()
 
 
 def test_modes_and_owners(package: Path) -> None:
@@ -88,11 +89,10 @@ def test_sums_are_those_of_the_files(opened: Path) -> None:
     assert lines
     for digest, name in lines:
         assert hashlib.md5((opened / name).read_bytes()).hexdigest() == digest
-    assert "etc/affect-edge/config.toml" not in {name for _, name in lines}
 
 
 def test_the_configuration_that_comes_along_does_not_start_a_camera(opened: Path) -> None:
-    config = load_config(opened / "etc/affect-edge/config.toml")
+    config = load_config(opened / "usr/share/affect-edge/config.toml")
     assert config.camera.live
     with pytest.raises(DeploymentError):
         require_deployment(config)
@@ -241,6 +241,7 @@ def run_script(opened: Path, tmp_path: Path) -> Callable[..., list[str]]:
         script = (opened / "DEBIAN" / name).read_text().replace("/run/systemd/system", str(tmp_path / "run"))
         script = script.replace("/run/udev/control", "/nowhere").replace("/usr/lib/affect-edge", str(tmp_path))
         script = script.replace("/etc/", f"{tmp_path}/etc/").replace("/var/", f"{tmp_path}/var/")
+        script = script.replace("/usr/share/", f"{opened}/usr/share/")
         said.write_text("")
         environment = {**os.environ, "PATH": f"{programs}:{os.environ['PATH']}"}
         done = subprocess.run(["sh", "-s", *arguments], input=script, text=True, check=False, env=environment)
@@ -256,6 +257,17 @@ def test_an_upgrade_restarts_what_runs_and_an_installation_nothing(run_script: C
     assert run_script("postinst", "configure", "0.1.0-1+py3.13") == ["--system daemon-reload", *restarted]
 
 
+def test_the_configuration_is_written_once_and_one_that_is_there_is_kept(
+    run_script: Callable[..., list[str]], tmp_path: Path
+) -> None:
+    written = tmp_path / "etc/affect-edge/config.toml"
+    run_script("postinst", "configure", "")
+    assert "sudo affect-edge init" in written.read_text()
+    written.write_text("of this place")
+    run_script("postinst", "configure", "0.1.0-1+py3.13")
+    assert written.read_text() == "of this place"
+
+
 def test_a_removal_stops_what_runs_and_an_upgrade_does_not(run_script: Callable[..., list[str]]) -> None:
     assert run_script("prerm", "remove") == ["stop affect-edge.service", "stop affect-edge@door.service"]
     assert run_script("prerm", "upgrade", "0.1.0-2+py3.13") == []
@@ -265,6 +277,7 @@ def test_a_purge_takes_what_the_place_wrote_and_a_removal_does_not(
     run_script: Callable[..., list[str]], tmp_path: Path
 ) -> None:
     kept = [tmp_path / name for name in ("etc/affect-edge/door.toml", "var/lib/private/affect-edge/outbox.db")]
+    kept.append(tmp_path / "var/lib/private/affect-edge-door/outbox.db")
     kept.append(tmp_path / "etc/systemd/system/affect-edge@door.service.d/installation.conf")
     others = tmp_path / "etc/systemd/system/other.service"
     for path in (*kept, others):

@@ -143,7 +143,7 @@ def model() -> AffectModel:
 
 
 def new_device(search: Any) -> Device:
-    clock, nowhere, origin = FileClock(), object(), origin_of(Config().device, model().bundle)
+    clock, nowhere, origin = FileClock(), object(), origin_of(Config(), model().bundle)
     return Device(
         camera=nowhere,
         schedule=Schedule(step_s=0.1, reset_s=1.0),

@@ -171,7 +171,7 @@ def _open_device(
     recorder, drawn = Recorder(), msgspec.structs.replace(config.camera, backend="scene")
     config = msgspec.structs.replace(config, camera=drawn, window=WindowConfig(window_s=10))
     with TemporaryDirectory(prefix="affect-edge-bench-") as folder:
-        outbox = Outbox(Path(folder) / "outbox.db", config.outbox, clock, origin_of(config.device, model.bundle))
+        outbox = Outbox(Path(folder) / "outbox.db", config.outbox, clock, origin_of(config, model.bundle))
         sink = _DiskSink(outbox)
         try:
             yield build_device(config, camera=camera, model=model, sink=sink, clock=clock, health=recorder), recorder

@@ -12,17 +12,19 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
+from edge.audit import audit_log
 from edge.board import read_board
 from edge.cli import app, echo_json
 from edge.cli.doctor.broker import check_broker, check_drop_in
 from edge.cli.doctor.camera import check_camera
 from edge.cli.doctor.finding import EXIT_CODES, Finding, Level, skipped, worst
 from edge.cli.doctor.machine import check_accelerator, check_clock, check_heat_and_power, check_memory, check_storage
-from edge.cli.doctor.model import check_deployment, check_detector, check_model, check_store
+from edge.cli.doctor.model import check_deployment, check_detector, check_model, check_notice_and_log, check_store
 from edge.cli.doctor.sandbox import sandboxed
 from edge.cli.init.drop_in import unit_name
 from edge.clock import Clock, SystemClock
 from edge.config import Config, load_config
+from edge.deployment import faults
 from edge.device import origin_of
 from edge.paths import CONFIGS
 
@@ -72,9 +74,12 @@ def _examine(config: Config, clock: Clock, unit: str) -> Iterator[Finding]:
     yield from check_deployment(config)
     bundle = yield from check_model(config)
     yield check_store(config)
+    yield from check_notice_and_log(config, bundle)
     detector = yield from check_detector(config)
     yield from check_accelerator(config.engine)
     yield check_memory(config)
+    if config.camera.live and not any(faults(config.deployment)):
+        audit_log(config).try_append("doctor_looked", "")
     yield from check_camera(config, clock, detector)
     yield from check_heat_and_power(read_board())
     yield check_clock(clock, config)
@@ -82,7 +87,7 @@ def _examine(config: Config, clock: Clock, unit: str) -> Iterator[Finding]:
     if bundle is None:
         yield skipped("broker", "not tried without a model, whose name its messages carry")
     else:
-        yield from check_broker(config, origin_of(config.device, bundle))
+        yield from check_broker(config, origin_of(config, bundle))
     yield check_drop_in(config, unit)
 
 

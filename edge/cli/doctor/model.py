@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Generator, Iterator
 
 from edge.affect.untrusted import prove
+from edge.audit import audit_log
 from edge.cli.doctor.finding import Finding, failed, failed_with, passed, skipped, warned
 from edge.config import Config, EngineConfig
 from edge.deployment import faults
-from edge.errors import AssetError, BundleError, ConfigError, EngineError
+from edge.errors import AssetError, AuditError, BundleError, ConfigError, EngineError, NoticeError
 from edge.face.detector import Detector
 from edge.face.search import Search
 from edge.model.bundle import Bundle
 from edge.model.store import Store
+from edge.policy import check_notice, policy_of
 
 
 def check_model(config: Config) -> Generator[Finding, None, Bundle | None]:
@@ -61,6 +63,21 @@ def check_detector(config: Config) -> Generator[Finding, None, Detector | None]:
         return None
     yield passed("detector", "yunet loads")
     return detector
+
+
+def check_notice_and_log(config: Config, bundle: Bundle | None) -> Iterator[Finding]:
+    """Whether the notice is of this policy, and the audit log whole."""
+    if bundle is not None and config.deployment.notice_policy:
+        try:
+            check_notice(config, policy_of(config, bundle.sha256))
+            yield passed("notice", f"of this policy, {config.deployment.notice_policy}")
+        except NoticeError as error:
+            yield failed_with("notice", error)
+    log = audit_log(config)
+    try:
+        yield passed("audit log", f"{len(log.verify())} lines, whole")
+    except AuditError as error:
+        yield failed_with("audit log", error)
 
 
 def check_deployment(config: Config) -> Iterator[Finding]:

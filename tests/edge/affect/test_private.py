@@ -18,7 +18,12 @@ from edge.values import AffectScore, Detection, Track
 HOUR_S = 3600
 DAY = 1_793_487_600  # midnight in Berlin, 2026-11-01
 ORIGIN = Origin(
-    site="hall", device="door", tz="Europe/Berlin", tags={}, model=Model(name="default", version=5, sha256="0" * 64)
+    site="hall",
+    device="door",
+    tz="Europe/Berlin",
+    tags={},
+    model=Model(name="default", version=5, sha256="0" * 64),
+    policy="0" * 32,
 )
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from msgspec.structs import replace
 
 from edge.affect.visits import Visits
 from edge.affect.window import Windower
@@ -22,6 +23,7 @@ ORIGIN = Origin(
     tz="Europe/Berlin",
     tags={"zone": "entrance"},
     model=Model(name="default", version=5, sha256="0" * 64),
+    policy="0" * 32,
 )
 
 
@@ -326,3 +328,17 @@ def test_stepped_clock_does_not_make_up_the_years_between() -> None:
     assert starts[:2] == [0, 10]
     assert len(starts) < 6
     assert starts == sorted(set(starts))
+
+
+@pytest.mark.parametrize(("told", "after"), [(True, None), (False, "notice")])
+def test_a_policy_that_changes_ends_the_open_window_without_scores_and_names_itself_from_then_on(
+    told: bool, after: str | None
+) -> None:
+    faces = {1: (100, 0.9), 2: (300, 0.3), 3: (500, -0.5)}
+    scene = Scene()
+    scene.show(15, faces)
+    scene.windower.adopt(replace(ORIGIN, policy="1" * 32), told=told)
+    scene.show(15, faces)
+    windows = scene.end()
+    assert [window.policy[0] for window in windows] == ["0", "1", "1"]
+    assert [window.suppressed for window in windows] == [None, after or "partial", after]

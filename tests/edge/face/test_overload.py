@@ -142,7 +142,7 @@ class Busy:
         self.script: Any = lambda _second: None
         step_s, reset_s = model.bundle.manifest.step_s, model.bundle.manifest.reset_s
         self.reset_ns = round(reset_s * NS)
-        origin = origin_of(Config().device, model.bundle)
+        origin = origin_of(Config(), model.bundle)
         self.device = Device(
             camera=NewestFrames(self.clock, seconds, fps),
             schedule=Schedule(step_s=step_s, reset_s=reset_s, frame_s=1 / fps, live=True),

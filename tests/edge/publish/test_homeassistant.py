@@ -126,7 +126,7 @@ def test_nothing_measured_is_in_it() -> None:
 
 def test_the_longest_names_stay_below_8_kib() -> None:
     model = contract.Model(name="m" * 32, version=10**9, sha256="0" * 64)
-    origin = contract.Origin(site="s" * 32, device="d" * 32, tz="z" * 64, tags={}, model=model)
+    origin = contract.Origin(site="s" * 32, device="d" * 32, tz="z" * 64, tags={}, model=model, policy="0" * 32)
     assert len(announced(origin, prefix="p" * 64)[1]) < 8192
 
 

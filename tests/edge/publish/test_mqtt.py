@@ -482,3 +482,21 @@ def test_windows_that_wait_for_the_clock_are_told_at_the_first_and_at_the_stop_w
     for line in (first, last):
         assert "timedatectl set-ntp true" in line
         assert "outbox.hold_unsynced_s = 0" in line
+
+
+def test_a_changed_policy_is_in_the_status_at_once_and_windows_of_both_policies_arrive(
+    mosquitto, listen, make_publisher, until, put
+):
+    mosquitto.start()
+    listener = listen(mosquitto.port)
+    publisher, outbox = make_publisher()
+    publisher.start()
+    until(lambda: listener.states() == ["online"])
+    changed = replace(ORIGIN, policy="71" * 16)
+    publisher.adopt(changed)
+    put(publisher)
+    put(publisher, replace(QUIET, policy=changed.policy))
+    until(lambda: outbox.delivery().waiting == 0)
+    until(lambda: len(listener.payloads("status")) == 2)
+    assert [status["policy"] for status in listener.payloads("status")] == [ORIGIN.policy, changed.policy]
+    assert sorted(window["policy"] for window in listener.payloads("window")) == [ORIGIN.policy, changed.policy]

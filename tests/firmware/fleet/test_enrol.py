@@ -217,8 +217,15 @@ def test_the_seeds_copy_of_the_password_is_emptied_on_the_card(enrol, tmp_path):
     subprocess.run(["sh", "-c", script], check=True, env={"PATH": f"{bin_}:/usr/bin:/bin"})
     assert (boot / "user-data").read_text() == "#cloud-config\n"
     calls = (tmp_path / "calls").read_text()
-    assert f"apt-get install -y {boot}/affect-edge.deb\n" in calls
+    assert f"apt-get install -y {boot}/affect-edge.deb ca-certificates\n" in calls
     assert "systemctl restart affect-edge.service\n" in calls
+
+    # Also where the package cannot be installed.
+    (boot / "user-data").write_bytes(seed.read_bytes())
+    (bin_ / "apt-get").write_text("#!/bin/sh\nexit 100\n")
+    done = subprocess.run(["sh", "-c", script], check=False, env={"PATH": f"{bin_}:/usr/bin:/bin"})
+    assert done.returncode == 100
+    assert (boot / "user-data").read_text() == "#cloud-config\n"
 
 
 def test_the_label_says_what_people_have_a_right_to_know(enrol, tmp_path):

@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from edge.cli import app
 from edge.cli.doctor import sandbox
-from edge.cli.doctor.sandbox import sandboxed, service_settings
+from edge.cli.doctor.sandbox import beside_service, sandboxed, service_settings
 from edge.errors import EdgeError
 
 
@@ -30,6 +30,17 @@ def test_walls_of_the_shipped_unit_are_taken_over_and_its_life_is_not(repo: Path
 def test_continued_lines_and_comments_are_read_as_systemd_reads_them() -> None:
     assert service_settings("[Unit]\nA=1\n[Service]\n; no\nDeviceAllow=a \\\n  b\n[Install]\nB=2\n") == [
         "DeviceAllow=a b"
+    ]
+
+
+def test_beside_a_running_service_its_folder_stays_its_own(repo: Path) -> None:
+    unit = (repo / "firmware_config/systemd/affect-edge.service").read_text()
+    settings = beside_service(service_settings(unit), 61234)
+    assert not [line for line in settings if line.startswith(("StateDirectory", "DynamicUser"))]
+    assert settings[-3:] == [
+        "User=61234",
+        "BindPaths=/var/lib/private/affect-edge:/run/affect-edge-state",
+        "Environment=STATE_DIRECTORY=/run/affect-edge-state",
     ]
 
 
@@ -54,6 +65,6 @@ def test_sandboxed_doctor_runs_nothing_of_the_current_directory(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(subprocess, "run", run)
     assert CliRunner().invoke(app, ["doctor", "--sandbox"]).exit_code == 0
-    (_, first), (command, second) = called
-    assert (first, second) == ("/", "/")
+    assert {where for _, where in called} == {"/"}
+    command, _ = called[-1]
     assert command[command.index("--") + 1 :][1:4] == ["-I", "-m", "edge"]

@@ -1,0 +1,1 @@
+"""How `python -m analytics collect` keeps its promises: kills, rates, and a day of a fleet."""

@@ -1,0 +1,1 @@
+"""Papers from a configuration: notices, a data-protection impact assessment, records, instructions for use."""

@@ -1,0 +1,1 @@
+"""A release: wheel, packages, bills of materials, checksums, signatures, and a folder that apt installs from."""
