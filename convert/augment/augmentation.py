@@ -36,6 +36,7 @@ class Draw(NamedTuple):
 # By attribute of `Augmentation`. Reasons, where there is one, stand beside; the rest was set by looking at sheets.
 DRAWS = {
     "roll": Draw(1, -0.26, 0.26),  # what the crop's own turn by the eyes leaves, and its errors
+    "tilt": Draw(0.15, -0.7, 0.7),  # of a head whose tilt the detector does not see at the first look
     "zoom": Draw(1, 0.82, 1.18),
     "shift": Draw(1, -0.06, 0.06),
     "flip": Draw(0.5, 1, 1),
@@ -110,7 +111,8 @@ def draw_augmentation(rng: np.random.Generator) -> Augmentation:
     d: dict[str, Any] = {name: draw(rng) for name, draw in DRAWS.items()}
     plain = ("zoom", "squeeze", "contrast", "shade", "flicker", "bands", "curve", "blur_px", "defocus_px", "noise")
     drawn = Augmentation(
-        **{name: d[name] for name in (*plain, "roll", "sharpen")},
+        **{name: d[name] for name in (*plain, "sharpen")},
+        roll=d["tilt"] or d["roll"],
         **{name: int(d[name]) for name in ("low_px", "video", "video_px", "jpeg")},
         shift=(d["shift"], DRAWS["shift"](rng)),
         flip=bool(d["flip"]),

@@ -67,6 +67,10 @@ def report(
         record = make_record(on.bundle, tables, on.subjects, trained_apart=on.trained_apart)
         for path in (target, *([run / RECORD] if run is not None and is_run(run) else [])):
             write_record(path, record)
+    elif run is None:  # measured as a run, before it was packed under this name
+        manifest = open_subject(subject).manifest
+        named = {"name": manifest.name, "version": manifest.version, "network": manifest.network}
+        write_record(target, read_record(target) | {"bundle": named})
     page.write_text(write_page(read_record(target), target, page), encoding="utf-8")
     Console().print(f"{target}\n{page}")
 

@@ -52,7 +52,8 @@ def train(
         chosen = change_epochs(chosen, epochs, head_epochs)
     if seed is not None:
         chosen = msgspec.structs.replace(chosen, seed=seed)
-    build_features(chosen.backbone.network, chosen.backbone.size, chosen.backbone.width)  # what is wrong is said now
+    build = chosen.backbone
+    build_features(build.network, build.size, build.width, build.pooling)  # what is wrong is said now
     run = Run(out or Path("out") / recipe)
     kit = Kit(run, chosen, data, find_landmarker(data, landmarker))
     if train_kit(kit, run, chosen, start=start):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import cv2
@@ -10,12 +11,15 @@ import numpy as np
 from convert.errors import DataError
 from edge.face.crop import align_face
 from edge.face.detector import SHA256, Detector, YuNet
-from edge.geometry import CropRule
+from edge.face.search import Search
+from edge.face.tracker import Expected
+from edge.geometry import CropRule, roll_radians
 from edge.values import Detection, UInt8Array
 
 _SIDE = 320  # of the search picture, pixels
 _BORDER = 0.25  # added around a picture, since its face may fill it: share of its longer side
 _OFF_CENTER_PENALTY = 0.5
+_LOOKS, _STILL = 6, math.radians(0.5)
 
 
 class FaceFinder:
@@ -29,8 +33,9 @@ class FaceFinder:
     """
 
     def __init__(self, detector: Detector | None = None) -> None:
-        self.name = type(detector).__name__ if detector else f"{SHA256} {_SIDE}"
+        self.name = type(detector).__name__ if detector else f"{SHA256} {_SIDE} {_LOOKS}"
         self._detector = detector or YuNet(size=(_SIDE, _SIDE), min_score=0.5)
+        self._search = Search()
 
     def find(self, pixels: UInt8Array) -> Detection | None:
         """Finds one face: of several the best by score, less up to half for lying off the centre.
@@ -53,8 +58,20 @@ class FaceFinder:
             off = float(np.hypot(*(np.array(face.center_px) - middle))) / (max(width, height) / 2)
             return face.score * (1 - _OFF_CENTER_PENALTY * min(off, 1.0))
 
-        best = max(faces, key=rank)
-        return moved(best, -pad, -pad)
+        return moved(self._stand(padded, max(faces, key=rank)), -pad, -pad)
+
+    def _stand(self, pixels: UInt8Array, face: Detection) -> Detection:
+        """The face as the device sees it after some steps: looked at again in its cell, until its tilt is known."""
+        for _ in range(_LOOKS):
+            roll = roll_radians(face.landmarks_px)
+            near = Expected(*face.center_px, face.size_px, roll, steady=True)
+            again = self._search.find(pixels, [near], wide=False).detections
+            if not again:
+                break
+            face = again[0]
+            if abs(roll_radians(face.landmarks_px) - roll) < _STILL:
+                break
+        return face
 
 
 def moved(face: Detection, x: float, y: float) -> Detection:

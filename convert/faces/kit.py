@@ -13,7 +13,8 @@ from convert.faces.groups import split_faces
 from convert.faces.pictures import hash_pixels
 from convert.faces.table import check_faces, join_faces, make_faces
 
-KIT_SOURCES = ("diffusionfer", "sfhq", "studio", "studio2")
+KIT_SOURCES = ("diffusionfer", "sfhq", "studio", "studio2", "stills")
+STILLS = Path(__file__).parents[1] / "ratings"  # rated stills that come with the kit; how they were made is said there
 HALF_WEIGHT_ERROR = 0.15  # standard error of a rating at which it weighs half
 _RANGE_TO_SD = 1.128  # mean range of two normal numbers, in standard deviations
 _USUAL_SD = 0.07  # of one pass; of faces rated twice 0.05 to 0.08
@@ -53,15 +54,16 @@ def kit_faces(root: Path) -> pd.DataFrame:
     }
     rated = root / "ratings"
     usable = [np.ones(len(parts[0]), bool)]
-    for name in ("sfhq", "studio", "studio2"):
+    for name in KIT_SOURCES[1:]:
+        folder = STILLS if name == "stills" else rated
         if name == "sfhq" and not (rated / "sfhq.csv").is_file() and (root / "sfhq").is_dir():
             images = [f"images/{path.name}" for path in sorted((root / "sfhq" / "images").glob("*.jpg"))]
             table = pd.DataFrame({"image": images, "valence": np.nan, "arousal": np.nan, "usable": 1})
-        elif (rated / f"{name}.csv").is_file():
-            table = _read(rated / f"{name}.csv")
+        elif (folder / f"{name}.csv").is_file():
+            table = _read(folder / f"{name}.csv")
         else:
             continue
-        home = root / "sfhq" if name == "sfhq" else rated / name
+        home = root / "sfhq" if name == "sfhq" else folder / name
         licence = "MIT" if name == "sfhq" else "Apache-2.0"
         part = _table(name, home, table, licence=licence, rater="ai")
         if "portrait" in table:

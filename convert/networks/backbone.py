@@ -13,7 +13,7 @@ def build_backbone(recipe: BackboneRecipe, *, blendshapes: int) -> Any:
     """Builds the network that the recipe names and what we attach to it.
 
     Args:
-        recipe: network, size, width and length of the embedding.
+        recipe: network, size, width, pooling and length of the embedding.
         blendshapes: length of the auxiliary output, trained on and never exported.
 
     Returns:
@@ -23,7 +23,7 @@ def build_backbone(recipe: BackboneRecipe, *, blendshapes: int) -> Any:
     Raises:
         DataError: the network is not there or not what `convert.networks.registry` asks of it.
     """
-    network = build_features(recipe.network, recipe.size, recipe.width)
+    network = build_features(recipe.network, recipe.size, recipe.width, recipe.pooling)
     embedding = keras.layers.Dense(recipe.embedding, name="embedding")(network.output)
     va = keras.layers.Dense(2, name="va")(embedding)
     shapes = keras.layers.Dense(blendshapes, name="blendshapes")(embedding)

@@ -29,7 +29,7 @@ def deep_inception_resnet(input_size: int, width: float = 1.0) -> Any:
 
 
 def inception_resnet(input_size: int, width: float, blocks: tuple[int, int, int], name: str) -> Any:
-    """Stem, A blocks, reduction, B blocks, reduction, C blocks, and the mean over the picture.
+    """Stem, A blocks, reduction, B blocks, reduction, C blocks; the paper then takes the mean over the picture.
 
     Args:
         input_size: side S of the picture, pixels.
@@ -38,11 +38,11 @@ def inception_resnet(input_size: int, width: float, blocks: tuple[int, int, int]
         name: of the Keras model.
 
     Returns:
-        A Keras model from `image` float32 (B, S, S, 3) to `features` float32 (B, F).
+        A Keras model from `image` float32 (B, S, S, 3) to a map float32 (B, S / 32, S / 32, F), sides rounded up.
     """
 
     def channels(full: int) -> int:
-        return max(4, round(full * width / 4) * 4)
+        return scale(full, width)
 
     count_a, count_b, count_c = blocks
     image = keras.Input((input_size, input_size, 3), name="image")
@@ -55,7 +55,12 @@ def inception_resnet(input_size: int, width: float, blocks: tuple[int, int, int]
     x = _reduction_b(x, channels)
     for _ in range(count_c):
         x = _block_c(x, channels)
-    return keras.Model(image, keras.layers.GlobalAveragePooling2D(name="features")(x), name=name)
+    return keras.Model(image, x, name=name)
+
+
+def scale(channels: int, width: float) -> int:
+    """Channels at a width: a multiple of 4, at least 4."""
+    return max(4, round(channels * width / 4) * 4)
 
 
 def conv(x: Any, filters: int, kernel: int | tuple[int, int], *, stride: int = 1) -> Any:

@@ -8,7 +8,7 @@ that is called as `build(input_size, width=width)` and returns a model of `tf_ke
 is Keras 3, which cannot be quantized for the device)
 
 - from one input, float32 (B, S, S, 3): RGB, (pixel − 127) / 127.5, so −1..1. The batch is left open.
-- to one output: features float32 (B, F), or a map float32 (B, h, w, F) whose mean over the picture is taken.
+- to one output: features float32 (B, F), or a map float32 (B, h, w, F) that is pooled as the recipe says.
 
 Nothing else is asked: embedding, valence and arousal, and the auxiliary blendshapes are attached by `build_backbone`.
 So that it runs on the device, every operator must exist in int8: convolutions (depthwise too), pooling, fully connected
@@ -25,12 +25,14 @@ from collections.abc import Callable
 from typing import Any
 
 from convert.errors import DataError
-from convert.networks.inception_resnet import deep_inception_resnet, shallow_inception_resnet
+from convert.networks.inception_resnet import conv, deep_inception_resnet, scale, shallow_inception_resnet
 from convert.networks.keras_runtime import keras
+from convert.train.recipe import Pooling
 
 Network = Callable[..., Any]
 NETWORKS: dict[str, Network] = {"shallow": shallow_inception_resnet, "deep": deep_inception_resnet}
 RESERVED = ("embedding", "va", "blendshapes", "pooled")
+PLACES = 256  # channels that `places` keeps of each cell of the map, at full width
 
 
 def find_network(name: str) -> Network:
@@ -56,8 +58,12 @@ def find_network(name: str) -> Network:
     return function
 
 
-def build_features(name: str, input_size: int, width: float) -> Any:
+def build_features(name: str, input_size: int, width: float, pooling: Pooling = "mean") -> Any:
     """A network's model, checked against the contract above, its output pooled to (B, F) where it is a map.
+
+    Args:
+        name, input_size, width: of the network.
+        pooling: as in `BackboneRecipe`; does nothing to a network whose output is no map.
 
     Raises:
         DataError: it is not what the contract says; names the network and the difference.
@@ -76,9 +82,15 @@ def build_features(name: str, input_size: int, width: float) -> Any:
     if taken:
         raise DataError(f"network {name}: has a layer called {taken[0]}, which is a name of ours; call it otherwise")
     if len(gives[0]) == 4:
-        pooled = keras.layers.GlobalAveragePooling2D(name="pooled")(model.output)
+        pooled = _pool(model.output, width, pooling)
         model = keras.Model(model.input, pooled, name=model.name)
     return model
+
+
+def _pool(features: Any, width: float, pooling: Pooling) -> Any:
+    if pooling == "mean":
+        return keras.layers.GlobalAveragePooling2D(name="pooled")(features)
+    return keras.layers.Flatten(name="pooled")(conv(features, scale(PLACES, width), 1))
 
 
 def _import(name: str, module_name: str) -> Any:

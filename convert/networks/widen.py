@@ -1,16 +1,19 @@
-"""A wider network that begins by answering as a narrower one does.
+"""A wider network that begins by answering as a narrower one does, or one of another picture size nearly so.
 
 Each channel is written k times side by side, and what reads the copies shares the old weight out between them in random
 parts, so that every value stays what it was while the copies learn apart (Chen, Goodfellow & Shlens 2016, "Net2Net:
 Accelerating Learning via Knowledge Transfer", ICLR, arXiv 1511.05641). Copies lie side by side in every layer, so
-joins and residual sums of equally widened branches keep their meaning.
+joins and residual sums of equally widened branches keep their meaning. Where the last map of another picture size has
+other places, what reads them is interpolated.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
+import cv2
 import numpy as np
 
 from convert.errors import TrainingError
@@ -21,10 +24,10 @@ _LEAST_PART = 0.25  # of an equal part, so that no copy starts without a gradien
 
 
 def widen(weights: Sequence[Float32Array], model: Any, seed: int) -> list[Float32Array]:
-    """Weights for a model from those of a network that has every layer k times narrower; k = 1 changes nothing.
+    """Weights for a model from those of a network that has every layer k times narrower, or another picture size.
 
     Args:
-        weights: of the narrower network, in Keras's order.
+        weights: of the other network, in Keras's order; those of the same network stay as they are.
         model: the wider one: convolutions, batch normalizations and dense layers in the same order.
         seed: of the random parts.
 
@@ -42,7 +45,27 @@ def widen(weights: Sequence[Float32Array], model: Any, seed: int) -> list[Float3
     if other:
         raise TrainingError(f"the weights to start from are of another width, and layer {other[0]} cannot be widened")
     rng = np.random.default_rng(seed)
+    weights = _move_places(weights, need, model)
     return [_widen_one(have, to, rng) for have, to in zip(weights, need, strict=True)]
+
+
+def _move_places(weights: Sequence[Float32Array], need: Sequence[tuple[int, ...]], model: Any) -> list[Float32Array]:
+    """The same, with the dense kernel that reads a flat map of h × h places resized to the model's places."""
+    out = list(weights)
+    for layer in model.layers:
+        if not isinstance(layer, keras.layers.Flatten):
+            continue
+        side, rows = layer.input_shape[1], layer.output_shape[-1]
+        for number, (kernel, to) in enumerate(zip(weights, need, strict=True)):
+            if kernel.ndim == 2 and to[0] == rows and kernel.shape[1] == to[1] and kernel.shape[0] != rows:
+                channels = rows // side**2
+                old = math.isqrt(len(kernel) // channels)
+                if old * old * channels == len(kernel):
+                    map_of = kernel.reshape(old, old, channels, -1)
+                    places = [cv2.resize(map_of[..., o], (side, side)) for o in range(to[1])]
+                    moved = np.stack(places, axis=-1) * (old / side) ** 2
+                    out[number] = moved.reshape(rows, -1).astype(np.float32)
+    return out
 
 
 def _widen_one(have: Float32Array, need: tuple[int, ...], rng: np.random.Generator) -> Float32Array:

@@ -105,6 +105,7 @@ def assemble(
         sources=list(sources),
         metrics=list(metrics),
         files={},
+        mirror=recipe.head.mirror,
     )
     files = {BACKBONE_FILE: backbone, HEAD_FILE: head}
     device = Device(seal(manifest, files))

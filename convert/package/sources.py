@@ -74,7 +74,8 @@ def list_sources(faces: pd.DataFrame, *, made: int = 0) -> list[Source]:
         DataError: a set has no licence, or bears the name of the kit's own.
     """
     used = faces[faces["split"] != "test"]
-    kind = used["source"].where(~used["source"].str.startswith("studio"), "studio")
+    ours = used["source"].str.startswith("studio") | (used["source"] == "stills")  # rated stills are the studio's
+    kind = used["source"].where(~ours, "studio")
     listed = []
     for name, rows in used.groupby(kind, sort=False):
         known = _KIT.get(str(name))

@@ -7,7 +7,7 @@ the warm-up on the time grid, from a state of its own: what a device says of a f
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -36,20 +36,21 @@ class Device:
 
     def __init__(self, bundle: Bundle, *, runtime: str = "litert") -> None:
         self.manifest = manifest = bundle.manifest
-        self.backbone = Backbone(open_engine(bundle, manifest.backbone.file, runtime=runtime), manifest.backbone)
+        engine = open_engine(bundle, manifest.backbone.file, runtime=runtime)
+        self.backbone = Backbone(engine, manifest.backbone, manifest.mirror_ns)
         self.stream = Stream(open_engine(bundle, manifest.head.file, runtime=runtime), manifest)
 
     def answer(self, crop: UInt8Array) -> Float32Array:
         """Both answers to a crop uint8 (S, S, 3), RGB: float32 (2, 2), rows by `ANSWERS`, columns by `TARGETS`."""
         step_ns = round(self.manifest.step_s * NS)
-        embedding = embed_crop(self.backbone, crop)
+        seen = [embed_crop(self.backbone, crop, captured_ns=slot * step_ns) for slot in (0, 1)]
         state: StreamState | None = None
         held = (0.0, 0.0)
         for slot in range(2 * self.manifest.warmup_steps):
-            now = Embedding(track_id=1, captured_ns=slot * step_ns, vector=embedding.vector, va=embedding.va)
+            now = replace(seen[slot % 2], captured_ns=slot * step_ns)
             (score,), (state,) = self.stream.step([now], [state])
             held = (score.valence, score.arousal)
-        return np.array([embedding.va, held], np.float32)
+        return np.array([seen[0].va, held], np.float32)
 
 
 def embed_crop(backbone: Backbone, crop: UInt8Array, *, captured_ns: int = 0) -> Embedding:

@@ -82,7 +82,7 @@ def predict(
     order = sorted(ids, key=lambda name: hashlib.sha256(name.encode()).digest())
     tried = set(order if most is None else order[:most])
     rows: list[tuple[Any, ...]] = []
-    embeddings: list[Embedding] = []
+    held: list[tuple[Float32Array, Float32Array]] = []
     clean_found: list[bool] = []
     for n, name in enumerate(ids):
         loose, inside = pictures.loose[n], pictures.inside(n)
@@ -93,11 +93,11 @@ def predict(
             rows.append((name, each, "frame", *seen.frame.va, seen.found, seen.vector if each == CLEAN else None))
             rows.append((name, each, "device", *seen.device, seen.found, None))
             if each == CLEAN:
-                embeddings.append(seen.frame)
+                second = embed_crop(device.backbone, seen.crop, captured_ns=device.manifest.mirror_ns)
+                held.append((seen.vector, second.vector))
                 clean_found.append(seen.found)
         advance()
-    vectors = np.stack([each.vector for each in embeddings])
-    answers = {"stream": hold(device.stream, device.manifest, vectors), **(others or {})}
+    answers = {"stream": hold(device.stream, device.manifest, *np.stack(held, axis=1)), **(others or {})}
     if float_backbone is not None:
         size = device.manifest.crop.size
         crops = [cut_square(pictures.loose[n], loose_square(), size) for n in range(len(ids))]
@@ -110,7 +110,8 @@ def predict(
 def hash_graphs(manifest: Manifest) -> str:
     """SHA-256 of what decides the answers: both graphs, crop and time grid. Names, metrics and the card do not."""
     files = [manifest.files[name] for name in (manifest.backbone.file, manifest.head.file)]
-    told = [*files, repr(manifest.crop), f"{manifest.step_s:g} {manifest.reset_s:g} {manifest.warmup_steps}"]
+    grid = f"{manifest.step_s:g} {manifest.reset_s:g} {manifest.warmup_steps}{' mirror' * manifest.mirror}"
+    told = [*files, repr(manifest.crop), grid]
     return hashlib.sha256("\n".join(told).encode()).hexdigest()
 
 
@@ -145,20 +146,27 @@ def join(faces: pd.DataFrame, predictions: pd.DataFrame) -> pd.DataFrame:
     return both.dropna(subset=[*TARGETS, *(f"said_{target}" for target in TARGETS)]).reset_index(drop=True)
 
 
-def hold(stream: Stream, manifest: Manifest, vectors: Float32Array) -> Float32Array:
-    """The head's answers (N, 2) to embeddings (N, D) that are each held for twice the warm-up."""
+def hold(stream: Stream, manifest: Manifest, vectors: Float32Array, second: Float32Array | None = None) -> Float32Array:
+    """The head's answers (N, 2) to faces that are held for twice the warm-up.
+
+    Args:
+        stream: the head.
+        manifest: its manifest.
+        vectors: embeddings (N, D).
+        second: those of every second step, if they differ, as where the bundle mirrors.
+    """
     h = c = np.zeros((len(vectors), manifest.head.h.shape[-1]), np.float32)
     va = np.zeros((len(vectors), 2), np.float32)
-    for _ in range(2 * manifest.warmup_steps):
-        va, h, c = stream.run(vectors, h, c)
+    for step in range(2 * manifest.warmup_steps):
+        va, h, c = stream.run(vectors if second is None or step % 2 == 0 else second, h, c)
     return np.clip(va, -1, 1)
 
 
 class _Seen:
     """One face under one condition: the answer where it truly is, and where the detector finds it."""
 
-    def __init__(self, frame: Embedding, device: tuple[float, float], *, found: bool) -> None:
-        self.frame, self.device, self.found = frame, device, found
+    def __init__(self, crop: UInt8Array, frame: Embedding, device: tuple[float, float], *, found: bool) -> None:
+        self.crop, self.frame, self.device, self.found = crop, frame, device, found
         self.vector = frame.vector
 
 
@@ -175,12 +183,13 @@ def _look(
     framed = _place(np.where(inside[..., None], pixels, np.uint8(_OUTSIDE)), scale, condition.roll_deg, _OUTSIDE)
     width, height = FRAME_PX
     square = Square((width - 1) / 2, (height - 1) / 2, loose_square().side * scale, np.radians(condition.roll_deg))
-    answer = embed_crop(device.backbone, cut_square(framed, square, crop.size))
+    face = cut_square(framed, square, crop.size)
+    answer = embed_crop(device.backbone, face)
     found = _nearest(detector.detect(shown), square)
     if found is None:
-        return _Seen(answer, (np.nan, np.nan), found=False)
+        return _Seen(face, answer, (np.nan, np.nan), found=False)
     valence, arousal = embed_crop(device.backbone, align_face(framed, found.landmarks_px, crop.size, crop.rule)).va
-    return _Seen(answer, (valence, arousal), found=True)
+    return _Seen(face, answer, (valence, arousal), found=True)
 
 
 def _place(pixels: UInt8Array, scale: float, roll_deg: float, around: int) -> UInt8Array:

@@ -94,6 +94,20 @@ KINDS: dict[str, Kind] = {
     "crying": Kind(2, {
         "browInnerUp": (0.4, 1), "mouthFrown": (0.4, 1), "eyeSquint": (0.4, 1), "eyeBlink": (0.2, 0.9),
         "jawOpen": (0, 0.4), "mouthStretch": (0.2, 0.8)}, speaks=0.0),
+    "sobbing": Kind(3, {
+        "eyeBlink": (0.7, 1), "eyeSquint": (0.2, 1), "browDown": (0.2, 0.9), "browInnerUp": (0.2, 1),
+        "cheekSquint": (0.2, 0.9), "noseSneer": (0, 0.6), "mouthPress": (0.2, 1), "mouthFrown": (0, 0.8),
+        "mouthStretch": (0, 0.6), "mouthShrugLower": (0.1, 0.8), "mouthRollLower": (0, 0.6)}, (0.8, 1.0), 0.0, 0.0),
+    "fighting tears": Kind(2, {
+        "browInnerUp": (0.4, 1), "browDown": (0, 0.6), "eyeBlink": (0, 0.4), "mouthPress": (0.3, 1),
+        "mouthShrugLower": (0.2, 0.9), "mouthRollLower": (0, 0.7), "mouthFrown": (0, 0.5)}, speaks=0.0),
+    "pain": Kind(3, {
+        "eyeBlink": (0.5, 1), "eyeSquint": (0.5, 1), "browDown": (0.5, 1), "cheekSquint": (0.3, 1),
+        "noseSneer": (0.1, 0.8), "mouthStretch": (0, 0.8), "mouthUpperUp": (0, 0.6), "mouthLowerDown": (0, 0.6),
+        "mouthPress": (0, 0.8), "jawOpen": (0, 0.4)}, (0.8, 1.0), 0.0, 0.0),
+    "smile with closed eyes": Kind(3, {
+        "eyeBlink": (0.7, 1), "mouthSmile": (0.3, 0.9), "cheekSquint": (0, 0.7), "browInnerUp": (0, 0.3),
+        "mouthUpperUp": (0, 0.4), "jawOpen": (0, 0.2)}, speaks=0.1, blinks=0.0),
     "thinking": Kind(2, {
         "browDown": (0.1, 0.6), "mouthPucker": (0, 0.6), "mouthLeft": (0, 0.4), "eyeSquint": (0, 0.4),
         "eyeLookUp": (0, 0.8)}),

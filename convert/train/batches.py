@@ -33,6 +33,7 @@ class TrainingFaces:
         blendshapes: float32 (N, K) of `AUXILIARY`, 0..1; NaN where the landmarker was not asked.
         points: float32 (N, L, 2) of `POINTS`; likewise.
         extra: bool (N,), the studio's stills, or in `fit` the kit's faces: an epoch takes only a part of them.
+        portrait: bool (N,), pictures as they are: no stills made of others.
     """
 
     loose: Sequence[UInt8Array]
@@ -42,6 +43,7 @@ class TrainingFaces:
     blendshapes: Float32Array
     points: Float32Array
     extra: NDArray[np.bool_]
+    portrait: NDArray[np.bool_]
 
     def __len__(self) -> int:
         return len(self.loose)
@@ -80,11 +82,13 @@ def cut_crops(loose: Sequence[UInt8Array], size: int) -> UInt8Array:
 
 
 def draw_epoch(faces: TrainingFaces, phase: BackbonePhase, seed: int, epoch: int) -> NDArray[np.intp]:
-    """Rows that an epoch learns from, in a random order: all but the extra ones, and the next part of these.
+    """Rows that an epoch learns from, in a random order: all but the extra ones, portraits several times if the phase
+    says so, and the next part of the extra ones.
 
     The share `balance` of them is replaced by rows drawn by the rarity of their blendshapes.
     """
     own, extra = np.flatnonzero(~faces.extra), np.flatnonzero(faces.extra)
+    own = np.repeat(own, np.where(faces.portrait[own], phase.portraits, 1))
     count = min(round(phase.extra * len(own)), len(extra)) if len(own) else len(extra)
     rng = np.random.default_rng([seed, epoch])
     if count:

@@ -82,6 +82,7 @@ def training_faces(parts: Sequence[Part], labels: Labels) -> TrainingFaces:
         blendshapes=np.concatenate([part.pictures.blendshapes[:, AUXILIARY] for part, _, _ in taken]),
         points=np.concatenate([part.pictures.points[:, POINTS] for part, _, _ in taken]),
         extra=np.concatenate([np.full(len(part.faces), part.extra) for part, _, _ in taken]),
+        portrait=np.concatenate([~part.faces["loose"].to_numpy(bool) for part, _, _ in taken]),
     )
 
 

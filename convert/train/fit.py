@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import NamedTuple
@@ -19,7 +18,7 @@ from convert.faces.layouts import thin_clips
 from convert.faces.pictures import find_faces
 from convert.faces.table import SPLITS, join_faces, read_faces, without_test
 from convert.metrics import TARGETS, ccc
-from convert.predict.evaluation import Device, embed_crop
+from convert.predict.evaluation import Device
 from convert.predict.verdict import FEWEST_SUBJECTS as FEWEST_JUDGES
 from convert.progress import Progress
 from convert.teacher.landmarker import FaceLandmarker
@@ -29,7 +28,7 @@ from convert.train.graphs import calibrate_on, open_backbone, quantize_run, writ
 from convert.train.phases import BACKBONE, HEAD, train_backbone, train_head
 from convert.train.recipe import Labels, Recipe, find_recipe
 from convert.train.run import FACES, PICTURES, WEIGHTS, Run, bundle_of, describe_machine, load_weights
-from convert.train.sequences import held_scenes, make_sequences, still_sequences, take_in_store
+from convert.train.sequences import embed_step, held_scenes, make_sequences, still_sequences, take_in_store
 from edge.model.bundle import Bundle, default_bundle, load_bundle
 from edge.values import Float32Array
 
@@ -165,18 +164,16 @@ def fit_head(
     from convert.train.backbone import readout
     from convert.train.head import move_readout
 
-    backbone = open_backbone(run.read("backbone.tflite", "quantize"))
-    size, steps = recipe.backbone.size, 2 * recipe.head.warmup_steps
+    backbone = open_backbone(run.read("backbone.tflite", "quantize"), recipe)
+    size, embed = recipe.backbone.size, embed_step(backbone, recipe.head)
     learn = [part.of("train") for part in parts]
     va = np.concatenate([label(part, Labels())[0] for part in learn])
     loose = [picture for part in learn for picture in part.pictures.loose]
     scenes = held_scenes(loose, va, backbone, recipe, recipe.seed)
     with Progress("sequences", len(scenes), every=48) as progress:
-        sequences = make_sequences(
-            scenes, partial(embed_crop, backbone), take_in_store, size=size, seed=recipe.seed, advance=progress.advance
-        )
+        sequences = make_sequences(scenes, embed, take_in_store, size=size, seed=recipe.seed, advance=progress.advance)
     dev = mine.of("dev")
-    held = {"": still_sequences(cut_crops(dev.pictures.loose, size), ratings(dev.faces), backbone, steps)}
+    held = {"": still_sequences(cut_crops(dev.pictures.loose, size), ratings(dev.faces), backbone, recipe.head)}
     if start is not None and head is not None:
         now = readout(load_weights(run.path(BACKBONE)), recipe.backbone)
         head = move_readout(head, readout(start, recipe.backbone), now, recipe)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from convert.metrics import TARGETS, ccc, rmse
-from convert.predict.evaluation import answer_frames, embed_crop
+from convert.predict.evaluation import NS, answer_frames, embed_crop
 from convert.progress import Progress
 from convert.quantize.export import export_backbone, export_head
 from convert.quantize.recipes import DEFAULT, QuantizationRecipe, find_quantization
@@ -23,9 +23,10 @@ from edge.model.engines.litert import LiteRtEngine
 from edge.values import UInt8Array
 
 
-def open_backbone(graph: bytes) -> Backbone:
-    """The device's backbone on a graph of a run."""
-    return Backbone(LiteRtEngine(graph, name="backbone.tflite"), describe_backbone(graph))
+def open_backbone(graph: bytes, recipe: Recipe | None = None) -> Backbone:
+    """The device's backbone on a graph of a run; with a recipe it mirrors every second step, if that says so."""
+    mirror_ns = round(recipe.head.step_s * NS) if recipe is not None and recipe.head.mirror else 0
+    return Backbone(LiteRtEngine(graph, name="backbone.tflite"), describe_backbone(graph), mirror_ns)
 
 
 def calibrate_on(parts: Sequence[Part], recipe: Recipe) -> UInt8Array:

@@ -13,7 +13,6 @@ import numpy as np
 from convert.faces.finder import FaceFinder
 from convert.faces.kit import data_root, kit_faces
 from convert.faces.pictures import find_faces
-from convert.predict.evaluation import embed_crop
 from convert.progress import Progress
 from convert.studio.jobs import StudioFiles
 from convert.studio.sets import Studio
@@ -30,6 +29,7 @@ from convert.train.sequences import (
     Sequences,
     act_scene,
     changing_scenes,
+    embed_step,
     held_scenes,
     make_sequences,
     still_sequences,
@@ -129,7 +129,7 @@ def train_kit(kit: Kit, run: Run, recipe: Recipe, *, start: Path | None = None, 
     if not run.path("backbone.tflite").is_file():
         quantize_run(run, recipe, [kit.part])
     graph = run.read("backbone.tflite", "quantize")
-    backbone = open_backbone(graph)
+    backbone = open_backbone(graph, recipe)
     learn, dev = kit.part.of("train"), kit.part.of("dev")
     labels = recipe.backbone_phases[-1].labels if recipe.backbone_phases else Labels()
     scenes = held_scenes(learn.pictures.loose, label(learn, labels)[0], backbone, recipe, recipe.seed)
@@ -139,7 +139,7 @@ def train_kit(kit: Kit, run: Run, recipe: Recipe, *, start: Path | None = None, 
     scenes += kit.acts("train") * recipe.head.takes
     rated = dev.take(is_rated(dev.faces))
     crops = cut_crops(rated.pictures.loose, recipe.backbone.size)
-    held = {"": still_sequences(crops, ratings(rated.faces), backbone, 2 * recipe.head.warmup_steps)}
+    held = {"": still_sequences(crops, ratings(rated.faces), backbone, recipe.head)}
     if acts := kit.acts("dev"):
         held["acts"] = embed_scenes(run, recipe, graph, acts, "dev", recipe.seed + 1)
     sequences = embed_scenes(run, recipe, graph, scenes, "train", recipe.seed)
@@ -160,7 +160,7 @@ def embed_scenes(
         with Progress(f"sequences, {kind}", len(scenes), every=160) as progress:
             made = make_sequences(
                 scenes,
-                partial(embed_crop, open_backbone(graph)),
+                embed_step(open_backbone(graph, recipe), recipe.head),
                 take_in_store,
                 size=recipe.backbone.size,
                 seed=seed,

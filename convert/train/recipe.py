@@ -14,6 +14,7 @@ Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
 Positive = Annotated[float, msgspec.Meta(gt=0)]
 Weight = Annotated[float, msgspec.Meta(ge=0)]
 Layers = Literal["all", "last", "answer"]
+Pooling = Literal["mean", "places"]
 
 NETWORK_TITLES = {  # any other name is a function of the user's own, and its own title
     "shallow": "shallow Inception-ResNet",
@@ -32,12 +33,15 @@ class BackboneRecipe(_Struct, frozen=True, kw_only=True):
         network: `shallow`, `deep`, or a function of the user's own as `module:function`.
         size: side of the crop, pixels.
         width: channels relative to the full network's.
+        pooling: of the network's last map: its `mean`, as in the paper, or `places`: a 1 × 1 convolution, and then each
+            cell of the map by itself, so that the embedding knows where in the face something is.
         embedding: length of the embedding.
     """
 
     network: str = "shallow"
     size: Annotated[int, msgspec.Meta(ge=32, le=512)] = 112
     width: Annotated[float, msgspec.Meta(gt=0, le=2)] = 0.25
+    pooling: Pooling = "places"
     embedding: Count = 128
 
 
@@ -51,6 +55,7 @@ class HeadRecipe(_Struct, frozen=True, kw_only=True):
         stills: sequences of faces that keep their expression.
         changing: sequences of portraits that change between the studio's stills of them.
         takes: how often each of the studio's acts is photographed, under other augmentations.
+        mirror: every second step sees the face mirrored.
         correction: share that is kept of what the memory has learned to add to the averages of frame answers.
     """
 
@@ -63,6 +68,7 @@ class HeadRecipe(_Struct, frozen=True, kw_only=True):
     stills: Natural = 240
     changing: Natural = 800
     takes: Count = 2
+    mirror: bool = True
     correction: Share = 0.5
 
 
@@ -150,6 +156,7 @@ class BackbonePhase(Phase, frozen=True, kw_only=True, tag="backbone"):
         covered: share of each batch whose mouth is covered; these faces have a loss of their own.
         extra: the studio's stills, or in `fit` the kit's faces, that an epoch takes, relative to the other faces; other
             ones in each epoch.
+        portraits: how often an epoch takes a picture as it is, against once for each still that was made of one.
         balance: share of an epoch's faces that is drawn by how rare their blendshapes are, not one after another.
         pull: weight of the squared distance to the weights that the phase began with.
     """
@@ -158,6 +165,7 @@ class BackbonePhase(Phase, frozen=True, kw_only=True, tag="backbone"):
     dropout: Share = 0.2
     covered: Share = 0.25
     extra: Weight = 0.5
+    portraits: Count = 1
     balance: Share = 0.0
     pull: Weight = 0.0
     labels: Labels = Labels()
@@ -214,13 +222,21 @@ class Recipe(_Struct, frozen=True, kw_only=True):
         return next((phase for phase in self.phases if isinstance(phase, HeadPhase)), HeadPhase())
 
 
-_LATER = BackbonePhase(name="further", epochs=30, learning_rate=1e-3)
+_KIT = BackbonePhase(
+    name="backbone",
+    epochs=100,
+    learning_rate=2e-3,
+    extra=0.25,
+    portraits=3,
+    targets=Targets(landmarks=1.0),
+)
+_LATER = msgspec.structs.replace(_KIT, name="further", epochs=30, learning_rate=1e-3)
 _NO_STUDIO = StudioRecipe(stills=0, held=0, sequences=0, held_sequences=0)
 _FIT_TARGETS = Targets(within=0.0)
 RECIPES = {
     recipe.name: recipe
     for recipe in (
-        Recipe(name="default", phases=(BackbonePhase(name="backbone", epochs=90), _LATER, HeadPhase())),
+        Recipe(name="default", studio=StudioRecipe(stills=4000), phases=(_KIT, HeadPhase())),
         # The same for smaller boards and for larger ones.
         Recipe(name="nano", start="shipped", backbone=BackboneRecipe(size=96), phases=(_LATER, HeadPhase())),
         Recipe(name="plus", start="shipped", backbone=BackboneRecipe(width=0.5), phases=(_LATER, HeadPhase())),

@@ -18,10 +18,10 @@ import numpy as np
 from convert.augment.augmentation import Augmentation, draw_augmentation, drift_augmentation, render
 from convert.augment.occluders import draw_occluder
 from convert.faces.pictures import loose_square
-from convert.predict.evaluation import embed_crop
+from convert.predict.evaluation import NS, embed_crop
 from convert.studio.acts import Act
 from convert.train.batches import cut_crop
-from convert.train.recipe import Recipe
+from convert.train.recipe import HeadRecipe, Recipe
 from edge.affect.backbone import Backbone
 from edge.geometry import Square
 from edge.values import Embedding, Float32Array, UInt8Array
@@ -62,11 +62,18 @@ class Sequences(NamedTuple):
 
 Take = Callable[[Scene, np.random.Generator, int], Iterator[UInt8Array | None]]
 """Photographs a scene: the crops of all its steps, None where no picture came."""
+Embed = Callable[[UInt8Array, int], Embedding]
+
+
+def embed_step(backbone: Backbone, recipe: HeadRecipe) -> Embed:
+    """Embeds a crop at a step of the time grid, as the device does."""
+    step_ns = round(recipe.step_s * NS)
+    return lambda crop, step: embed_crop(backbone, crop, captured_ns=step * step_ns)
 
 
 def make_sequences(
     scenes: Sequence[Callable[[], Scene]],
-    embed: Callable[[UInt8Array], Embedding],
+    embed: Embed,
     take: Take,
     *,
     size: int,
@@ -77,7 +84,7 @@ def make_sequences(
 
     Args:
         scenes: opened one at a time.
-        embed: crop uint8 (S, S, 3) RGB to the int8 backbone's embedding.
+        embed: crop uint8 (S, S, 3) RGB and number of its step to the int8 backbone's embedding.
         take: photographs.
         size: side of the crop, pixels.
         seed: with a scene's number decides its take.
@@ -95,7 +102,7 @@ def make_sequences(
             crops, va = ahead.result()
             if number + 1 < len(scenes):
                 ahead = pool.submit(shoot, number + 1)
-            held = hold_missing([None if crop is None else embed(crop) for crop in crops])
+            held = hold_missing([None if crop is None else embed(crop, step) for step, crop in enumerate(crops)])
             embeddings.append(np.stack([each.vector for each in held]))
             frames.append(np.stack([each.va for each in held]))
             labels.append(va)
@@ -186,8 +193,9 @@ def changing_scenes(
 
 
 def _as_seen(picture: UInt8Array, backbone: Backbone, recipe: Recipe) -> Float32Array:
-    """The backbone's answer to the undisturbed crop: float32 (2,)."""
-    return np.array(embed_crop(backbone, cut_crop(picture, recipe.backbone.size)).va, np.float32)
+    """The backbone's answers to the undisturbed crop of two steps, averaged: float32 (2,)."""
+    embed, crop = embed_step(backbone, recipe.head), cut_crop(picture, recipe.backbone.size)
+    return np.mean([embed(crop, step).va for step in (0, 1)], axis=0, dtype=np.float32)
 
 
 def held_scenes(
@@ -218,11 +226,13 @@ def held_scenes(
     return [partial(open_scene, number) for number in range(count)]
 
 
-def still_sequences(crops: UInt8Array, va: Float32Array, backbone: Backbone, steps: int) -> Sequences:
-    """N crops, each held for some steps without augmentation."""
-    found = [embed_crop(backbone, crop) for crop in crops]
-    parts = (np.stack([each.vector for each in found]), np.stack([each.va for each in found]), va)
-    return Sequences(*(np.repeat(part[:, None], steps, axis=1).astype(np.float32) for part in parts))
+def still_sequences(crops: UInt8Array, va: Float32Array, backbone: Backbone, recipe: HeadRecipe) -> Sequences:
+    """N crops, each held for twice the warm-up without augmentation."""
+    embed = embed_step(backbone, recipe)
+    found = [[embed(crop, step) for step in (0, 1)] for crop in crops]
+    vectors, frames = (np.array([[getattr(each, name) for each in two] for two in found]) for name in ("vector", "va"))
+    parts = (np.tile(part, (1, recipe.warmup_steps, 1)) for part in (vectors, frames, np.stack([va, va], axis=1)))
+    return Sequences(*(part.astype(np.float32) for part in parts))
 
 
 def _accident(augmentation: Augmentation, rng: np.random.Generator) -> tuple[Augmentation, int]:

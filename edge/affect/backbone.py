@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edge.clock import grid_step
 from edge.errors import BundleError
 from edge.model.bundle import BackboneGraph, Tensor
 from edge.model.engines import Engine, TensorSpec, dequantize, quantize
@@ -24,12 +25,19 @@ PIXEL_ZERO = 127  # real = (pixel âˆ’ 127) / 127.5, which int8 with zero point â
 class Backbone:
     """Runs the backbone graph, one face at a time (batching gains nothing on the CPUs measured).
 
+    Args:
+        engine: the graph.
+        graph: its tensors, as the manifest names them.
+        mirror_ns: length of a step of the time grid, of which every second sees the face mirrored: what errs to one
+            side then errs to both, and the head averages. 0: no crop is mirrored.
+
     Raises:
         BundleError: the graph's tensors are not those the manifest names.
     """
 
-    def __init__(self, engine: Engine, graph: BackboneGraph) -> None:
+    def __init__(self, engine: Engine, graph: BackboneGraph, mirror_ns: int = 0) -> None:
         self.engine = engine
+        self._mirror_ns = mirror_ns
         self._graph = graph
         image = check_tensor(engine.inputs, graph.image, graph.file)
         self._embedding = check_tensor(engine.outputs, graph.embedding, graph.file)
@@ -41,18 +49,22 @@ class Backbone:
         return self.embed_all([crop])[0]
 
     def embed_all(self, crops: Sequence[FaceCrop]) -> list[Embedding]:
-        """Embeds the crops of a frame, in their order.
+        """Embeds the crops of a frame, in their order; those of an odd step mirrored, if the bundle says so.
 
         Raises:
             EngineError: a crop's size is not the graph's, or the runtime failed.
         """
         if not crops:
             return []
-        vectors, vas = self.run([crop.pixels for crop in crops])
+        vectors, vas = self.run([self._turn(crop) for crop in crops])
         return [
             Embedding(track_id=crop.track_id, captured_ns=crop.captured_ns, vector=vector, va=va)
             for crop, vector, va in zip(crops, vectors, vas, strict=True)
         ]
+
+    def _turn(self, crop: FaceCrop) -> UInt8Array:
+        odd = self._mirror_ns and grid_step(crop.captured_ns, self._mirror_ns) % 2
+        return crop.pixels[:, ::-1] if odd else crop.pixels
 
     def run(self, images: Sequence[UInt8Array] | UInt8Array) -> tuple[Float32Array, Float32Array]:
         """Runs the graph once for each picture.

@@ -83,7 +83,7 @@ def prove_offer(bundle: Bundle, offer: Offer, config: EngineConfig | None = None
     graph = open_engine(
         offer.bundle, manifest.backbone.file, runtime=runtime, config=config, delegate=delegate, cpu=cpu
     )
-    backbone = Backbone(graph, manifest.backbone)
+    backbone = Backbone(graph, manifest.backbone, manifest.mirror_ns)
     stream = Stream(open_engine(offer.bundle, manifest.head.file, runtime=runtime, cpu=cpu), manifest)
     return AffectModel(
         bundle=bundle,

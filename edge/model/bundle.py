@@ -15,6 +15,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
+from edge.clock import NS
 from edge.errors import BundleError, one_line
 from edge.geometry import CropRule
 from edge.model.bundle_files import read_files
@@ -136,6 +137,7 @@ class Manifest(_Record, frozen=True, kw_only=True, omit_defaults=True):
     """What a bundle says of itself. `version` only ever rises for one name.
 
     `engines`: graphs for other runtimes than LiteRT, preferred first; a bundle may have none.
+    `mirror`: every second step of the time grid sees the face mirrored.
     """
 
     format: int
@@ -156,6 +158,12 @@ class Manifest(_Record, frozen=True, kw_only=True, omit_defaults=True):
     metrics: list[Metric]
     files: dict[FileName, Sha256]
     engines: list[Alternative] = []
+    mirror: bool = False
+
+    @property
+    def mirror_ns(self) -> int:
+        """Nanoseconds of a step of the time grid, of which every second sees the face mirrored; 0 where none does."""
+        return round(self.step_s * NS) if self.mirror else 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

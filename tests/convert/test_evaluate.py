@@ -163,8 +163,9 @@ def test_stream_is_the_head_after_twice_the_warmup() -> None:
     units = device.manifest.head.h.shape[-1]
     from edge.values import FaceCrop
 
-    vector = device.backbone.embed(FaceCrop(track_id=1, pixels=crop, captured_ns=0)).vector[None]
+    both = [FaceCrop(track_id=1, pixels=crop, captured_ns=at * device.manifest.mirror_ns) for at in (0, 1)]
+    vectors = [each.vector[None] for each in device.backbone.embed_all(both)]
     h = c = np.zeros((1, units), np.float32)
-    for _ in range(2 * device.manifest.warmup_steps):
-        va, h, c = device.stream.run(vector, h, c)
+    for step in range(2 * device.manifest.warmup_steps):
+        va, h, c = device.stream.run(vectors[step % 2], h, c)
     np.testing.assert_allclose(answer[1], va[0], atol=1e-6)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,7 +14,7 @@ import pytest
 from convert.errors import DataError
 from convert.faces.finder import FaceFinder
 from convert.faces.groups import TWINS, split_faces, split_of, twin_groups
-from convert.faces.kit import kit_faces, rated_clips
+from convert.faces.kit import STILLS, kit_faces, rated_clips
 from convert.faces.layouts import read_set
 from convert.faces.pictures import LOOSE, SIDE, Found, Pictures, find_faces, loose_square
 from convert.faces.table import check_faces, make_faces, open_test, read_faces, without_test, write_faces
@@ -279,8 +280,9 @@ def test_where_a_loose_picture_is_grey_is_known(own: Path) -> None:
 
 
 @pytest.fixture
-def kit(tmp_path: Path) -> Path:
+def kit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A kit of 40 faces of each kind, a flat picture each."""
+    monkeypatch.setattr("convert.faces.kit.STILLS", tmp_path / "no stills")
     rng = np.random.default_rng(0)
     lines: dict[str, list[str]] = {name: [] for name in ("diffusionfer", "sfhq", "studio")}
     for name, end in (("diffusionfer", ".jpg"), ("sfhq", ".jpg"), ("ratings/studio", ".jpg")):
@@ -323,6 +325,13 @@ def test_the_kits_faces_say_who_rated_them_and_leave_out_what_is_not_usable(kit:
     weight = faces.set_index("id")["weight"]
     assert weight["diffusionfer/images/0000.jpg"] == 1
     assert weight["sfhq/images/0000.jpg"] > weight["sfhq/images/0002.jpg"] > weight["studio/0000.jpg"] > 0.5
+
+
+def test_every_rated_still_that_comes_with_the_kit_is_there_and_named_once() -> None:
+    rows = list(csv.DictReader((STILLS / "stills.csv").read_text().splitlines()))
+    assert [row["image"] for row in rows] == [f"stills/{path.name}" for path in sorted((STILLS / "stills").iterdir())]
+    assert {row["portrait"].split("/")[0] for row in rows} == {"diffusionfer", "sfhq"}
+    assert all(-1 <= float(row[target]) <= 1 for row in rows for target in ("valence", "arousal"))
 
 
 def test_a_still_is_in_the_split_of_its_portrait(kit: Path) -> None:

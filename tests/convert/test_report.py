@@ -74,7 +74,7 @@ def test_a_run_is_tested_on_its_own_test_faces_alone_and_the_look_is_logged(mine
     record = read_record(mine / RECORD)
     assert record["faces"] == {"dev": 2 * PEOPLE, "test": 2 * PEOPLE}
     assert record["trained_apart"] is True
-    sets = [(row["split"], row["n"], row["subjects"]) for row in record["tables"]["sets"]]
+    sets = [(row["split"], row["n"], row["subjects"]) for row in record["tables"]["sets"] if row["answer"] == "frame"]
     assert set(sets) == {("dev", 2 * PEOPLE, PEOPLE), ("test", 2 * PEOPLE, PEOPLE)}
     log = pd.read_csv(mine / subjects.TEST_LOG.name)
     assert log["why"].tolist() == ["to see"]

@@ -87,7 +87,7 @@ def test_half_of_all_faces_speak_with_wide_jaws_among_them_and_nobody_speaks_asl
     drawn = [draw_moment(rng, seen) for _ in range(1000)]
     assert 0.4 < np.mean([moment.speaks for moment in drawn]) < 0.6
     talking = np.stack([moment.besides for moment in drawn if moment.speaks])
-    assert (talking[:, BLENDSHAPES.index("jawOpen")] > 0.4).mean() > 0.15  # wide jaws among them
+    assert (talking[:, BLENDSHAPES.index("jawOpen")] > 0.4).mean() > 0.1  # wide jaws among them
     assert not any(draw_moment(rng, seen, kind).speaks for kind in ("asleep", "laughing") for _ in range(50))
 
 

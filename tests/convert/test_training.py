@@ -36,6 +36,7 @@ def _faces(count: int = 8, side: int = 54) -> TrainingFaces:
         blendshapes=rng.uniform(0, 1, (count, len(AUXILIARY))).astype(np.float32),
         points=rng.uniform(-0.4, 0.4, (count, len(POINTS), 2)).astype(np.float32),
         extra=np.zeros(count, bool),
+        portrait=np.ones(count, bool),
     )
 
 
@@ -131,7 +132,7 @@ def _scenes() -> list[Callable[[], Scene]]:
     return [partial(hold_face, each, loose_square(54), va, 12) for each, va in zip(faces.loose, faces.va, strict=True)]
 
 
-def _mean_embedding(crop: np.ndarray) -> Embedding:
+def _mean_embedding(crop: np.ndarray, _: int) -> Embedding:
     mean = crop.mean(axis=(0, 1)).astype(np.float32) / 255
     return Embedding(track_id=0, captured_ns=0, vector=mean, va=mean[:2])
 
@@ -236,10 +237,10 @@ def test_frozen_layers_and_their_statistics_stay_and_faces_without_landmarks_tea
     assert learner.extra == []
     moved = [n for n, (a, b) in enumerate(zip(start, found.weights, strict=True)) if not np.array_equal(a, b)]
     convolutions = [n for n, weight in enumerate(start) if weight.ndim == 4]
-    assert set(convolutions[-5:]) <= set(moved)
-    assert min(moved) == convolutions[-5]
-    # Of block C's 5 normalizations gamma and beta move, mean and variance do not; then embedding and answer, 2 each.
-    assert len(moved) == 5 + 2 * 5 + 4
+    assert set(convolutions[-6:]) <= set(moved)
+    assert min(moved) == convolutions[-6]
+    # Of 6 normalizations gamma and beta move, mean and variance do not; then embedding and answer, 2 each.
+    assert len(moved) == 6 + 2 * 6 + 4
 
 
 @pytest.mark.slow
@@ -269,6 +270,22 @@ def test_a_wider_network_begins_by_answering_as_the_narrower_one_does() -> None:
     assert (second[:, :, 0] != second[:, :, 1]).any()
     with pytest.raises(TrainingError, match="does not widen"):
         widen(narrow.get_weights(), build(0.375), seed=1)
+
+
+@pytest.mark.slow
+def test_a_network_of_another_picture_size_begins_nearly_where_the_first_one_ended() -> None:
+    from convert.networks.backbone import build_backbone
+    from convert.networks.widen import widen
+    from convert.train.backbone import run_backbone
+
+    large, small = (build_backbone(BackboneRecipe(size=size, embedding=8), blendshapes=3) for size in (112, 96))
+    small.set_weights(widen(large.get_weights(), small, seed=1))
+    flat = [np.full((1, size, size, 3), 200, np.uint8) for size in (112, 96)]
+    one, two = (run_backbone(net, images)["embedding"] for net, images in zip((large, small), flat, strict=True))
+    assert np.corrcoef(one[0], two[0])[0, 1] > 0.7
+    fewer = build_backbone(BackboneRecipe(size=96, embedding=6), blendshapes=3)
+    with pytest.raises(TrainingError, match="does not widen"):
+        widen(large.get_weights(), fewer, seed=1)
 
 
 @pytest.mark.slow

@@ -18,7 +18,7 @@ from convert.train.run import Run
 from edge.errors import BundleError
 from edge.model.bundle import load_bundle
 
-EDGE_TPU = {"CONV_2D", "MAX_POOL_2D", "CONCATENATION", "ADD", "MEAN", "FULLY_CONNECTED"}
+EDGE_TPU = {"CONV_2D", "MAX_POOL_2D", "CONCATENATION", "ADD", "RESHAPE", "FULLY_CONNECTED"}
 
 
 @pytest.fixture(scope="module")

@@ -9,11 +9,13 @@ import msgspec
 import numpy as np
 import pytest
 
+from edge.affect.backbone import Backbone
 from edge.affect.stream import Stream, StreamState
 from edge.clock import NS
 from edge.model.bundle import Manifest, default_bundle, load_bundle
 from edge.model.engines import TensorSpec
-from edge.values import AffectScore, Embedding
+from edge.model.engines.choice import open_engine
+from edge.values import AffectScore, Embedding, FaceCrop
 
 UNITS, WIDTH = 4, 3
 STEP_NS = NS // 10
@@ -153,3 +155,16 @@ def test_step_changes_no_state_it_was_given(manifest: Manifest) -> None:
     before = state.c.copy()
     stream.step([embedding(1, 5 * STEP_NS, -1)], [state])
     assert np.array_equal(state.c, before)
+
+
+def test_a_bundle_that_mirrors_shows_every_second_step_mirrored_and_others_none() -> None:
+    bundle = load_bundle(default_bundle())
+    graph = bundle.manifest.backbone
+    engine = open_engine(bundle, graph.file, runtime="litert")
+    pixels = np.random.default_rng(1).integers(0, 256, (*graph.image.shape[1:3], 3), dtype=np.uint8)
+    at = [FaceCrop(track_id=1, pixels=pixels, captured_ns=step * STEP_NS + NS // 50) for step in range(3)]
+    plain, mirrored = Backbone(engine, graph).run([pixels, pixels[:, ::-1]])[1]
+    assert (plain != mirrored).any()
+    said = [each.va for each in Backbone(engine, graph, STEP_NS).embed_all(at)]
+    assert np.array_equal(said, [plain, mirrored, plain])
+    assert np.array_equal([each.va for each in Backbone(engine, graph).embed_all(at)], [plain] * 3)
