@@ -48,8 +48,9 @@ class FaceFinder:
         """
         height, width = pixels.shape[:2]
         pad = round(_BORDER * max(height, width))
-        padded = cv2.copyMakeBorder(pixels, pad, pad, pad, pad, cv2.BORDER_CONSTANT, value=(0, 0, 0))
-        faces = self._detector.detect(np.asarray(padded, np.uint8))
+        black = cv2.copyMakeBorder(pixels, pad, pad, pad, pad, cv2.BORDER_CONSTANT, value=(0, 0, 0))
+        padded = np.asarray(black, np.uint8)
+        faces = self._detector.detect(padded)
         if not faces:
             return None
         middle = np.array([width, height]) / 2 + pad
