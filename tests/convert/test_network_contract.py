@@ -29,7 +29,7 @@ WIDTHS = {"shallow": 0.0625, "deep": 0.0625, MOBILENET: 0.1}
 # What each is made of once batch normalization is folded and everything is int8.
 INCEPTION = {"CONV_2D", "MAX_POOL_2D", "CONCATENATION", "ADD", "FULLY_CONNECTED"}
 OPERATORS = {MOBILENET: {"CONV_2D", "DEPTHWISE_CONV_2D", "ADD", "FULLY_CONNECTED"}}
-# By hand: 11 in the stem, 7 in block A, 4 in its reduction, 5 in block B, 7 in its reduction, 5 in block C, 1 behind it.
+# By hand: 11 in the stem, 7 in block A, 4 in its reduction, 5 in block B, 7 in its reduction, 5 in block C, 1 more.
 SHALLOW, DEEP = 11 + 7 + 4 + 5 + 7 + 5 + 1, 11 + 5 * 7 + 4 + 10 * 5 + 7 + 5 * 5 + 1
 CONVOLUTIONS = {"shallow": SHALLOW, "deep": DEEP, MOBILENET: 36}
 HEAD = HeadRecipe(units=8, stills=4, steps=6, warmup_steps=2)
