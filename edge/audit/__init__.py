@@ -3,7 +3,7 @@
 One JSON object a line; each holds the SHA-256 of the line before. A second file beside it, the head, holds number and
 hash of the last line, and where the kept part begins. So a changed byte, a missing line and a cut end are found. What
 is not found: both files rewritten, or both removed, by whoever may write to the folder. Against that, keep a head
-outside of the device, as the status message does; `AuditLog.verify` takes it.
+outside of the device; `AuditLog.verify` takes it.
 """
 
 from __future__ import annotations
@@ -127,7 +127,7 @@ class AuditLog:
         """Checks the chain from the first line that is kept to the head.
 
         Args:
-            seen: a head from before, `NUMBER:SHA256`, as a status message or a note outside of this device has it.
+            seen: a head from before, `NUMBER:SHA256`, as a note outside of this device has it.
 
         Returns:
             The lines, oldest first.

@@ -25,8 +25,7 @@ def audit(
     """Show the audit log of the last six months, after its chain was checked; exit code 12 if it is not intact.
 
     A changed byte, a missing line and a cut end are found. Whoever may write to the folder could write both the log and
-    its head anew: note the head elsewhere now and then, and give it as --seen; the retained status message has the head
-    of the last start.
+    its head anew: note the head elsewhere now and then, and give it as --seen.
     """
     log = audit_log(load_config(config))
     lines = log.verify(seen)
