@@ -14,7 +14,7 @@ from edge.config import Config
 from edge.device import Device, build_device
 from edge.values import Frame, Look
 
-FACES, FPS, WARM_UP, FRAMES = 4, 30, 24, 48
+FACES, FPS, WARM_UP, FRAMES = 4, 30, 60, 48  # warm: each size of mosaic has been made
 # docs/performance.md states both. Most of the second is the answer of the detector's graph, 157 KB, and one crop of
 # four channels with what it was cut from; crops of the other faces lie beside them.
 IDLE_BYTES, BUSY_BYTES = 4_000, 450_000

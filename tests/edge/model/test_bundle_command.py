@@ -96,7 +96,7 @@ def test_a_bundle_is_installed_activated_and_rolled_back(operator: Operator, rea
     assert operator.types("activate", sha256[:8]) == 0
     assert operator.types("activate", "shipped") == 0
     assert operator.types("list") == 0
-    assert operator.out.splitlines()[0].startswith(f"active     default{SHIPPED:14}  {OWN[:12]}    1.0 MB  20")
+    assert operator.out.splitlines()[0].startswith(f"active     default{SHIPPED:14}  {OWN[:12]}    1.1 MB  20")
 
 
 def test_a_lower_version_of_the_same_name_needs_a_word(operator: Operator, real: MakeBundle) -> None:
