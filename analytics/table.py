@@ -48,6 +48,7 @@ SCHEMA = pa.schema(
         *(_field(name, _NUMBER, "", null=True) for name in Quadrants.__struct_fields__),
         _field("suppressed", _TEXT, "", null=True),
         _field("epsilon", _NUMBER, "", null=True),
+        _field("policy", _TEXT, ""),
         _field("model", _TEXT, "`<name>/<version>` of the model."),
         _field("model_sha256", _TEXT, ""),
         _field("received", INSTANT, "When the window was put into a row here."),

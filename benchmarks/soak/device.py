@@ -16,7 +16,7 @@ from typing import Any
 from benchmarks.soak.journal import JournalingOutbox
 from benchmarks.soak.resources import Sampler
 from benchmarks.soak.stage import Stage, StagedClock, StagedSource
-from edge.camera import Wanted
+from edge.camera import Exclusions, Wanted
 from edge.camera.live import LiveCamera
 from edge.cli import main
 from edge.cli import run as verb
@@ -45,7 +45,7 @@ def stage_device(folder: Path) -> None:
     """Gives the verb `run` the staged clock and camera, and the outbox with a journal."""
     stage, sampler = Stage(folder), Sampler(folder / "samples.jsonl")
 
-    def open_camera(config: Config, clock: Clock, wanted: Wanted) -> ClockedCamera:
+    def open_camera(config: Config, clock: Clock, wanted: Wanted, _: Exclusions) -> ClockedCamera:
         scene = Scene(config.camera.width, config.camera.height)
         opener = partial(StagedSource, scene, stage, clock, config.camera.fps)
         return ClockedCamera(sampler, "staged camera", opener, clock, wanted)

@@ -96,6 +96,7 @@ class Page:
             self._exclusions.change(wanted)
             self._device.health.covered = self._exclusions.transform.covered
             self._device.adopt(wanted)
+            self._gate = ViewGate(self._device.origin)
         if self._viewers.count and (isinstance(event, Tick) or event.worked):
             self._tell(event, at_once=wanted is not None)
 

@@ -26,7 +26,7 @@ def token(service: Any) -> str:
     return service.enter()
 
 
-def states(views: Any, within_s: float = 5.0) -> Any:
+def states(views: Any, within_s: float = 20.0) -> Any:
     """The views that hold the state, for some seconds."""
     until_s = time.monotonic() + within_s
     for view in views:
